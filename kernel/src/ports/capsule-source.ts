@@ -1,0 +1,14 @@
+import type { CapsuleImage } from "../admission/image.ts";
+
+/** Something that may be a capsule. */
+export interface CapsuleCandidate {
+  /** Where it was found, for people: a path or `registry:<image hash>`. */
+  readonly origin: string;
+  /** Reads it once, whole, under bounds; rejects with an `IMAGE_*` error. */
+  read(): Promise<CapsuleImage>;
+}
+
+export interface CapsuleSource {
+  /** In a stable order. */
+  candidates(): Promise<readonly CapsuleCandidate[]>;
+}

@@ -1,0 +1,55 @@
+/**
+ * Where capsule code runs. An instance is one shard of one capsule; its only memory is a cache.
+ *
+ * 1. `deliver` answers every request of the batch, in order, or rejects with `SANDBOX_HOST_DIED`.
+ * 2. Once a turn of a batch ends in `needKeys`, the turns behind it in the batch and in batches already sent are not
+ *    run: they end in `needKeys` with empty lists, and the kernel delivers them again in order.
+ * 3. A turn that fails leaves the instance able to run the next one.
+ * 4. The instance keeps what its turns wrote as a cache, so later turns see it before it is committed;
+ *    `reset` drops that cache.
+ */
+import type { TrustZone, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { CapsuleImage } from "../admission/image.ts";
+
+export interface SandboxLimits {
+  readonly memoryMb: number;
+  /** Deadline of one turn. */
+  readonly turnMs: number;
+  /** Keys and values cached in the sandbox, in bytes of JSON. */
+  readonly cacheBytes: number;
+  /** JSON bytes of the effects of one turn. */
+  readonly effectBytes: number;
+}
+
+export interface SandboxSpec {
+  /** `<capsule id>/<n>`. */
+  readonly instance: string;
+  readonly image: CapsuleImage;
+  /** Path within the image of the bundle to run. */
+  readonly entry: string;
+  readonly zone: TrustZone;
+  /** Instances of one group share a host. */
+  readonly group: string;
+  readonly limits: SandboxLimits;
+}
+
+export interface SandboxMeters {
+  readonly turns: number;
+  readonly failedTurns: number;
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+  readonly host: { readonly group: string; readonly pid: number; readonly memoryBytes: number };
+}
+
+export interface SandboxInstance {
+  deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]>;
+  reset(): Promise<void>;
+  meters(): Promise<SandboxMeters>;
+  dispose(): Promise<void>;
+}
+
+export interface Sandbox {
+  /** Rejects with `SANDBOX_BUNDLE_BROKEN` when the bundle does not load, `SANDBOX_HOST_DIED` when its host dies. */
+  open(spec: SandboxSpec): Promise<SandboxInstance>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

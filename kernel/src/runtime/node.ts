@@ -1,0 +1,62 @@
+/** A node: what the command line, a test or an embedding program holds. */
+import type { Answer, Json, TrustZone } from "@vnes/schemas";
+import type { Reason } from "../admission/verdict.ts";
+import type { QuarantineEntry } from "../ports/quarantine.ts";
+
+export type CapsuleState =
+  | "discovered"
+  | "quarantined"
+  | "verified"
+  | "loaded"
+  | "active"
+  | "suspended"
+  | "unloaded";
+
+export interface CapsuleStatus {
+  readonly id: string;
+  readonly version: string;
+  readonly type: string;
+  readonly zone: TrustZone;
+  readonly state: CapsuleState;
+  /** Code of the reason of the last transition. */
+  readonly reason: string;
+  readonly imageHash: string;
+  readonly origin: string;
+  readonly group: string;
+  readonly turns: number;
+  readonly failedTurns: number;
+  readonly deadLetters: number;
+  readonly restarts: number;
+  /** Last record of each shard. */
+  readonly shards: { readonly [shard: string]: number };
+}
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly pid: number;
+  /** `running`; `degraded` names what is wrong in `problems`; `stopping`. */
+  readonly state: "running" | "degraded" | "stopping";
+  readonly problems: readonly Reason[];
+  readonly bootedAt: number;
+  readonly now: number;
+  readonly bootMs: number;
+  readonly capsules: readonly CapsuleStatus[];
+  readonly quarantined: number;
+  readonly ledger: { readonly records: number; readonly shards: number };
+  /** Everything that was dropped or refused while running, by name; nothing is dropped without a count here. */
+  readonly counters: { readonly [name: string]: number };
+}
+
+export interface Node {
+  status(): Promise<NodeStatus>;
+  /** Manifest, receipt, hashes, bindings, limits and meters of one capsule; rejects with `CAPSULE_UNKNOWN`. */
+  inspect(id: string): Promise<Json>;
+  suspend(id: string): Promise<CapsuleStatus>;
+  resume(id: string): Promise<CapsuleStatus>;
+  unload(id: string): Promise<CapsuleStatus>;
+  quarantined(): Promise<readonly QuarantineEntry[]>;
+  /** Asks a capability as a person at the command line does (`caller` is `control`). */
+  call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer>;
+  /** Shuts capsules down in reverse order of activation and closes the ledger. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

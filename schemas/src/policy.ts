@@ -1,0 +1,26 @@
+/** `policy.json`: what this node lets in, where it runs, and how much it may use. Schema: `schemas/policy.schema.json`. */
+import type { DeterminismTier, GovernanceTier, TrustZone } from "./manifest.ts";
+
+export interface AdmissionRule {
+  /** Capsule ids: exact, or a prefix ending in `.*`; `*` for all. The first rule that matches decides. */
+  readonly match: string;
+  readonly tiers: readonly GovernanceTier[];
+  readonly determinism: readonly DeterminismTier[];
+  readonly zones: readonly TrustZone[];
+}
+
+export interface Policy {
+  readonly schema_version: "v1";
+  /** Capsules that must be verified, or the node refuses to boot. */
+  readonly required: readonly string[];
+  readonly admission: readonly AdmissionRule[];
+  /** Which capsules may have which host power. Nothing is granted that is not here. */
+  readonly powers: readonly { readonly power: string; readonly to: readonly string[] }[];
+  /** Capsules that share a host with nobody outside their group. The first that matches decides; otherwise the zone. */
+  readonly hosts: readonly { readonly match: string; readonly group: string }[];
+  /** Zones that may provide to a requirer of the given zone; a zone always may provide to itself. */
+  readonly providers: { readonly [zone in TrustZone]?: readonly TrustZone[] };
+  readonly limits: {
+    readonly [zone in TrustZone]?: { readonly memory_mb: number; readonly turn_ms: number };
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * The vocabulary a kernel and a sandbox share: what a capsule is told (delivery) and what it may ask for (effects).
+ * It is the payload of the host protocol (`docs/host-protocol.md`) and part of every ledger record, so a field
+ * changes only with the protocol's version.
+ */
+import type { Json } from "./json.ts";
+
+export const HOST_PROTOCOL_VERSION = 1;
+
+/** How a call ended, whoever ended it. */
+export type Answer =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly details?: Json };
+
+export type Delivery =
+  /** The first turn of an activation. `resumed` is true when the shard had records before. */
+  | { readonly kind: "start"; readonly config: Json; readonly resumed: boolean }
+  | {
+      readonly kind: "event";
+      readonly topic: string;
+      readonly partition: number;
+      /** Position in the partition; null for an `at_most_once` topic, whose events have none. */
+      readonly seq: number | null;
+      readonly key: string;
+      readonly event: Json;
+    }
+  | {
+      readonly kind: "call";
+      readonly callId: string;
+      readonly capability: string;
+      readonly method: string;
+      readonly input: Json;
+      /** Capsule id of the caller, or `control` for a person at the command line. */
+      readonly caller: string;
+      /** Node time in milliseconds after which nobody waits for the answer. */
+      readonly deadlineAt: number;
+    }
+  /** The end of a call this capsule made. `tag` and `context` are what the call effect carried. */
+  | {
+      readonly kind: "answer";
+      readonly callId: string;
+      readonly tag: string;
+      readonly context: Json;
+      readonly answer: Answer;
+    }
+  | { readonly kind: "timer"; readonly id: string; readonly dueAt: number; readonly payload: Json };
+
+export type Effect =
+  | { readonly do: "write"; readonly key: string; readonly value: Json }
+  | { readonly do: "delete"; readonly key: string }
+  | { readonly do: "publish"; readonly topic: string; readonly key: string; readonly event: Json }
+  | {
+      readonly do: "call";
+      readonly tag: string;
+      readonly capability: string;
+      readonly method: string;
+      readonly input: Json;
+      readonly context: Json;
+      readonly timeoutMs: number;
+    }
+  | { readonly do: "answer"; readonly callId: string; readonly answer: Answer }
+  | { readonly do: "setTimer"; readonly id: string; readonly at: number; readonly payload: Json }
+  | { readonly do: "cancelTimer"; readonly id: string };
+
+/** Said during a turn for people to read; at most once, in no ledger. */
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly data?: Json;
+}
+
+export interface TurnRequest {
+  /** Chosen by the kernel, unique within an instance, rising. */
+  readonly turn: number;
+  /** Node time in whole milliseconds; the only clock the capsule sees. */
+  readonly at: number;
+  /** 16 hex digits; the only source of randomness the capsule has. */
+  readonly seed: string;
+  readonly delivery: Delivery;
+  /** Values the sandbox asked for with `needKeys`; a key without a value does not exist. */
+  readonly keys?: readonly (readonly [key: string, value?: Json])[];
+  /** Prefixes of which `keys` now holds every key. */
+  readonly ranges?: readonly string[];
+}
+
+export type TurnResult =
+  | {
+      readonly turn: number;
+      readonly kind: "done";
+      readonly effects: readonly Effect[];
+      readonly logs?: readonly LogLine[];
+    }
+  /** Nothing of the turn was kept; deliver it again with these. */
+  | {
+      readonly turn: number;
+      readonly kind: "needKeys";
+      readonly keys: readonly string[];
+      readonly ranges: readonly string[];
+    }
+  /** `code` is one of the `TURN_*` codes. Nothing of the turn was kept. */
+  | { readonly turn: number; readonly kind: "failed"; readonly code: string; readonly message: string };

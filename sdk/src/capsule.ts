@@ -1,0 +1,87 @@
+/**
+ * What a capsule author writes against. A capsule is a table of synchronous handlers; each runs one turn to completion
+ * and touches nothing but the `Turn` it is given. Module variables are caches: a turn may run in a fresh isolate.
+ */
+import type { Answer, Json, LogLine } from "@vnes/schemas";
+
+/** The capsule's own keys. Writes are seen by later reads of the same turn and kept only if the turn succeeds. */
+export interface Keys {
+  /** Undefined when the key does not exist. */
+  get(key: string): Json | undefined;
+  set(key: string, value: Json): void;
+  delete(key: string): void;
+  /** Every key that starts with `prefix`, sorted by UTF-16 code units. */
+  entries(prefix: string): readonly (readonly [key: string, value: Json])[];
+}
+
+export interface Turn {
+  /** Node time in whole milliseconds. */
+  readonly at: number;
+  readonly keys: Keys;
+  /** In [0, 1), from the turn's seed: the same again on replay. */
+  random(): number;
+  /** `<prefix>_` and 20 characters from the turn's seed. */
+  id(prefix: string): string;
+  publish(topic: string, key: string, event: Json): void;
+  /** Asks a capability; the end of it arrives as a delivery handled by `answers[tag]`. */
+  call(call: {
+    readonly capability: string;
+    readonly method: string;
+    readonly input: Json;
+    readonly tag: string;
+    /** Handed back with the answer. Default null. */
+    readonly context?: Json;
+    /** Default 5000. */
+    readonly timeoutMs?: number;
+  }): void;
+  /** Ends a call whose handler returned `later`. */
+  answer(callId: string, answer: Answer): void;
+  /** Sets or replaces the timer `id`; it fires at or after node time `at`. */
+  setTimer(id: string, at: number, payload?: Json): void;
+  cancelTimer(id: string): void;
+  log(level: LogLine["level"], message: string, data?: Json): void;
+}
+
+/** Returned by a call handler that will answer in a later turn with `turn.answer(callId, ...)`. */
+export const later: unique symbol = Symbol("later");
+
+/** Returned by a call handler to end the call with a coded error. Effects already asked for are kept. */
+export interface Refusal {
+  readonly refused: { readonly code: string; readonly message: string; readonly details?: Json };
+}
+
+export function refuse(code: string, message: string, details?: Json): Refusal {
+  return { refused: details === undefined ? { code, message } : { code, message, details } };
+}
+
+export interface CallInfo {
+  readonly callId: string;
+  /** Capsule id of the caller, or `control`. */
+  readonly caller: string;
+  readonly deadlineAt: number;
+}
+
+export interface EventInfo {
+  readonly topic: string;
+  readonly key: string;
+  readonly partition: number;
+  /** Null on an `at_most_once` topic. */
+  readonly seq: number | null;
+}
+
+export interface Handlers {
+  /** The first turn of an activation. */
+  start?(turn: Turn, config: Json, resumed: boolean): void;
+  /** By topic. */
+  readonly events?: { readonly [topic: string]: (turn: Turn, event: Json, info: EventInfo) => void };
+  /** By `<capability>.<method>`; the value returned is the answer. */
+  readonly calls?: {
+    readonly [method: string]: (turn: Turn, input: Json, info: CallInfo) => Json | Refusal | typeof later;
+  };
+  /** By the tag given to `turn.call`. */
+  readonly answers?: {
+    readonly [tag: string]: (turn: Turn, answer: Answer, context: Json, callId: string) => void;
+  };
+  /** By the part of the timer's id before its first `:`. */
+  readonly timers?: { readonly [name: string]: (turn: Turn, payload: Json, id: string, dueAt: number) => void };
+}
