@@ -1,0 +1,73 @@
+/** The capabilities of a node: who provides each, and the schemas its methods are checked against, both ways. */
+import type { Json } from "@vnes/schemas";
+import type { SchemaCheck } from "./topics.ts";
+
+/** What recovery does with a call to a driver that was not answered before the crash. */
+export type EffectClass = "idempotent" | "at_most_once";
+
+export interface Method {
+  readonly input: SchemaCheck;
+  readonly output: SchemaCheck;
+  /** JSON pointer into the input that picks the provider's shard (`x_shard_key`); absent: the first shard. */
+  readonly shardKey: string | undefined;
+  /** Of a driver's method (`x_effect`); absent: `at_most_once`. */
+  readonly effect: EffectClass;
+}
+
+export interface Capability {
+  readonly name: string;
+  readonly provider: string;
+  readonly methods: ReadonlyMap<string, Method>;
+}
+
+export type Capabilities = ReadonlyMap<string, Capability>;
+
+const INPUT = ".input";
+const OUTPUT = ".output";
+
+/**
+ * Reads the methods of one capability from `spec/schema.json` of its provider: `$defs["<capability>.<method>.input"]`
+ * and `.output`. A method without an output definition may answer anything.
+ */
+export function readMethods(
+  capability: string,
+  schema: Json,
+  compile: (schema: Json) => SchemaCheck,
+): ReadonlyMap<string, Method> {
+  const methods = new Map<string, Method>();
+  const defs = objectAt(schema, "$defs");
+  for (const name of Object.keys(defs).sort()) {
+    if (!name.startsWith(`${capability}.`) || !name.endsWith(INPUT)) continue;
+    const method = name.slice(capability.length + 1, -INPUT.length);
+    // A method name has no dots: what is left of `a.b.input` under capability `a` belongs to capability `a.b`'s kin.
+    if (method === "" || method.includes(".")) continue;
+    const input = defs[name] as Json;
+    const output = defs[`${capability}.${method}${OUTPUT}`];
+    methods.set(method, {
+      input: compile(withDefs(input, defs)),
+      output: output === undefined ? () => [] : compile(withDefs(output, defs)),
+      shardKey: annotation(input, "x_shard_key"),
+      effect: annotation(input, "x_effect") === "idempotent" ? "idempotent" : "at_most_once",
+    });
+  }
+  return methods;
+}
+
+/** Lets `#/$defs/...` references inside a definition resolve once it stands alone. */
+function withDefs(schema: Json, defs: { readonly [name: string]: Json }): Json {
+  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return schema;
+  return JSON.stringify(schema).includes('"#/$defs/') ? { ...schema, $defs: defs } : schema;
+}
+
+function objectAt(value: Json, name: string): { readonly [name: string]: Json } {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
+  const inner = (value as { readonly [name: string]: Json })[name];
+  if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return {};
+  return inner as { readonly [name: string]: Json };
+}
+
+function annotation(schema: Json, name: string): string | undefined {
+  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return undefined;
+  const value = (schema as { readonly [name: string]: Json })[name];
+  return typeof value === "string" ? value : undefined;
+}

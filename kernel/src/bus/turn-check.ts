@@ -1,0 +1,145 @@
+/**
+ * Judges what a turn asked for before any of it is committed: against the manifest (what was declared), the bindings
+ * (what was granted) and the schemas (what fits). One effect that is refused fails the whole turn.
+ */
+import type { Effect, Manifest, VnesError } from "@vnes/schemas";
+import { kernelErrors } from "../errors.ts";
+import type { OpenCall, ShardState } from "../ledger/shard-state.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { eventProblem, type Topics } from "./topics.ts";
+
+/** A turn that asks for more is a loop, not a plan. */
+export const MAX_EFFECTS_PER_TURN = 10_000;
+/** Keys are names; longer ones are values in the wrong place. */
+export const MAX_KEY_LENGTH = 512;
+const MAX_TIMER_ID_LENGTH = 256;
+/** A million sessions with a timer each, and no more. */
+export const MAX_TIMERS_PER_SHARD = 1_048_576;
+/** A call nobody answers is a leak; a day is the longest anybody waits. */
+const MAX_TIMEOUT_MS = 86_400_000;
+
+export interface TurnRules {
+  readonly manifest: Manifest;
+  readonly topics: Topics;
+  readonly capabilities: Capabilities;
+  /** Names of the capabilities the manifest requires, without ranges. */
+  readonly required: ReadonlySet<string>;
+}
+
+/** The first effect that is refused, as an error; undefined when all may be committed. */
+export function refusedEffect(
+  effects: readonly Effect[],
+  rules: TurnRules,
+  state: ShardState,
+  /** The call this turn was delivered, if it was one: it may be answered though the state does not know it yet. */
+  current: (OpenCall & { readonly callId: string }) | undefined,
+): VnesError | undefined {
+  if (effects.length > MAX_EFFECTS_PER_TURN) {
+    const details = { count: effects.length, limit: MAX_EFFECTS_PER_TURN };
+    return kernelErrors.create("TURN_EFFECTS_TOO_MANY", details);
+  }
+  const answered = new Set<string>();
+  for (const effect of effects) {
+    const refused = refuse(effect, rules, state, current, answered);
+    if (refused !== undefined) return refused;
+  }
+  return undefined;
+}
+
+function refuse(
+  effect: Effect,
+  rules: TurnRules,
+  state: ShardState,
+  current: (OpenCall & { readonly callId: string }) | undefined,
+  answered: Set<string>,
+): VnesError | undefined {
+  switch (effect.do) {
+    case "write":
+    case "delete":
+      return refusedKey(effect.key, rules.manifest);
+    case "publish":
+      return refusedPublish(effect, rules);
+    case "call":
+      return refusedCall(effect, rules);
+    case "answer":
+      return refusedAnswer(effect, rules, state, current, answered);
+    case "setTimer":
+    case "cancelTimer":
+      return refusedTimer(effect, state);
+  }
+}
+
+function refusedKey(key: string, manifest: Manifest): VnesError | undefined {
+  if (key.length === 0 || key.length > MAX_KEY_LENGTH) {
+    return kernelErrors.create("TURN_KEY_INVALID", { length: key.length, limit: MAX_KEY_LENGTH });
+  }
+  const owns = manifest.state?.owns ?? [];
+  if (owns.some((prefix) => key.startsWith(prefix))) return undefined;
+  return kernelErrors.create("TURN_KEY_NOT_OWNED", { key });
+}
+
+function refusedPublish(
+  effect: Extract<Effect, { do: "publish" }>,
+  { manifest, topics }: TurnRules,
+): VnesError | undefined {
+  const topic = topics.get(effect.topic);
+  if (topic === undefined) return kernelErrors.create("TURN_TOPIC_UNKNOWN", { topic: effect.topic });
+  if (!(manifest.bus?.publishes ?? []).includes(effect.topic)) {
+    return kernelErrors.create("TURN_TOPIC_NOT_DECLARED", { topic: effect.topic });
+  }
+  const problem = eventProblem(topic, effect.event);
+  if (problem === undefined) return undefined;
+  const details = { topic: effect.topic, pointer: problem.pointer || "/", problem: problem.message };
+  return kernelErrors.create("TURN_EVENT_INVALID", details);
+}
+
+function refusedCall(
+  effect: Extract<Effect, { do: "call" }>,
+  { capabilities, required }: TurnRules,
+): VnesError | undefined {
+  const { capability, method } = effect;
+  if (!required.has(capability)) return kernelErrors.create("TURN_CAPABILITY_NOT_REQUIRED", { capability });
+  const invalid = (pointer: string, problem: string): VnesError =>
+    kernelErrors.create("TURN_CALL_INVALID", { capability, method, pointer, problem });
+  if (!Number.isSafeInteger(effect.timeoutMs) || effect.timeoutMs < 1 || effect.timeoutMs > MAX_TIMEOUT_MS) {
+    return invalid("/timeoutMs", `a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}`);
+  }
+  const definition = capabilities.get(capability)?.methods.get(method);
+  if (definition === undefined) return invalid("/", "the provider has no such method");
+  const [problem] = definition.input(effect.input);
+  return problem === undefined ? undefined : invalid(problem.pointer || "/", problem.message);
+}
+
+function refusedAnswer(
+  effect: Extract<Effect, { do: "answer" }>,
+  { capabilities }: TurnRules,
+  state: ShardState,
+  current: (OpenCall & { readonly callId: string }) | undefined,
+  answered: Set<string>,
+): VnesError | undefined {
+  const { callId, answer } = effect;
+  const open = current?.callId === callId ? current : state.open.get(callId);
+  if (open === undefined || answered.has(callId)) {
+    return kernelErrors.create("TURN_ANSWER_UNKNOWN_CALL", { callId });
+  }
+  answered.add(callId);
+  if (!answer.ok) return undefined;
+  const [problem] = capabilities.get(open.capability)?.methods.get(open.method)?.output(answer.value) ?? [];
+  if (problem === undefined) return undefined;
+  const { capability, method } = open;
+  const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };
+  return kernelErrors.create("TURN_ANSWER_INVALID", details);
+}
+
+function refusedTimer(
+  effect: Extract<Effect, { do: "setTimer" | "cancelTimer" }>,
+  state: ShardState,
+): VnesError | undefined {
+  const invalid = (problem: string): VnesError =>
+    kernelErrors.create("TURN_TIMER_INVALID", { id: effect.id.slice(0, MAX_TIMER_ID_LENGTH), problem });
+  if (effect.id.length === 0 || effect.id.length > MAX_TIMER_ID_LENGTH) return invalid("its id is empty or too long");
+  if (effect.do === "cancelTimer") return undefined;
+  if (!Number.isSafeInteger(effect.at) || effect.at < 0) return invalid("its time is not a whole number");
+  if (state.timers.size >= MAX_TIMERS_PER_SHARD && !state.timers.has(effect.id)) return invalid("too many timers");
+  return undefined;
+}

@@ -1,0 +1,278 @@
+/** Every error the kernel itself can give. Those of a port's drivers stand beside the port. */
+import { defineErrors, type ErrorTable } from "@vnes/schemas";
+
+export const kernelErrors: ErrorTable<
+  | "LEDGER_RECORD_INVALID"
+  | "LEDGER_HASH_WRONG"
+  | "NODE_REQUIRED_CAPSULE_MISSING"
+  | "NODE_STOPPING"
+  | "CAPSULE_UNKNOWN"
+  | "CAPSULE_START_FAILED"
+  | "CAPSULE_ZONE_UNCONFINED"
+  | "CAPSULE_INTERFACE_UNSUPPORTED"
+  | "CAPSULE_DUPLICATE"
+  | "CAPSULE_IMAGE_DENIED"
+  | "CAPSULE_IMAGE_UNREADABLE"
+  | "CAPSULE_DEPENDENT"
+  | "CAPSULE_KEEPS_KILLING"
+  | "CAPSULE_SHARDS_CHANGED"
+  | "CALL_CAPABILITY_UNAVAILABLE"
+  | "CALL_METHOD_UNKNOWN"
+  | "CALL_INPUT_INVALID"
+  | "CALL_OUTPUT_INVALID"
+  | "CALL_TIMEOUT"
+  | "CALL_DROPPED_ON_RECOVERY"
+  | "CALL_INBOX_FULL"
+  | "CALL_TOO_DEEP"
+  | "TURN_KILLED_HOST"
+  | "TURN_TOPIC_UNKNOWN"
+  | "TURN_TOPIC_NOT_DECLARED"
+  | "TURN_EVENT_INVALID"
+  | "TURN_KEY_NOT_OWNED"
+  | "TURN_KEY_INVALID"
+  | "TURN_CAPABILITY_NOT_REQUIRED"
+  | "TURN_CALL_INVALID"
+  | "TURN_ANSWER_INVALID"
+  | "TURN_ANSWER_UNKNOWN_CALL"
+  | "TURN_TIMER_INVALID"
+  | "TURN_EFFECTS_TOO_MANY"
+> = defineErrors({
+  LEDGER_RECORD_INVALID: {
+    message: "record {seq} of shard {shard} cannot be read: {problem}",
+    fault: "system",
+    retry: false,
+    remedy: "the data directory was written by another version of vnes, or changed: restore it, or run vnes doctor",
+    exit: "integrity",
+  },
+  LEDGER_HASH_WRONG: {
+    message: "record {seq} of shard {shard} does not carry the hash its bytes and its predecessor give",
+    fault: "system",
+    retry: false,
+    remedy: "the ledger was changed behind the node's back: restore the data directory from a copy; vnes doctor",
+    exit: "integrity",
+  },
+  NODE_REQUIRED_CAPSULE_MISSING: {
+    message: "the node refuses to boot: policy requires {missing}, which is not verified here. {reasons}",
+    fault: "user",
+    retry: false,
+    remedy: "vnes capsule verify the capsule named, mend what it lists and install it again; vnes quarantine list",
+    exit: "policy",
+  },
+  NODE_STOPPING: {
+    message: "the node is stopping",
+    fault: "system",
+    retry: true,
+    remedy: "boot it again: vnes boot",
+    exit: "failed",
+  },
+  CAPSULE_UNKNOWN: {
+    message: "this node knows no capsule {capsule}",
+    fault: "user",
+    retry: false,
+    remedy: "vnes capsule list",
+    exit: "notFound",
+  },
+  CAPSULE_START_FAILED: {
+    message: "capsule {capsule} did not start: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "vnes capsule inspect {capsule}",
+    exit: "failed",
+  },
+  CAPSULE_ZONE_UNCONFINED: {
+    message: "capsule {capsule} belongs to zone {zone}, and this node cannot confine that zone",
+    fault: "system",
+    retry: false,
+    remedy: "boot with --unconfined-dev to run it without confinement, on a machine where that does not matter",
+    exit: "policy",
+  },
+  CAPSULE_INTERFACE_UNSUPPORTED: {
+    message: "capsule {capsule} has no interface this node can run; it offers {interfaces}",
+    fault: "capsule",
+    retry: false,
+    remedy: "offer interfaces.javascript in manifest.json and build again: vnes capsule build",
+    exit: "policy",
+  },
+  CAPSULE_DUPLICATE: {
+    message: "{origin} holds another image of {capsule}, which was already found at {first}; the first one counts",
+    fault: "user",
+    retry: false,
+    remedy: "remove one of the two, or install the one you mean: vnes capsule install",
+    exit: "conflict",
+  },
+  CAPSULE_IMAGE_DENIED: {
+    message: "image {image} of {capsule} was denied on this node: {reason}",
+    fault: "capsule",
+    retry: false,
+    remedy: "install a mended version: vnes capsule install",
+    exit: "policy",
+  },
+  CAPSULE_IMAGE_UNREADABLE: {
+    message: "{origin} could not be read: {problem}",
+    fault: "system",
+    retry: true,
+    remedy: "look at the file named, then boot again",
+    exit: "failed",
+  },
+  CAPSULE_DEPENDENT: {
+    message: "capsule {capsule} needs {provider}, which is not active: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "vnes capsule inspect {provider}",
+    exit: "failed",
+  },
+  CAPSULE_KEEPS_KILLING: {
+    message: "capsule {capsule} killed its sandbox host {kills} times within {windowMs} ms",
+    fault: "capsule",
+    retry: false,
+    remedy: "vnes capsule inspect {capsule}; mend it and install the new version, or vnes capsule resume {capsule}",
+    exit: "failed",
+  },
+  CAPSULE_SHARDS_CHANGED: {
+    message: "capsule {capsule} now declares {now} shards, its ledger has {before}; the number is fixed for its life",
+    fault: "capsule",
+    retry: false,
+    remedy: "set state.shards in manifest.json back to {before} and build again",
+    exit: "policy",
+  },
+  CALL_CAPABILITY_UNAVAILABLE: {
+    message: "nothing active on this node provides {capability}",
+    fault: "system",
+    retry: true,
+    remedy: "vnes capsule list",
+    exit: "notFound",
+  },
+  CALL_METHOD_UNKNOWN: {
+    message: "{capability} has no method {method}",
+    fault: "user",
+    retry: false,
+    remedy: "see spec/schema.json of the capsule that provides {capability}: vnes capsule list",
+    exit: "usage",
+  },
+  CALL_INPUT_INVALID: {
+    message: "the input of {capability}.{method} is refused at {pointer}: {problem}",
+    fault: "user",
+    retry: false,
+    remedy: "see $defs in spec/schema.json of the capsule that provides {capability}",
+    exit: "usage",
+  },
+  CALL_OUTPUT_INVALID: {
+    message: "{capability}.{method} answered with something its own schema refuses at {pointer}: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "mend the capsule that provides {capability}",
+    exit: "failed",
+  },
+  CALL_TIMEOUT: {
+    message: "{capability}.{method} did not answer within {timeoutMs} ms; whether it ran is not known",
+    fault: "system",
+    retry: true,
+    remedy: "vnes status",
+    exit: "timeout",
+  },
+  CALL_DROPPED_ON_RECOVERY: {
+    message: "the node restarted before {capability}.{method} answered, and its effect is not one to repeat",
+    fault: "system",
+    retry: true,
+    remedy: "ask again",
+    exit: "failed",
+  },
+  CALL_INBOX_FULL: {
+    message: "{capsule} has {waiting} deliveries waiting and takes no more calls",
+    fault: "system",
+    retry: true,
+    remedy: "ask again later; vnes capsule inspect {capsule}",
+    exit: "failed",
+  },
+  CALL_TOO_DEEP: {
+    message: "this call would be the {depth}th in a chain of calls; at most {limit} are allowed",
+    fault: "capsule",
+    retry: false,
+    remedy: "look for capsules that call each other in a circle: vnes capsule inspect",
+    exit: "failed",
+  },
+  TURN_KILLED_HOST: {
+    message: "the delivery killed its sandbox host twice, the second time alone: {reason}",
+    fault: "capsule",
+    retry: false,
+    remedy: "vnes capsule inspect, then mend the capsule: it allocates without end or crashes its runtime",
+    exit: "failed",
+  },
+  TURN_TOPIC_UNKNOWN: {
+    message: "publish to {topic}: no capsule of this node defines that topic",
+    fault: "capsule",
+    retry: false,
+    remedy: "define it in spec/topics/{topic}.json of its owner, or install the owner",
+    exit: "failed",
+  },
+  TURN_TOPIC_NOT_DECLARED: {
+    message: "publish to {topic}, which the manifest does not list in bus.publishes",
+    fault: "capsule",
+    retry: false,
+    remedy: "add {topic} to bus.publishes in manifest.json and build again",
+    exit: "policy",
+  },
+  TURN_EVENT_INVALID: {
+    message: "the event for {topic} is refused at {pointer}: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "see the schemas in spec/topics/{topic}.json",
+    exit: "failed",
+  },
+  TURN_KEY_NOT_OWNED: {
+    message: "write to key {key}, which is under none of the prefixes in state.owns",
+    fault: "capsule",
+    retry: false,
+    remedy: "add the prefix to state.owns in manifest.json and build again",
+    exit: "policy",
+  },
+  TURN_KEY_INVALID: {
+    message: "key of {length} characters; a key has 1 to {limit}",
+    fault: "capsule",
+    retry: false,
+    remedy: "use shorter keys",
+    exit: "failed",
+  },
+  TURN_CAPABILITY_NOT_REQUIRED: {
+    message: "call of {capability}, which the manifest does not list in capabilities.requires",
+    fault: "capsule",
+    retry: false,
+    remedy: "add {capability} to capabilities.requires in manifest.json and build again",
+    exit: "policy",
+  },
+  TURN_CALL_INVALID: {
+    message: "the input for {capability}.{method} is refused at {pointer}: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "see $defs in spec/schema.json of the provider",
+    exit: "failed",
+  },
+  TURN_ANSWER_INVALID: {
+    message: "the answer of {capability}.{method} is refused by its own schema at {pointer}: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "see $defs in spec/schema.json",
+    exit: "failed",
+  },
+  TURN_ANSWER_UNKNOWN_CALL: {
+    message: "answer to call {callId}, which this shard was not asked or has answered",
+    fault: "capsule",
+    retry: false,
+    remedy: "answer each call once: return a value from its handler, or later and one turn.answer",
+    exit: "failed",
+  },
+  TURN_TIMER_INVALID: {
+    message: "timer {id} is refused: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "a timer has an id of 1 to 256 characters and a whole number of milliseconds; a shard has at most 1,048,576",
+    exit: "failed",
+  },
+  TURN_EFFECTS_TOO_MANY: {
+    message: "{count} effects in one turn; at most {limit}",
+    fault: "capsule",
+    retry: false,
+    remedy: "spread the work over several turns with a timer",
+    exit: "failed",
+  },
+});

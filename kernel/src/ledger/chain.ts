@@ -1,0 +1,38 @@
+/** The hash chain of a shard: each record's hash covers the one before it, so no record can be changed, dropped or moved. */
+import type { Digest } from "../ports/digest.ts";
+import { kernelErrors } from "../errors.ts";
+
+const encoder: TextEncoder = new TextEncoder();
+
+/** The hash "before" the first record: sha256 over the shard's name, so that records cannot move between shards. */
+export function genesisHash(shard: string, digest: Digest): Uint8Array {
+  return digest.sha256(encoder.encode(`vnes.ledger.v1\0${shard}`));
+}
+
+export function chainHash(previous: Uint8Array, bytes: Uint8Array, digest: Digest): Uint8Array {
+  return digest.sha256(previous, bytes);
+}
+
+/** Throws `LEDGER_CHAIN_BROKEN` unless `stored` follows from `previous` and `bytes`. */
+export function assertChain(
+  shard: string,
+  seq: number,
+  previous: Uint8Array,
+  bytes: Uint8Array,
+  stored: Uint8Array,
+  digest: Digest,
+): Uint8Array {
+  const expected = chainHash(previous, bytes, digest);
+  if (!sameBytes(expected, stored)) throw kernelErrors.create("LEDGER_HASH_WRONG", { shard, seq });
+  return expected;
+}
+
+export function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

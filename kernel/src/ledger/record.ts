@@ -1,0 +1,114 @@
+/**
+ * What a ledger shard is made of. A record is encoded once; the bytes that were hashed are the bytes that are stored,
+ * read back and replayed.
+ *
+ * Shards are named `<capsule id>/<n>` (turns of a capsule), `topic/<name>/<partition>` (events of a topic) and
+ * `kernel/<node>` (what the kernel itself decided).
+ */
+import type { Delivery, Effect, Json } from "@vnes/schemas";
+import { kernelErrors } from "../errors.ts";
+
+/** Where a turn's delivery came from. By reference where the bytes are in another kept shard, by value otherwise. */
+export type TurnInput =
+  | { readonly from: "topic"; readonly shard: string; readonly seq: number; readonly hash: string }
+  | {
+      readonly from: "effect";
+      readonly shard: string;
+      readonly seq: number;
+      readonly index: number;
+      readonly depth: number;
+      readonly delivery: Delivery;
+    }
+  | { readonly from: "timer"; readonly delivery: Delivery }
+  | {
+      readonly from: "kernel" | "control" | "device" | "ephemeral";
+      readonly depth: number;
+      readonly delivery: Delivery;
+    };
+
+export type Outcome = "ok" | { readonly failed: string; readonly message: string };
+
+/** One turn of a capsule. */
+export interface TurnRecord {
+  readonly v: 1;
+  readonly kind: "turn";
+  readonly seq: number;
+  /** Node time in milliseconds; never decreases within a shard. */
+  readonly at: number;
+  readonly seed: string;
+  readonly input: TurnInput;
+  readonly outcome: Outcome;
+  readonly effects: readonly Effect[];
+  /** Effects of records up to this seq have reached their receivers; recovery does not release them again. */
+  readonly released: number;
+}
+
+/** From here on the shard's turns ran this image. */
+export interface ActivationRecord {
+  readonly v: 1;
+  readonly kind: "activation";
+  readonly seq: number;
+  readonly at: number;
+  readonly image: string;
+  readonly version: string;
+}
+
+/** One event of a topic partition, with the effect that published it. */
+export interface EventRecord {
+  readonly v: 1;
+  readonly kind: "event";
+  readonly seq: number;
+  readonly at: number;
+  readonly source: { readonly shard: string; readonly seq: number; readonly index: number };
+  readonly key: string;
+  readonly event: Json;
+}
+
+/** Something the kernel decided, and what it publishes about it. */
+export interface KernelRecord {
+  readonly v: 1;
+  readonly kind: "kernel";
+  readonly seq: number;
+  readonly at: number;
+  readonly fact: { readonly [key: string]: Json };
+  readonly effects: readonly Effect[];
+  readonly released: number;
+}
+
+export type LedgerRecord = TurnRecord | ActivationRecord | EventRecord | KernelRecord;
+
+const encoder: TextEncoder = new TextEncoder();
+const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true });
+
+export function encodeRecord(record: LedgerRecord): Uint8Array {
+  return encoder.encode(JSON.stringify(record));
+}
+
+/** Throws `LEDGER_RECORD_INVALID`: the bytes carry a valid hash, yet are not a record this version knows. */
+export function decodeRecord(shard: string, seq: number, bytes: Uint8Array): LedgerRecord {
+  let value: LedgerRecord;
+  try {
+    value = JSON.parse(decoder.decode(bytes)) as LedgerRecord;
+  } catch (cause) {
+    throw kernelErrors.create("LEDGER_RECORD_INVALID", { shard, seq, problem: "not JSON" }, cause);
+  }
+  const problem = recordProblem(value, seq);
+  if (problem !== undefined) throw kernelErrors.create("LEDGER_RECORD_INVALID", { shard, seq, problem });
+  return value;
+}
+
+const KINDS: ReadonlySet<string> = new Set(["turn", "activation", "event", "kernel"]);
+
+function recordProblem(value: LedgerRecord, seq: number): string | undefined {
+  if (typeof value !== "object" || value === null) return "not an object";
+  if (value.v !== 1) return "unknown record version";
+  if (!KINDS.has(value.kind)) return "unknown kind";
+  if (value.seq !== seq) return "seq inside differs from seq outside";
+  if (!Number.isSafeInteger(value.at)) return "no time";
+  if (value.kind === "turn" && (typeof value.input !== "object" || !Array.isArray(value.effects))) {
+    return "turn without input or effects";
+  }
+  if (value.kind === "event" && typeof value.source !== "object") return "event without source";
+  if (value.kind === "kernel" && !Array.isArray(value.effects)) return "kernel record without effects";
+  return undefined;
+}

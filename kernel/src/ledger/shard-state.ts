@@ -1,0 +1,176 @@
+/**
+ * What a shard's records add up to. The running kernel and recovery use this one fold, so what was acted upon and what
+ * is recovered cannot differ.
+ *
+ * L1. `applyRecord` depends on the state and the record only.
+ * L2. `seq` rises by one and `at` never falls.
+ * L3. A failed turn changes watermarks, positions, timers and pending calls by its input, and nothing by its effects
+ *     but the answer the kernel gives in its place.
+ */
+import type { Effect, Json } from "@vnes/schemas";
+import { type EffectId, formatEffectId, type Watermark } from "./effect-id.ts";
+import type { LedgerRecord, TurnRecord } from "./record.ts";
+
+/** An effect another shard has to receive. */
+export interface OutboxEntry {
+  readonly id: EffectId;
+  readonly at: number;
+  /** How many calls lead to this one. */
+  readonly depth: number;
+  readonly effect: Extract<Effect, { do: "publish" | "call" | "answer" }>;
+}
+
+/** A call this shard made and that has not ended. */
+export interface PendingCall {
+  readonly callId: string;
+  readonly tag: string;
+  readonly context: Json;
+  readonly capability: string;
+  readonly method: string;
+  readonly input: Json;
+  readonly deadlineAt: number;
+  readonly depth: number;
+}
+
+/** A call this shard was asked and has not answered. */
+export interface OpenCall {
+  readonly capability: string;
+  readonly method: string;
+  readonly deadlineAt: number;
+}
+
+export interface Timer {
+  readonly at: number;
+  readonly payload: Json;
+}
+
+export interface ShardState {
+  readonly shard: string;
+  seq: number;
+  at: number;
+  /** Hash of the image the shard's latest turns ran; null before the first activation. */
+  image: string | null;
+  readonly keys: Map<string, Json>;
+  readonly timers: Map<string, Timer>;
+  readonly pending: Map<string, PendingCall>;
+  readonly open: Map<string, OpenCall>;
+  /** By sending shard. */
+  readonly watermarks: Map<string, Watermark>;
+  /** By topic partition: seq of the last event consumed. */
+  readonly positions: Map<string, number>;
+  /** By effect id, in the order the effects were asked for; what receivers confirmed is removed. */
+  readonly outbox: Map<string, OutboxEntry>;
+}
+
+export function emptyShard(shard: string): ShardState {
+  return {
+    shard,
+    seq: 0,
+    at: 0,
+    image: null,
+    keys: new Map(),
+    timers: new Map(),
+    pending: new Map(),
+    open: new Map(),
+    watermarks: new Map(),
+    positions: new Map(),
+    outbox: new Map(),
+  };
+}
+
+/** Folds one record into the state, in place. The caller has checked the chain. */
+export function applyRecord(state: ShardState, record: LedgerRecord): void {
+  state.seq = record.seq;
+  state.at = Math.max(state.at, record.at);
+  switch (record.kind) {
+    case "activation":
+      state.image = record.image;
+      return;
+    case "turn":
+      applyTurn(state, record);
+      return;
+    case "kernel":
+      dropReleased(state, record.released);
+      record.effects.forEach((effect, index) => {
+        applyEffect(state, effect, { shard: state.shard, seq: record.seq, index }, record.at, 0);
+      });
+      return;
+    case "event":
+      state.watermarks.set(record.source.shard, { seq: record.source.seq, index: record.source.index });
+      return;
+  }
+}
+
+function applyTurn(state: ShardState, record: TurnRecord): void {
+  dropReleased(state, record.released);
+  const { input } = record;
+  let depth = 0;
+  if (input.from === "topic") {
+    state.positions.set(input.shard, input.seq);
+  } else {
+    if (input.from === "effect") state.watermarks.set(input.shard, { seq: input.seq, index: input.index });
+    depth = input.from === "timer" ? 0 : input.depth;
+    const { delivery } = input;
+    if (delivery.kind === "answer") state.pending.delete(delivery.callId);
+    if (delivery.kind === "timer") state.timers.delete(delivery.id);
+    if (delivery.kind === "call") {
+      const { capability, method, deadlineAt } = delivery;
+      state.open.set(delivery.callId, { capability, method, deadlineAt });
+    }
+  }
+  record.effects.forEach((effect, index) => {
+    applyEffect(state, effect, { shard: state.shard, seq: record.seq, index }, record.at, depth);
+  });
+}
+
+function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number, depth: number): void {
+  switch (effect.do) {
+    case "write":
+      state.keys.set(effect.key, effect.value);
+      return;
+    case "delete":
+      state.keys.delete(effect.key);
+      return;
+    case "setTimer":
+      state.timers.set(effect.id, { at: effect.at, payload: effect.payload });
+      return;
+    case "cancelTimer":
+      state.timers.delete(effect.id);
+      return;
+    case "publish":
+      state.outbox.set(formatEffectId(id), { id, at, depth, effect });
+      return;
+    case "answer":
+      state.open.delete(effect.callId);
+      state.outbox.set(formatEffectId(id), { id, at, depth, effect });
+      return;
+    case "call": {
+      const callId = formatEffectId(id);
+      state.outbox.set(callId, { id, at, depth: depth + 1, effect });
+      state.pending.set(callId, {
+        callId,
+        tag: effect.tag,
+        context: effect.context,
+        capability: effect.capability,
+        method: effect.method,
+        input: effect.input,
+        deadlineAt: at + effect.timeoutMs,
+        depth,
+      });
+      return;
+    }
+  }
+}
+
+/** The seq up to which every effect has reached its receiver: what a record carries as `released`. */
+export function releasedSeq(state: ShardState): number {
+  for (const entry of state.outbox.values()) return entry.id.seq - 1;
+  return state.seq;
+}
+
+function dropReleased(state: ShardState, released: number): void {
+  for (const [id, entry] of state.outbox) {
+    if (entry.id.seq > released) return;
+    state.outbox.delete(id);
+  }
+}
