@@ -2,7 +2,7 @@
 import type { Digest } from "../ports/digest.ts";
 import { kernelErrors } from "../errors.ts";
 
-const encoder: TextEncoder = new TextEncoder();
+const encoder = new TextEncoder();
 
 /** The hash "before" the first record: sha256 over the shard's name, so that records cannot move between shards. */
 export function genesisHash(shard: string, digest: Digest): Uint8Array {

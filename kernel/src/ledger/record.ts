@@ -77,8 +77,8 @@ export interface KernelRecord {
 
 export type LedgerRecord = TurnRecord | ActivationRecord | EventRecord | KernelRecord;
 
-const encoder: TextEncoder = new TextEncoder();
-const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeRecord(record: LedgerRecord): Uint8Array {
   return encoder.encode(JSON.stringify(record));

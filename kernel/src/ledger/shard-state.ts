@@ -32,6 +32,9 @@ export interface PendingCall {
   readonly depth: number;
 }
 
+/** A provider that never answers must not grow for ever: beyond this, calls nobody waits for any more are forgotten. */
+const MAX_OPEN_CALLS = 65_536;
+
 /** A call this shard was asked and has not answered. */
 export interface OpenCall {
   readonly capability: string;
@@ -116,6 +119,7 @@ function applyTurn(state: ShardState, record: TurnRecord): void {
     if (delivery.kind === "call") {
       const { capability, method, deadlineAt } = delivery;
       state.open.set(delivery.callId, { capability, method, deadlineAt });
+      if (state.open.size > MAX_OPEN_CALLS) forgetExpired(state);
     }
   }
   record.effects.forEach((effect, index) => {
@@ -166,6 +170,10 @@ function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number
 export function releasedSeq(state: ShardState): number {
   for (const entry of state.outbox.values()) return entry.id.seq - 1;
   return state.seq;
+}
+
+function forgetExpired(state: ShardState): void {
+  for (const [callId, call] of state.open) if (call.deadlineAt < state.at) state.open.delete(callId);
 }
 
 function dropReleased(state: ShardState, released: number): void {

@@ -1,0 +1,165 @@
+/**
+ * The kernel's own shard: what it decided (lifecycle transitions, verdicts, dead letters, deaths of hosts), each fact a
+ * record, each published for whoever observes. Publishing waits until topics are open; facts do not.
+ */
+import type { Effect, Json, VnesError } from "@vnes/schemas";
+import { eventProblem } from "../bus/topics.ts";
+import { formatEffectId } from "../ledger/effect-id.ts";
+import type { KernelRecord } from "../ledger/record.ts";
+import { applyRecord, type OutboxEntry, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Counters } from "./counters.ts";
+import type { Switchboard } from "./router.ts";
+import type { ShardLog } from "./shard-log.ts";
+
+export const LIFECYCLE_TOPIC = "vnes.lifecycle.v1";
+export const DIAGNOSTICS_TOPIC = "vnes.diagnostics.v1";
+
+/** Failures can come as fast as frames; a person reads a few a second, the rest are counted. */
+const MAX_DIAGNOSTICS_PER_MINUTE = 120;
+
+export type Fact =
+  | {
+      readonly type: "lifecycle";
+      readonly capsule: string;
+      readonly version: string;
+      readonly image: string;
+      readonly from: string;
+      readonly to: string;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "diagnostic";
+      /** What it is about: `admission`, `binding`, `deadLetter`, `hostDied`, `deviceDied`, `capsule`. */
+      readonly about: string;
+      readonly code: string;
+      readonly capsule: string;
+      readonly message: string;
+    }
+  | { readonly type: "booted"; readonly node: string; readonly boot: string }
+  | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string };
+
+export class KernelShard {
+  readonly name: string;
+  readonly state: ShardState;
+  readonly #log: ShardLog;
+  readonly #clock: Clock;
+  readonly #board: Switchboard;
+  readonly #counters: Counters;
+  readonly #route: (entry: OutboxEntry, confirm: () => void) => void;
+  readonly #fail: (error: unknown) => void;
+  #publishing = false;
+  #minute = 0;
+  #diagnostics = 0;
+
+  constructor(parts: {
+    readonly state: ShardState;
+    readonly log: ShardLog;
+    readonly clock: Clock;
+    readonly board: Switchboard;
+    readonly counters: Counters;
+    route(entry: OutboxEntry, confirm: () => void): void;
+    fail(error: unknown): void;
+  }) {
+    this.name = parts.state.shard;
+    this.state = parts.state;
+    this.#log = parts.log;
+    this.#clock = parts.clock;
+    this.#board = parts.board;
+    this.#counters = parts.counters;
+    this.#route = parts.route;
+    this.#fail = parts.fail;
+  }
+
+  /** Resolves once the fact is durable. */
+  async record(fact: Fact): Promise<void> {
+    const at = Math.max(this.state.at, this.#clock.now());
+    if (fact.type === "diagnostic" && !this.#isWithinRate(at)) return;
+    const effects = publications(fact, at);
+    const record: KernelRecord = {
+      v: 1,
+      kind: "kernel",
+      seq: this.state.seq + 1,
+      at,
+      fact: fact as unknown as { readonly [key: string]: Json },
+      effects,
+      released: releasedSeq(this.state),
+    };
+    applyRecord(this.state, record);
+    try {
+      await this.#log.append([record]);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#publishing) this.#releaseOf(record);
+  }
+
+  settled(): Promise<void> {
+    return this.#log.settled();
+  }
+
+  /** Topics are open: publishes what waits, and from now on at once. */
+  publish(): void {
+    this.#publishing = true;
+    for (const [id, entry] of [...this.state.outbox]) this.#release(id, entry);
+  }
+
+  #releaseOf(record: KernelRecord): void {
+    record.effects.forEach((_, index) => {
+      const id = formatEffectId({ shard: this.name, seq: record.seq, index });
+      const entry = this.state.outbox.get(id);
+      if (entry !== undefined) this.#release(id, entry);
+    });
+  }
+
+  #release(id: string, entry: OutboxEntry): void {
+    const { effect } = entry;
+    const topic = effect.do === "publish" ? this.#board.topics.get(effect.topic) : undefined;
+    if (effect.do !== "publish" || topic === undefined) {
+      this.#counters.add("kernel.noTopic");
+      this.state.outbox.delete(id);
+      return;
+    }
+    if (eventProblem(topic, effect.event) !== undefined) {
+      this.#counters.add("kernel.eventInvalid");
+      this.state.outbox.delete(id);
+      return;
+    }
+    this.#route(entry, () => this.state.outbox.delete(id));
+  }
+
+  #isWithinRate(at: number): boolean {
+    const minute = Math.floor(at / 60_000);
+    if (minute !== this.#minute) {
+      this.#minute = minute;
+      this.#diagnostics = 0;
+    }
+    if (++this.#diagnostics <= MAX_DIAGNOSTICS_PER_MINUTE) return true;
+    this.#counters.add("diagnostics.shed");
+    return false;
+  }
+}
+
+/** A diagnostic about an error. */
+export function diagnostic(about: string, capsule: string, error: VnesError): Fact {
+  return { type: "diagnostic", about, code: error.code, capsule, message: error.message };
+}
+
+function publications(fact: Fact, at: number): Effect[] {
+  switch (fact.type) {
+    case "lifecycle": {
+      const { capsule, version, image, from, to, reason } = fact;
+      const event = { capsule, version, image, from, to, reason, at };
+      return [{ do: "publish", topic: LIFECYCLE_TOPIC, key: capsule, event }];
+    }
+    case "diagnostic": {
+      const { about, code, capsule, message } = fact;
+      const event = { kind: about, code, capsule, message: message.slice(0, 2_000), at };
+      return [{ do: "publish", topic: DIAGNOSTICS_TOPIC, key: capsule, event }];
+    }
+    case "booted":
+    case "denied":
+      return [];
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * One topic partition: the place where the order of its events is made. Owns the partition's shard and a window of its
+ * newest events; subscribers pull from it at their own pace, so a slow one costs a position, not memory.
+ *
+ * P1. The append alone fixes the order, the same for every subscriber and on replay.
+ * P2. An effect at or below its publisher's watermark was appended before; it is confirmed and dropped.
+ * P3. Nobody reads an event before it is durable.
+ */
+import type { Json } from "@vnes/schemas";
+import { hex } from "../ledger/chain.ts";
+import { type EffectId, isAtOrBelow, type Watermark } from "../ledger/effect-id.ts";
+import { decodeRecord, type EventRecord } from "../ledger/record.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { LedgerStore } from "../ports/ledger-store.ts";
+import type { Counters } from "./counters.ts";
+import type { ShardLog } from "./shard-log.ts";
+
+/** Enough for subscribers that keep up; the others read the store. */
+const WINDOW_EVENTS = 4_096;
+const READ_PAGE = 256;
+
+export interface PartitionEvent {
+  readonly seq: number;
+  readonly key: string;
+  readonly event: Json;
+  /** Hex of the record's chain hash. */
+  readonly hash: string;
+}
+
+export class Partition {
+  readonly shard: string;
+  readonly topic: string;
+  readonly index: number;
+  readonly #log: ShardLog;
+  readonly #store: LedgerStore;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #watermarks: Map<string, Watermark>;
+  readonly #listeners: (() => void)[] = [];
+  #window: PartitionEvent[] = [];
+  #at: number;
+  #committed: number;
+
+  constructor(parts: {
+    readonly shard: string;
+    readonly topic: string;
+    readonly index: number;
+    readonly log: ShardLog;
+    readonly store: LedgerStore;
+    readonly clock: Clock;
+    readonly counters: Counters;
+    readonly watermarks: ReadonlyMap<string, Watermark>;
+    readonly at: number;
+  }) {
+    this.shard = parts.shard;
+    this.topic = parts.topic;
+    this.index = parts.index;
+    this.#log = parts.log;
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#counters = parts.counters;
+    this.#watermarks = new Map(parts.watermarks);
+    this.#at = parts.at;
+    this.#committed = parts.log.seq;
+  }
+
+  /** Seq of the last durable event. */
+  get lastSeq(): number {
+    return this.#committed;
+  }
+
+  /** Called whenever there is something new to read. */
+  onEvents(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Resolves once the event is durable, or at once when it already was (P2). */
+  async append(source: EffectId, key: string, event: Json): Promise<void> {
+    if (isAtOrBelow(source, this.#watermarks.get(source.shard))) {
+      this.#counters.add("topic.duplicatesDropped");
+      await this.#log.settled();
+      return;
+    }
+    this.#watermarks.set(source.shard, { seq: source.seq, index: source.index });
+    this.#at = Math.max(this.#at, this.#clock.now());
+    const seq = this.#log.seq + 1;
+    const record: EventRecord = { v: 1, kind: "event", seq, at: this.#at, source, key, event };
+    const durable = this.#log.append([record]);
+    const hash = hex(this.#log.hash);
+    await durable;
+    this.#committed = seq;
+    this.#window.push({ seq, key, event, hash });
+    if (this.#window.length > 2 * WINDOW_EVENTS) this.#window = this.#window.slice(-WINDOW_EVENTS);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Durable events from `from` on, at most `limit`; undefined when they have left the window and `fetch` must be used. */
+  peek(from: number, limit: number): readonly PartitionEvent[] | undefined {
+    if (from > this.#committed) return [];
+    const first = this.#window[0];
+    if (first === undefined || from < first.seq) return undefined;
+    const start = from - first.seq;
+    return this.#window.slice(start, start + limit);
+  }
+
+  /** The same from the store. */
+  async fetch(from: number): Promise<readonly PartitionEvent[]> {
+    const stored = await this.#store.read(this.shard, from, READ_PAGE);
+    return stored.flatMap(({ seq, bytes, hash }) => {
+      if (seq > this.#committed) return [];
+      const record = decodeRecord(this.shard, seq, bytes);
+      return record.kind === "event" ? [{ seq, key: record.key, event: record.event, hash: hex(hash) }] : [];
+    });
+  }
+}

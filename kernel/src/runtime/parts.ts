@@ -1,0 +1,39 @@
+/** Everything a node is given. The kernel makes none of it: the perimeter (`cli/src/main.ts`, a test) hands it in. */
+import type { Json, Policy, TrustDocument } from "@vnes/schemas";
+import type { CapsuleSource } from "../ports/capsule-source.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Device } from "../ports/device.ts";
+import type { Digest, SignatureVerifier } from "../ports/digest.ts";
+import type { LedgerStore } from "../ports/ledger-store.ts";
+import type { Log } from "../ports/log.ts";
+import type { Quarantine } from "../ports/quarantine.ts";
+import type { Random } from "../ports/random.ts";
+import type { Sandbox } from "../ports/sandbox.ts";
+
+export interface NodeParts {
+  /** Node name; part of the name of the kernel's own shard. */
+  readonly node: string;
+  readonly pid: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly digest: Digest;
+  readonly verifier: SignatureVerifier;
+  readonly log: Log;
+  /** Disposed by the node. */
+  readonly ledger: LedgerStore;
+  /** Disposed by the node. */
+  readonly sandbox: Sandbox;
+  /** Disposed by the node. */
+  readonly device: Device;
+  /** Asked in order; the first image of an id counts. */
+  readonly sources: readonly CapsuleSource[];
+  readonly quarantine: Quarantine;
+  readonly policy: Policy;
+  readonly trust: TrustDocument;
+  /** Ids to activate; undefined: everything verified. What they require is activated too. */
+  readonly run: readonly string[] | undefined;
+  /** What each capsule's start delivery carries; null when absent. */
+  readonly config: { readonly [capsule: string]: Json };
+  /** Runs capsules of zones this node cannot confine. */
+  readonly unconfinedDev: boolean;
+}

@@ -1,0 +1,259 @@
+/**
+ * Takes what a committed turn asked for to whoever has to receive it, on this node.
+ *
+ * R1. Effects of one sender reach one receiver in the order they were asked for.
+ * R2. `confirm` is called once the receiver needs no repeat: a partition or a capsule shard when the effect is durable
+ *     there, everything else at once.
+ * R3. What cannot be delivered is answered with a code or counted; nothing disappears.
+ */
+import type { Answer, Delivery, Effect, Json } from "@vnes/schemas";
+import type { Capabilities, Method } from "../bus/capabilities.ts";
+import { capsuleShard, slotOf, stringAt, topicShard } from "../bus/routing.ts";
+import { eventProblem, isDurable, partitionOf, type Topics } from "../bus/topics.ts";
+import { kernelErrors } from "../errors.ts";
+import { formatEffectId, parseEffectId } from "../ledger/effect-id.ts";
+import type { OutboxEntry, PendingCall } from "../ledger/shard-state.ts";
+import type { CapsuleShard } from "./capsule-shard.ts";
+import type { ControlCalls } from "./control-calls.ts";
+import type { Counters } from "./counters.ts";
+import type { DeviceRunner } from "./device-runner.ts";
+import type { Partition } from "./partition.ts";
+
+/** A chain of calls longer than this is a circle. */
+const MAX_CALL_DEPTH = 16;
+
+/** What the router looks things up in; filled while the node boots, emptied while it stops. */
+export interface Switchboard {
+  topics: Topics;
+  capabilities: Capabilities;
+  readonly partitions: Map<string, Partition>;
+  readonly shards: Map<string, CapsuleShard>;
+  readonly devices: Map<string, DeviceRunner>;
+  /** Shards of each logic capsule that is loaded. */
+  readonly slots: Map<string, number>;
+}
+
+type Publish = Extract<Effect, { do: "publish" }>;
+type Call = Extract<Effect, { do: "call" }>;
+type AnswerEffect = Extract<Effect, { do: "answer" }>;
+
+export class Router {
+  readonly #board: Switchboard;
+  readonly #control: ControlCalls;
+  readonly #counters: Counters;
+
+  constructor(board: Switchboard, control: ControlCalls, counters: Counters) {
+    this.#board = board;
+    this.#control = control;
+    this.#counters = counters;
+  }
+
+  route(entry: OutboxEntry, confirm: () => void): void {
+    const { effect } = entry;
+    switch (effect.do) {
+      case "publish":
+        this.#publish(entry, effect, confirm);
+        return;
+      case "call":
+        this.#call(entry, effect, confirm);
+        return;
+      case "answer":
+        this.#answer(entry, effect, confirm);
+        return;
+    }
+  }
+
+  /** What a driver reports: checked like any publish, never kept. */
+  publishFromDevice(declared: ReadonlySet<string>, topicName: string, key: string, event: Json): void {
+    const topic = this.#board.topics.get(topicName);
+    if (topic === undefined || !declared.has(topicName) || isDurable(topic)) {
+      this.#counters.add("device.publishRefused");
+      return;
+    }
+    if (eventProblem(topic, event) !== undefined) {
+      this.#counters.add("device.eventInvalid");
+      return;
+    }
+    this.#publishEphemeral(topicName, key, event);
+  }
+
+  /** A call from outside; resolves with the answer, coded when nobody can give one. */
+  async callFromControl(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
+    const definition = this.#method(capability, method);
+    if ("ok" in definition) return definition;
+    const [problem] = definition.input(input);
+    if (problem !== undefined) {
+      const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };
+      return refusal("CALL_INPUT_INVALID", details);
+    }
+    const { callId, deadlineAt, answer } = this.#control.open({ capability, method, timeoutMs });
+    const provider = this.#board.capabilities.get(capability)?.provider ?? "";
+    const device = this.#board.devices.get(provider);
+    if (device !== undefined) {
+      const given = await device.call({ callId, capability, method, input });
+      this.#control.end(callId, this.#checked(definition, capability, method, given));
+      return answer;
+    }
+    const delivery: Delivery = { kind: "call", callId, capability, method, input, caller: "control", deadlineAt };
+    const shard = this.#shardFor(provider, definition, input);
+    if (shard === undefined) this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+    else if (!shard.receiveValue("control", delivery)) {
+      const details = { capsule: provider, waiting: shard.inbox.waiting };
+      this.#control.end(callId, refusal("CALL_INBOX_FULL", details));
+    }
+    return answer;
+  }
+
+  /** After a crash: ends or repeats a call to a driver that was under way. */
+  recoverDeviceCall(caller: CapsuleShard, call: PendingCall): void {
+    const { capability, method, callId } = call;
+    const definition = this.#method(capability, method);
+    const repeat = !("ok" in definition) && definition.effect === "idempotent";
+    if (repeat) this.#callDevice(caller, capability, method, call.input, callId);
+    else this.#giveAnswer(caller, callId, refusal("CALL_DROPPED_ON_RECOVERY", { capability, method }));
+  }
+
+  isDeviceCall(capability: string): boolean {
+    return this.#board.devices.has(this.#board.capabilities.get(capability)?.provider ?? "");
+  }
+
+  #publish(entry: OutboxEntry, effect: Publish, confirm: () => void): void {
+    const topic = this.#board.topics.get(effect.topic);
+    if (topic === undefined) {
+      this.#counters.add("topic.gone");
+      confirm();
+      return;
+    }
+    if (!isDurable(topic)) {
+      this.#publishEphemeral(effect.topic, effect.key, effect.event);
+      confirm();
+      return;
+    }
+    const index = partitionOf(topic, effect.key, effect.event);
+    const partition = this.#board.partitions.get(topicShard(effect.topic, index));
+    if (partition === undefined) {
+      this.#counters.add("topic.gone");
+      return;
+    }
+    // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
+    partition.append(entry.id, effect.key, effect.event).then(confirm, () => this.#counters.add("topic.appendFailed"));
+  }
+
+  #publishEphemeral(name: string, key: string, event: Json): void {
+    const topic = this.#board.topics.get(name);
+    if (topic === undefined) return;
+    const partition = partitionOf(topic, key, event);
+    const delivery: Delivery = { kind: "event", topic: name, partition, seq: null, key, event };
+    for (const subscriber of topic.subscribers) {
+      const slot = slotOf(key, this.#board.slots.get(subscriber) ?? 1);
+      const shard = this.#board.shards.get(capsuleShard(subscriber, slot));
+      if (shard === undefined) this.#counters.add("ephemeral.noSubscriber");
+      else if (!shard.receiveValue("ephemeral", delivery)) this.#counters.add("ephemeral.shed");
+    }
+  }
+
+  #call(entry: OutboxEntry, effect: Call, confirm: () => void): void {
+    const { capability, method, input } = effect;
+    const callId = formatEffectId(entry.id);
+    const caller = this.#board.shards.get(entry.id.shard);
+    const refuse = (answer: Answer): void => {
+      confirm();
+      if (caller !== undefined) this.#giveAnswer(caller, callId, answer);
+    };
+    if (entry.depth > MAX_CALL_DEPTH) {
+      refuse(refusal("CALL_TOO_DEEP", { depth: entry.depth, limit: MAX_CALL_DEPTH }));
+      return;
+    }
+    const definition = this.#method(capability, method);
+    if ("ok" in definition) {
+      refuse(definition);
+      return;
+    }
+    if (this.isDeviceCall(capability)) {
+      confirm();
+      if (caller !== undefined) this.#callDevice(caller, capability, method, input, callId);
+      return;
+    }
+    const provider = this.#board.capabilities.get(capability)?.provider ?? "";
+    const shard = this.#shardFor(provider, definition, input);
+    if (shard === undefined) {
+      refuse(refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+      return;
+    }
+    const deadlineAt = entry.at + effect.timeoutMs;
+    const from = entry.id.shard.slice(0, entry.id.shard.lastIndexOf("/"));
+    const delivery: Delivery = { kind: "call", callId, capability, method, input, caller: from, deadlineAt };
+    if (!shard.receive(entry.id, entry.depth, delivery, confirm)) {
+      refuse(refusal("CALL_INBOX_FULL", { capsule: provider, waiting: shard.inbox.waiting }));
+    }
+  }
+
+  #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void): void {
+    const { callId, answer } = effect;
+    if (this.#control.isOurs(callId)) {
+      if (!this.#control.end(callId, answer)) this.#counters.add("answer.late");
+      confirm();
+      return;
+    }
+    const caller = this.#board.shards.get(parseEffectId(callId)?.shard ?? "");
+    const pending = caller?.state.pending.get(callId);
+    if (caller === undefined || pending === undefined) {
+      this.#counters.add("answer.late");
+      confirm();
+      return;
+    }
+    const { tag, context, depth } = pending;
+    caller.receive(entry.id, depth, { kind: "answer", callId, tag, context, answer }, confirm);
+  }
+
+  #callDevice(caller: CapsuleShard, capability: string, method: string, input: Json, callId: string): void {
+    const definition = this.#method(capability, method);
+    const device = this.#board.devices.get(this.#board.capabilities.get(capability)?.provider ?? "");
+    if ("ok" in definition || device === undefined) {
+      this.#giveAnswer(caller, callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+      return;
+    }
+    void device.call({ callId, capability, method, input }).then((given) => {
+      this.#giveAnswer(caller, callId, this.#checked(definition, capability, method, given), "device");
+    });
+  }
+
+  #giveAnswer(caller: CapsuleShard, callId: string, answer: Answer, from: "kernel" | "device" = "kernel"): void {
+    const pending = caller.state.pending.get(callId);
+    if (pending === undefined) {
+      this.#counters.add("answer.late");
+      return;
+    }
+    const { tag, context, depth } = pending;
+    caller.receiveValue(from, { kind: "answer", callId, tag, context, answer }, depth);
+  }
+
+  #checked(method: Method, capability: string, name: string, answer: Answer): Answer {
+    if (!answer.ok) return answer;
+    const [problem] = method.output(answer.value);
+    if (problem === undefined) return answer;
+    const details = { capability, method: name, pointer: problem.pointer || "/", problem: problem.message };
+    return refusal("CALL_OUTPUT_INVALID", details);
+  }
+
+  #method(capability: string, method: string): Method | Extract<Answer, { ok: false }> {
+    const found = this.#board.capabilities.get(capability);
+    if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
+    return found.methods.get(method) ?? refusal("CALL_METHOD_UNKNOWN", { capability, method });
+  }
+
+  #shardFor(provider: string, method: Method, input: Json): CapsuleShard | undefined {
+    const slots = this.#board.slots.get(provider);
+    if (slots === undefined) return undefined;
+    const key = method.shardKey === undefined ? "" : (stringAt(input, method.shardKey) ?? "");
+    return this.#board.shards.get(capsuleShard(provider, slotOf(key, slots)));
+  }
+}
+
+function refusal(
+  code: Parameters<typeof kernelErrors.create>[0],
+  details: { readonly [key: string]: Json },
+): Extract<Answer, { ok: false }> {
+  const { message } = kernelErrors.create(code, details);
+  return { ok: false, code, message, details };
+}
