@@ -8,7 +8,7 @@
  */
 import type { Answer, Json, LogLine } from "@vnes/schemas";
 
-export type { Answer, Json, JsonObject, LogLine } from "@vnes/schemas";
+export type { Answer, ErrorEntry, Json, JsonObject, LogLine } from "@vnes/schemas";
 
 export interface DriverDefinition {
   /** The driver is in service when this resolves; a rejection is reported as the reason it could not start. */

@@ -1,0 +1,171 @@
+/** What the node's configuration may say to the transport, parsed once; every number has a default and bounds. */
+import type { BytesPower, Endpoint, Json, JsonObject } from "@vnes/sdk/driver";
+import { TransportError } from "./errors.ts";
+import type { LinkKind } from "./link.ts";
+import type { Rhythm } from "./liveness.ts";
+import { KEY_BYTES } from "./wire.ts";
+
+export interface ListenConfig extends Endpoint {
+  readonly pathId: string;
+  readonly kind: LinkKind;
+}
+
+export interface Limits {
+  /** Handshake messages worked on in a second, from everybody together and from one address. */
+  readonly handshakesPerSecond: number;
+  readonly handshakesPerRemote: number;
+  readonly channels: number;
+  readonly channelsPerPeer: number;
+  /** Control frames of one channel handed to capsules in a second. */
+  readonly framesPerSecond: number;
+  /** TCP connections without a channel. */
+  readonly pendingConnections: number;
+}
+
+export interface PipeConfig {
+  readonly listen?: Endpoint;
+  /** The peer whose active channel carries what comes in at `listen`; base64. */
+  readonly peer?: string;
+  readonly forward?: Endpoint;
+}
+
+export interface TransportConfig extends Rhythm {
+  readonly listen: readonly ListenConfig[];
+  readonly openTimeoutMs: number;
+  /** A responder's channel that is not confirmed, and a TCP connection without a channel, live so long. */
+  readonly handshakeMs: number;
+  readonly limits: Limits;
+  readonly pipe: PipeConfig;
+}
+
+const MAX_LISTENERS = 16;
+
+export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
+  const root = objectAt(config ?? {}, "");
+  known(root, "", [
+    "listen",
+    "keepaliveMs",
+    "silentMs",
+    "deadMs",
+    "openTimeoutMs",
+    "handshakeMs",
+    "limits",
+    "pipe",
+  ]);
+  const listen = root["listen"] ?? [];
+  if (!Array.isArray(listen) || listen.length > MAX_LISTENERS) {
+    throw wrong("/listen", `expected a list of at most ${MAX_LISTENERS}`);
+  }
+  const listeners = listen.map((item: Json, i) => parseListen(item, `/listen/${i}`));
+  const twice = listeners.find((one, i) => listeners.findIndex((other) => other.pathId === one.pathId) < i);
+  if (twice) throw wrong("/listen", `two listeners are called ${twice.pathId}`);
+  const keepaliveMs = numberAt(root, "keepaliveMs", "", 50, 5, 60_000);
+  // Two keepalives may be lost or late before a path counts as silent.
+  const silentMs = numberAt(root, "silentMs", "", Math.max(200, 3 * keepaliveMs), 2 * keepaliveMs, 600_000);
+  const deadMs = numberAt(root, "deadMs", "", Math.max(5000, 2 * silentMs), silentMs, 3_600_000);
+  const limits = objectAt(root["limits"] ?? {}, "/limits");
+  known(limits, "/limits", [
+    "handshakesPerSecond",
+    "handshakesPerRemote",
+    "channels",
+    "channelsPerPeer",
+    "framesPerSecond",
+    "pendingConnections",
+  ]);
+  return {
+    listen: listeners,
+    keepaliveMs,
+    silentMs,
+    deadMs,
+    openTimeoutMs: numberAt(root, "openTimeoutMs", "", 3000, 10, 60_000),
+    handshakeMs: numberAt(root, "handshakeMs", "", 5000, 10, 60_000),
+    limits: {
+      handshakesPerSecond: numberAt(limits, "handshakesPerSecond", "/limits", 500, 1, 1_000_000),
+      handshakesPerRemote: numberAt(limits, "handshakesPerRemote", "/limits", 20, 1, 1_000_000),
+      channels: numberAt(limits, "channels", "/limits", 4096, 1, 65_536),
+      channelsPerPeer: numberAt(limits, "channelsPerPeer", "/limits", 16, 1, 65_536),
+      framesPerSecond: numberAt(limits, "framesPerSecond", "/limits", 200, 1, 1_000_000),
+      pendingConnections: numberAt(limits, "pendingConnections", "/limits", 256, 1, 65_536),
+    },
+    pipe: parsePipe(root["pipe"] ?? {}, bytes),
+  };
+}
+
+/** Null unless `text` is a public key in base64. */
+export function parseKey(bytes: BytesPower, text: unknown): Uint8Array | null {
+  if (typeof text !== "string" || text.length > 64) return null;
+  const key = bytes.fromBase64(text);
+  return key !== null && key.length === KEY_BYTES ? key : null;
+}
+
+function parseListen(item: Json, at: string): ListenConfig {
+  const value = objectAt(item, at);
+  known(value, at, ["pathId", "kind", "address", "port"]);
+  const { pathId, kind } = value;
+  if (typeof pathId !== "string" || !/^[\w.:-]{1,64}$/.test(pathId)) {
+    throw wrong(`${at}/pathId`, "expected 1 to 64 letters, digits, . _ : or -");
+  }
+  if (kind !== "udp" && kind !== "tcp") throw wrong(`${at}/kind`, "expected udp or tcp");
+  return { pathId, kind, ...endpointAt(value, at, 0) };
+}
+
+function parsePipe(item: Json, bytes: BytesPower): PipeConfig {
+  const pipe = objectAt(item, "/pipe");
+  known(pipe, "/pipe", ["listen", "peer", "forward"]);
+  const { listen, peer, forward } = pipe;
+  if ((listen === undefined) !== (peer === undefined)) throw wrong("/pipe", "listen and peer go together");
+  if (peer !== undefined && parseKey(bytes, peer) === null) {
+    throw wrong("/pipe/peer", "expected a public key, 32 bytes in base64");
+  }
+  return {
+    ...(listen === undefined
+      ? {}
+      : { listen: endpointAt(objectAt(listen, "/pipe/listen"), "/pipe/listen", 0) }),
+    ...(typeof peer === "string" ? { peer } : {}),
+    ...(forward === undefined
+      ? {}
+      : { forward: endpointAt(objectAt(forward, "/pipe/forward"), "/pipe/forward", 1) }),
+  };
+}
+
+function endpointAt(value: JsonObject, at: string, minPort: number): Endpoint {
+  const { address, port } = value;
+  if (typeof address !== "string" || !/^[0-9a-fA-F.:]{2,45}$/.test(address)) {
+    throw wrong(`${at}/address`, "expected an IP address");
+  }
+  if (typeof port !== "number" || !Number.isInteger(port) || port < minPort || port > 65_535) {
+    throw wrong(`${at}/port`, `expected a port from ${minPort} to 65535`);
+  }
+  return { address, port };
+}
+
+function objectAt(value: Json, at: string): JsonObject {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw wrong(at || "/", "expected an object");
+  }
+  return value as JsonObject;
+}
+
+function known(value: JsonObject, at: string, names: readonly string[]): void {
+  const unknown = Object.keys(value).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
+}
+
+function numberAt(
+  from: JsonObject,
+  name: string,
+  at: string,
+  usual: number,
+  min: number,
+  max: number,
+): number {
+  const value = from[name] ?? usual;
+  if (typeof value !== "number" || !(value >= min && value <= max)) {
+    throw wrong(`${at}/${name}`, `expected a number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function wrong(pointer: string, problem: string): TransportError {
+  return new TransportError("TRANSPORT_CONFIG_INVALID", { pointer, problem });
+}
