@@ -1,1 +1,15 @@
-export {};
+export * from "./errors.ts";
+export * from "./ports/capsule-source.ts";
+export * from "./ports/clock.ts";
+export * from "./ports/device.ts";
+export * from "./ports/digest.ts";
+export * from "./ports/ledger-bounds.ts";
+export * from "./ports/ledger-errors.ts";
+export * from "./ports/ledger-store.ts";
+export * from "./ports/log.ts";
+export * from "./ports/quarantine.ts";
+export * from "./ports/random.ts";
+export * from "./ports/sandbox.ts";
+export * from "./admission/image.ts";
+export * from "./admission/verdict.ts";
+export * from "./runtime/node.ts";

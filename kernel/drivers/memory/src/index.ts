@@ -1,1 +1,9 @@
-export {};
+export * from "./capsule-source.ts";
+export * from "./clock.ts";
+export * from "./device.ts";
+export * from "./errors.ts";
+export * from "./faults.ts";
+export * from "./ledger-store.ts";
+export * from "./quarantine.ts";
+export * from "./random.ts";
+export * from "./sandbox.ts";

@@ -1,0 +1,133 @@
+/**
+ * A sandbox that runs bundles in this process, straight from a table. It confines nothing and stops no loop: it is for
+ * simulation and for measuring everything around a sandbox. Everything that crosses is copied as JSON, so a handler
+ * cannot share memory with the kernel here and fail in a real host.
+ */
+import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
+import { type TurnRequest, type TurnResult, VnesError } from "@vnes/schemas";
+import { memoryErrors } from "./errors.ts";
+import type { SandboxFaults } from "./faults.ts";
+
+/** What `capsule({...})` of the sdk returns. */
+export interface Bundle {
+  deliver(request: TurnRequest): TurnResult;
+  reset(): void;
+}
+
+/** Makes one bundle for each instance, by capsule id: bundles keep caches, and instances share nothing. */
+export type BundleTable = { readonly [capsuleId: string]: (spec: SandboxSpec) => Bundle };
+
+/** Stands for the process of every host. */
+const NO_PID = 0;
+
+export class MemorySandbox implements Sandbox {
+  readonly #bundles: BundleTable;
+  readonly #faults: SandboxFaults;
+  readonly #instances = new Set<MemoryInstance>();
+  #deliveries = 0;
+
+  constructor(bundles: BundleTable, faults: SandboxFaults = {}) {
+    this.#bundles = bundles;
+    this.#faults = faults;
+  }
+
+  async open(spec: SandboxSpec): Promise<SandboxInstance> {
+    const make = this.#bundles[spec.instance.slice(0, spec.instance.lastIndexOf("/"))];
+    if (make === undefined) throw memoryErrors.create("MEMORY_BUNDLE_MISSING", { instance: spec.instance });
+    const instance = new MemoryInstance(spec, make(spec), this);
+    this.#instances.add(instance);
+    return instance;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const instance of this.#instances) await instance.dispose();
+  }
+
+  /** Counts a delivery; kills the instance's host, that is its whole group, when the run asks for it. */
+  hostDies(group: string): boolean {
+    if (!this.#faults.hostDiesAt?.has(++this.#deliveries)) return false;
+    for (const instance of this.#instances) if (instance.group === group) instance.die();
+    return true;
+  }
+
+  forget(instance: MemoryInstance): void {
+    this.#instances.delete(instance);
+  }
+}
+
+/** Numbers of the port's rules (`Sandbox`) are cited where they are kept. */
+class MemoryInstance implements SandboxInstance {
+  readonly group: string;
+  readonly #spec: SandboxSpec;
+  readonly #bundle: Bundle;
+  readonly #sandbox: MemorySandbox;
+  #tail: Promise<unknown> = Promise.resolve();
+  #stops = 0;
+  #dead = false;
+  #turns = 0;
+  #failedTurns = 0;
+
+  constructor(spec: SandboxSpec, bundle: Bundle, sandbox: MemorySandbox) {
+    this.group = spec.group;
+    this.#spec = spec;
+    this.#bundle = bundle;
+    this.#sandbox = sandbox;
+  }
+
+  deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
+    const stops = this.#stops;
+    return this.#next(() => this.#run(batch, stops));
+  }
+
+  reset(): Promise<void> {
+    return this.#next(() => {
+      if (this.#dead) throw this.#hostDied();
+      this.#bundle.reset();
+    });
+  }
+
+  async meters(): Promise<SandboxMeters> {
+    const host = { group: this.group, pid: NO_PID, memoryBytes: 0 };
+    return { turns: this.#turns, failedTurns: this.#failedTurns, cpuMs: 0, memoryBytes: 0, host };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#tail;
+    this.#dead = true;
+    this.#sandbox.forget(this);
+  }
+
+  die(): void {
+    this.#dead = true;
+    this.#sandbox.forget(this);
+  }
+
+  /** Rule 1: one after the other, in the order asked for. */
+  #next<T>(work: () => T): Promise<T> {
+    const done = this.#tail.then(work);
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+
+  /** `stops`: how often turns had ended in `needKeys` when the batch was sent; more by now means rule 2 holds for it. */
+  #run(batch: readonly TurnRequest[], stops: number): readonly TurnResult[] {
+    if (this.#dead) throw this.#hostDied();
+    const requests = JSON.parse(JSON.stringify(batch)) as readonly TurnRequest[];
+    const results = requests.map((request): TurnResult => {
+      if (this.#stops !== stops) return { turn: request.turn, kind: "needKeys", keys: [], ranges: [] };
+      if (this.#sandbox.hostDies(this.group)) throw this.#hostDied();
+      const result = this.#bundle.deliver(request);
+      if (result.kind === "needKeys") this.#stops++;
+      else this.#turns++;
+      if (result.kind === "failed") this.#failedTurns++;
+      return result;
+    });
+    return JSON.parse(JSON.stringify(results)) as readonly TurnResult[];
+  }
+
+  /** The port names the code; its entry for people stands with the driver that has real hosts. */
+  #hostDied(): VnesError {
+    const entry = memoryErrors.entries.MEMORY_HOST_DIED;
+    return new VnesError("SANDBOX_HOST_DIED", entry, { instance: this.#spec.instance });
+  }
+}

@@ -1,0 +1,28 @@
+/** How large an append may be; the same for every ledger store, so that a ledger can move from one to another. */
+import type { VnesError } from "@vnes/schemas";
+import { ledgerErrors } from "./ledger-errors.ts";
+import type { NewRecord } from "./ledger-store.ts";
+
+/** The largest message NATS advises, so that every record that fits one store fits the other. */
+export const MAX_RECORD_BYTES: number = 8 * 1024 * 1024;
+/** Records in one append; a turn makes one record, so this is far above a batch and still bounds a transaction. */
+export const MAX_APPEND_RECORDS = 4_096;
+/** SHA-256. */
+export const RECORD_HASH_BYTES = 32;
+
+/** Why an append may not even be tried; throws for a hash that is none, which only a bug can make. */
+export function appendProblem(shard: string, records: readonly NewRecord[]): VnesError | undefined {
+  if (records.length > MAX_APPEND_RECORDS)
+    return tooLarge(shard, records.length, "records", MAX_APPEND_RECORDS);
+  for (const { bytes, hash } of records) {
+    if (hash.length !== RECORD_HASH_BYTES)
+      throw new TypeError(`a record hash has ${RECORD_HASH_BYTES} bytes`);
+    if (bytes.length > MAX_RECORD_BYTES)
+      return tooLarge(shard, bytes.length, "bytes in one record", MAX_RECORD_BYTES);
+  }
+  return undefined;
+}
+
+function tooLarge(shard: string, size: number, unit: string, limit: number): VnesError {
+  return ledgerErrors.create("LEDGER_RECORD_TOO_LARGE", { shard, size, unit, limit });
+}
