@@ -71,6 +71,7 @@ export class CapsuleShard {
   readonly #seen = new Map<string, { seq: number; index: number }>();
   #instance: SandboxInstance | undefined;
   #running = false;
+  #again = false;
   #open = false;
   #pumping: Promise<void> = Promise.resolve();
   #cancelWake: (() => void) | undefined;
@@ -183,6 +184,7 @@ export class CapsuleShard {
   }
 
   #pump(): void {
+    this.#again = this.#running;
     if (this.#running || !this.#open || this.#instance === undefined) return;
     if (this.#uncommitted >= MAX_UNCOMMITTED) return;
     this.#running = true;
@@ -193,6 +195,8 @@ export class CapsuleShard {
       })
       .finally(() => {
         this.#running = false;
+        // Woken after the last look into the inbox and before now.
+        if (this.#again) this.#pump();
       });
   }
 
