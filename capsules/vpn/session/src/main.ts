@@ -1,0 +1,70 @@
+/** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
+import { capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { applyEvent } from "./apply.ts";
+import type { Outcome } from "./outcome.ts";
+import * as reports from "./reports.ts";
+import * as requests from "./requests.ts";
+import { counters, loadSession, sessionsAfter } from "./store.ts";
+import { REJECTION_REASONS, type RejectionReason, type State } from "./vocabulary.ts";
+import { viewOf } from "./view.ts";
+
+const LIST_DEFAULT = 50;
+
+type ListInput = { readonly after?: string; readonly limit?: number; readonly state?: State };
+
+/** The kernel has checked `input` against the method's definition in `spec/schema.json`. */
+function checked<T>(input: Json): T {
+  return input as unknown as T;
+}
+
+function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput): Json {
+  const found = sessionsAfter(turn.keys, after).filter((one) => state === undefined || one.state === state);
+  const page = found.slice(0, limit);
+  const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+  return { sessions: page.map((one) => viewOf(one, turn.at)), next, counters: counters(turn.keys) };
+}
+
+function unknown(sessionId: string): Refusal {
+  return refuse("SESSION_UNKNOWN", `No session ${sessionId} is kept here.`, { sessionId });
+}
+
+/** A person's request that changed nothing is an error to them; a gateway reads the outcome. */
+function forPeople(outcome: Outcome, caller: string): Json | Refusal {
+  if (caller !== "control" || outcome.outcome === "accepted") return outcome;
+  const code = outcome.outcome === "terminated" ? "SESSION_TERMINATED" : (outcome.reason as RejectionReason);
+  return refuse(code, `Nothing was changed: ${REJECTION_REASONS[code]}.`, outcome);
+}
+
+function onClock(trigger: "sessionClock" | "lossClock") {
+  return (turn: Turn, _payload: Json, id: string, dueAt: number): void => {
+    const session = loadSession(turn.keys, id.slice(id.indexOf(":") + 1));
+    if (session === undefined || session.state === "TERMINATED") return;
+    applyEvent(turn, session, { trigger }, { dueAt });
+  };
+}
+
+export default capsule({
+  calls: {
+    "vpn.session.create": (turn, input) => requests.create(turn, checked(input)),
+    "vpn.session.attach": (turn, input) => requests.attach(turn, checked(input)),
+    "vpn.session.reattach": (turn, input) => requests.reattach(turn, checked(input)),
+    "vpn.session.pathSilent": (turn, input) => reports.pathSilent(turn, checked(input)),
+    "vpn.session.pathAlive": (turn, input) => reports.pathAlive(turn, checked(input)),
+    "vpn.session.transportLost": (turn, input) => reports.transportLost(turn, checked(input)),
+    "vpn.session.degrade": (turn, input, info) =>
+      forPeople(reports.degrade(turn, checked(input)), info.caller),
+    "vpn.session.restore": (turn, input, info) =>
+      forPeople(reports.restore(turn, checked(input)), info.caller),
+    "vpn.session.terminate": (turn, input, info) => {
+      const outcome = reports.terminate(turn, checked(input), info.caller);
+      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, info.caller);
+    },
+    "vpn.session.get": (turn, input) => {
+      const { sessionId } = checked<{ readonly sessionId: string }>(input);
+      const session = loadSession(turn.keys, sessionId);
+      return session === undefined ? unknown(sessionId) : viewOf(session, turn.at);
+    },
+    "vpn.session.list": (turn, input) => list(turn, checked(input)),
+  },
+  timers: { session: onClock("sessionClock"), loss: onClock("lossClock") },
+});

@@ -1,0 +1,23 @@
+/**
+ * The answers a session has given, by nonce, so that a request that arrives twice is decided once. The memory is
+ * bounded; what fell out of it carries an epoch the session has left behind, or was a rejection and is judged again.
+ */
+import type { Outcome } from "./outcome.ts";
+
+export type RecordedAnswer = { readonly nonce: string; readonly answer: Outcome };
+
+/** Four times the answers one client can be waiting for: a client repeats one request at a time, up to four times. */
+export const RECORDED_ANSWERS = 16;
+
+export function recall(recorded: readonly RecordedAnswer[], nonce: string): Outcome | undefined {
+  const found = recorded.find((one) => one.nonce === nonce);
+  return found === undefined ? undefined : { ...found.answer, repeated: true };
+}
+
+export function remember(
+  recorded: readonly RecordedAnswer[],
+  nonce: string,
+  answer: Outcome,
+): readonly RecordedAnswer[] {
+  return [...recorded, { nonce, answer }].slice(-RECORDED_ANSWERS);
+}

@@ -1,0 +1,56 @@
+/** The methods that report what happened to a session's transport or ask for its end; compare-and-set where asked. */
+import type { Json, Turn } from "@vnes/sdk";
+import { applyEvent } from "./apply.ts";
+import type { SessionEvent } from "./machine.ts";
+import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
+import { count, loadSession } from "./store.ts";
+import type { TerminateCause } from "./vocabulary.ts";
+
+type Target = { readonly sessionId: string; readonly expectedVersion?: number };
+export type ChannelReport = Target & { readonly channelId: string; readonly evidence?: Json };
+export type PolicyReport = Target & { readonly evidence?: Json };
+export type TerminateInput = Target & { readonly cause?: TerminateCause; readonly owner?: string };
+
+export function pathSilent(turn: Turn, input: ChannelReport): Outcome {
+  return apply(turn, input, { trigger: "pathSilent", channelId: input.channelId }, input.evidence);
+}
+
+export function pathAlive(turn: Turn, input: ChannelReport): Outcome {
+  return apply(turn, input, { trigger: "pathAlive", channelId: input.channelId }, input.evidence);
+}
+
+export function transportLost(turn: Turn, input: ChannelReport): Outcome {
+  return apply(turn, input, { trigger: "transportLost", channelId: input.channelId }, input.evidence);
+}
+
+export function degrade(turn: Turn, input: PolicyReport): Outcome {
+  return apply(turn, input, { trigger: "degrade" }, input.evidence);
+}
+
+export function restore(turn: Turn, input: PolicyReport): Outcome {
+  return apply(turn, input, { trigger: "restore" }, input.evidence);
+}
+
+/** `caller` decides the cause when none is given: a person at the command line is the operator. */
+export function terminate(turn: Turn, input: TerminateInput, caller: string): Outcome {
+  const { sessionId, owner } = input;
+  if (owner !== undefined && loadSession(turn.keys, sessionId)?.owner !== owner) {
+    count(turn.keys, "rejected.OWNER_MISMATCH");
+    return unknownTo(loadSession(turn.keys, sessionId) === undefined ? "SESSION_UNKNOWN" : "OWNER_MISMATCH");
+  }
+  const cause = input.cause ?? (caller === "control" ? "OPERATOR_TERMINATED" : "POLICY_TERMINATED");
+  return apply(turn, input, { trigger: "terminate", cause }, { caller });
+}
+
+function apply(turn: Turn, target: Target, event: SessionEvent, evidence: Json = null): Outcome {
+  const session = loadSession(turn.keys, target.sessionId);
+  if (session === undefined) {
+    count(turn.keys, "rejected.SESSION_UNKNOWN");
+    return unknownTo("SESSION_UNKNOWN");
+  }
+  if (target.expectedVersion !== undefined && target.expectedVersion !== session.version) {
+    count(turn.keys, "rejected.VERSION_CONFLICT");
+    return outcomeAt(session, "rejected", "VERSION_CONFLICT");
+  }
+  return outcomeOf(session, applyEvent(turn, session, event, evidence), turn.at);
+}

@@ -1,0 +1,90 @@
+/** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
+import type { Json, Turn } from "@vnes/sdk";
+import { applyEvent, publishTransition, setClocks } from "./apply.ts";
+import { birth, type SessionEvent } from "./machine.ts";
+import { recall, remember } from "./nonces.ts";
+import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
+import {
+  count,
+  counters,
+  loadAnswers,
+  loadOwnership,
+  loadSession,
+  MAX_LIVE_SESSIONS,
+  recordCreation,
+  saveAnswers,
+  saveSession,
+} from "./store.ts";
+import type { RejectionReason, SessionPolicy } from "./vocabulary.ts";
+
+/** Inputs arrive checked by the kernel against `spec/schema.json`. */
+export type CreateInput = { readonly owner: string; readonly nonce: string; readonly policy: SessionPolicy };
+export type AttachInput = {
+  readonly sessionId: string;
+  readonly owner: string;
+  readonly nonce: string;
+  readonly channelId: string;
+  readonly pathId: string;
+};
+export type ReattachInput = AttachInput & { readonly epoch: number; readonly version: number };
+
+export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outcome {
+  const { keys } = turn;
+  const owned = loadOwnership(keys, owner);
+  const earlier = owned?.creations.find((creation) => creation.nonce === nonce);
+  if (earlier !== undefined) {
+    const session = loadSession(keys, earlier.sessionId);
+    if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
+    return { ...outcomeAt(session, "accepted", "CREATED"), repeated: true };
+  }
+  const current = owned === undefined ? undefined : loadSession(keys, owned.sessionId);
+  if (current !== undefined && current.state !== "TERMINATED") return rejected(turn, "OWNER_HAS_SESSION");
+  if ((counters(keys)["live"] ?? 0) >= MAX_LIVE_SESSIONS) return rejected(turn, "SESSIONS_FULL");
+  const session = birth(turn.id("ses"), owner, policy, turn.at);
+  saveSession(keys, session);
+  recordCreation(keys, owner, nonce, session.id);
+  setClocks(turn, session);
+  count(keys, "live");
+  publishTransition(turn, session, null, "create", { nonce }, null);
+  return outcomeAt(session, "accepted", "CREATED");
+}
+
+export function attach(turn: Turn, input: AttachInput): Outcome {
+  const { owner, channelId, pathId } = input;
+  return decideOnce(turn, input, { trigger: "attach", owner, channelId, pathId }, { channelId, pathId });
+}
+
+export function reattach(turn: Turn, input: ReattachInput): Outcome {
+  const { owner, channelId, pathId, epoch, version } = input;
+  const event: SessionEvent = { trigger: "reattach", owner, epoch, version, channelId, pathId };
+  return decideOnce(turn, input, event, { channelId, pathId, epoch, version, nonce: input.nonce });
+}
+
+function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidence: Json): Outcome {
+  const session = loadSession(turn.keys, input.sessionId);
+  if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
+  if (session.owner !== input.owner) return rejected(turn, "OWNER_MISMATCH");
+  // An ended session has one answer, also for nonces it once accepted: nobody is told they are attached.
+  if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED");
+  const recorded = loadAnswers(turn.keys, session.id);
+  const earlier = recall(recorded, input.nonce);
+  if (earlier !== undefined) {
+    count(turn.keys, "repeated");
+    return earlier;
+  }
+  const result = applyEvent(turn, session, event, evidence);
+  const alreadyBound = event.trigger === "attach" && result.kind === "rejected" && session.epoch > 0;
+  const answer = alreadyBound
+    ? outcomeAt(session, "rejected", "ALREADY_ATTACHED")
+    : outcomeOf(session, result, turn.at);
+  // The turn may have evicted this session with its own end; then there is nothing to remember it by.
+  if (answer.outcome !== "terminated") {
+    saveAnswers(turn.keys, session.id, remember(recorded, input.nonce, answer));
+  }
+  return answer;
+}
+
+function rejected(turn: Turn, reason: RejectionReason): Outcome {
+  count(turn.keys, `rejected.${reason}`);
+  return unknownTo(reason);
+}
