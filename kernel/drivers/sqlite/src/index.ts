@@ -1,1 +1,1 @@
-export {};
+export { openSqliteLedgerStore, SqliteLedgerStore, type SqliteLedgerOptions } from "./ledger-store.ts";

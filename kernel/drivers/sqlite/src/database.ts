@@ -1,0 +1,103 @@
+/**
+ * The file: opening it, what is in it, and what is refused.
+ *
+ * Tables (schema version 1):
+ *   shard(no INTEGER PRIMARY KEY, name TEXT UNIQUE)
+ *   record(id INTEGER PRIMARY KEY, shard, seq, hash, crc, bytes), unique (shard, seq)
+ * `id` rises with every append, so commits write at one end of the table whichever shards they hold. `crc` is CRC-32
+ * over shard name, seq, hash and bytes: SQLite notices damage to its pages' structure, not to what they carry.
+ */
+import { existsSync, statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { ledgerErrors } from "@vnes/kernel";
+import { findWalDamage } from "./wal-check.ts";
+
+/** "VNES". */
+const APPLICATION_ID = 0x564e4553;
+const SCHEMA_VERSION = 1;
+/** Pages in the log before they are copied into the file: 16 MB, a pause of some tens of milliseconds. */
+const CHECKPOINT_PAGES = 4_000;
+/** The log is cut back to this after it had to grow further. */
+const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
+
+export interface DatabaseBounds {
+  /** Refuses to grow beyond this many pages, as a full disk would. */
+  readonly maxPages?: number;
+}
+
+/** Takes the file for this process alone; whoever comes second is refused at once. */
+export function openDatabase(path: string, bounds: DatabaseBounds): DatabaseSync {
+  const existed = refuseBrokenFiles(path);
+  const db = new DatabaseSync(path, { timeout: 0 });
+  try {
+    // EXCLUSIVE before WAL keeps the index of the log in this process's memory and the lock until the process ends.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE");
+    db.exec("PRAGMA journal_mode = WAL");
+    db.exec("PRAGMA synchronous = FULL");
+    db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES}`);
+    db.exec("BEGIN IMMEDIATE");
+    prepareSchema(db, path, existed);
+    db.exec("COMMIT");
+    if (bounds.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${bounds.maxPages}`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** True when there was a file with something in it. */
+function refuseBrokenFiles(path: string): boolean {
+  const wal = `${path}-wal`;
+  const bytes = existsSync(path) ? statSync(path).size : 0;
+  if (bytes === 0 && existsSync(wal) && statSync(wal).size > 0) {
+    // SQLite would delete the log as a leftover of another file.
+    throw corrupt(path, "the file itself is missing or empty, its write-ahead log is not");
+  }
+  const damage = findWalDamage(wal);
+  if (damage !== undefined) {
+    throw corrupt(wal, `frame ${damage.frame} is damaged, and at least ${damage.commits} commits stand behind it`);
+  }
+  return bytes > 0;
+}
+
+function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
+  const applicationId = pragma(db, "application_id");
+  const version = pragma(db, "user_version");
+  if (!existed || (applicationId === 0 && version === 0 && isEmpty(db))) {
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
+    db.exec(`CREATE TABLE shard (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+      CREATE TABLE record (
+        id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, seq INTEGER NOT NULL,
+        hash BLOB NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (shard, seq)
+      ) STRICT`);
+    return;
+  }
+  if (applicationId !== APPLICATION_ID) {
+    throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", { path, problem: "it is a database of another program" });
+  }
+  if (version !== SCHEMA_VERSION) {
+    const problem = `its schema version is ${version}, this program knows ${SCHEMA_VERSION}`;
+    throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", { path, problem });
+  }
+  const expected = pragma(db, "page_count") * pragma(db, "page_size");
+  const wal = `${path}-wal`;
+  const actual = statSync(path).size;
+  if (actual < expected && !(existsSync(wal) && statSync(wal).size > 0)) {
+    throw corrupt(path, `it has ${actual} bytes and should have ${expected}`);
+  }
+}
+
+function isEmpty(db: DatabaseSync): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  const row = db.prepare(`PRAGMA ${name}`).get() ?? {};
+  return Number(Object.values(row)[0]);
+}
+
+function corrupt(path: string, problem: string): Error {
+  return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where: "", problem });
+}
