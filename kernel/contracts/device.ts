@@ -136,17 +136,20 @@ export function deviceContract(contract: DeviceContract): void {
     );
   });
 
-  run("what is published arrives in order, before the answer of the call that published it", async (device) => {
-    const spec = specOf();
-    const instance = await device.open(spec);
-    await ask(instance, "publish", { count: 500 });
-    assert.equal(spec.seen.published.length, 500);
-    assert.deepEqual(
-      spec.seen.published.map((one) => one.event),
-      Array.from({ length: 500 }, (_, n) => ({ n })),
-    );
-    assert.deepEqual(spec.seen.published[4], { topic: "probe.v1", key: "k1", event: { n: 4 } });
-  });
+  run(
+    "what is published arrives in order, before the answer of the call that published it",
+    async (device) => {
+      const spec = specOf();
+      const instance = await device.open(spec);
+      await ask(instance, "publish", { count: 500 });
+      assert.equal(spec.seen.published.length, 500);
+      assert.deepEqual(
+        spec.seen.published.map((one) => one.event),
+        Array.from({ length: 500 }, (_, n) => ({ n })),
+      );
+      assert.deepEqual(spec.seen.published[4], { topic: "probe.v1", key: "k1", event: { n: 4 } });
+    },
+  );
 
   run("log lines arrive", async (device) => {
     const spec = specOf();
@@ -198,21 +201,24 @@ export function deviceContract(contract: DeviceContract): void {
     assert.deepEqual(await ask(instance, "hidden"), { ok: true, value: hidden });
   });
 
-  run("a killed driver is reported once, what it owed is answered DEVICE_DIED, others go on", async (device) => {
-    const spec = specOf();
-    const instance = await device.open(spec);
-    const other = await device.open(specOf({ instance: "test.other/0" }));
-    const owed = [ask(instance, "never"), ask(instance, "never")];
-    const { pid, memoryBytes } = await instance.meters();
-    assert.ok(memoryBytes > 0);
-    assert.notEqual(pid, process.pid);
-    process.kill(pid, "SIGKILL");
-    for (const answer of await Promise.all(owed)) assert.ok(!answer.ok && answer.code === "DEVICE_DIED");
-    const late = await ask(instance, "echo");
-    assert.ok(!late.ok && late.code === "DEVICE_DIED");
-    assert.equal(spec.seen.deaths.length, 1);
-    assert.deepEqual(await ask(other, "echo", 1), { ok: true, value: 1 });
-    const again = await device.open(specOf());
-    assert.deepEqual(await ask(again, "echo", 2), { ok: true, value: 2 });
-  });
+  run(
+    "a killed driver is reported once, what it owed is answered DEVICE_DIED, others go on",
+    async (device) => {
+      const spec = specOf();
+      const instance = await device.open(spec);
+      const other = await device.open(specOf({ instance: "test.other/0" }));
+      const owed = [ask(instance, "never"), ask(instance, "never")];
+      const { pid, memoryBytes } = await instance.meters();
+      assert.ok(memoryBytes > 0);
+      assert.notEqual(pid, process.pid);
+      process.kill(pid, "SIGKILL");
+      for (const answer of await Promise.all(owed)) assert.ok(!answer.ok && answer.code === "DEVICE_DIED");
+      const late = await ask(instance, "echo");
+      assert.ok(!late.ok && late.code === "DEVICE_DIED");
+      assert.equal(spec.seen.deaths.length, 1);
+      assert.deepEqual(await ask(other, "echo", 1), { ok: true, value: 1 });
+      const again = await device.open(specOf());
+      assert.deepEqual(await ask(again, "echo", 2), { ok: true, value: 2 });
+    },
+  );
 }

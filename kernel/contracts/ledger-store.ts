@@ -52,20 +52,23 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
   };
 
   describe(`ledger store contract: ${contract.name}`, () => {
-    check("an append resolves to the seq of its last record, counted from 1 without gaps (5)", async ({ store }) => {
-      assert.equal(await store.append("a/0", 0, [record("1")]), 1);
-      assert.equal(await store.append("a/0", 1, [record("2"), record("3")]), 3);
-      const read = await store.read("a/0", 1, 10);
-      assert.deepEqual(
-        read.map(({ shard, seq }) => [shard, seq]),
-        [
-          ["a/0", 1],
-          ["a/0", 2],
-          ["a/0", 3],
-        ],
-      );
-      assert.equal(await store.lastSeq("a/0"), 3);
-    });
+    check(
+      "an append resolves to the seq of its last record, counted from 1 without gaps (5)",
+      async ({ store }) => {
+        assert.equal(await store.append("a/0", 0, [record("1")]), 1);
+        assert.equal(await store.append("a/0", 1, [record("2"), record("3")]), 3);
+        const read = await store.read("a/0", 1, 10);
+        assert.deepEqual(
+          read.map(({ shard, seq }) => [shard, seq]),
+          [
+            ["a/0", 1],
+            ["a/0", 2],
+            ["a/0", 3],
+          ],
+        );
+        assert.equal(await store.lastSeq("a/0"), 3);
+      },
+    );
 
     check("bytes and hash come back exactly, also none and every byte value", async ({ store, reopen }) => {
       const all = Uint8Array.from({ length: 256 }, (_, index) => index);
@@ -82,24 +85,33 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
       );
     });
 
-    check("what was appended is there after the store was closed and opened again (1)", async ({ store, reopen }) => {
-      await store.append("a/0", 0, [record("1"), record("2")]);
-      await store.append("b/0", 0, [record("x")]);
-      const again = await reopen();
-      assert.equal(await again.lastSeq("a/0"), 2);
-      assert.deepEqual(await again.shards(), ["a/0", "b/0"]);
-      assert.equal(await again.append("a/0", 2, [record("3")]), 3);
-      assert.deepEqual(await texts(again, "a/0"), ["1", "2", "3"]);
-    });
+    check(
+      "what was appended is there after the store was closed and opened again (1)",
+      async ({ store, reopen }) => {
+        await store.append("a/0", 0, [record("1"), record("2")]);
+        await store.append("b/0", 0, [record("x")]);
+        const again = await reopen();
+        assert.equal(await again.lastSeq("a/0"), 2);
+        assert.deepEqual(await again.shards(), ["a/0", "b/0"]);
+        assert.equal(await again.append("a/0", 2, [record("3")]), 3);
+        assert.deepEqual(await texts(again, "a/0"), ["1", "2", "3"]);
+      },
+    );
 
-    check("an append that expects another seq is refused and keeps nothing (2)", async ({ store, reopen }) => {
-      await store.append("a/0", 0, [record("1")]);
-      for (const expectedSeq of [0, 2, 100]) {
-        await refusedWith("LEDGER_SEQUENCE_CONFLICT", store.append("a/0", expectedSeq, [record("no"), record("no")]));
-      }
-      assert.deepEqual(await texts(store, "a/0"), ["1"]);
-      assert.deepEqual(await texts(await reopen(), "a/0"), ["1"]);
-    });
+    check(
+      "an append that expects another seq is refused and keeps nothing (2)",
+      async ({ store, reopen }) => {
+        await store.append("a/0", 0, [record("1")]);
+        for (const expectedSeq of [0, 2, 100]) {
+          await refusedWith(
+            "LEDGER_SEQUENCE_CONFLICT",
+            store.append("a/0", expectedSeq, [record("no"), record("no")]),
+          );
+        }
+        assert.deepEqual(await texts(store, "a/0"), ["1"]);
+        assert.deepEqual(await texts(await reopen(), "a/0"), ["1"]);
+      },
+    );
 
     check("a conflict names the shard and both seqs", async ({ store }) => {
       await store.append("a/0", 0, [record("1"), record("2")]);
@@ -143,34 +155,35 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
       );
     });
 
-    check("when an append fails, every later one issued to that shard fails, in order, and no other shard's (4)", async ({
-      store,
-    }) => {
-      await store.append("a/0", 0, [record("1")]);
-      const ended: string[] = [];
-      const note = (name: string, append: Promise<number>): Promise<void> =>
-        append.then(
-          () => void ended.push(`${name} kept`),
-          (error: unknown) => void ended.push(`${name} ${isVnesError(error) ? error.code : String(error)}`),
+    check(
+      "when an append fails, every later one issued to that shard fails, in order, and no other shard's (4)",
+      async ({ store }) => {
+        await store.append("a/0", 0, [record("1")]);
+        const ended: string[] = [];
+        const note = (name: string, append: Promise<number>): Promise<void> =>
+          append.then(
+            () => void ended.push(`${name} kept`),
+            (error: unknown) => void ended.push(`${name} ${isVnesError(error) ? error.code : String(error)}`),
+          );
+        await Promise.all([
+          note("a2", store.append("a/0", 1, [record("2")])),
+          note("a3", store.append("a/0", 9, [record("wrong")])),
+          note("b1", store.append("b/0", 0, [record("b1")])),
+          // Would fit by its number: kept, it would stand where a3 was meant to.
+          note("a4", store.append("a/0", 2, [record("after")])),
+          note("b2", store.append("b/0", 1, [record("b2")])),
+        ]);
+        assert.deepEqual(
+          ended.filter((line) => line.startsWith("a")),
+          ["a2 kept", "a3 LEDGER_SEQUENCE_CONFLICT", "a4 LEDGER_SEQUENCE_CONFLICT"],
         );
-      await Promise.all([
-        note("a2", store.append("a/0", 1, [record("2")])),
-        note("a3", store.append("a/0", 9, [record("wrong")])),
-        note("b1", store.append("b/0", 0, [record("b1")])),
-        // Would fit by its number: kept, it would stand where a3 was meant to.
-        note("a4", store.append("a/0", 2, [record("after")])),
-        note("b2", store.append("b/0", 1, [record("b2")])),
-      ]);
-      assert.deepEqual(
-        ended.filter((line) => line.startsWith("a")),
-        ["a2 kept", "a3 LEDGER_SEQUENCE_CONFLICT", "a4 LEDGER_SEQUENCE_CONFLICT"],
-      );
-      assert.deepEqual(
-        ended.filter((line) => line.startsWith("b")),
-        ["b1 kept", "b2 kept"],
-      );
-      assert.deepEqual(await texts(store, "a/0"), ["1", "2"]);
-    });
+        assert.deepEqual(
+          ended.filter((line) => line.startsWith("b")),
+          ["b1 kept", "b2 kept"],
+        );
+        assert.deepEqual(await texts(store, "a/0"), ["1", "2"]);
+      },
+    );
 
     check("a shard goes on after a refusal was answered", async ({ store }) => {
       await refusedWith("LEDGER_SEQUENCE_CONFLICT", store.append("a/0", 1, [record("no")]));
@@ -296,7 +309,10 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
             do: fc.constant("append" as const),
             shard,
             // Mostly what a good owner predicts, sometimes off.
-            off: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: -2, max: 2 }) }),
+            off: fc.oneof(
+              { weight: 9, arbitrary: fc.constant(0) },
+              { weight: 1, arbitrary: fc.integer({ min: -2, max: 2 }) },
+            ),
             records: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 }),
           }),
         },
@@ -328,7 +344,12 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
 }
 
 type Step =
-  | { readonly do: "append"; readonly shard: string; readonly off: number; readonly records: readonly Uint8Array[] }
+  | {
+      readonly do: "append";
+      readonly shard: string;
+      readonly off: number;
+      readonly records: readonly Uint8Array[];
+    }
   | { readonly do: "settle" }
   | { readonly do: "read"; readonly shard: string; readonly from: number; readonly limit: number }
   | { readonly do: "reopen" };

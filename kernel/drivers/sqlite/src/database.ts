@@ -20,13 +20,8 @@ const CHECKPOINT_PAGES = 4_000;
 /** The log is cut back to this after it had to grow further. */
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
-export interface DatabaseBounds {
-  /** Refuses to grow beyond this many pages, as a full disk would. */
-  readonly maxPages?: number;
-}
-
 /** Takes the file for this process alone; whoever comes second is refused at once. */
-export function openDatabase(path: string, bounds: DatabaseBounds): DatabaseSync {
+export function openDatabase(path: string): DatabaseSync {
   const existed = refuseBrokenFiles(path);
   const db = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -39,7 +34,6 @@ export function openDatabase(path: string, bounds: DatabaseBounds): DatabaseSync
     db.exec("BEGIN IMMEDIATE");
     prepareSchema(db, path, existed);
     db.exec("COMMIT");
-    if (bounds.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${bounds.maxPages}`);
     return db;
   } catch (error) {
     db.close();
@@ -57,7 +51,10 @@ function refuseBrokenFiles(path: string): boolean {
   }
   const damage = findWalDamage(wal);
   if (damage !== undefined) {
-    throw corrupt(wal, `frame ${damage.frame} is damaged, and at least ${damage.commits} commits stand behind it`);
+    throw corrupt(
+      wal,
+      `frame ${damage.frame} is damaged, and at least ${damage.commits} commits stand behind it`,
+    );
   }
   return bytes > 0;
 }
@@ -75,7 +72,10 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
     return;
   }
   if (applicationId !== APPLICATION_ID) {
-    throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", { path, problem: "it is a database of another program" });
+    throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", {
+      path,
+      problem: "it is a database of another program",
+    });
   }
   if (version !== SCHEMA_VERSION) {
     const problem = `its schema version is ${version}, this program knows ${SCHEMA_VERSION}`;

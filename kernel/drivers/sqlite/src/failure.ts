@@ -17,7 +17,8 @@ export function storeFailure(path: string, error: unknown, where = ""): VnesErro
   if (isVnesError(error)) return error;
   const code = sqliteCode(error);
   const problem = error instanceof Error ? error.message : String(error);
-  if (code === SQLITE_IOERR_SHORT_READ) return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
+  if (code === SQLITE_IOERR_SHORT_READ)
+    return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -21,14 +21,14 @@ import {
   type StoredRecord,
 } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
-import { type DatabaseBounds, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import { storeFailure } from "./failure.ts";
 
 /** What may wait for a commit; past it the commit happens at once instead of at the end of the round. */
 const MAX_GROUP_BYTES: number = 2 * MAX_RECORD_BYTES;
 const MAX_GROUP_APPENDS = 4_096;
 
-export interface SqliteLedgerOptions extends DatabaseBounds {
+export interface SqliteLedgerOptions {
   /** File; its directory must exist. */
   readonly path: string;
 }
@@ -49,7 +49,7 @@ interface Head {
 /** Rejects with `LEDGER_IN_USE`, `LEDGER_FILE_CORRUPT`, `LEDGER_FORMAT_UNKNOWN`, `LEDGER_DISK_FULL` or `LEDGER_IO_FAILED`. */
 export async function openSqliteLedgerStore(options: SqliteLedgerOptions): Promise<SqliteLedgerStore> {
   try {
-    return new SqliteLedgerStore(options.path, openDatabase(options.path, options));
+    return new SqliteLedgerStore(options.path, openDatabase(options.path));
   } catch (error) {
     throw storeFailure(options.path, error);
   }
@@ -100,10 +100,12 @@ export class SqliteLedgerStore implements LedgerStore {
     const expected = Math.min(limit, Math.max(head.seq - first + 1, 0));
     const records = rows.map(([seq, hash, crc, bytes], index): StoredRecord => {
       if (seq !== first + index) throw this.#corrupt(shard, first + index, "the record is missing");
-      if (crc !== checksum(shard, seq, hash, bytes)) throw this.#corrupt(shard, seq, "the record's bytes changed");
+      if (crc !== checksum(shard, seq, hash, bytes))
+        throw this.#corrupt(shard, seq, "the record's bytes changed");
       return { shard, seq, bytes, hash };
     });
-    if (records.length < expected) throw this.#corrupt(shard, first + records.length, "the record is missing");
+    if (records.length < expected)
+      throw this.#corrupt(shard, first + records.length, "the record is missing");
     return records;
   }
 
@@ -202,7 +204,11 @@ export class SqliteLedgerStore implements LedgerStore {
   }
 
   #corrupt(shard: string, seq: number, problem: string): VnesError {
-    return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path: this.#path, where: placeOf(shard, seq), problem });
+    return ledgerErrors.create("LEDGER_FILE_CORRUPT", {
+      path: this.#path,
+      where: placeOf(shard, seq),
+      problem,
+    });
   }
 }
 

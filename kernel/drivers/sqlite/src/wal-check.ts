@@ -50,7 +50,8 @@ function scan(fd: number, size: number): WalDamage | undefined {
   const littleEndian = magic === MAGIC_LITTLE_ENDIAN;
   let sum: Checksum = checksum(header.subarray(0, 24), littleEndian, [0, 0]);
   const isWhole = header.readUInt32BE(24) === sum[0] && header.readUInt32BE(28) === sum[1];
-  if (!isWhole || (!littleEndian && magic !== MAGIC_BIG_ENDIAN)) return hasFrames ? HEADER_DAMAGED : undefined;
+  if (!isWhole || (!littleEndian && magic !== MAGIC_BIG_ENDIAN))
+    return hasFrames ? HEADER_DAMAGED : undefined;
   const pageBytes = header.readUInt32BE(8);
   const salts = header.subarray(16, 24);
 

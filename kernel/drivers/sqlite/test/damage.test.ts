@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { isVnesError, type VnesError } from "@vnes/schemas";
+import { record } from "../../../contracts/ledger-store.ts";
+
+let directory = "";
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "vnes-damage-"));
+});
+after(() => rm(directory, { recursive: true }));
+
+async function failure(promise: Promise<unknown>): Promise<VnesError> {
+  const error = await promise.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  assert.ok(isVnesError(error), String(error));
+  return error;
+}
+
+/** A closed ledger with a hundred records of one shard. */
+async function filled(name: string): Promise<string> {
+  const path = join(directory, name);
+  await using store = await openSqliteLedgerStore({ path });
+  for (let seq = 0; seq < 100; seq++)
+    await store.append("a/0", seq, [record(`record number ${seq + 1} `.repeat(40))]);
+  return path;
+}
+
+/** The files of a ledger whose process never closed it, as `kill -9` leaves them: the records are in the log only. */
+async function killed(name: string): Promise<string> {
+  const path = join(directory, name);
+  const live = join(directory, `${name}.live`);
+  await using store = await openSqliteLedgerStore({ path: live });
+  for (let seq = 0; seq < 50; seq++) await store.append("a/0", seq, [record(`record ${seq + 1}`)]);
+  await copyFile(live, path);
+  await copyFile(`${live}-wal`, `${path}-wal`);
+  return path;
+}
+
+async function flip(path: string, at: number): Promise<void> {
+  await using file = await open(path, "r+");
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  byte[0] = (byte[0] ?? 0) ^ 0x10;
+  await file.write(byte, 0, 1, at);
+}
+
+async function readAll(path: string): Promise<number> {
+  await using store = await openSqliteLedgerStore({ path });
+  return (await store.read("a/0", 1, 1_000)).length;
+}
+
+test("a file that is no database is refused at opening", async () => {
+  const path = join(directory, "text.db");
+  await writeFile(path, "this is a text, and a long one. ".repeat(300));
+  const error = await failure(openSqliteLedgerStore({ path }));
+  assert.equal(error.code, "LEDGER_FILE_CORRUPT");
+  assert.match(error.message, /text\.db/);
+});
+
+test("a database of another program, or of a later version, is refused and left alone", async () => {
+  const path = join(directory, "other.db");
+  const other = new DatabaseSync(path);
+  other.exec("CREATE TABLE theirs (a)");
+  other.close();
+  assert.equal((await failure(openSqliteLedgerStore({ path }))).code, "LEDGER_FORMAT_UNKNOWN");
+  const later = await filled("later.db");
+  const db = new DatabaseSync(later);
+  db.exec("PRAGMA user_version = 99");
+  db.close();
+  assert.equal((await failure(openSqliteLedgerStore({ path: later }))).code, "LEDGER_FORMAT_UNKNOWN");
+});
+
+test("one changed byte of a record is found when it is read, by shard and seq", async () => {
+  const path = await filled("byte.db");
+  const bytes = await readFile(path);
+  await flip(path, bytes.indexOf("record number 42 ") + 100);
+  const error = await failure(readAll(path));
+  assert.equal(error.code, "LEDGER_FILE_CORRUPT");
+  assert.match(error.message, /at record 42 of shard a\/0/);
+});
+
+test("a record that was removed is found when it is read", async () => {
+  for (const [name, seq] of [
+    ["gap", 7],
+    ["first", 1],
+  ] as const) {
+    const path = await filled(`${name}.db`);
+    const db = new DatabaseSync(path);
+    db.exec(`DELETE FROM record WHERE seq = ${seq}`);
+    db.close();
+    const error = await failure(readAll(path));
+    assert.equal(error.code, "LEDGER_FILE_CORRUPT");
+    assert.match(error.message, new RegExp(`record ${seq} of shard a/0`));
+  }
+});
+
+test("a file cut short is refused at opening", async () => {
+  const path = await filled("short.db");
+  const { size } = await stat(path);
+  await truncate(path, size - 8192);
+  assert.equal((await failure(openSqliteLedgerStore({ path }))).code, "LEDGER_FILE_CORRUPT");
+});
+
+test("a log without its file is refused instead of deleted", async () => {
+  const path = await killed("gone.db");
+  await rm(path);
+  assert.equal((await failure(openSqliteLedgerStore({ path }))).code, "LEDGER_FILE_CORRUPT");
+  assert.ok((await stat(`${path}-wal`)).size > 0);
+});
+
+test("what a killed process left in the log is all there", async () => {
+  assert.equal(await readAll(await killed("whole.db")), 50);
+});
+
+test("a flipped byte anywhere in the log but its last commit is refused, instead of losing what follows", async () => {
+  const frameBytes = 24 + 4096;
+  for (const [name, frame, offset] of [
+    ["page", 30, 500],
+    ["salt", 30, 9],
+    ["sum", 30, 20],
+    ["second", 2, 100],
+  ] as const) {
+    const path = await killed(`wal-${name}.db`);
+    await flip(`${path}-wal`, 32 + (frame - 1) * frameBytes + offset);
+    const error = await failure(openSqliteLedgerStore({ path }));
+    assert.equal(error.code, "LEDGER_FILE_CORRUPT", name);
+    assert.match(error.message, new RegExp(`frame ${frame} is damaged`));
+  }
+  const path = await killed("wal-header.db");
+  await flip(`${path}-wal`, 17);
+  assert.match((await failure(openSqliteLedgerStore({ path }))).message, /frame 0 is damaged/);
+});
+
+test("a log torn in its last commit loses that commit only", async () => {
+  const path = await killed("torn.db");
+  const { size } = await stat(`${path}-wal`);
+  await truncate(`${path}-wal`, size - 100);
+  assert.equal(await readAll(path), 49);
+});
+
+test("a second process is refused at once and told who has it; after kill -9 the ledger opens again", async () => {
+  const path = join(directory, "in-use.db");
+  const holder = spawn(
+    process.execPath,
+    ["--conditions=source", fileURLToPath(new URL("holder.ts", import.meta.url)), path],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  await once(holder.stdout, "data");
+  const startedAt = performance.now();
+  const error = await failure(openSqliteLedgerStore({ path }));
+  assert.equal(error.code, "LEDGER_IN_USE");
+  assert.equal(error.details["pid"], holder.pid);
+  assert.ok(error.message.includes(path));
+  assert.ok(performance.now() - startedAt < 1_000);
+  holder.kill("SIGKILL");
+  await once(holder, "exit");
+  assert.equal(await readAll(path), 1);
+});
+
+test("a directory that is not there is an error of the disk, with the path", async () => {
+  const path = join(directory, "nowhere", "ledger.db");
+  const error = await failure(openSqliteLedgerStore({ path }));
+  assert.equal(error.code, "LEDGER_IO_FAILED");
+  assert.ok(error.message.includes(path));
+});
