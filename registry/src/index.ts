@@ -1,1 +1,17 @@
-export {};
+export * from "./authority.ts";
+export * from "./build.ts";
+export * from "./builtins.ts";
+export * from "./default-policy.ts";
+export type { KeyScope } from "./default-trust.ts";
+export * from "./directory-source.ts";
+export * from "./errors.ts";
+export * from "./fs-quarantine.ts";
+export * from "./image-layout.ts";
+export * from "./image-reader.ts";
+export type { KeyInfo, KeyRole } from "./key-file.ts";
+export * from "./key-store.ts";
+export * from "./local-registry.ts";
+export * from "./node-digest.ts";
+export type { InstalledVersion } from "./registry-index.ts";
+export * from "./trust-store.ts";
+export * from "./verify.ts";

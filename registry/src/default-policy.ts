@@ -1,0 +1,36 @@
+/** The policy a node starts with when nobody wrote one. */
+import { DETERMINISM_TIERS, type Policy } from "@vnes/schemas";
+
+/**
+ * Only `vnes.*` may be core, platform or in the system zone; everything else stays in the weaker zones. Without a
+ * matching rule a capsule is refused, and without a line in `powers` it has none.
+ */
+export function defaultPolicy(): Policy {
+  return {
+    schema_version: "v1",
+    required: ["vnes.core.observability"],
+    admission: [
+      { match: "vnes.*", tiers: ["core", "platform"], determinism: DETERMINISM_TIERS, zones: ["system"] },
+      {
+        match: "*",
+        tiers: ["extension", "experimental", "local"],
+        determinism: DETERMINISM_TIERS,
+        zones: ["tenant", "session", "ephemeral"],
+      },
+    ],
+    powers: ["net.udp", "net.tcp", "crypto.channel", "identity"].map((power) => ({
+      power,
+      to: ["vnes.vpn.transport"],
+    })),
+    hosts: [{ match: "vnes.vpn.*", group: "vpn" }],
+    // Down the ladder of trust only: who is trusted more never depends on who is trusted less.
+    providers: { tenant: ["system"], session: ["system", "tenant"], ephemeral: ["system", "tenant"] },
+    // A turn is a step of a state machine: milliseconds. The rest is room for a loaded machine.
+    limits: {
+      system: { memory_mb: 128, turn_ms: 1000 },
+      tenant: { memory_mb: 64, turn_ms: 500 },
+      session: { memory_mb: 32, turn_ms: 250 },
+      ephemeral: { memory_mb: 32, turn_ms: 250 },
+    },
+  };
+}
