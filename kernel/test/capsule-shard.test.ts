@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { LedgerMemory } from "@vnes/driver-memory";
+import { decodeRecord, type TurnRecord } from "../src/ledger/record.ts";
+import { openHarness } from "./shard-harness.ts";
+
+const turnsOf = (memory: LedgerMemory): TurnRecord[] =>
+  (memory.shards.get("test.counter/0") ?? [])
+    .map(({ seq, bytes }) => decodeRecord("test.counter/0", seq, bytes))
+    .filter((record) => record.kind === "turn");
+
+test("an effect is released only when its record is durable (C1)", async () => {
+  let early = 0;
+  const h = await openHarness({
+    faults: { delay: () => 3 },
+    onRelease: (entry, memory) => {
+      if ((memory.shards.get("test.counter/0")?.length ?? 0) < entry.id.seq) early++;
+    },
+  });
+  const started = h.shard.start(null);
+  await h.settle();
+  await started;
+  for (let n = 1; n <= 200; n++) h.call(n, { key: "a" });
+  for (let round = 0; round < 20; round++) await h.settle();
+  assert.equal(early, 0);
+  assert.equal(h.answers().get("test.caller/0:200:0"), 200);
+});
+
+test("each delivery ends in one record, whatever is repeated (C3)", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30 }), async (order) => {
+      const h = await openHarness({});
+      await Promise.all([h.shard.start(null), h.settle()]);
+      let highest = 0;
+      for (const n of order) {
+        h.call(n, { key: "k" });
+        highest = Math.max(highest, n);
+      }
+      await h.settle();
+      // A sender's effects come in order; one below what was seen is a repeat.
+      const seen = new Set<number>();
+      let last = 0;
+      for (const n of order) {
+        if (n <= last) continue;
+        last = n;
+        seen.add(n);
+      }
+      assert.equal(h.shard.state.keys.get("n/k") ?? 0, seen.size);
+      assert.equal(turnsOf(h.memory).length, seen.size + 1);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("a turn whose effect is refused changes nothing, and the turns behind it see nothing of it", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.call(1, { key: "a" });
+  h.call(2, { key: "a", forbidden: true });
+  h.call(3, { key: "a" });
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], [1, "TURN_KEY_NOT_OWNED", 2]);
+  assert.deepEqual(h.deadLetters, ["TURN_KEY_NOT_OWNED"]);
+});
+
+test("a host that dies loses no delivery; only the one that kills again is given up (C4)", async () => {
+  // Deliveries are counted over all hosts: 1 is the start; 4 dies in the batch, and 8 when it is alone.
+  const h = await openHarness({ hostDiesAt: new Set([4, 8]) });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 6; n++) h.call(n, { key: String(n) });
+  for (let round = 0; round < 5; round++) {
+    await h.settle();
+    h.clock.advance(100);
+  }
+  const answers = [...h.answers().values()];
+  assert.equal(answers.length, 6);
+  assert.equal(answers.filter((answer) => answer === "TURN_KILLED_HOST").length, 1);
+  assert.equal(answers.filter((answer) => answer === 1).length, 5);
+  assert.equal(h.counters.get("host.deaths"), 1);
+});
+
+test("a capsule that keeps killing its host is given up, and what waits is kept", async () => {
+  const h = await openHarness({ hostDiesAt: new Set(Array.from({ length: 200 }, (_, index) => index + 2)) });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 6; n++) h.call(n, { key: String(n) });
+  await h.settle();
+  assert.equal((h.givenUp[0] as { code?: string }).code, "CAPSULE_KEEPS_KILLING");
+  assert.equal(h.shard.inbox.waiting, 3);
+});
+
+test("a full disk makes turns wait; nothing is released early and nothing is lost", async () => {
+  const h = await openHarness({ faults: { diskFullAt: new Set([3, 4, 5]) } });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 5; n++) h.call(n, { key: "a" });
+  await h.settle();
+  assert.equal(h.answers().size, 0);
+  for (let round = 0; round < 20; round++) {
+    h.clock.advance(1_000);
+    await h.settle();
+  }
+  assert.deepEqual([...h.answers().values()], [1, 2, 3, 4, 5]);
+});
+
+test("a crash at any commit loses no acknowledged turn and doubles none", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 3, max: 12 }), fc.boolean(), async (commit, kept) => {
+      const memory = new LedgerMemory();
+      const before = await openHarness({ memory, faults: { crashAtCommit: { commit, kept } } });
+      await Promise.all([before.shard.start(null), before.settle()]);
+      for (let n = 1; n <= 10; n++) {
+        before.call(n, { key: "a" });
+        await before.settle();
+      }
+      const acknowledged = before.answers().size;
+      memory.holder = undefined;
+      const after = await openHarness({ memory, clock: before.clock });
+      const durable = (after.shard.state.keys.get("n/a") as number | undefined) ?? 0;
+      assert.ok(durable >= acknowledged, `${durable} durable, ${acknowledged} acknowledged`);
+      await Promise.all([after.shard.start(null), after.settle()]);
+      // The caller repeats everything it has no answer to, and more.
+      for (let n = 1; n <= 10; n++) after.call(n, { key: "a" });
+      await after.settle();
+      assert.equal(after.shard.state.keys.get("n/a"), 10);
+      const unconfirmed = [...after.shard.state.outbox.keys()].length;
+      assert.ok(unconfirmed >= 10 - acknowledged);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("timers fire once, at their last setting, unless cancelled; overdue ones fire after recovery in (due, id) order", async () => {
+  const memory = new LedgerMemory();
+  const h = await openHarness({ memory });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  const t0 = h.clock.now();
+  const set = (n: number, id: string, at: number): boolean => h.call(n, { key: "", set: [id, t0 + at] });
+  set(1, "a", 10);
+  set(2, "a", 30);
+  set(3, "b", 20);
+  set(4, "c", 25);
+  h.call(5, { key: "", cancel: "c" });
+  set(6, "d", 100);
+  set(7, "e", 100);
+  set(8, "f", 90);
+  await h.settle();
+  for (const ms of [10, 10, 5, 5]) {
+    h.clock.advance(ms);
+    await h.settle();
+  }
+  const fired = (keys: Iterable<string>): string[] => [...keys].filter((key) => key.startsWith("n/fired/"));
+  assert.deepEqual(fired(h.shard.state.keys.keys()), [`n/fired/b/${t0 + 20}`, `n/fired/a/${t0 + 30}`]);
+  await h.shard.pause();
+  memory.holder = undefined;
+  h.clock.advance(500);
+  const after = await openHarness({ memory, clock: h.clock });
+  await Promise.all([after.shard.start(null), after.settle()]);
+  after.clock.advance(0);
+  await after.settle();
+  const at = t0 + 530;
+  assert.deepEqual(fired(after.shard.state.keys.keys()).slice(2), [`n/fired/f/${at}`, `n/fired/d/${at}`, `n/fired/e/${at}`]);
+});
+
+test("a second answer to a call that has ended is dropped and counted", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  const callId = "test.counter/0:1:0";
+  const pending = { callId, tag: "t", context: null, capability: "test.other", method: "m", input: null, depth: 0 };
+  h.shard.state.pending.set(callId, { ...pending, deadlineAt: h.clock.now() + 40 });
+  const answer = { ok: true, value: 1 } as const;
+  h.shard.receiveValue("device", { kind: "answer", callId, tag: "t", context: null, answer });
+  h.shard.receiveValue("device", { kind: "answer", callId, tag: "t", context: null, answer });
+  await h.settle();
+  assert.equal(h.shard.state.pending.size, 0);
+  assert.equal(h.counters.get("turn.stale.answer"), 1);
+});

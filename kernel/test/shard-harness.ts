@@ -1,0 +1,154 @@
+/** One capsule shard on memory drivers, with a hand-written bundle: for tests of the loop alone. */
+import { createHash } from "node:crypto";
+import { LedgerMemory, MemoryClock, MemoryLedgerStore, MemorySandbox, SeededRandom } from "@vnes/driver-memory";
+import type { Effect, Json, Manifest, TurnRequest, TurnResult } from "@vnes/schemas";
+import { CapsuleShard } from "../src/runtime/capsule-shard.ts";
+import { Counters } from "../src/runtime/counters.ts";
+import { recoverShard } from "../src/runtime/recovery.ts";
+import { ShardLog } from "../src/runtime/shard-log.ts";
+import { emptyShard, type OutboxEntry } from "../src/ledger/shard-state.ts";
+import type { Digest } from "../src/ports/digest.ts";
+import type { Log } from "../src/ports/log.ts";
+
+export const digest: Digest = {
+  sha256: (...chunks) => {
+    const hash = createHash("sha256");
+    for (const chunk of chunks) hash.update(chunk);
+    return hash.digest();
+  },
+};
+
+const silence: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export const manifest: Manifest = {
+  id: "test.counter",
+  version: "1.0.0",
+  type: "logic",
+  description: "counts",
+  capabilities: { provides: ["test.count"], requires: ["test.other"] },
+  governance: { tier: "local", audit_level: "none" },
+  state: { owns: ["n/"] },
+};
+
+/** A bundle with a cache, as the sdk's is: `add` calls raise a key that is read through `needKeys`. */
+export function counterBundle(): { deliver(request: TurnRequest): TurnResult; reset(): void } {
+  let cache = new Map<string, Json | undefined>();
+  const effectsOf = (request: TurnRequest): Effect[] | string[] => {
+    const { delivery } = request;
+    for (const [key, value] of request.keys ?? []) cache.set(key, value);
+    if (delivery.kind === "timer") return [{ do: "write", key: `n/fired/${delivery.id}/${request.at}`, value: 1 }];
+    if (delivery.kind !== "call") return [];
+    const input = delivery.input as { key: string; forbidden?: boolean; set?: [id: string, at: number]; cancel?: string };
+    if (input.set !== undefined) return [{ do: "setTimer", id: input.set[0], at: input.set[1], payload: null }];
+    if (input.cancel !== undefined) return [{ do: "cancelTimer", id: input.cancel }];
+    const key = `n/${input.key}`;
+    if (!cache.has(key)) return [key];
+    const value = ((cache.get(key) as number | undefined) ?? 0) + 1;
+    cache.set(key, value);
+    const effects: Effect[] = [
+      { do: "write", key, value },
+      { do: "answer", callId: delivery.callId, answer: { ok: true, value } },
+    ];
+    if (input.forbidden === true) effects.push({ do: "write", key: "elsewhere", value: 1 });
+    return effects;
+  };
+  return {
+    reset: () => {
+      cache = new Map();
+    },
+    deliver: (request) => {
+      const effects = effectsOf(request);
+      const { turn } = request;
+      if (typeof effects[0] === "string") return { turn, kind: "needKeys", keys: effects as string[], ranges: [] };
+      return { turn, kind: "done", effects: effects as Effect[] };
+    },
+  };
+}
+
+export interface Harness {
+  readonly shard: CapsuleShard;
+  readonly memory: LedgerMemory;
+  readonly clock: MemoryClock;
+  readonly counters: Counters;
+  readonly released: { readonly entry: OutboxEntry; confirm(): void }[];
+  readonly deadLetters: string[];
+  readonly givenUp: unknown[];
+  /** Answers given so far by call id. */
+  answers(): Map<string, unknown>;
+  call(n: number, input: Json): boolean;
+  /** Lets everything that can happen without time passing happen. */
+  settle(): Promise<void>;
+}
+
+export async function openHarness(options: {
+  readonly memory?: LedgerMemory;
+  readonly clock?: MemoryClock;
+  readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
+  readonly hostDiesAt?: ReadonlySet<number>;
+  readonly onRelease?: (entry: OutboxEntry, memory: LedgerMemory) => void;
+}): Promise<Harness> {
+  const memory = options.memory ?? new LedgerMemory();
+  const clock = options.clock ?? new MemoryClock();
+  const store = new MemoryLedgerStore(memory, options.faults);
+  const counters = new Counters();
+  const name = "test.counter/0";
+  const recovered = memory.shards.has(name) ? await recoverShard(store, name, digest) : undefined;
+  const log = new ShardLog({ shard: name, store, digest, clock, onStall: () => {} }, recovered?.head);
+  const released: Harness["released"][number][] = [];
+  const deadLetters: string[] = [];
+  const givenUp: unknown[] = [];
+  const faults = options.hostDiesAt === undefined ? {} : { hostDiesAt: options.hostDiesAt };
+  const sandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
+  const shard = new CapsuleShard({
+    spec: {
+      instance: name,
+      image: { hash: "sha256:00", files: [] },
+      entry: "impl/main.js",
+      zone: "system",
+      group: "g",
+      limits: { memoryMb: 8, turnMs: 100, cacheBytes: 1, effectBytes: 1 },
+    },
+    version: "1.0.0",
+    sandbox,
+    rules: { manifest, topics: new Map(), capabilities: new Map(), required: new Set(["test.other"]) },
+    state: recovered?.state ?? emptyShard(name),
+    log,
+    clock,
+    random: new SeededRandom(7),
+    counters,
+    lines: silence,
+    release: (entry, confirm) => {
+      options.onRelease?.(entry, memory);
+      released.push({ entry, confirm });
+    },
+    deadLetter: ({ code }) => deadLetters.push(code),
+    hostDied: () => {},
+    giveUp: (error) => givenUp.push(error),
+  });
+  await shard.load();
+  return {
+    shard,
+    memory,
+    clock,
+    counters,
+    released,
+    deadLetters,
+    givenUp,
+    answers: () =>
+      new Map(
+        released.flatMap(({ entry: { effect } }) =>
+          effect.do === "answer" ? [[effect.callId, effect.answer.ok ? effect.answer.value : effect.answer.code]] : [],
+        ),
+      ),
+    call: (n, input) => {
+      const source = { shard: "test.caller/0", seq: n, index: 0 };
+      const callId = `test.caller/0:${n}:0`;
+      const deadlineAt = clock.now() + 1_000;
+      const call = { kind: "call", callId, capability: "test.count", method: "add", input, deadlineAt } as const;
+      return shard.receive(source, 1, { ...call, caller: "test.caller" }, () => {});
+    },
+    settle: async () => {
+      for (let round = 0; round < 50; round++) await new Promise((resume) => setImmediate(resume));
+    },
+  };
+}
