@@ -7,7 +7,7 @@
  * `id` rises with every append, so commits write at one end of the table whichever shards they hold. `crc` is CRC-32
  * over shard name, seq, hash and bytes: SQLite notices damage to its pages' structure, not to what they carry.
  */
-import { existsSync, statSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { ledgerErrors } from "@vnes/kernel";
 import { findWalDamage } from "./wal-check.ts";
@@ -49,6 +49,7 @@ function refuseBrokenFiles(path: string): boolean {
     // SQLite would delete the log as a leftover of another file.
     throw corrupt(path, "the file itself is missing or empty, its write-ahead log is not");
   }
+  syncLog(wal);
   const damage = findWalDamage(wal);
   if (damage !== undefined) {
     throw corrupt(
@@ -57,6 +58,17 @@ function refuseBrokenFiles(path: string): boolean {
     );
   }
   return bytes > 0;
+}
+
+/**
+ * A process that was killed may have left commits in the page cache only. Nobody was told of them, but they will be read
+ * now and acted upon: they must be on the disk first.
+ */
+function syncLog(wal: string): void {
+  if (!existsSync(wal)) return;
+  const fd = openSync(wal, "r+");
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
