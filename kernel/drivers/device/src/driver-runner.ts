@@ -1,0 +1,91 @@
+/**
+ * A driver's bundle, loaded and run with its powers. The bundle is an ordinary function of this process: the wall is
+ * the process itself, which holds nothing but this one driver and what it was granted. Hiding `process` and `require` keeps an
+ * honest driver honest; it stops nobody else, which is why only verified system-zone capsules come here.
+ */
+import vm from "node:vm";
+import type { Answer, Json } from "@vnes/schemas";
+import type { DriverDefinition, DriverRuntime, Powers } from "@vnes/sdk/driver";
+import { deviceErrors } from "./errors.ts";
+
+/** Names an honest driver has no business with; as parameters they are undefined in the bundle. */
+const HIDDEN = ["require", "module", "exports", "process", "__filename", "__dirname"];
+const MAX_REASON = 400;
+
+export interface DriverRunner {
+  call(capability: string, method: string, input: Json): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export async function startDriver(options: {
+  readonly instance: string;
+  readonly entry: string;
+  /** One script that defines `capsule`. */
+  readonly bundle: string;
+  readonly config: Json;
+  /** Made only once the bundle loaded, so a broken bundle creates no key. */
+  powers(): Powers;
+}): Promise<DriverRunner> {
+  const { instance, entry } = options;
+  const definition = loadDefinition(instance, entry, options.bundle);
+  const powers = options.powers();
+  let runtime: DriverRuntime;
+  try {
+    runtime = await definition.start(powers, options.config);
+  } catch (cause) {
+    throw deviceErrors.create("DEVICE_START_FAILED", { instance, reason: reasonOf(cause) });
+  }
+  if (typeof runtime?.call !== "function" || typeof runtime.stop !== "function") {
+    throw deviceErrors.create("DEVICE_START_FAILED", { instance, reason: "start returned no driver" });
+  }
+  return {
+    async call(capability, method, input) {
+      let answer: unknown;
+      try {
+        answer = await runtime.call(capability, method, input);
+      } catch (cause) {
+        return refused("DEVICE_CALL_FAILED", { instance, capability, method, reason: reasonOf(cause) });
+      }
+      return isAnswer(answer) ? answer : refused("DEVICE_ANSWER_INVALID", { instance, capability, method });
+    },
+    stop: async () => runtime.stop(),
+  };
+}
+
+function loadDefinition(instance: string, entry: string, bundle: string): DriverDefinition {
+  let loaded: unknown;
+  try {
+    const load = vm.compileFunction(`${bundle}\nreturn capsule;`, HIDDEN, {
+      filename: `${instance}:${entry}`,
+    });
+    loaded = load();
+  } catch (cause) {
+    throw deviceErrors.create("DEVICE_BUNDLE_BROKEN", { instance, entry, reason: reasonOf(cause) });
+  }
+  const definition = (loaded as { readonly default?: Partial<DriverDefinition> } | undefined)?.default;
+  if (typeof definition?.start !== "function") {
+    const reason = "capsule.default is not what driver({ start }) returns";
+    throw deviceErrors.create("DEVICE_BUNDLE_BROKEN", { instance, entry, reason });
+  }
+  return definition as DriverDefinition;
+}
+
+function refused(
+  code: Parameters<typeof deviceErrors.create>[0],
+  details: { readonly [name: string]: string },
+): Answer {
+  const error = deviceErrors.create(code, details);
+  return { ok: false, code, message: error.message, details };
+}
+
+function isAnswer(value: unknown): value is Answer {
+  if (typeof value !== "object" || value === null) return false;
+  const answer = value as { ok?: unknown; value?: unknown; code?: unknown; message?: unknown };
+  if (answer.ok === true) return answer.value !== undefined;
+  return answer.ok === false && typeof answer.code === "string" && typeof answer.message === "string";
+}
+
+export function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.slice(0, MAX_REASON);
+}
