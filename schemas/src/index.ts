@@ -1,3 +1,4 @@
+export * from "./control.ts";
 export * from "./error.ts";
 export * from "./json.ts";
 export * from "./manifest.ts";

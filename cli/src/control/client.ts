@@ -1,0 +1,141 @@
+/** The command line's end of the control socket. Responses are checked like any bytes from outside. */
+import { connect, type Socket } from "node:net";
+import {
+  checkControlResponse,
+  checkControlResult,
+  type ControlMethod,
+  type ControlResponse,
+  type Json,
+  type JsonObject,
+  type VnesError,
+} from "@vnes/schemas";
+import { cliErrors } from "../errors.ts";
+import { ANSWER_TIMEOUT_MS, CALL_GRACE_MS, CONNECT_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "./bounds.ts";
+import { fromFailure } from "./failure.ts";
+import { LineReader } from "./lines.ts";
+import { assertSocketPath } from "./socket-path.ts";
+
+interface Waiting {
+  readonly method: ControlMethod;
+  readonly done: (result: Json) => void;
+  readonly fail: (error: unknown) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export interface ControlTarget {
+  readonly path: string;
+  readonly node: string;
+  /** What a command must be given to reach the same node, for remedies. */
+  readonly flags: string;
+}
+
+export class ControlClient {
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 1;
+  /** Set once the connection is of no use any more. */
+  #ended: VnesError | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    const reader = new LineReader(MAX_RESPONSE_BYTES);
+    socket.on("data", (chunk: Buffer) => {
+      const lines = reader.push(chunk);
+      if (lines === undefined) this.#end(cliErrors.create("CONTROL_FRAME_TOO_LARGE", { limit: MAX_RESPONSE_BYTES }));
+      for (const text of lines ?? []) this.#receive(text);
+    });
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#end(undefined));
+  }
+
+  /** Rejects with `NODE_NOT_RUNNING` or `CONTROL_REFUSED`. */
+  static async connect({ path, node, flags }: ControlTarget): Promise<ControlClient> {
+    assertSocketPath(path);
+    const socket = connect({ path });
+    await new Promise<void>((done, fail) => {
+      socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
+      socket.once("connect", done);
+      socket.once("error", (cause: NodeJS.ErrnoException) => {
+        const gone = cause.code === "ENOENT" || cause.code === "ECONNREFUSED";
+        const reason = cause.code ?? cause.message;
+        fail(
+          gone
+            ? cliErrors.create("NODE_NOT_RUNNING", { node, path, flags }, cause)
+            : cliErrors.create("CONTROL_REFUSED", { path, reason }, cause),
+        );
+      });
+    });
+    socket.setTimeout(0);
+    socket.removeAllListeners("error");
+    return new ControlClient(socket);
+  }
+
+  /** Rejects with the node's own error, `CONTROL_TIMEOUT` or `CONTROL_CLOSED`. */
+  async request(method: ControlMethod, params: JsonObject = {}): Promise<Json> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const id = this.#next++;
+    const own = params["timeout_ms"];
+    const ms = typeof own === "number" ? own + CALL_GRACE_MS : ANSWER_TIMEOUT_MS;
+    return await new Promise<Json>((done, fail) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        fail(cliErrors.create("CONTROL_TIMEOUT", { method, ms }));
+      }, ms);
+      this.#waiting.set(id, { method, done, fail, timer });
+      this.#socket.write(`${JSON.stringify({ id, method, params })}\n`);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #receive(text: string): void {
+    let frame: unknown;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      this.#end(cliErrors.create("CONTROL_FRAME_INVALID", { pointer: "/", reason: "is not JSON" }));
+      return;
+    }
+    const problem = checkControlResponse(frame);
+    if (problem !== undefined) {
+      this.#end(cliErrors.create("CONTROL_FRAME_INVALID", { pointer: problem.pointer, reason: problem.message }));
+      return;
+    }
+    const response = frame as ControlResponse;
+    if (response.id === null) {
+      if ("error" in response) this.#end(fromFailure(response.error));
+      return;
+    }
+    const waiting = this.#waiting.get(response.id as number);
+    // An answer that came after its timeout: the command has already said so.
+    if (waiting === undefined) return;
+    this.#waiting.delete(response.id as number);
+    clearTimeout(waiting.timer);
+    if ("error" in response) {
+      waiting.fail(fromFailure(response.error));
+      return;
+    }
+    const wrong = checkControlResult(waiting.method, response.result);
+    if (wrong === undefined) waiting.done(response.result);
+    else {
+      const pointer = `/result${wrong.pointer}`;
+      waiting.fail(cliErrors.create("CONTROL_FRAME_INVALID", { pointer, reason: wrong.message }));
+    }
+  }
+
+  #end(error: VnesError | undefined): void {
+    this.#ended ??= error ?? cliErrors.create("CONTROL_CLOSED", { method: "a request" });
+    for (const { method, fail, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      fail(error ?? cliErrors.create("CONTROL_CLOSED", { method }));
+    }
+    this.#waiting.clear();
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,27 @@
+/** An error on its way through the control socket: data on the wire, a `VnesError` at both ends. */
+import { type ControlFailure, isVnesError, type Json, type JsonObject, VnesError } from "@vnes/schemas";
+import { cliErrors } from "../errors.ts";
+
+export function toFailure(error: unknown): ControlFailure {
+  const known = isVnesError(error) ? error : unexpected(error);
+  const { code, message, remedy, exit } = known;
+  return { code, message, remedy, exit, details: defined(known.details) };
+}
+
+/** The message is already filled in, so braces in it are text. */
+export function fromFailure(failure: ControlFailure): VnesError {
+  const { code, message, remedy, exit, details } = failure;
+  const error = new VnesError(code, { message: "", remedy: "", fault: "user", retry: false, exit }, details);
+  return Object.defineProperties(error, { message: { value: message }, remedy: { value: remedy } });
+}
+
+export function unexpected(error: unknown): VnesError {
+  const problem = error instanceof Error ? error.message : String(error);
+  return cliErrors.create("CLI_UNEXPECTED", { problem }, error);
+}
+
+function defined(details: VnesError["details"]): JsonObject {
+  return Object.fromEntries(
+    Object.entries(details).filter((entry): entry is [string, Json] => entry[1] !== undefined),
+  );
+}

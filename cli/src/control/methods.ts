@@ -1,0 +1,41 @@
+/** What each control method does to a node. Params were checked by the schema before they come here. */
+import type { Node } from "@vnes/kernel";
+import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
+import { CALL_TIMEOUT_MS } from "./bounds.ts";
+
+/** What the control socket offers of a node, and of the quarantine beside it. */
+export interface ControlledNode extends Pick<Node, "status" | "inspect" | "suspend" | "resume" | "unload" | "quarantined" | "call"> {
+  /** One entry with its evidence; rejects with `QUARANTINE_ENTRY_UNKNOWN`. */
+  showQuarantined(entry: string): Promise<Json>;
+}
+
+export async function answer(node: ControlledNode, method: ControlMethod, params: JsonObject): Promise<Json> {
+  const text = (name: string): string => params[name] as string;
+  switch (method) {
+    case "status":
+      return asJson(await node.status());
+    case "capsules":
+      return asJson((await node.status()).capsules);
+    case "inspect":
+      return await node.inspect(text("capsule"));
+    case "suspend":
+      return asJson(await node.suspend(text("capsule")));
+    case "resume":
+      return asJson(await node.resume(text("capsule")));
+    case "unload":
+      return asJson(await node.unload(text("capsule")));
+    case "quarantine.list":
+      return asJson(await node.quarantined());
+    case "quarantine.show":
+      return await node.showQuarantined(text("entry"));
+    case "call": {
+      const timeoutMs = (params["timeout_ms"] as number | undefined) ?? CALL_TIMEOUT_MS;
+      return asJson(await node.call(text("capability"), text("method"), params["input"] ?? {}, timeoutMs));
+    }
+  }
+}
+
+/** The kernel's read-only interfaces hold JSON only, which TypeScript cannot see of an interface. */
+function asJson(value: object): Json {
+  return value as unknown as Json;
+}
