@@ -39,8 +39,9 @@ export const tcpPower: TcpPower = {
         reject(error);
       };
       socket.once("error", failed);
-      socket.connect({ host: options.address, port: options.port, noDelay: true }, () => {
+      socket.connect({ host: options.address, port: options.port }, () => {
         clearTimeout(deadline);
+        socket.setNoDelay(true);
         socket.off("error", failed);
         socket.pause();
         const connection = wrap(socket);

@@ -1,0 +1,242 @@
+/**
+ * The channels of `vpn.transport`: what a handshake and a frame cost, and what strangers cost.
+ *
+ * Measured in one process on one core, with the real primitives and without sockets or the host protocol: what the protocol
+ * itself costs, not what a path carries. The last part is over real UDP to a device in a process of its own.
+ */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createInitiator } from "../../capsules/vpn/transport/src/initiator.ts";
+import { createResponder, type Responder } from "../../capsules/vpn/transport/src/responder.ts";
+import { createSealed } from "../../capsules/vpn/transport/src/sealed.ts";
+import {
+  encodeIndex,
+  MAX_COUNTER,
+  PAYLOAD_CONTROL,
+  PAYLOAD_READY,
+} from "../../capsules/vpn/transport/src/wire.ts";
+import { openDevice } from "../../kernel/drivers/device/src/index.ts";
+import { deviceBytes as bytes } from "../../kernel/drivers/device/src/powers/bytes.ts";
+import { channelCrypto as crypto } from "../../kernel/drivers/device/src/powers/channel-crypto.ts";
+import { bundleCapsule, driverImage } from "../../kernel/drivers/device/test/image.ts";
+
+interface BenchResult {
+  readonly metric: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly peer?: { readonly name: string; readonly value: number };
+  readonly target?: { readonly text: string; readonly pass: boolean };
+}
+
+const REMOTE = { address: "127.0.0.1", port: 4000 };
+const UNLIMITED = 1e9;
+const FRAME = new Uint8Array(200);
+
+/** Calls a second over at least `ms`. */
+function rate(ms: number, run: () => void): number {
+  for (let i = 0; i < 20; i++) run();
+  const start = performance.now();
+  let n = 0;
+  do {
+    for (let i = 0; i < 10; i++) run();
+    n += 10;
+  } while (performance.now() - start < ms);
+  return Math.round((n * 1000) / (performance.now() - start));
+}
+
+function responderOf(): { readonly responder: Responder; readonly publicKey: Uint8Array } {
+  const identity = crypto.keyPair();
+  const limits = { handshakesPerSecond: UNLIMITED, handshakesPerRemote: UNLIMITED };
+  return {
+    responder: createResponder({ crypto, bytes, identity, now: 0, ...limits }),
+    publicKey: identity.publicKey,
+  };
+}
+
+function handshakes(): BenchResult[] {
+  const client = crypto.keyPair();
+  let made = responderOf();
+  let used = 0;
+  let now = 0;
+  const value = rate(2000, () => {
+    // The responder remembers used cookies for their minute; a bench that runs faster than that gets a fresh one.
+    if (++used % 10_000 === 0) made = responderOf();
+    now += 0.01;
+    const { responder, publicKey } = made;
+    const initiator = createInitiator({ crypto, bytes, identity: client, responder: publicKey, index: 1 });
+    const cookie = initiator && responder.receive(initiator.current(), REMOTE, "b", now);
+    if (cookie?.kind !== "reply") throw new Error("no cookie");
+    const initiate = initiator?.receive(cookie.message);
+    if (initiate?.kind !== "send") throw new Error("no initiate");
+    const accepted = responder.receive(initiate.message, REMOTE, "b", now);
+    const ready = accepted.kind === "accepted" && accepted.open(2)?.seal(PAYLOAD_READY, encodeIndex(2));
+    if (!ready || initiator?.receive(ready).kind !== "opened") throw new Error("not opened");
+  });
+  const a = crypto.keyPair();
+  const b = crypto.keyPair().publicKey;
+  const agreements = rate(500, () => void a.agree(b));
+  const both = "both ends, whole handshakes";
+  return [
+    {
+      metric: `handshakes (${both})`,
+      value,
+      unit: "1/s",
+      peer: { name: "six X25519 agreements alone", value: Math.round(agreements / 6) },
+    },
+  ];
+}
+
+function frames(): BenchResult[] {
+  const key = crypto.random(32);
+  const pair = () =>
+    createSealed({ crypto, sendKey: key, receiveKey: key, theirIndex: 1, maxCounter: MAX_COUNTER });
+  let [from, to] = [pair(), pair()];
+  const sealed = rate(1000, () => void from.seal(PAYLOAD_CONTROL, FRAME));
+  [from, to] = [pair(), pair()];
+  const both = rate(1500, () => {
+    const message = from.seal(PAYLOAD_CONTROL, FRAME);
+    if (message === null || typeof to.open(message) === "string") throw new Error("not opened");
+  });
+  const nonce = new Uint8Array(24);
+  const bare = rate(1000, () => void crypto.seal(FRAME, nonce, key));
+  return [
+    {
+      metric: "frames sealed (200 B)",
+      value: sealed,
+      unit: "1/s",
+      peer: { name: "bare secretbox of 200 B", value: bare },
+    },
+    {
+      metric: "frames sealed and opened (200 B)",
+      value: both,
+      unit: "1/s",
+      peer: { name: "bare secretbox twice", value: Math.round(bare / 2) },
+    },
+  ];
+}
+
+/** What one stranger's message costs the responder, by how far it gets. */
+function strangers(): BenchResult[] {
+  const { responder, publicKey } = responderOf();
+  const hello = createInitiator({
+    crypto,
+    bytes,
+    identity: crypto.keyPair(),
+    responder: publicKey,
+    index: 1,
+  });
+  if (!hello) throw new Error("no initiator");
+  const noGate = hello.current().slice();
+  noGate[191] = (noGate[191] ?? 0) ^ 1;
+  const noise = crypto.random(192);
+  const receive = (message: Uint8Array) => () => void responder.receive(message, REMOTE, "b", 0);
+  return [
+    { metric: "strangers dropped: noise", value: rate(500, receive(noise)), unit: "1/s" },
+    { metric: "strangers dropped: gate closed", value: rate(500, receive(noGate)), unit: "1/s" },
+    { metric: "strangers answered with a cookie", value: rate(500, receive(hello.current())), unit: "1/s" },
+  ];
+}
+
+/** Real UDP, a device in its own process, strangers as fast as one socket sends for two seconds. */
+async function flood(): Promise<BenchResult[]> {
+  const dataDir = await mkdtemp(join(tmpdir(), "vnes-bench-"));
+  const device = openDevice({ dataDir });
+  const main = fileURLToPath(new URL("../../capsules/vpn/transport/src/main.ts", import.meta.url));
+  const instance = await device.open({
+    instance: "vnes.vpn.transport/0",
+    image: driverImage(await bundleCapsule(main)),
+    entry: "impl/main.js",
+    powers: ["net.udp", "crypto.channel", "identity"],
+    config: { listen: [{ pathId: "bench", kind: "udp", address: "127.0.0.1", port: 0 }] },
+    onPublish: () => {},
+    onLog: () => {},
+    onDeath: () => {},
+  });
+  type Status = {
+    publicKey: string;
+    listeners: { port: number }[];
+    channels: unknown[];
+    counters: { [name: string]: number };
+  };
+  const status = async (): Promise<Status> => {
+    const answer = await instance.call({
+      callId: "s",
+      capability: "vpn.transport",
+      method: "status",
+      input: {},
+    });
+    if (!answer.ok) throw new Error(answer.code);
+    return answer.value as unknown as Status;
+  };
+  const { publicKey, listeners } = await status();
+  const key = bytes.fromBase64(publicKey);
+  const initiator =
+    key && createInitiator({ crypto, bytes, identity: crypto.keyPair(), responder: key, index: 1 });
+  if (!initiator) throw new Error("no initiator");
+  const hello = initiator.current();
+  const noGate = hello.slice();
+  noGate[191] = (noGate[191] ?? 0) ^ 1;
+  const frame = crypto.random(200);
+  frame.set([4, 1, 0, 0]);
+  const mix = [noGate, frame, crypto.random(100)];
+
+  const socket = createSocket("udp4");
+  let replies = 0;
+  socket.on("message", () => replies++);
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const port = listeners[0]?.port ?? 0;
+  const { pid } = await instance.meters();
+  const rssMb = async () =>
+    Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  const send = async (ms: number, messages: readonly Uint8Array[]) => {
+    const end = performance.now() + ms;
+    let n = 0;
+    while (performance.now() < end) {
+      const batch = Array.from({ length: 64 }, () => messages[n++ % messages.length] ?? frame);
+      await Promise.all(
+        batch.map(
+          (one) => new Promise<void>((resolve) => socket.send(one, port, "127.0.0.1", () => resolve())),
+        ),
+      );
+    }
+    return n;
+  };
+  const dropped = async () => Object.values((await status()).counters).reduce((a, b) => a + b, 0);
+  await send(1000, mix); // what the process needs at most under load is there before we look
+  const [rssBefore, before, start] = [await rssMb(), await dropped(), performance.now()];
+  await send(3000, mix);
+  const handled = (await dropped()) - before;
+  const seconds = (performance.now() - start) / 1000;
+  const grownMb = (await rssMb()) - rssBefore;
+  const { channels } = await status();
+  socket.close();
+  await device[Symbol.asyncDispose]();
+  await rm(dataDir, { recursive: true, force: true });
+  return [
+    {
+      metric: "strangers over UDP, dropped and counted",
+      value: Math.round(handled / seconds),
+      unit: "1/s",
+      target: { text: "no reply, no channel", pass: replies === 0 && channels.length === 0 && handled > 0 },
+    },
+    {
+      metric: "memory of the device gained meanwhile",
+      value: Math.round(grownMb * 10) / 10,
+      unit: "MB",
+      target: { text: "flat: less than 16 MB in 3 s of flood", pass: grownMb < 16 },
+    },
+  ];
+}
+
+export const name = "channel";
+
+export async function run(): Promise<BenchResult[]> {
+  return [...handshakes(), ...frames(), ...strangers(), ...(await flood())];
+}
+
+export default { name, run };
