@@ -4,7 +4,7 @@
  */
 import type { BytesPower, Json, JsonObject } from "@vnes/sdk/driver";
 
-/** Deeper than any frame of ours, shallow enough for every recursive reader. */
+/** Objects and arrays inside each other; deeper than any frame of ours, shallow enough for every recursive reader. */
 const MAX_DEPTH = 16;
 /** Values in one frame; a frame of ours has some twenty. */
 const MAX_VALUES = 1024;
@@ -29,10 +29,10 @@ export function isFrame(value: unknown): value is JsonObject {
 
 function isPlain(value: unknown, depth: number, budget: { values: number }): value is Json {
   budget.values -= 1;
-  if (budget.values < 0 || depth > MAX_DEPTH) return false;
+  if (budget.values < 0) return false;
   if (value === null || typeof value === "boolean" || typeof value === "string") return true;
   if (typeof value === "number") return isPlainNumber(value);
-  if (typeof value !== "object") return false;
+  if (typeof value !== "object" || depth >= MAX_DEPTH) return false;
   if (Array.isArray(value)) return value.every((item) => isPlain(item, depth + 1, budget));
   return Object.entries(value).every(
     ([name, item]) => name !== "__proto__" && isPlain(item, depth + 1, budget),
