@@ -83,5 +83,7 @@ export interface Handlers {
     readonly [tag: string]: (turn: Turn, answer: Answer, context: Json, callId: string) => void;
   };
   /** By the part of the timer's id before its first `:`. */
-  readonly timers?: { readonly [name: string]: (turn: Turn, payload: Json, id: string, dueAt: number) => void };
+  readonly timers?: {
+    readonly [name: string]: (turn: Turn, payload: Json, id: string, dueAt: number) => void;
+  };
 }

@@ -1,1 +1,22 @@
-export {};
+/** What the author of a logic capsule imports. */
+export type {
+  Answer,
+  Delivery,
+  Effect,
+  Json,
+  JsonObject,
+  LogLine,
+  TurnRequest,
+  TurnResult,
+} from "@vnes/schemas";
+export {
+  type CallInfo,
+  type EventInfo,
+  type Handlers,
+  type Keys,
+  later,
+  type Refusal,
+  refuse,
+  type Turn,
+} from "./capsule.ts";
+export { type Capsule, capsule } from "./engine.ts";

@@ -1,0 +1,166 @@
+/**
+ * Runs the turns of one capsule: finds the handler, runs it to completion, and says what came of it. It is pure
+ * JavaScript with no host API, bundled into every capsule; whoever runs the bundle calls `deliver`, one turn at a time.
+ *
+ * 1. A turn leaves something in the cache only when it ends in `done`.
+ * 2. Every end of a handler is a `TurnResult`; nothing is thrown at the sandbox.
+ */
+import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import { type Handlers, later } from "./capsule.ts";
+import { copyJson, NotJson } from "./json-copy.ts";
+import { KeyCache } from "./key-cache.ts";
+import { describeThrown } from "./thrown.ts";
+import { TurnRun } from "./turn-run.ts";
+
+/** The default export of a logic capsule's `src/main.ts`. */
+export interface Capsule {
+  deliver(request: TurnRequest): TurnResult;
+  /** Drops every cached key. Module variables of the capsule stay: they are caches of its own. */
+  reset(): void;
+  /** Beyond this the cache is dropped between turns. */
+  setCacheBytes(bytes: number): void;
+}
+
+/** Names the default export of a capsule's `src/main.ts`. */
+export function capsule(handlers: Handlers): Capsule {
+  const cache = new KeyCache();
+  return {
+    deliver: (request) => deliver(handlers, cache, request),
+    reset: () => cache.clear(),
+    setCacheBytes: (bytes) => cache.setMaxBytes(bytes),
+  };
+}
+
+function deliver(handlers: Handlers, cache: KeyCache, request: TurnRequest): TurnResult {
+  learn(cache, request);
+  const { turn } = request;
+  const run = new TurnRun(request, cache);
+  let thrown: { readonly what: unknown } | undefined;
+  try {
+    runHandler(handlers, run, request.delivery);
+  } catch (what) {
+    thrown = { what };
+  }
+  run.close();
+  const result = resultOf(turn, run, cache, thrown);
+  if (result.kind === "done") cache.commit();
+  else cache.rollback();
+  cache.trim();
+  return result;
+}
+
+function learn(cache: KeyCache, { keys = [], ranges = [] }: TurnRequest): void {
+  for (const [key, value] of keys) {
+    if (value === undefined) {
+      cache.learn(key, undefined, 0);
+      continue;
+    }
+    const copied = copyJson(value);
+    cache.learn(key, copied.value, copied.size);
+  }
+  for (const prefix of ranges) cache.learnRange(prefix);
+}
+
+function resultOf(
+  turn: number,
+  run: TurnRun,
+  cache: KeyCache,
+  thrown: { readonly what: unknown } | undefined,
+): TurnResult {
+  // Before anything else: what a handler did without a key it asked for means nothing.
+  if (run.needsKeys)
+    return { turn, kind: "needKeys", keys: [...run.neededKeys], ranges: [...run.neededRanges] };
+  if (run.failure !== undefined)
+    return { turn, kind: "failed", code: run.failure.code, message: run.failure.message };
+  if (thrown !== undefined) {
+    return { turn, kind: "failed", code: "TURN_HANDLER_THREW", message: describeThrown(thrown.what) };
+  }
+  const effects: Effect[] = [];
+  for (const [key, value] of cache.changes()) {
+    effects.push(value === undefined ? { do: "delete", key } : { do: "write", key, value });
+  }
+  for (const effect of run.effects) effects.push(effect);
+  return run.logs.length === 0
+    ? { turn, kind: "done", effects }
+    : { turn, kind: "done", effects, logs: run.logs };
+}
+
+function runHandler(handlers: Handlers, run: TurnRun, delivery: Delivery): void {
+  switch (delivery.kind) {
+    case "start":
+      return ended(run, handlers.start?.(run, delivery.config, delivery.resumed));
+    case "event": {
+      const { topic, event, key, partition, seq } = delivery;
+      const handler = own(handlers.events, topic) ?? missing(run, "events", topic);
+      return ended(run, handler(run, event, { topic, key, partition, seq }));
+    }
+    case "call":
+      return runCall(handlers, run, delivery);
+    case "answer": {
+      const { tag, answer, context, callId } = delivery;
+      const handler = own(handlers.answers, tag) ?? missing(run, "answers", tag);
+      return ended(run, handler(run, answer, context, callId));
+    }
+    case "timer": {
+      const { id, payload, dueAt } = delivery;
+      const colon = id.indexOf(":");
+      const name = colon < 0 ? id : id.slice(0, colon);
+      const handler = own(handlers.timers, name) ?? missing(run, "timers", name);
+      return ended(run, handler(run, payload, id, dueAt));
+    }
+  }
+}
+
+function runCall(handlers: Handlers, run: TurnRun, delivery: Extract<Delivery, { kind: "call" }>): void {
+  const { callId, capability, method, input, caller, deadlineAt } = delivery;
+  const name = `${capability}.${method}`;
+  const handler = own(handlers.calls, name);
+  if (handler === undefined) {
+    const message = `${name} has no handler here`;
+    return run.answer(callId, { ok: false, code: "CALL_METHOD_UNKNOWN", message });
+  }
+  const returned: unknown = handler(run, input, { callId, caller, deadlineAt });
+  ended(run, returned);
+  if (returned === later) return;
+  const value = answerOf(run, name, returned);
+  const refused = refusalOf(value);
+  run.answer(callId, refused === undefined ? { ok: true, value } : { ok: false, ...refused });
+}
+
+/** A turn is synchronous: what a promise does later would be in no turn. */
+function ended(run: TurnRun, returned: unknown): void {
+  if (typeof returned !== "object" && typeof returned !== "function") return;
+  if (returned === null || typeof (returned as { then?: unknown }).then !== "function") return;
+  run.fail("TURN_RETURNED_PROMISE", "the handler returned a promise; handlers are synchronous");
+}
+
+function answerOf(run: TurnRun, name: string, returned: unknown): Json {
+  try {
+    return copyJson(returned).value;
+  } catch (cause) {
+    if (!(cause instanceof NotJson)) throw cause;
+    return run.fail("TURN_EFFECT_INVALID", `answer of ${name}: ${cause.pointer || "/"}: ${cause.message}`);
+  }
+}
+
+/** What `refuse` made: a member `refused` and nothing else. */
+function refusalOf(
+  value: Json,
+): { readonly code: string; readonly message: string; readonly details?: Json } | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const { refused, ...others } = value as {
+    readonly refused?: { readonly code?: unknown; readonly message?: unknown };
+  };
+  if (typeof refused !== "object" || refused === null || Object.keys(others).length > 0) return undefined;
+  if (typeof refused.code !== "string" || typeof refused.message !== "string") return undefined;
+  return refused as { readonly code: string; readonly message: string; readonly details?: Json };
+}
+
+/** A name that came from outside must not find what every object has, such as `constructor`. */
+function own<T>(table: { readonly [name: string]: T } | undefined, name: string): T | undefined {
+  return table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+function missing(run: TurnRun, table: string, name: string): never {
+  return run.fail("TURN_HANDLER_MISSING", `the capsule has no ${table}[${JSON.stringify(name)}]`);
+}

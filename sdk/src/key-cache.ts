@@ -1,0 +1,102 @@
+/**
+ * The capsule's keys as far as this sandbox knows them, and what the running turn changes of them.
+ *
+ * 1. The kernel holds every key; this is a cache, and dropping it at any moment between turns changes no turn's effects.
+ * 2. A turn writes to an overlay. `commit` takes it over into the cache, `rollback` drops it.
+ * 3. A prefix once complete stays complete: this capsule is the only writer of its keys, and writes pass through here.
+ */
+import type { Json } from "@vnes/schemas";
+
+/** For a sandbox that names no bound. */
+export const DEFAULT_CACHE_BYTES: number = 8 * 1024 * 1024;
+/** What a key costs beside its text and value. */
+const ENTRY_BYTES = 64;
+
+interface Cached {
+  /** Undefined when the key is known not to exist. */
+  readonly value: Json | undefined;
+  readonly bytes: number;
+}
+
+export class KeyCache {
+  readonly #known = new Map<string, Cached>();
+  readonly #complete = new Set<string>();
+  readonly #overlay = new Map<string, Cached>();
+  #bytes = 0;
+  #maxBytes = DEFAULT_CACHE_BYTES;
+
+  setMaxBytes(bytes: number): void {
+    this.#maxBytes = bytes;
+  }
+
+  /** A value the kernel gave. */
+  learn(key: string, value: Json | undefined, size: number): void {
+    this.#put(key, { value, bytes: size + key.length + ENTRY_BYTES });
+  }
+
+  /** From now on every key below `prefix` is known. */
+  learnRange(prefix: string): void {
+    if (!this.#isComplete(prefix)) this.#complete.add(prefix);
+  }
+
+  /** `known` is false when only the kernel can tell. */
+  get(key: string): { readonly known: boolean; readonly value: Json | undefined } {
+    const found = this.#overlay.get(key) ?? this.#known.get(key);
+    if (found !== undefined) return { known: true, value: found.value };
+    return { known: this.#isComplete(key), value: undefined };
+  }
+
+  /** Undefined when only the kernel can tell. */
+  entries(prefix: string): (readonly [key: string, value: Json])[] | undefined {
+    if (!this.#isComplete(prefix)) return undefined;
+    const found: (readonly [key: string, value: Json])[] = [];
+    for (const [key, { value }] of this.#known) {
+      if (value !== undefined && key.startsWith(prefix) && !this.#overlay.has(key)) found.push([key, value]);
+    }
+    for (const [key, { value }] of this.#overlay) {
+      if (value !== undefined && key.startsWith(prefix)) found.push([key, value]);
+    }
+    return found.sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  set(key: string, value: Json | undefined, size: number): void {
+    this.#overlay.set(key, { value, bytes: size + key.length + ENTRY_BYTES });
+  }
+
+  /** What the turn changed, each key once, in the order it was first touched. */
+  *changes(): IterableIterator<readonly [key: string, value: Json | undefined]> {
+    for (const [key, { value }] of this.#overlay) yield [key, value];
+  }
+
+  commit(): void {
+    for (const [key, cached] of this.#overlay) this.#put(key, cached);
+    this.#overlay.clear();
+  }
+
+  rollback(): void {
+    this.#overlay.clear();
+  }
+
+  /** Between turns only: a turn needs what it was given, however much it is. */
+  trim(): void {
+    if (this.#bytes > this.#maxBytes) this.clear();
+  }
+
+  clear(): void {
+    this.#known.clear();
+    this.#complete.clear();
+    this.#overlay.clear();
+    this.#bytes = 0;
+  }
+
+  #put(key: string, cached: Cached): void {
+    this.#bytes += cached.bytes - (this.#known.get(key)?.bytes ?? 0);
+    this.#known.set(key, cached);
+  }
+
+  #isComplete(prefix: string): boolean {
+    if (this.#complete.size === 0) return false;
+    for (const complete of this.#complete) if (prefix.startsWith(complete)) return true;
+    return false;
+  }
+}

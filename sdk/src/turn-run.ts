@@ -1,0 +1,243 @@
+/**
+ * One turn while it runs: the `Turn` a handler is given, and what it asked for so far.
+ *
+ * 1. What stops a turn (a key to be fetched, an effect that is not JSON) is thrown at the handler and remembered here, so a
+ *    handler that catches everything cannot go on as if nothing had happened.
+ * 2. Once the handler has returned, its `Turn` does nothing any more: a capsule that keeps one cannot reach into a later turn.
+ */
+import type { Answer, Effect, Json, LogLine, TurnRequest } from "@vnes/schemas";
+import type { Keys, Turn } from "./capsule.ts";
+import { copyJson, NotJson } from "./json-copy.ts";
+import type { KeyCache } from "./key-cache.ts";
+import { SeededRandom } from "./seeded-random.ts";
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+/** A turn that says more is a loop; what is dropped is counted in one last line. */
+export const MAX_LOG_LINES = 64;
+const MAX_LOG_MESSAGE = 2_000;
+const MAX_LOG_DATA = 16_384;
+/** A guard against a loop that only asks; the kernel's own bound is far below. */
+const MAX_ASKED = 65_536;
+
+/** Why a turn ended before its handler returned. */
+export class TurnStop extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export class TurnRun implements Turn {
+  readonly at: number;
+  readonly keys: Keys;
+  readonly effects: Effect[] = [];
+  readonly logs: LogLine[] = [];
+  readonly neededKeys: Set<string> = new Set<string>();
+  readonly neededRanges: Set<string> = new Set<string>();
+  /** The first reason this turn has failed. */
+  failure: TurnStop | undefined;
+  readonly #cache: KeyCache;
+  readonly #seed: string;
+  #random: SeededRandom | undefined;
+  #droppedLogs = 0;
+  #open = true;
+
+  constructor(request: TurnRequest, cache: KeyCache) {
+    this.at = request.at;
+    this.#seed = request.seed;
+    this.#cache = cache;
+    this.keys = Object.freeze({
+      get: (key: string) => this.#get(key),
+      set: (key: string, value: Json) => this.#set(key, value),
+      delete: (key: string) => this.#delete(key),
+      entries: (prefix: string) => this.#entries(prefix),
+    });
+  }
+
+  get needsKeys(): boolean {
+    return this.neededKeys.size > 0 || this.neededRanges.size > 0;
+  }
+
+  /** No effect, no read and no line after this. */
+  close(): void {
+    this.#open = false;
+    if (this.#droppedLogs > 0) {
+      this.logs.push({ level: "warn", message: `${this.#droppedLogs} more lines of this turn were dropped` });
+    }
+  }
+
+  random(): number {
+    this.#mustBeOpen();
+    this.#random ??= new SeededRandom(this.#seed);
+    return this.#random.random();
+  }
+
+  id(prefix: string): string {
+    this.#mustBeOpen();
+    this.#random ??= new SeededRandom(this.#seed);
+    return this.#random.id(this.#text(prefix, "id prefix"));
+  }
+
+  publish(topic: string, key: string, event: Json): void {
+    this.#mustBeOpen();
+    const what = `publish ${topic}`;
+    this.#ask({
+      do: "publish",
+      topic: this.#text(topic, what),
+      key: this.#text(key, what),
+      event: this.#json(event, what),
+    });
+  }
+
+  call({
+    capability,
+    method,
+    input,
+    tag,
+    context = null,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  }: Parameters<Turn["call"]>[0]): void {
+    this.#mustBeOpen();
+    const what = `call ${capability}.${method}`;
+    this.#ask({
+      do: "call",
+      tag: this.#text(tag, what),
+      capability: this.#text(capability, what),
+      method: this.#text(method, what),
+      input: this.#json(input, what),
+      context: this.#json(context, what),
+      timeoutMs: this.#whole(timeoutMs, what),
+    });
+  }
+
+  answer(callId: string, answer: Answer): void {
+    this.#mustBeOpen();
+    const what = `answer ${callId}`;
+    const copied = this.#json(answer, what) as unknown as Answer;
+    if (!isAnswer(copied))
+      this.fail("TURN_EFFECT_INVALID", `${what}: not { ok: true, value } or { ok: false, code, message }`);
+    this.#ask({ do: "answer", callId: this.#text(callId, what), answer: copied });
+  }
+
+  setTimer(id: string, at: number, payload: Json = null): void {
+    this.#mustBeOpen();
+    const what = `timer ${id}`;
+    this.#ask({
+      do: "setTimer",
+      id: this.#text(id, what),
+      at: this.#whole(at, what),
+      payload: this.#json(payload, what),
+    });
+  }
+
+  cancelTimer(id: string): void {
+    this.#mustBeOpen();
+    this.#ask({ do: "cancelTimer", id: this.#text(id, "cancelTimer") });
+  }
+
+  log(level: LogLine["level"], message: string, data?: Json): void {
+    this.#mustBeOpen();
+    if (this.logs.length >= MAX_LOG_LINES) {
+      this.#droppedLogs += 1;
+      return;
+    }
+    const line = {
+      level: LEVELS.has(level) ? level : "info",
+      message: String(message).slice(0, MAX_LOG_MESSAGE),
+    } as const;
+    this.logs.push(data === undefined ? line : { ...line, data: logData(data) });
+  }
+
+  /** Ends the turn; throws so that the handler stops. */
+  fail(code: string, message: string): never {
+    this.failure ??= new TurnStop(code, message);
+    throw this.failure;
+  }
+
+  #get(key: string): Json | undefined {
+    this.#mustBeOpen();
+    const { known, value } = this.#cache.get(this.#text(key, "key"));
+    if (known) return value;
+    this.neededKeys.add(key);
+    throw new TurnStop("NEEDS_KEYS", `key ${key} is not here yet`);
+  }
+
+  #entries(prefix: string): readonly (readonly [key: string, value: Json])[] {
+    this.#mustBeOpen();
+    const found = this.#cache.entries(this.#text(prefix, "prefix"));
+    if (found !== undefined) return found;
+    this.neededRanges.add(prefix);
+    throw new TurnStop("NEEDS_KEYS", `the keys of ${prefix} are not here yet`);
+  }
+
+  #set(key: string, value: Json): void {
+    this.#mustBeOpen();
+    const what = `write ${key}`;
+    this.#text(key, what);
+    try {
+      const copied = copyJson(value);
+      this.#cache.set(key, copied.value, copied.size);
+    } catch (cause) {
+      this.#refuse(cause, what);
+    }
+  }
+
+  #delete(key: string): void {
+    this.#mustBeOpen();
+    this.#cache.set(this.#text(key, "delete"), undefined, 0);
+  }
+
+  #ask(effect: Effect): void {
+    if (this.effects.length >= MAX_ASKED)
+      this.fail("TURN_EFFECTS_TOO_LARGE", `more than ${MAX_ASKED} effects`);
+    this.effects.push(effect);
+  }
+
+  #json(value: unknown, what: string): Json {
+    try {
+      return copyJson(value).value;
+    } catch (cause) {
+      return this.#refuse(cause, what);
+    }
+  }
+
+  #refuse(cause: unknown, what: string): never {
+    if (!(cause instanceof NotJson)) throw cause;
+    return this.fail("TURN_EFFECT_INVALID", `${what}: ${cause.pointer || "/"}: ${cause.message}`);
+  }
+
+  #text(value: string, what: string): string {
+    if (typeof value !== "string")
+      this.fail("TURN_EFFECT_INVALID", `${what}: a ${typeof value} where a string belongs`);
+    return value;
+  }
+
+  #whole(value: number, what: string): number {
+    if (!Number.isSafeInteger(value))
+      this.fail("TURN_EFFECT_INVALID", `${what}: milliseconds are whole numbers`);
+    return value;
+  }
+
+  #mustBeOpen(): void {
+    if (!this.#open) throw new TurnStop("TURN_OVER", "this turn is over: a Turn must not be kept for later");
+  }
+}
+
+const LEVELS: ReadonlySet<string> = new Set(["debug", "info", "warn", "error"]);
+
+function logData(data: unknown): Json {
+  try {
+    const { value, size } = copyJson(data);
+    return size <= MAX_LOG_DATA ? value : `(${size} bytes, left out)`;
+  } catch {
+    return "(not JSON, left out)";
+  }
+}
+
+function isAnswer(answer: Answer): boolean {
+  if (typeof answer !== "object" || answer === null) return false;
+  if (answer.ok === true) return answer.value !== undefined;
+  return answer.ok === false && typeof answer.code === "string" && typeof answer.message === "string";
+}
