@@ -64,13 +64,14 @@ export function deviceContract(contract: DeviceContract): void {
     instance.call({ callId: `call_${calls++}`, capability: "probe", method, input });
 
   const run = (title: string, body: (device: Device) => Promise<void>) =>
-    test(`${name}: ${title}`, async () => {
-      const { device, cleanup } = await contract.open();
+    void test(`${name}: ${title}`, async () => {
+      const opened = await contract.open();
+      const { device } = opened;
       try {
         await body(device);
       } finally {
         await device[Symbol.asyncDispose]();
-        await cleanup();
+        await opened.cleanup();
       }
     });
   const specOf = (more: Partial<DeviceSpec> & { bundle?: string } = {}): DeviceSpec & { seen: Seen } => {

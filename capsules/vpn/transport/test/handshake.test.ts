@@ -205,7 +205,7 @@ test("a cookie makes one channel: the same Initiate repeats it, another is refus
 
 test("nobody opens a channel in another's name: the vouch needs the secret", () => {
   const victim = identityOf();
-  const thief = { publicKey: victim.publicKey, agree: client.agree };
+  const thief = { publicKey: victim.publicKey, agree: (peer: Uint8Array) => client.agree(peer) };
   const responder = responderOf();
   const initiate = initiateOf(responder, initiatorOf(server.publicKey, thief));
   assert.deepEqual(responder.receive(initiate, HERE, VIA, 0), { kind: "dropped", why: "vouchInvalid" });
@@ -216,7 +216,7 @@ test("nobody answers in the responder's name", () => {
   const lookalike = createResponder({
     crypto,
     bytes,
-    identity: { publicKey: server.publicKey, agree: impostor.agree },
+    identity: { publicKey: server.publicKey, agree: (peer) => impostor.agree(peer) },
     now: 0,
     handshakesPerSecond: 100,
     handshakesPerRemote: 100,

@@ -48,8 +48,8 @@ export interface MemoryNode {
 }
 
 export const identityOf = (): IdentityPower => {
-  const { publicKey, agree } = channelCrypto.keyPair();
-  return { publicKey, agree };
+  const pair = channelCrypto.keyPair();
+  return { publicKey: pair.publicKey, agree: (peer) => pair.agree(peer) };
 };
 
 const name = (endpoint: Endpoint) => `${endpoint.address}:${endpoint.port}`;
@@ -199,12 +199,13 @@ export function createMemoryNetwork(): MemoryNetwork {
       log: (level, message) => void logs.push({ level, message }),
       publish: (_topic, _key, event) => void events.push(event as JsonObject),
       "net.udp": {
-        open: async (options) => openUdp(here(options.address), options.port, options.onDatagram),
+        open: async (options) =>
+          openUdp(here(options.address), options.port, (bytes, remote) => options.onDatagram(bytes, remote)),
       },
       "net.tcp": {
         async listen(options) {
           const local = { address: here(options.address), port: options.port || port++ };
-          tcp.set(name(local), options.onConnection);
+          tcp.set(name(local), (connection) => options.onConnection(connection));
           return { local, close: () => void tcp.delete(name(local)) };
         },
         async connect(options) {

@@ -144,13 +144,13 @@ class DeviceProcess implements DeviceInstance {
   }
 
   #receive(message: FromDevice): void {
-    const { onPublish, onLog, instance } = this.#spec;
+    const spec = this.#spec;
     switch (message.did) {
       case "start":
         return this.#started.resolve();
       case "fail":
         return this.#started.reject(
-          remoteError(message.code, { instance, ...message.details }, message.message),
+          remoteError(message.code, { instance: spec.instance, ...message.details }, message.message),
         );
       case "answer": {
         const waiting = this.#calls.get(message.id);
@@ -158,9 +158,9 @@ class DeviceProcess implements DeviceInstance {
         return waiting?.resolve(message.answer);
       }
       case "publish":
-        return onPublish(message.topic, message.key, message.event);
+        return spec.onPublish(message.topic, message.key, message.event);
       case "log":
-        return onLog(message.line);
+        return spec.onLog(message.line);
       case "meters": {
         const { memoryBytes, cpuMs } = message;
         this.#meters.get(message.id)?.({ memoryBytes, cpuMs });
@@ -187,8 +187,9 @@ class DeviceProcess implements DeviceInstance {
   }
 
   #settleAll(): void {
-    for (const { resolve } of this.#calls.values())
-      resolve(this.#refused("DEVICE_DIED", { reason: this.#reason }));
+    for (const waiting of this.#calls.values()) {
+      waiting.resolve(this.#refused("DEVICE_DIED", { reason: this.#reason }));
+    }
     this.#calls.clear();
     for (const settle of this.#meters.values()) settle({ memoryBytes: 0, cpuMs: 0 });
     this.#meters.clear();

@@ -21,7 +21,7 @@ export const udpPower: UdpPower = {
         socket.on("message", (message, from) =>
           options.onDatagram(plain(message), { address: from.address, port: from.port }),
         );
-        resolve(opened(socket, options.onError));
+        resolve(opened(socket, (code) => options.onError(code)));
       });
     }),
 };
