@@ -1,0 +1,133 @@
+/**
+ * What the gateway's frames do to the agent.
+ *
+ * C4. The session's identity never changes by an answer: one that names another session ends the attempt.
+ * C5. The mirror never goes back.
+ */
+import { begin, dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
+import { ask, change, count, type Draft, mirror, recentSwitches, tell, unwake, wake } from "./draft.ts";
+import type { GatewayFrame } from "./frames.ts";
+import { end, loseActive } from "./health.ts";
+import type { Attempt } from "./vocabulary.ts";
+
+type Frame<T extends GatewayFrame["type"]> = Extract<GatewayFrame, { readonly type: T }>;
+
+export function onFrame(draft: Draft, channelId: string, frame: GatewayFrame): void {
+  switch (frame.type) {
+    case "accepted":
+      return onAccepted(draft, channelId, frame);
+    case "rejected":
+      return onRejected(draft, channelId, frame);
+    case "terminated":
+      return onTerminated(draft, frame);
+    case "pong":
+      return onPong(draft, channelId, frame);
+  }
+}
+
+function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): void {
+  const { agent, at } = draft;
+  const { attempt, session, active } = agent;
+  if (attempt === null || attempt.channelId !== channelId || attempt.nonce !== frame.nonce) {
+    return count(draft, "late.accepted");
+  }
+  const fits = session === null || (session.id === frame.sessionId && frame.epoch > session.epoch);
+  if (!fits) return failAttempt(draft, "ANSWER_UNFIT");
+  const isSwitch = session !== null;
+  const troubleSince = agent.troubleSince;
+  mirror(draft, frame.sessionId, frame.version, frame.epoch);
+  unwake(draft, "attempt", "retry", "recovery");
+  change(draft, {
+    mode: "steady",
+    reason: frame.reason,
+    active: { channelId, pathId: attempt.pathId, since: at },
+    lastPath: attempt.pathId,
+    attempt: null,
+    creation: null,
+    troubleSince: null,
+    tried: [],
+    rounds: 0,
+    waiting: null,
+    paths: { ...agent.paths, [attempt.pathId]: { failures: 0, lastFailure: null, lastOkAt: at } },
+    ...(isSwitch ? { lastSwitchAt: at, switches: [...recentSwitches(agent, at), at] } : {}),
+  });
+  ask(draft, { ask: "setActive", channelId, epoch: frame.epoch, sessionId: frame.sessionId });
+  if (active !== null) ask(draft, { ask: "close", channelId: active.channelId, reason: "REPLACED" });
+  const evidence = {
+    attemptMs: at - attempt.startedAt,
+    troubleMs: troubleSince === null ? null : at - troubleSince,
+    sends: attempt.sends,
+  };
+  const from = active?.pathId ?? agent.lastPath;
+  tell(draft, isSwitch ? "switched" : "attached", frame.reason, { path: attempt.pathId, from }, evidence);
+  wake(draft, "watch", at + draft.config.policy.watchMs);
+}
+
+function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): void {
+  const { attempt, active, session } = draft.agent;
+  // Said before any request was read: it ends whatever this client is doing with this gateway.
+  if (frame.reason === "PEER_NOT_ADMITTED") return end(draft, frame.reason);
+  const mine = attempt?.channelId === channelId && (frame.nonce === null || frame.nonce === attempt.nonce);
+  if (!mine || attempt === null) {
+    if (frame.reason === "SESSION_UNKNOWN" && active?.channelId === channelId && session !== null) {
+      return end(draft, frame.reason);
+    }
+    return count(draft, `late.rejected.${frame.reason}`);
+  }
+  switch (frame.reason) {
+    case "EPOCH_STALE":
+    case "BOUND_ELSEWHERE":
+    case "ALREADY_ATTACHED":
+      return onMissedBind(draft, attempt, frame);
+    case "SWITCH_RATE_EXCEEDED":
+    case "RATE_LIMITED":
+    case "SESSIONS_FULL":
+    case "OWNER_HAS_SESSION":
+      return retryLater(draft, frame.reason, frame.retryAfterMs);
+    case "GATEWAY_BUSY":
+      if (attempt.sends >= MAX_SENDS) return failAttempt(draft, frame.reason);
+      return wake(draft, "attempt", draft.at + (frame.retryAfterMs ?? draft.config.policy.answerMs));
+    case "SESSION_UNKNOWN":
+    case "OWNER_MISMATCH":
+    case "EPOCH_AHEAD":
+    case "TRANSITION_ILLEGAL":
+      // The two sides disagree about what happened, and only the session's owner may be right.
+      return end(draft, frame.reason);
+    default:
+      return failAttempt(draft, frame.reason);
+  }
+}
+
+/** A bind succeeded whose answer was lost: the rejection carries where the session stands. */
+function onMissedBind(draft: Draft, attempt: Attempt, frame: Frame<"rejected">): void {
+  const { session } = draft.agent;
+  if (frame.sessionId === null) return failAttempt(draft, "ANSWER_UNFIT");
+  if (session !== null && session.id !== frame.sessionId) return failAttempt(draft, "ANSWER_UNFIT");
+  if (session !== null && frame.epoch <= session.epoch) return failAttempt(draft, "ANSWER_UNFIT");
+  mirror(draft, frame.sessionId, frame.version, frame.epoch);
+  change(draft, { creation: null });
+  resync(draft, attempt);
+}
+
+function onTerminated(draft: Draft, frame: Frame<"terminated">): void {
+  const { session, attempt, creation } = draft.agent;
+  const mine =
+    session === null ? attempt !== null && frame.nonce === creation : session.id === frame.sessionId;
+  if (!mine) return count(draft, "late.terminated");
+  mirror(draft, frame.sessionId, frame.version, frame.epoch);
+  end(draft, frame.reason);
+}
+
+function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {
+  const { session, active } = draft.agent;
+  if (session === null || session.id !== frame.sessionId || active?.channelId !== channelId) {
+    return count(draft, "late.pong");
+  }
+  mirror(draft, frame.sessionId, frame.version, session.epoch);
+  if (frame.state === "TERMINATED") return end(draft, "SESSION_TERMINATED");
+  if (frame.bound) return;
+  loseActive(draft, "CHANNEL_NOT_BOUND");
+  ask(draft, { ask: "close", channelId, reason: "CHANNEL_NOT_BOUND" });
+  dropAttempt(draft, "CHANNEL_NOT_BOUND");
+  begin(draft);
+}

@@ -1,0 +1,125 @@
+/** What a person may set of a client, parsed once at the start of an activation. */
+import type { Json, JsonObject } from "@vnes/sdk";
+
+export type Candidate = {
+  readonly pathId: string;
+  readonly kind: "udp" | "tcp";
+  readonly address: string;
+  readonly port: number;
+  /** Lower is tried first. */
+  readonly priority: number;
+};
+
+export type ClientConfig = {
+  /** Static key of the gateway, base64; null: this node is nobody's client. */
+  readonly gateway: string | null;
+  readonly candidates: readonly Candidate[];
+  readonly policy: {
+    /** No switch away from a channel that is still open sooner than this after the last one. */
+    readonly cooldownMs: number;
+    readonly maxSwitchesPerMinute: number;
+    /** From the first sign of trouble to an attached transport, or the session ends here. */
+    readonly recoveryMs: number;
+    /** The same for the first session. */
+    readonly connectMs: number;
+    readonly openTimeoutMs: number;
+    /** An answer that has not come by then is asked for again. */
+    readonly answerMs: number;
+    /** First pause after every candidate has failed; doubles up to 16 times itself. */
+    readonly retryMs: number;
+    readonly watchMs: number;
+  };
+  /** Ask for a new session after an explicit end; never otherwise. */
+  readonly renew: boolean;
+  readonly renewDelayMs: number;
+};
+
+const KEY = /^[A-Za-z0-9+/]{43}=$/;
+const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
+const PATH = /^[\w.:-]{1,64}$/;
+const MAX_CANDIDATES = 16;
+const POLICY = [
+  ["cooldownMs", 1000, 0, 600_000],
+  ["maxSwitchesPerMinute", 20, 1, 600],
+  ["recoveryMs", 30_000, 100, 86_400_000],
+  ["connectMs", 600_000, 100, 86_400_000],
+  ["openTimeoutMs", 1000, 10, 60_000],
+  ["answerMs", 300, 10, 60_000],
+  ["retryMs", 250, 10, 60_000],
+  ["watchMs", 10_000, 100, 600_000],
+] as const;
+
+export function parseConfig(config: Json): ClientConfig {
+  const root = objectAt(config ?? {}, "");
+  known(root, "", ["gateway", "candidates", "policy", "renew", "renewDelayMs"]);
+  const { gateway = null, candidates = [], renew = false } = root;
+  if (gateway !== null && (typeof gateway !== "string" || !KEY.test(gateway))) {
+    throw wrong("/gateway", "expected the gateway's public key in base64");
+  }
+  if (!Array.isArray(candidates) || candidates.length > MAX_CANDIDATES) {
+    throw wrong("/candidates", `expected a list of at most ${MAX_CANDIDATES}`);
+  }
+  const parsed = candidates.map((item: Json, index) => parseCandidate(item, `/candidates/${index}`));
+  const twice = parsed.find((one, index) => parsed.findIndex((other) => other.pathId === one.pathId) < index);
+  if (twice !== undefined) throw wrong("/candidates", `two candidates are called ${twice.pathId}`);
+  if (gateway !== null && parsed.length === 0) throw wrong("/candidates", "expected at least one");
+  if (typeof renew !== "boolean") throw wrong("/renew", "expected true or false");
+  const policy = objectAt(root["policy"] ?? {}, "/policy");
+  known(
+    policy,
+    "/policy",
+    POLICY.map(([name]) => name),
+  );
+  const numbers = POLICY.map(([name, usual, min, max]) => [
+    name,
+    wholeAt(policy, name, "/policy", usual, min, max),
+  ]);
+  return {
+    gateway,
+    candidates: parsed,
+    policy: Object.fromEntries(numbers) as ClientConfig["policy"],
+    renew,
+    renewDelayMs: wholeAt(root, "renewDelayMs", "", 1000, 0, 3_600_000),
+  };
+}
+
+function parseCandidate(item: Json, at: string): Candidate {
+  const value = objectAt(item, at);
+  known(value, at, ["pathId", "kind", "address", "port", "priority"]);
+  const { pathId, kind, address } = value;
+  if (typeof pathId !== "string" || !PATH.test(pathId)) {
+    throw wrong(`${at}/pathId`, "expected 1 to 64 letters, digits, . _ : or -");
+  }
+  if (kind !== "udp" && kind !== "tcp") throw wrong(`${at}/kind`, "expected udp or tcp");
+  if (typeof address !== "string" || !ADDRESS.test(address))
+    throw wrong(`${at}/address`, "expected an IP address");
+  const port = wholeAt(value, "port", at, 0, 1, 65_535);
+  return { pathId, kind, address, port, priority: wholeAt(value, "priority", at, 100, 0, 65_535) };
+}
+
+function objectAt(value: Json, at: string): JsonObject {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw wrong(at || "/", "expected an object");
+}
+
+function known(value: JsonObject, at: string, names: readonly string[]): void {
+  const unknown = Object.keys(value).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
+}
+
+function wholeAt(
+  from: JsonObject,
+  name: string,
+  at: string,
+  usual: number,
+  min: number,
+  max: number,
+): number {
+  const value = from[name] ?? usual;
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw wrong(`${at}/${name}`, `expected a whole number from ${min} to ${max}`);
+}
+
+function wrong(pointer: string, problem: string): Error {
+  return new Error(`CLIENT_CONFIG_INVALID at ${pointer}: ${problem}`);
+}

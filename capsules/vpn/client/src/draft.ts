@@ -1,0 +1,80 @@
+/** The agent while one step works on it: its next value, and what was asked for so far. */
+import type { JsonObject } from "@vnes/sdk";
+import type { ClientConfig } from "./config.ts";
+import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
+
+/** What a person reads back in `status`; the topic has them all. */
+export const RECENT_EVENTS = 32;
+export const SWITCH_WINDOW_MS = 60_000;
+
+export interface Draft {
+  agent: Agent;
+  readonly config: ClientConfig;
+  readonly at: number;
+  /** Fresh, good for one nonce. */
+  readonly nonce: string;
+  readonly asked: Asked[];
+}
+
+export function change(draft: Draft, fields: Partial<Agent>): void {
+  draft.agent = { ...draft.agent, ...fields };
+}
+
+export function ask(draft: Draft, ...asked: Asked[]): void {
+  draft.asked.push(...asked);
+}
+
+export function wake(draft: Draft, timer: TimerName, at: number): void {
+  ask(draft, { ask: "wake", timer, at });
+}
+
+export function unwake(draft: Draft, ...timers: TimerName[]): void {
+  for (const timer of timers) ask(draft, { ask: "unwake", timer });
+}
+
+export function count(draft: Draft, name: string): void {
+  const { counters } = draft.agent;
+  change(draft, { counters: { ...counters, [name]: (counters[name] ?? 0) + 1 } });
+}
+
+/** Everything the client does about its session is said with its reason, on the topic and in `recent`. */
+export function tell(
+  draft: Draft,
+  event: ClientEvent["event"],
+  reason: string,
+  paths: { readonly path?: string | null; readonly from?: string | null } = {},
+  evidence: JsonObject = {},
+): void {
+  const { session, recent } = draft.agent;
+  const said: ClientEvent = {
+    event,
+    sessionId: session?.id ?? null,
+    version: session?.version ?? 0,
+    epoch: session?.epoch ?? 0,
+    pathId: paths.path ?? null,
+    fromPathId: paths.from ?? null,
+    reason,
+    at: draft.at,
+    evidence,
+  };
+  change(draft, { recent: [...recent, said].slice(-RECENT_EVENTS) });
+  count(draft, event === "denied" ? `denied.${reason}` : event);
+  ask(draft, { ask: "publish", event: said });
+}
+
+export function recentSwitches(agent: Agent, at: number): readonly number[] {
+  return agent.switches.filter((switchedAt) => switchedAt > at - SWITCH_WINDOW_MS);
+}
+
+export function healthOf(agent: Agent, pathId: string): PathHealth {
+  return agent.paths[pathId] ?? { failures: 0, lastFailure: null, lastOkAt: null };
+}
+
+/** A mirror that never goes back. */
+export function mirror(draft: Draft, id: string, version: number, epoch: number): void {
+  const known = draft.agent.session;
+  if (known === null) return change(draft, { session: { id, version, epoch } });
+  if (known.id !== id) throw new Error("the session's identity would change");
+  const session = { id, version: Math.max(known.version, version), epoch: Math.max(known.epoch, epoch) };
+  change(draft, { session });
+}

@@ -1,0 +1,75 @@
+/**
+ * Trouble, its clock and its end: how the client goes from a session that is well to one that must be reattached, and
+ * from there either back or to an explicit end.
+ */
+import { dropAttempt } from "./attempts.ts";
+import { ask, change, type Draft, tell, unwake, wake } from "./draft.ts";
+import type { Mode } from "./vocabulary.ts";
+
+/** The recovery window opens at the first sign of trouble and is not moved by the next. */
+export function inTrouble(draft: Draft, mode: Mode, reason: string): void {
+  const troubleSince = draft.agent.troubleSince ?? draft.at;
+  change(draft, { mode, reason, troubleSince });
+  wake(draft, "recovery", windowEnd(draft) ?? draft.at);
+}
+
+/** When the window closes; null while the session is well. */
+export function windowEnd({ agent, config }: Draft): number | null {
+  if (agent.troubleSince === null) return null;
+  const { recoveryMs, connectMs } = config.policy;
+  return agent.troubleSince + (agent.session === null ? connectMs : recoveryMs);
+}
+
+export function suspect(draft: Draft, silentMs: number | null): void {
+  const path = draft.agent.active?.pathId ?? null;
+  inTrouble(draft, "suspect", "PATH_SILENT");
+  tell(draft, "suspected", "PATH_SILENT", { path }, { silentMs });
+}
+
+/** The active channel was heard again. An attempt that has not asked yet is given up; one that has is decided there. */
+export function cleared(draft: Draft): void {
+  const { active, attempt, troubleSince } = draft.agent;
+  if (attempt !== null && attempt.stage === "opening" && !attempt.asked) dropAttempt(draft, "PATH_ALIVE");
+  change(draft, {
+    mode: "steady",
+    reason: "PATH_ALIVE",
+    troubleSince: null,
+    tried: [],
+    rounds: 0,
+    waiting: null,
+  });
+  unwake(draft, "recovery", "retry");
+  const evidence = { troubleMs: troubleSince === null ? null : draft.at - troubleSince };
+  tell(draft, "cleared", "PATH_ALIVE", { path: active?.pathId ?? null }, evidence);
+}
+
+export function loseActive(draft: Draft, reason: string, detail: string | null = null): void {
+  const path = draft.agent.active?.pathId ?? null;
+  change(draft, { active: null });
+  inTrouble(draft, "recovering", reason);
+  unwake(draft, "watch");
+  tell(draft, "lost", reason, { path }, { detail });
+}
+
+/** The explicit end. What follows is a person's decision, or the configuration's `renew`. */
+export function end(draft: Draft, reason: string): void {
+  const { active, session } = draft.agent;
+  dropAttempt(draft, reason);
+  if (active !== null) ask(draft, { ask: "close", channelId: active.channelId, reason });
+  if (session !== null) {
+    ask(draft, { ask: "setActive", channelId: null, epoch: session.epoch, sessionId: session.id });
+  }
+  change(draft, {
+    mode: "ended",
+    reason,
+    active: null,
+    troubleSince: null,
+    tried: [],
+    rounds: 0,
+    waiting: null,
+  });
+  unwake(draft, "attempt", "retry", "recovery", "watch");
+  tell(draft, "ended", reason, { path: active?.pathId ?? null });
+  if (draft.config.renew && reason !== "CLIENT_CLOSED")
+    wake(draft, "renew", draft.at + draft.config.renewDelayMs);
+}

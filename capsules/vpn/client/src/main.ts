@@ -1,0 +1,218 @@
+/** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
+import { type Answer, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { NEW_AGENT, step } from "./agent.ts";
+import { jumpRefusal } from "./attempts.ts";
+import { type ClientConfig, parseConfig } from "./config.ts";
+import { parseGatewayFrame } from "./frames.ts";
+import { rank } from "./ranking.ts";
+import { statusOf } from "./status.ts";
+import { type Agent, type Asked, CLIENT_REASONS, type Heard, type TimerName } from "./vocabulary.ts";
+
+const CLIENT_TOPIC = "vpn.client.v1";
+/** Beside the transport's own limit on opening, so that its reason is heard rather than ours. */
+const CALL_MARGIN_MS = 250;
+const TRANSPORT_TIMEOUT_MS = 2000;
+
+function load(turn: Turn): { readonly agent: Agent; readonly config: ClientConfig } {
+  const agent = (turn.keys.get("agent") as unknown as Agent | undefined) ?? NEW_AGENT;
+  const config = turn.keys.get("config") as unknown as ClientConfig | undefined;
+  return { agent, config: config ?? parseConfig(null) };
+}
+
+function hear(turn: Turn, heard: Heard): void {
+  const { agent, config } = load(turn);
+  const next = step(agent, heard, config, turn.at, turn.id("non"));
+  turn.keys.set("agent", next.agent);
+  for (const asked of next.asked) carry(turn, config, asked);
+}
+
+function carry(turn: Turn, config: ClientConfig, asked: Asked): void {
+  const peer = config.gateway ?? "";
+  switch (asked.ask) {
+    case "open": {
+      const candidate = config.candidates.find((one) => one.pathId === asked.pathId);
+      if (candidate === undefined) throw new Error(`no candidate ${asked.pathId}`);
+      const { pathId, kind, address, port } = candidate;
+      const timeoutMs = config.policy.openTimeoutMs + CALL_MARGIN_MS;
+      return askTransport(
+        turn,
+        "open",
+        { pathId, kind, address, port, peer },
+        { attempt: asked.attempt },
+        timeoutMs,
+      );
+    }
+    case "send": {
+      const { attempt, channelId, frame } = asked;
+      return askTransport(turn, "send", { channelId, frame }, { attempt });
+    }
+    case "sendAndClose": {
+      const { channelId, frame, reason } = asked;
+      return askTransport(turn, "send", { channelId, frame }, { attempt: 0, close: channelId, reason });
+    }
+    case "close":
+      return askTransport(turn, "close", { channelId: asked.channelId, reason: asked.reason }, null);
+    case "setActive": {
+      const { channelId, epoch, sessionId } = asked;
+      return askTransport(turn, "setActive", { peer, channelId, epoch, session: sessionId }, { channelId });
+    }
+    case "list":
+      return askTransport(turn, "status", {}, { askedAt: turn.at });
+    case "publish":
+      return turn.publish(CLIENT_TOPIC, asked.event.sessionId ?? "none", asked.event);
+    case "wake":
+      return turn.setTimer(asked.timer, asked.at);
+    case "unwake":
+      return turn.cancelTimer(asked.timer);
+  }
+}
+
+function askTransport(
+  turn: Turn,
+  method: "open" | "send" | "close" | "setActive" | "status",
+  input: Json,
+  context: Json,
+  timeoutMs: number = TRANSPORT_TIMEOUT_MS,
+): void {
+  turn.call({ capability: "vpn.transport", method, input, tag: method, context, timeoutMs });
+}
+
+/** As the transport reports it; the kernel has checked it against `vpn.channel.v1`. */
+type ChannelEvent = { readonly channelId: string; readonly peer: string } & (
+  | { readonly event: "opened"; readonly role: "initiator" | "responder" }
+  | { readonly event: "frame"; readonly frame: Json }
+  | { readonly event: "pathSilent"; readonly silentMs: number }
+  | { readonly event: "pathAlive" }
+  | { readonly event: "closed"; readonly reason: string }
+);
+
+function onChannel(turn: Turn, data: Json): void {
+  const event = data as unknown as ChannelEvent;
+  const { channelId, peer } = event;
+  // A node may be a gateway too; only channels to this client's gateway are its own.
+  if (peer !== load(turn).config.gateway) return;
+  switch (event.event) {
+    case "opened":
+      if (event.role === "initiator") hear(turn, { heard: "channelOpened", channelId });
+      return;
+    case "frame": {
+      const frame = parseGatewayFrame(event.frame);
+      return hear(
+        turn,
+        frame === undefined ? { heard: "frameMalformed" } : { heard: "frame", channelId, frame },
+      );
+    }
+    case "pathSilent":
+      return hear(turn, { heard: "pathSilent", channelId, silentMs: event.silentMs });
+    case "pathAlive":
+      return hear(turn, { heard: "pathAlive", channelId });
+    case "closed":
+      return hear(turn, { heard: "channelClosed", channelId, reason: event.reason });
+  }
+}
+
+function onOpen(turn: Turn, answer: Answer, context: Json): void {
+  const { attempt } = context as { readonly attempt: number };
+  if (!answer.ok) return hear(turn, { heard: "openFailed", attempt, code: answer.code });
+  const { channelId } = answer.value as { readonly channelId: string };
+  hear(turn, { heard: "opened", attempt, channelId });
+}
+
+function onSend(turn: Turn, answer: Answer, context: Json): void {
+  const { attempt, close, reason } = context as { attempt: number; close?: string; reason?: string };
+  if (close !== undefined)
+    return askTransport(turn, "close", { channelId: close, reason: reason ?? "" }, null);
+  if (!answer.ok) hear(turn, { heard: "sendFailed", attempt, code: answer.code });
+}
+
+function onSetActive(turn: Turn, answer: Answer, context: Json): void {
+  const { channelId } = context as { readonly channelId: string | null };
+  if (!answer.ok && channelId !== null)
+    hear(turn, { heard: "setActiveFailed", channelId, code: answer.code });
+}
+
+function onStatus(turn: Turn, answer: Answer, context: Json): void {
+  if (!answer.ok) return;
+  const { askedAt } = context as { readonly askedAt: number };
+  const { channels } = answer.value as unknown as { channels: { channelId: string; silent: boolean }[] };
+  hear(turn, { heard: "listed", askedAt, channels });
+}
+
+function jump(turn: Turn, input: Json): Json | Refusal {
+  const { agent, config } = load(turn);
+  const asked = (input as { readonly pathId?: string }).pathId;
+  if (agent.mode !== "steady" || agent.attempt !== null) {
+    const standing = { mode: agent.mode, attempt: agent.attempt?.pathId ?? null };
+    return refuse(
+      "CLIENT_JUMP_REFUSED",
+      `A jump starts from a session that is well; this one is ${agent.mode}.`,
+      standing,
+    );
+  }
+  const others = rank(config.candidates, agent.paths).filter((one) => one.pathId !== agent.active?.pathId);
+  const pathId = asked ?? others[0]?.pathId;
+  if (pathId === undefined || !config.candidates.some((one) => one.pathId === pathId)) {
+    return refuse(
+      "CLIENT_PATH_UNKNOWN",
+      `There is no ${asked === undefined ? "other " : ""}candidate path to jump to.`,
+      {
+        pathId: pathId ?? null,
+        candidates: config.candidates.map((one) => one.pathId),
+      },
+    );
+  }
+  const held = jumpRefusal({ agent, config, at: turn.at, nonce: "", asked: [] });
+  if (held !== undefined) {
+    const meaning = CLIENT_REASONS[held.reason as keyof typeof CLIENT_REASONS];
+    const wait = { reason: held.reason, retryAfterMs: held.until - turn.at };
+    return refuse("CLIENT_JUMP_REFUSED", `${held.reason}: ${meaning}.`, wait);
+  }
+  hear(turn, { heard: "jumpAsked", pathId });
+  return { pathId };
+}
+
+function close(turn: Turn): Json | Refusal {
+  const { agent } = load(turn);
+  if (agent.mode === "idle" || agent.mode === "ended") {
+    return refuse("CLIENT_NOT_RUNNING", `There is nothing to close: the client is ${agent.mode}.`, {
+      mode: agent.mode,
+    });
+  }
+  hear(turn, { heard: "closeAsked" });
+  return { sessionId: agent.session?.id ?? null };
+}
+
+function onTimer(timer: TimerName) {
+  return (turn: Turn): void => hear(turn, { heard: "timer", timer });
+}
+
+export default capsule({
+  start(turn, config) {
+    turn.keys.set("config", parseConfig(config));
+    hear(turn, { heard: "started" });
+  },
+  events: { "vpn.channel.v1": onChannel },
+  calls: {
+    "vpn.client.status": (turn) => {
+      const { agent, config } = load(turn);
+      return statusOf(agent, config, turn.at);
+    },
+    "vpn.client.jump": jump,
+    "vpn.client.close": close,
+  },
+  answers: {
+    open: onOpen,
+    send: onSend,
+    // A channel that could not be closed is closed by the gateway or by its own silence.
+    close: () => {},
+    setActive: onSetActive,
+    status: onStatus,
+  },
+  timers: {
+    attempt: onTimer("attempt"),
+    retry: onTimer("retry"),
+    recovery: onTimer("recovery"),
+    watch: onTimer("watch"),
+    renew: onTimer("renew"),
+  },
+});

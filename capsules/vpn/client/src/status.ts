@@ -1,0 +1,43 @@
+/** The client as people see it: the mirror of its session, its health and its candidates. */
+import type { Json } from "@vnes/sdk";
+import type { ClientConfig } from "./config.ts";
+import { healthOf, recentSwitches } from "./draft.ts";
+import { windowEnd } from "./health.ts";
+import { rank } from "./ranking.ts";
+import { type Agent, MODES } from "./vocabulary.ts";
+
+export function statusOf(agent: Agent, config: ClientConfig, at: number): Json {
+  const { session, active, attempt } = agent;
+  const state = MODES[agent.mode];
+  return {
+    mode: agent.mode,
+    reason: agent.reason,
+    session:
+      session === null || state === null
+        ? null
+        : { id: session.id, state, version: session.version, epoch: session.epoch },
+    gateway: config.gateway,
+    active,
+    attempt:
+      attempt === null
+        ? null
+        : {
+            pathId: attempt.pathId,
+            kind: attempt.kind,
+            stage: attempt.stage,
+            sends: attempt.sends,
+            startedAt: attempt.startedAt,
+          },
+    waiting: agent.waiting,
+    troubleSince: agent.troubleSince,
+    recoveryEndsAt: windowEnd({ agent, config, at, nonce: "", asked: [] }),
+    switchesLastMinute: recentSwitches(agent, at).length,
+    candidates: rank(config.candidates, agent.paths).map((candidate) => ({
+      ...candidate,
+      ...healthOf(agent, candidate.pathId),
+      active: candidate.pathId === active?.pathId,
+    })),
+    recent: agent.recent,
+    counters: agent.counters,
+  };
+}

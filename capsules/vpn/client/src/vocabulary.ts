@@ -1,0 +1,156 @@
+/** The words of the client's agent: what it keeps, what it hears, what it asks for. */
+import type { JsonObject } from "@vnes/sdk";
+import type { GatewayFrame } from "./frames.ts";
+
+/** How the client stands to its session, and the session state its mirror shows for it. */
+export const MODES = {
+  /** No gateway is configured. */
+  idle: null,
+  seeking: "BIRTH",
+  steady: "ATTACHED",
+  suspect: "VOLATILE",
+  recovering: "RECOVERING",
+  ended: "TERMINATED",
+} as const;
+
+export type Mode = keyof typeof MODES;
+
+/** Reasons of the client itself, beside those the gateway gives. */
+export const CLIENT_REASONS = {
+  NOT_CONFIGURED: "no gateway is configured",
+  STARTED: "there is no session yet",
+  RESTARTED: "the client started anew: every channel is taken for gone",
+  PATH_SILENT: "nothing authenticated arrived on the active channel for the silence time",
+  PATH_ALIVE: "the active channel was heard again",
+  CHANNEL_CLOSED: "the active channel was closed",
+  CHANNEL_NOT_LISTED: "the transport no longer lists the active channel",
+  CHANNEL_NOT_BOUND: "the gateway no longer binds the active channel to the session",
+  SET_ACTIVE_FAILED: "the transport could not make the channel active",
+  COOLDOWN: "the last switch is too recent to leave a channel that is still open",
+  SWITCHES_EXCEEDED: "the client switched as often as its policy allows in a minute",
+  ROUND_FAILED: "every candidate was tried and failed; the next round waits",
+  RETRY_LATER: "the gateway asked to wait",
+  JUMP_ASKED: "a person asked for another path",
+  JUMP_FAILED: "the asked-for path did not work; the session stays where it is",
+  NO_ANSWER: "the gateway did not answer over this path",
+  ANSWER_UNFIT: "the gateway's answer does not fit the session",
+  RECOVERY_EXPIRED: "no transport was attached within the recovery window",
+  CONNECT_EXPIRED: "no session was made within the connect window",
+  GATEWAY_CHANGED: "the configuration names another gateway than the one that owns the session",
+  CLIENT_CLOSED: "a person ended the session",
+} as const;
+
+export type Attempt = {
+  readonly id: number;
+  readonly pathId: string;
+  readonly kind: "create" | "reattach";
+  /** A person's jump: when it fails, the session stays where it is. */
+  readonly asked: boolean;
+  readonly stage: "opening" | "asking";
+  readonly channelId: string | null;
+  readonly nonce: string;
+  readonly sends: number;
+  readonly resyncs: number;
+  readonly startedAt: number;
+};
+
+export type PathHealth = {
+  /** Since the path last carried an attach. */
+  readonly failures: number;
+  readonly lastFailure: string | null;
+  readonly lastOkAt: number | null;
+};
+
+export type ClientEvent = {
+  readonly event:
+    | "seeking"
+    | "attached"
+    | "suspected"
+    | "cleared"
+    | "lost"
+    | "switched"
+    | "denied"
+    | "pathFailed"
+    | "ended"
+    | "renewed";
+  readonly sessionId: string | null;
+  readonly version: number;
+  readonly epoch: number;
+  readonly pathId: string | null;
+  readonly fromPathId: string | null;
+  readonly reason: string;
+  readonly at: number;
+  readonly evidence: JsonObject;
+};
+
+/** Kept as JSON under `agent`. */
+export type Agent = {
+  readonly mode: Mode;
+  readonly reason: string;
+  readonly gateway: string | null;
+  /** Mirror of the session: its owner is at the gateway, and the mirror never goes back. */
+  readonly session: { readonly id: string; readonly version: number; readonly epoch: number } | null;
+  readonly active: { readonly channelId: string; readonly pathId: string; readonly since: number } | null;
+  /** Path of the channel that is or was active last. */
+  readonly lastPath: string | null;
+  readonly attempt: Attempt | null;
+  /** Attempts so far; numbers them, so that an answer to an old one is known as such. */
+  readonly attempts: number;
+  /** Nonce of a creation that was not answered yet: repeated over every channel, so that it is one creation. */
+  readonly creation: string | null;
+  readonly troubleSince: number | null;
+  readonly lastSwitchAt: number | null;
+  readonly switches: readonly number[];
+  /** Paths tried in this round. */
+  readonly tried: readonly string[];
+  readonly rounds: number;
+  readonly waiting: { readonly reason: string; readonly until: number } | null;
+  readonly paths: { readonly [pathId: string]: PathHealth };
+  readonly recent: readonly ClientEvent[];
+  readonly counters: { readonly [name: string]: number };
+};
+
+export type TimerName = "attempt" | "retry" | "recovery" | "watch" | "renew";
+
+export type Heard =
+  | { readonly heard: "started" }
+  | { readonly heard: "opened"; readonly attempt: number; readonly channelId: string }
+  | { readonly heard: "openFailed"; readonly attempt: number; readonly code: string }
+  | { readonly heard: "sendFailed"; readonly attempt: number; readonly code: string }
+  | { readonly heard: "setActiveFailed"; readonly channelId: string; readonly code: string }
+  /** A channel to the gateway that the transport opened, wanted or not. */
+  | { readonly heard: "channelOpened"; readonly channelId: string }
+  | { readonly heard: "frame"; readonly channelId: string; readonly frame: GatewayFrame }
+  | { readonly heard: "frameMalformed" }
+  | { readonly heard: "pathSilent"; readonly channelId: string; readonly silentMs: number }
+  | { readonly heard: "pathAlive"; readonly channelId: string }
+  | { readonly heard: "channelClosed"; readonly channelId: string; readonly reason: string }
+  | {
+      readonly heard: "listed";
+      readonly askedAt: number;
+      readonly channels: readonly { readonly channelId: string; readonly silent: boolean }[];
+    }
+  | { readonly heard: "timer"; readonly timer: TimerName }
+  | { readonly heard: "jumpAsked"; readonly pathId: string }
+  | { readonly heard: "closeAsked" };
+
+export type Asked =
+  | { readonly ask: "open"; readonly attempt: number; readonly pathId: string }
+  | { readonly ask: "send"; readonly attempt: number; readonly channelId: string; readonly frame: JsonObject }
+  | {
+      readonly ask: "sendAndClose";
+      readonly channelId: string;
+      readonly frame: JsonObject;
+      readonly reason: string;
+    }
+  | { readonly ask: "close"; readonly channelId: string; readonly reason: string }
+  | {
+      readonly ask: "setActive";
+      readonly channelId: string | null;
+      readonly epoch: number;
+      readonly sessionId: string;
+    }
+  | { readonly ask: "list" }
+  | { readonly ask: "publish"; readonly event: ClientEvent }
+  | { readonly ask: "wake"; readonly timer: TimerName; readonly at: number }
+  | { readonly ask: "unwake"; readonly timer: TimerName };

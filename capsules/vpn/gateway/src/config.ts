@@ -1,0 +1,90 @@
+/** What a person may set of a gateway, parsed once at the start of an activation. Nobody is admitted who is not named. */
+import type { Json, JsonObject } from "@vnes/sdk";
+
+export type SessionPolicy = {
+  readonly sessionTtlMs: number;
+  readonly transportLossTtlMs: number;
+  readonly maxSwitchesPerMinute: number;
+};
+
+export type GatewayConfig = {
+  /** `any`: every key that can prove itself. Otherwise static keys, base64, with a name for people. */
+  readonly admit: "any" | readonly { readonly peer: string; readonly name: string }[];
+  readonly policy: SessionPolicy;
+  /** Frames of one client that are worked on in a minute; a burst of a quarter of it may come at once. */
+  readonly requestsPerMinute: number;
+  /** How often bindings are compared with the transport's own list: its events may be lost. */
+  readonly watchMs: number;
+  /** A channel that carries no session is closed after this. */
+  readonly unboundMs: number;
+};
+
+const PEER = /^[A-Za-z0-9+/]{43}=$/;
+const MAX_ADMITTED = 10_000;
+
+export function parseConfig(config: Json): GatewayConfig {
+  const root = objectAt(config ?? {}, "");
+  known(root, "", ["admit", "policy", "requestsPerMinute", "watchMs", "unboundMs"]);
+  const policy = objectAt(root["policy"] ?? {}, "/policy");
+  known(policy, "/policy", ["sessionTtlMs", "transportLossTtlMs", "maxSwitchesPerMinute"]);
+  return {
+    admit: parseAdmit(root["admit"] ?? []),
+    policy: {
+      sessionTtlMs: wholeAt(policy, "sessionTtlMs", "/policy", 86_400_000, 1000, 2_592_000_000),
+      transportLossTtlMs: wholeAt(policy, "transportLossTtlMs", "/policy", 60_000, 100, 86_400_000),
+      maxSwitchesPerMinute: wholeAt(policy, "maxSwitchesPerMinute", "/policy", 30, 1, 600),
+    },
+    requestsPerMinute: wholeAt(root, "requestsPerMinute", "", 240, 4, 60_000),
+    watchMs: wholeAt(root, "watchMs", "", 10_000, 100, 600_000),
+    unboundMs: wholeAt(root, "unboundMs", "", 10_000, 100, 600_000),
+  };
+}
+
+export function isAdmitted(config: GatewayConfig, peer: string): boolean {
+  return config.admit === "any" || config.admit.some((one) => one.peer === peer);
+}
+
+function parseAdmit(admit: Json): GatewayConfig["admit"] {
+  if (admit === "any") return "any";
+  if (!Array.isArray(admit) || admit.length > MAX_ADMITTED) {
+    throw wrong("/admit", `expected "any" or a list of at most ${MAX_ADMITTED}`);
+  }
+  return admit.map((item: Json, index) => {
+    const at = `/admit/${index}`;
+    const entry = objectAt(item, at);
+    known(entry, at, ["peer", "name"]);
+    const { peer, name = "" } = entry;
+    if (typeof peer !== "string" || !PEER.test(peer))
+      throw wrong(`${at}/peer`, "expected a public key in base64");
+    if (typeof name !== "string" || name.length > 64)
+      throw wrong(`${at}/name`, "expected at most 64 characters");
+    return { peer, name };
+  });
+}
+
+function objectAt(value: Json, at: string): JsonObject {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw wrong(at || "/", "expected an object");
+}
+
+function known(value: JsonObject, at: string, names: readonly string[]): void {
+  const unknown = Object.keys(value).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
+}
+
+function wholeAt(
+  from: JsonObject,
+  name: string,
+  at: string,
+  usual: number,
+  min: number,
+  max: number,
+): number {
+  const value = from[name] ?? usual;
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw wrong(`${at}/${name}`, `expected a whole number from ${min} to ${max}`);
+}
+
+function wrong(pointer: string, problem: string): Error {
+  return new Error(`GATEWAY_CONFIG_INVALID at ${pointer}: ${problem}`);
+}

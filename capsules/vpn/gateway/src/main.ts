@@ -1,0 +1,149 @@
+/** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
+import { capsule, type Json, type Turn } from "@vnes/sdk";
+import { isAdmitted, parseConfig } from "./config.ts";
+import * as frames from "./frames.ts";
+import {
+  type Asker,
+  onActivated,
+  onBound,
+  onCreated,
+  onFrame,
+  onTerminated,
+  refusePeer,
+} from "./requests.ts";
+import { allMirrors, boundSession, count, follow, loadConfig } from "./store.ts";
+import * as transport from "./transport.ts";
+import {
+  armWatch,
+  isLive,
+  onReported,
+  onUnboundDue,
+  onWatchDue,
+  onWatched,
+  report,
+  reportLost,
+} from "./watch.ts";
+
+const STATUS_SESSIONS = 200;
+
+/** As the transport reports it; the kernel has checked it against `vpn.channel.v1`. */
+type ChannelEvent = Asker &
+  (
+    | { readonly event: "opened"; readonly role: "initiator" | "responder" }
+    | { readonly event: "frame"; readonly frame: Json }
+    | { readonly event: "pathSilent"; readonly silentMs: number }
+    | { readonly event: "pathAlive" }
+    | { readonly event: "closed"; readonly reason: string }
+  );
+
+/** As the session's owner reports it on `vpn.session.v1`. */
+type SessionMoved = {
+  readonly sessionId: string;
+  readonly owner: string;
+  readonly version: number;
+  readonly epoch: number;
+  readonly to: string;
+  readonly reason: string;
+  readonly binding: { readonly channelId: string; readonly pathId: string } | null;
+  readonly released: { readonly channelId: string; readonly pathId: string } | null;
+};
+
+function start(turn: Turn, data: Json): void {
+  const config = parseConfig(data);
+  turn.keys.set("config", config);
+  turn.keys.set("watch", false);
+  const live = allMirrors(turn.keys).filter(isLive);
+  for (const { sessionId, peer } of live) {
+    if (isAdmitted(config, peer)) continue;
+    const input = { sessionId, cause: "POLICY_TERMINATED" };
+    turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported" });
+  }
+  // Channels may have ended while nobody listened.
+  if (live.length > 0) transport.askStatus(turn);
+  if (live.length > 0) armWatch(turn);
+}
+
+function onChannel(turn: Turn, data: Json): void {
+  const event = data as unknown as ChannelEvent;
+  const { channelId, pathId, peer } = event;
+  const sessionId = boundSession(turn.keys, channelId);
+  switch (event.event) {
+    case "opened":
+      // The other role is a client capsule of this node dialling out.
+      if (event.role !== "responder") return;
+      if (!isAdmitted(loadConfig(turn.keys), peer)) return refusePeer(turn, channelId);
+      return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs);
+    case "frame":
+      if (isReply(event.frame)) return count(turn.keys, "frame.reply");
+      return onFrame(turn, { channelId, pathId, peer }, event.frame);
+    case "pathSilent":
+      if (sessionId === undefined) return;
+      return report(turn, "pathSilent", sessionId, channelId, { pathId, silentMs: event.silentMs });
+    case "pathAlive":
+      if (sessionId === undefined) return;
+      return report(turn, "pathAlive", sessionId, channelId, { pathId });
+    case "closed":
+      turn.cancelTimer(`unbound:${channelId}`);
+      if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
+  }
+}
+
+/** On a node that is a client too, answers of its own gateway come by the same topic. */
+function isReply(frame: Json): boolean {
+  const type =
+    typeof frame === "object" && frame !== null && !Array.isArray(frame) ? frame["type" as never] : null;
+  return type === "accepted" || type === "rejected" || type === "terminated" || type === "pong";
+}
+
+function onSession(turn: Turn, data: Json): void {
+  const moved = data as unknown as SessionMoved;
+  const { sessionId, owner: peer, version, epoch, to: state, binding, released } = moved;
+  const channelId = binding?.channelId ?? null;
+  const pathId = binding?.pathId ?? null;
+  if (!follow(turn.keys, { sessionId, peer, state, version, epoch, channelId, pathId, at: turn.at })) return;
+  armWatch(turn);
+  if (state !== "RECOVERING" && state !== "TERMINATED") return;
+  transport.setActive(turn, { peer, channelId: null, epoch, sessionId }, "deactivated", null);
+  if (state === "TERMINATED" && released !== null) {
+    const frame = frames.terminated(null, moved.reason, moved);
+    transport.sendAndClose(turn, released.channelId, frame, moved.reason);
+  }
+}
+
+function status(turn: Turn): Json {
+  const { admit } = loadConfig(turn.keys);
+  const mirrors = allMirrors(turn.keys);
+  return {
+    admit: admit === "any" ? "any" : admit.length,
+    sessions: mirrors.slice(0, STATUS_SESSIONS),
+    more: Math.max(0, mirrors.length - STATUS_SESSIONS),
+    counters: turn.keys.get("count") ?? {},
+  };
+}
+
+export default capsule({
+  start,
+  events: { "vpn.channel.v1": onChannel, "vpn.session.v1": onSession },
+  calls: { "vpn.gateway.status": status },
+  answers: {
+    created: onCreated,
+    bound: onBound,
+    terminated: onTerminated,
+    activated: onActivated,
+    deactivated: (turn, answer) => {
+      if (!answer.ok) count(turn.keys, `setActive.${answer.code}`);
+    },
+    reported: onReported,
+    watched: onWatched,
+    sent: transport.onSent,
+    farewell: (turn, answer, data) => {
+      transport.onSent(turn, answer);
+      const { channelId, reason } = data as { readonly channelId: string; readonly reason: string };
+      transport.close(turn, channelId, reason);
+    },
+    closed: (turn, answer) => {
+      if (!answer.ok) count(turn.keys, `close.${answer.code}`);
+    },
+  },
+  timers: { watch: onWatchDue, unbound: onUnboundDue },
+});

@@ -1,0 +1,189 @@
+/**
+ * A client's frame on its way to the session's owner and back: admission, rate, the question, the binding, the reply.
+ *
+ * G3. A client is told `accepted` only after its session is bound and the transport was told so.
+ * G4. The owner asked for is always the key the channel has proven, never one a frame claims.
+ */
+import type { Answer, Json, Turn } from "@vnes/sdk";
+import { isAdmitted } from "./config.ts";
+import * as frames from "./frames.ts";
+import { take } from "./rate.ts";
+import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import * as transport from "./transport.ts";
+import { armWatch, reportLost } from "./watch.ts";
+
+/** A session answers within a turn; what takes longer is repeated by the client. */
+const SESSION_TIMEOUT_MS = 2000;
+const BUSY_RETRY_MS = 250;
+
+export type Asker = { readonly channelId: string; readonly pathId: string; readonly peer: string };
+type Context = Asker & { readonly nonce: string };
+
+/** As `vpn.session` answers; the kernel has checked it. */
+type Outcome = frames.Standing & {
+  readonly outcome: "accepted" | "rejected" | "terminated";
+  readonly reason: string;
+  readonly state: string | null;
+  readonly channelId: string | null;
+  readonly previousChannelId: string | null;
+  readonly retryAfterMs: number | null;
+};
+
+export function onFrame(turn: Turn, asker: Asker, data: Json): void {
+  const config = loadConfig(turn.keys);
+  const { channelId, pathId, peer } = asker;
+  if (!isAdmitted(config, peer)) return refusePeer(turn, channelId);
+  const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
+  turn.keys.set(`rate/${peer}`, taken.bucket);
+  armWatch(turn);
+  if (!taken.allowed) {
+    count(turn.keys, "rejected.RATE_LIMITED");
+    if (taken.tell) reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs);
+    return;
+  }
+  const frame = frames.parseClientFrame(data);
+  if (frame === undefined) {
+    count(turn.keys, "rejected.FRAME_MALFORMED");
+    return reject(turn, asker, null, "FRAME_MALFORMED", frames.NOWHERE, null);
+  }
+  count(turn.keys, `frame.${frame.type}`);
+  const { nonce } = frame;
+  const context: Context = { channelId, pathId, peer, nonce };
+  switch (frame.type) {
+    case "create":
+      return askSession(turn, "create", { owner: peer, nonce, policy: config.policy }, context);
+    case "reattach": {
+      const { sessionId, epoch, version } = frame;
+      const input = { sessionId, owner: peer, nonce, channelId, pathId, epoch, version };
+      return askSession(turn, "reattach", input, context);
+    }
+    case "close": {
+      const input = { sessionId: frame.sessionId, owner: peer, cause: "CLIENT_CLOSED" };
+      return askSession(turn, "terminate", input, context);
+    }
+    case "ping":
+      return replyPong(turn, context, frame.sessionId);
+  }
+}
+
+export function refusePeer(turn: Turn, channelId: string): void {
+  count(turn.keys, "rejected.PEER_NOT_ADMITTED");
+  const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE, null);
+  transport.sendAndClose(turn, channelId, frame, "PEER_NOT_ADMITTED");
+}
+
+/** A session was made, or had been made for this nonce: bind it to the channel that asked. */
+export function onCreated(turn: Turn, answer: Answer, data: Json): void {
+  const context = data as Context;
+  const outcome = outcomeOf(turn, answer, context);
+  if (outcome === undefined) return;
+  if (outcome.outcome !== "accepted" || outcome.sessionId === null) return decline(turn, outcome, context);
+  const { channelId, pathId, peer, nonce } = context;
+  const input = { sessionId: outcome.sessionId, owner: peer, nonce, channelId, pathId };
+  askSession(turn, "attach", input, context);
+}
+
+/** A session was attached or reattached, now or when its nonce came first. */
+export function onBound(turn: Turn, answer: Answer, data: Json): void {
+  const context = data as Context;
+  const outcome = outcomeOf(turn, answer, context);
+  if (outcome === undefined) return;
+  const { sessionId, version, epoch } = outcome;
+  if (outcome.outcome !== "accepted" || sessionId === null) return decline(turn, outcome, context);
+  const { peer, channelId, pathId, nonce } = context;
+  if (outcome.channelId === channelId) {
+    follow(turn.keys, { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at });
+  }
+  const now = loadMirror(turn.keys, sessionId);
+  if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {
+    const standing = now !== undefined && now.version > version ? now : outcome;
+    count(turn.keys, "rejected.BOUND_ELSEWHERE");
+    return reject(turn, context, nonce, "BOUND_ELSEWHERE", standing, null);
+  }
+  const then = {
+    ...context,
+    sessionId,
+    version,
+    epoch,
+    reason: outcome.reason,
+    previous: outcome.previousChannelId,
+  };
+  transport.setActive(turn, { peer, channelId, epoch, sessionId }, "activated", then);
+}
+
+type Activated = Context & {
+  readonly sessionId: string;
+  readonly version: number;
+  readonly epoch: number;
+  readonly reason: string;
+  readonly previous: string | null;
+};
+
+export function onActivated(turn: Turn, answer: Answer, data: Json): void {
+  const bound = data as Activated;
+  const { sessionId, channelId, nonce, reason, previous } = bound;
+  if (!answer.ok) {
+    count(turn.keys, `setActive.${answer.code}`);
+    // Gone between its frame and its binding. Any other failure is repeated with the client's nonce, or found by the watch.
+    if (answer.code === "TRANSPORT_CHANNEL_UNKNOWN") reportLost(turn, sessionId, channelId, answer.code);
+    return;
+  }
+  if ((answer.value as { readonly applied: boolean }).applied !== true) return count(turn.keys, "superseded");
+  transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
+  if (previous !== null && boundSession(turn.keys, previous) === undefined) {
+    transport.close(turn, previous, "REPLACED");
+  }
+}
+
+/** The end of a session is told where it was bound by the session's own event; this tells whoever asked. */
+export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
+  const context = data as Context;
+  const outcome = outcomeOf(turn, answer, context);
+  if (outcome !== undefined) decline(turn, outcome, context);
+}
+
+function replyPong(turn: Turn, { channelId, peer, nonce }: Context, sessionId: string): void {
+  const mirror = loadMirror(turn.keys, sessionId);
+  if (mirror === undefined || mirror.peer !== peer) {
+    return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE, null);
+  }
+  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, mirror.channelId === channelId));
+}
+
+function decline(turn: Turn, outcome: Outcome, context: Context): void {
+  const { channelId, nonce } = context;
+  count(turn.keys, `${outcome.outcome}.${outcome.reason}`);
+  if (outcome.outcome === "terminated") {
+    transport.send(turn, channelId, frames.terminated(nonce, outcome.reason, outcome));
+  } else reject(turn, context, nonce, outcome.reason, outcome, outcome.retryAfterMs);
+}
+
+function outcomeOf(turn: Turn, answer: Answer, context: Context): Outcome | undefined {
+  if (answer.ok) return answer.value as unknown as Outcome;
+  count(turn.keys, `session.${answer.code}`);
+  turn.log("warn", "the session's owner did not decide", { code: answer.code, channelId: context.channelId });
+  reject(turn, context, context.nonce, "GATEWAY_BUSY", frames.NOWHERE, BUSY_RETRY_MS);
+  return undefined;
+}
+
+function reject(
+  turn: Turn,
+  asker: { readonly channelId: string },
+  nonce: string | null,
+  reason: string,
+  standing: frames.Standing,
+  retryAfterMs: number | null,
+): void {
+  transport.send(turn, asker.channelId, frames.rejected(nonce, reason, standing, retryAfterMs));
+}
+
+function askSession(turn: Turn, method: string, input: Json, context: Context): void {
+  turn.call({
+    capability: "vpn.session",
+    method,
+    input,
+    tag: method === "create" ? "created" : method === "terminate" ? "terminated" : "bound",
+    context,
+    timeoutMs: SESSION_TIMEOUT_MS,
+  });
+}
