@@ -8,7 +8,7 @@ import { imageFile } from "@vnes/kernel";
 import type { Answer, ErrorDetails, VnesError } from "@vnes/schemas";
 import { type DeviceCode, deviceErrors } from "./errors.ts";
 import { type HostLink, openHostLink } from "./host-link.ts";
-import type { FromDevice } from "./messages.ts";
+import { isDetails, parseFromDevice } from "./messages.ts";
 
 export interface DeviceOptions {
   /** The node's directory; its long-term key is kept in `keys/transport.key` below it. */
@@ -58,6 +58,8 @@ class DeviceProcess implements DeviceInstance {
   #next = 0;
   #state: "starting" | "running" | "stopping" | "gone" = "starting";
   #reason = "it was stopped";
+  /** Why we ended the process ourselves. */
+  #verdict: string | undefined;
   #started: PromiseWithResolvers<void> = Promise.withResolvers();
   #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   #disposing: Promise<void> | undefined;
@@ -65,6 +67,8 @@ class DeviceProcess implements DeviceInstance {
   constructor(spec: DeviceSpec, keyFile: string) {
     this.#spec = spec;
     this.#keyFile = keyFile;
+    // It may fail before or after somebody waits for it.
+    this.#started.promise.catch(() => {});
   }
 
   async start(): Promise<void> {
@@ -81,12 +85,11 @@ class DeviceProcess implements DeviceInstance {
     try {
       this.#link = await openHostLink({
         name: `device:${instance}`,
-        onMessage: (message) => this.#receive(message as FromDevice),
+        onMessage: (message) => this.#receive(message),
         onDeath: (reason) => this.#died(reason),
       });
       this.#link.send({ do: "start", instance, entry, bundle, powers, config, keyFile: this.#keyFile });
       await this.#started.promise;
-      this.#state = "running";
     } catch (cause) {
       this.#state = "gone";
       await this.#link?.kill();
@@ -143,10 +146,17 @@ class DeviceProcess implements DeviceInstance {
     this.#settleAll();
   }
 
-  #receive(message: FromDevice): void {
+  #receive(raw: unknown): void {
     const spec = this.#spec;
+    const message = parseFromDevice(raw);
+    if (message === null) {
+      this.#verdict = "it broke the protocol";
+      void this.#link?.kill();
+      return;
+    }
     switch (message.did) {
       case "start":
+        if (this.#state === "starting") this.#state = "running";
         return this.#started.resolve();
       case "fail":
         return this.#started.reject(
@@ -155,7 +165,7 @@ class DeviceProcess implements DeviceInstance {
       case "answer": {
         const waiting = this.#calls.get(message.id);
         this.#calls.delete(message.id);
-        return waiting?.resolve(message.answer);
+        return waiting?.resolve(inWords(message.answer));
       }
       case "publish":
         return spec.onPublish(message.topic, message.key, message.event);
@@ -174,16 +184,16 @@ class DeviceProcess implements DeviceInstance {
 
   #died(reason: string): void {
     const before = this.#state;
-    this.#reason = reason;
+    this.#reason = this.#verdict ?? reason;
     this.#stopped.resolve();
     this.#started.reject(
-      deviceErrors.create("DEVICE_START_FAILED", { instance: this.#spec.instance, reason }),
+      deviceErrors.create("DEVICE_START_FAILED", { instance: this.#spec.instance, reason: this.#reason }),
     );
     // What was started and not told to stop has died; anything else is the end of what somebody asked for.
     if (before !== "running") return;
     this.#state = "gone";
     this.#settleAll();
-    this.#spec.onDeath(reason);
+    this.#spec.onDeath(this.#reason);
   }
 
   #settleAll(): void {
@@ -218,8 +228,19 @@ function typeOf(image: CapsuleImage): string {
   return String(type);
 }
 
+/** The host answers with code and details; the words are in the table on this side. */
+function inWords(answer: Answer): Answer {
+  if (answer.ok || !isDeviceCode(answer.code)) return answer;
+  const details = isDetails(answer.details) ? answer.details : {};
+  return { ...answer, message: deviceErrors.create(answer.code, details).message };
+}
+
+function isDeviceCode(code: string): code is DeviceCode {
+  return Object.hasOwn(deviceErrors.entries, code);
+}
+
 /** An error that was made in the device host, with the same code on this side. */
 function remoteError(code: string, details: ErrorDetails, message: string): VnesError {
-  if (Object.hasOwn(deviceErrors.entries, code)) return deviceErrors.create(code as DeviceCode, details);
+  if (isDeviceCode(code)) return deviceErrors.create(code, details);
   return deviceErrors.create("DEVICE_START_FAILED", { ...details, reason: message });
 }

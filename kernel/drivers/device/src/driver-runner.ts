@@ -6,7 +6,9 @@
 import vm from "node:vm";
 import type { Answer, Json } from "@vnes/schemas";
 import type { DriverDefinition, DriverRuntime, Powers } from "@vnes/sdk/driver";
-import { deviceErrors } from "./errors.ts";
+import type { DeviceCode } from "./errors.ts";
+import { DeviceFault } from "./fault.ts";
+import { isAnswer } from "./messages.ts";
 
 /** Names an honest driver has no business with; as parameters they are undefined in the bundle. */
 const HIDDEN = ["require", "module", "exports", "process", "__filename", "__dirname"];
@@ -33,10 +35,10 @@ export async function startDriver(options: {
   try {
     runtime = await definition.start(powers, options.config);
   } catch (cause) {
-    throw deviceErrors.create("DEVICE_START_FAILED", { instance, reason: reasonOf(cause) });
+    throw new DeviceFault("DEVICE_START_FAILED", { instance, reason: reasonOf(cause) });
   }
   if (typeof runtime?.call !== "function" || typeof runtime.stop !== "function") {
-    throw deviceErrors.create("DEVICE_START_FAILED", { instance, reason: "start returned no driver" });
+    throw new DeviceFault("DEVICE_START_FAILED", { instance, reason: "start returned no driver" });
   }
   return {
     async call(capability, method, input) {
@@ -60,29 +62,18 @@ function loadDefinition(instance: string, entry: string, bundle: string): Driver
     });
     loaded = load();
   } catch (cause) {
-    throw deviceErrors.create("DEVICE_BUNDLE_BROKEN", { instance, entry, reason: reasonOf(cause) });
+    throw new DeviceFault("DEVICE_BUNDLE_BROKEN", { instance, entry, reason: reasonOf(cause) });
   }
   const definition = (loaded as { readonly default?: Partial<DriverDefinition> } | undefined)?.default;
   if (typeof definition?.start !== "function") {
     const reason = "capsule.default is not what driver({ start }) returns";
-    throw deviceErrors.create("DEVICE_BUNDLE_BROKEN", { instance, entry, reason });
+    throw new DeviceFault("DEVICE_BUNDLE_BROKEN", { instance, entry, reason });
   }
   return definition as DriverDefinition;
 }
 
-function refused(
-  code: Parameters<typeof deviceErrors.create>[0],
-  details: { readonly [name: string]: string },
-): Answer {
-  const error = deviceErrors.create(code, details);
-  return { ok: false, code, message: error.message, details };
-}
-
-function isAnswer(value: unknown): value is Answer {
-  if (typeof value !== "object" || value === null) return false;
-  const answer = value as { ok?: unknown; value?: unknown; code?: unknown; message?: unknown };
-  if (answer.ok === true) return answer.value !== undefined;
-  return answer.ok === false && typeof answer.code === "string" && typeof answer.message === "string";
+function refused(code: DeviceCode, details: { readonly [name: string]: string }): Answer {
+  return { ok: false, code, message: code, details };
 }
 
 export function reasonOf(cause: unknown): string {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { DeviceSpec } from "@vnes/kernel";
 import { deviceContract } from "../../../contracts/device.ts";
 import { openDevice } from "../src/index.ts";
+import { parseFromDevice } from "../src/messages.ts";
 import { openIdentity } from "../src/powers/identity.ts";
 import { driverImage } from "./image.ts";
 
@@ -116,4 +117,31 @@ test("a driver whose key cannot be used does not start, and says which file", as
     message: /transport\.key/,
   });
   await rm(dataDir, { recursive: true, force: true });
+});
+
+test("only what is a message of the protocol is believed", () => {
+  const good = [
+    { did: "start" },
+    { did: "answer", id: 1, answer: { ok: true, value: null } },
+    { did: "answer", id: 1, answer: { ok: false, code: "X", message: "x" } },
+    { did: "publish", topic: "a.v1", key: "", event: {} },
+    { did: "log", line: { level: "info", message: "m" } },
+    { did: "meters", id: 2, memoryBytes: 1, cpuMs: 1 },
+  ];
+  for (const message of good) assert.deepEqual(parseFromDevice(message), message);
+  const bad = [
+    null,
+    "start",
+    [],
+    { did: "dance" },
+    { did: "answer", id: "1", answer: { ok: true, value: 1 } },
+    { did: "answer", id: 1, answer: { ok: true } },
+    { did: "answer", id: 1 },
+    { did: "publish", topic: 1, key: "", event: {} },
+    { did: "publish", topic: "a", key: "" },
+    { did: "log", line: { level: "shout", message: "m" } },
+    { did: "meters", id: 2, memoryBytes: "1", cpuMs: 1 },
+    { did: "fail", code: "X", message: "x", details: [] },
+  ];
+  for (const message of bad) assert.equal(parseFromDevice(message), null, JSON.stringify(message));
 });

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { IdentityPower } from "@vnes/sdk/driver";
-import { deviceErrors } from "../errors.ts";
+import { DeviceFault } from "../fault.ts";
 import { keyAgreement, X25519_BYTES, x25519Secret } from "./x25519.ts";
 
 export function openIdentity(file: string): IdentityPower {
@@ -31,12 +31,12 @@ function readSecret(file: string): KeyObject | null {
     handle = openSync(file, "r");
   } catch (cause) {
     if ((cause as { code?: string }).code === "ENOENT") return null;
-    throw deviceErrors.create("DEVICE_KEY_UNREADABLE", { file, reason: String((cause as Error).message) });
+    throw new DeviceFault("DEVICE_KEY_UNREADABLE", { file, reason: String((cause as Error).message) });
   }
   try {
     const mode = fstatSync(handle).mode & 0o777;
     if ((mode & 0o077) !== 0) {
-      throw deviceErrors.create("DEVICE_KEY_PERMISSIONS", { file, mode: mode.toString(8) });
+      throw new DeviceFault("DEVICE_KEY_PERMISSIONS", { file, mode: mode.toString(8) });
     }
     return parseSecret(file, readFileSync(handle, "utf8"));
   } finally {
@@ -51,7 +51,7 @@ function parseSecret(file: string, pem: string): KeyObject {
   } catch {
     // What the parser has to say could quote the key.
   }
-  throw deviceErrors.create("DEVICE_KEY_UNREADABLE", { file, reason: "not an X25519 key in PKCS#8 PEM" });
+  throw new DeviceFault("DEVICE_KEY_UNREADABLE", { file, reason: "not an X25519 key in PKCS#8 PEM" });
 }
 
 /** Whole or not at all: a crash in between leaves a file nobody reads. If another process was first, its key is taken. */

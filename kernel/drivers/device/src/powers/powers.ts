@@ -1,6 +1,6 @@
 /** The powers of one driver: clock, bytes, log and publish for everybody, the rest only as granted. */
 import type { DriverClock, Powers } from "@vnes/sdk/driver";
-import { deviceErrors } from "../errors.ts";
+import { DeviceFault } from "../fault.ts";
 import { deviceBytes } from "./bytes.ts";
 import { channelCrypto } from "./channel-crypto.ts";
 import { deviceClock } from "./clock.ts";
@@ -22,7 +22,7 @@ const KNOWN = ["net.udp", "net.tcp", "crypto.channel", "identity"];
 export function createPowers(options: PowersOptions): Powers {
   const { granted } = options;
   const unknown = granted.find((power) => !KNOWN.includes(power));
-  if (unknown !== undefined) throw deviceErrors.create("DEVICE_POWER_UNKNOWN", { power: unknown });
+  if (unknown !== undefined) throw new DeviceFault("DEVICE_POWER_UNKNOWN", { power: unknown });
   return {
     clock: options.clock ?? deviceClock,
     bytes: deviceBytes,
