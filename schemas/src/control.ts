@@ -76,7 +76,13 @@ function check(part: string, value: unknown): ControlProblem | undefined {
     if (ajv === undefined) {
       // Loaded at the first frame, so that a command that sends none does not pay for it.
       const loaded = createRequire(import.meta.url)("ajv/dist/2020.js") as typeof import("ajv/dist/2020.js");
-      ajv = new loaded. Ajv2020({ strict: true, strictTypes: false, strictRequired: false, meta: false, validateSchema: false });
+      ajv = new loaded.Ajv2020({
+        strict: true,
+        strictTypes: false,
+        strictRequired: false,
+        meta: false,
+        validateSchema: false,
+      });
       const file = new URL("../control.schema.json", import.meta.url);
       ajv.addSchema(JSON.parse(readFileSync(file, "utf8")) as object, "control");
     }

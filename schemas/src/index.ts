@@ -1,10 +1,15 @@
+export * from "./canonical.ts";
 export * from "./control.ts";
 export * from "./error.ts";
+export * from "./errors.ts";
 export * from "./json.ts";
 export * from "./manifest.ts";
 export * from "./node-config.ts";
+export * from "./parse.ts";
 export * from "./policy.ts";
 export * from "./receipt.ts";
+export * from "./strict-json.ts";
 export * from "./topic.ts";
 export * from "./trust.ts";
 export * from "./turn.ts";
+export { compileSchema, documentCheck, documentSchema, type Problem } from "./validator.ts";

@@ -1,7 +1,16 @@
 /** `manifest.json`: what a capsule says it is. Schema: `schemas/manifest.schema.json`. */
 import type { Json, JsonObject } from "./json.ts";
 
-export const CAPSULE_TYPES = ["logic", "pipeline", "resource", "policy", "driver", "ui", "dataset", "test"] as const;
+export const CAPSULE_TYPES = [
+  "logic",
+  "pipeline",
+  "resource",
+  "policy",
+  "driver",
+  "ui",
+  "dataset",
+  "test",
+] as const;
 export type CapsuleType = (typeof CAPSULE_TYPES)[number];
 
 export const TRUST_ZONES = ["system", "tenant", "session", "ephemeral"] as const;

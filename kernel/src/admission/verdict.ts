@@ -10,3 +10,11 @@ export interface Reason {
   /** What to do next, preferably a command. */
   readonly remedy: string;
 }
+
+export type Verdict =
+  | { readonly kind: "verified"; readonly warnings: readonly Reason[] }
+  | {
+      readonly kind: "quarantined";
+      readonly reasons: readonly Reason[];
+      readonly warnings: readonly Reason[];
+    };

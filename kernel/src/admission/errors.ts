@@ -1,0 +1,225 @@
+/** Every reason admission can give. A message says what and where, a remedy what to type next. */
+import { defineErrors, type ErrorDetails, type ErrorTable } from "@vnes/schemas";
+import type { Reason } from "./verdict.ts";
+
+const integrity = { fault: "capsule", retry: false, exit: "integrity" } as const;
+const policy = { fault: "capsule", retry: false, exit: "policy" } as const;
+
+export type AdmissionCode =
+  | "MANIFEST_MISSING"
+  | "RECEIPT_MISSING"
+  | "RECEIPT_FOR_OTHER_CAPSULE"
+  | "RECEIPT_HASH_MISMATCH"
+  | "RECEIPT_FILE_MISSING"
+  | "RECEIPT_FILE_EXTRA"
+  | "RECEIPT_PART_MISMATCH"
+  | "RECEIPT_TIER_MISMATCH"
+  | "RECEIPT_SIGNATURE_DIFFERS"
+  | "SIGNATURE_INVALID"
+  | "SIGNATURE_KEY_UNKNOWN"
+  | "SIGNATURE_KEY_EXPIRED"
+  | "SIGNATURE_KEY_NOT_YET_VALID"
+  | "SIGNATURE_KEY_REVOKED"
+  | "SIGNATURE_KEY_NAMESPACE"
+  | "SIGNATURE_KEY_TIER"
+  | "SIGNATURE_KEY_ZONE"
+  | "SIGNATURE_KEY_ROLE"
+  | "SIGNATURE_THRESHOLD"
+  | "POLICY_NO_RULE"
+  | "POLICY_TIER_FORBIDDEN"
+  | "POLICY_DETERMINISM_FORBIDDEN"
+  | "POLICY_ZONE_FORBIDDEN"
+  | "POLICY_POWER_NOT_GRANTED"
+  | "DRIVER_OUTSIDE_SYSTEM_ZONE"
+  | "DRIVER_OWNS_KEYS"
+  | "POWER_WITHOUT_DRIVER"
+  | "ENTRY_MISSING"
+  | "SCHEMA_REFERENCE_BROKEN"
+  | "TOPIC_OWNER_MISMATCH"
+  | "TOPIC_FILE_NAME"
+  | "ADMISSION_CAPABILITIES_WIDENED"
+  | "TRUST_ROLLED_BACK"
+  | "TRUST_SIGNATURE_INVALID";
+
+export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
+  MANIFEST_MISSING: {
+    ...integrity,
+    message: "there is no manifest.json",
+    remedy: "write one, or start from a template: vnes capsule new <id>",
+  },
+  RECEIPT_MISSING: {
+    ...integrity,
+    message: "there is no receipt.stunir.json, so nobody vouches for these bytes",
+    remedy: "vnes capsule build {dir}",
+  },
+  RECEIPT_FOR_OTHER_CAPSULE: {
+    ...integrity,
+    message: "the receipt is about {said}, the manifest about {is}",
+    remedy: "vnes capsule build {dir}",
+  },
+  RECEIPT_HASH_MISMATCH: {
+    ...integrity,
+    message: "{file} is not the file the receipt vouches for: {is} instead of {said}",
+    remedy: "restore {file}, or build and sign what is there: vnes capsule build {dir}",
+  },
+  RECEIPT_FILE_MISSING: {
+    ...integrity,
+    message: "{file} is in the receipt and not in the capsule",
+    remedy: "restore {file}, or build again: vnes capsule build {dir}",
+  },
+  RECEIPT_FILE_EXTRA: {
+    ...integrity,
+    message: "{file} is in the capsule and not in the receipt",
+    remedy: "remove {file}, or build again: vnes capsule build {dir}",
+  },
+  RECEIPT_PART_MISMATCH: {
+    ...integrity,
+    message: "the receipt gives {said} for {part}, which hashes to {is}",
+    remedy: "vnes capsule build {dir}",
+  },
+  RECEIPT_TIER_MISMATCH: {
+    ...integrity,
+    message: "the receipt was given for determinism {said}, the manifest declares {is}",
+    remedy: "vnes capsule build {dir}",
+  },
+  RECEIPT_SIGNATURE_DIFFERS: {
+    ...integrity,
+    message: "`signature` does not repeat a build signature of `signatures`",
+    remedy: "vnes capsule build {dir}",
+  },
+  SIGNATURE_INVALID: {
+    ...integrity,
+    message: "the {role} signature by {key} does not fit the receipt",
+    remedy: "vnes capsule sign {dir}; if others signed it, fetch it again",
+  },
+  SIGNATURE_KEY_UNKNOWN: {
+    ...integrity,
+    message: "the {role} signature is by {key}, which trust.json does not know",
+    remedy: "add the key to trust.json if you trust it, or vnes capsule build {dir} to vouch for it yourself",
+  },
+  SIGNATURE_KEY_EXPIRED: {
+    ...integrity,
+    message: "{key}, which signed as {role}, expired {when}",
+    remedy: "ask for a new signature, or vnes capsule sign {dir}",
+  },
+  SIGNATURE_KEY_NOT_YET_VALID: {
+    ...integrity,
+    message: "{key}, which signed as {role}, is valid from {when} only",
+    remedy: "check this machine's clock: vnes doctor",
+  },
+  SIGNATURE_KEY_REVOKED: {
+    ...integrity,
+    message: "{key}, which signed as {role}, was revoked {when}: {reason}",
+    remedy: "do not use this build; fetch one signed by another key",
+  },
+  SIGNATURE_KEY_NAMESPACE: {
+    ...integrity,
+    message: "{key} may not sign for {id}",
+    remedy: "let a key sign that trust.json allows for {id}: vnes capsule sign {dir}",
+  },
+  SIGNATURE_KEY_TIER: {
+    ...integrity,
+    message: "{key} may not sign for governance tier {tier}",
+    remedy: "let a key sign that trust.json allows for tier {tier}: vnes capsule sign {dir}",
+  },
+  SIGNATURE_KEY_ZONE: {
+    ...integrity,
+    message: "{key} may not sign for trust zone {zone}",
+    remedy: "let a key sign that trust.json allows for zone {zone}: vnes capsule sign {dir}",
+  },
+  SIGNATURE_KEY_ROLE: {
+    ...integrity,
+    message: "{key} may not sign as {role}",
+    remedy: "let a key sign that has the role {role}: vnes capsule sign {dir} --role {role}",
+  },
+  SIGNATURE_THRESHOLD: {
+    ...integrity,
+    message: "tier {tier} needs {needed} valid {role} signature(s), there are {valid}",
+    remedy: "vnes capsule sign {dir} --role {role}",
+  },
+  POLICY_NO_RULE: {
+    ...policy,
+    message: "no admission rule of the policy is about {id}, and what is not allowed is refused",
+    remedy: "add a rule for {id} to policy.json",
+  },
+  POLICY_TIER_FORBIDDEN: {
+    ...policy,
+    message: "the policy allows {id} the tiers {allowed}, not {tier}",
+    remedy: "declare an allowed governance.tier, or change the rule in policy.json",
+  },
+  POLICY_DETERMINISM_FORBIDDEN: {
+    ...policy,
+    message: "the policy allows {id} the determinism tiers {allowed}, not {tier}",
+    remedy: "declare an allowed capabilities.determinism_tier, or change the rule in policy.json",
+  },
+  POLICY_ZONE_FORBIDDEN: {
+    ...policy,
+    message: "the policy allows {id} the zones {allowed}, not {zone}",
+    remedy: "declare an allowed security.trust_zone, or change the rule in policy.json",
+  },
+  POLICY_POWER_NOT_GRANTED: {
+    ...policy,
+    message: "{id} asks for the host power {power}, which the policy does not grant it",
+    remedy: "grant it under powers in policy.json, if it should have it",
+  },
+  DRIVER_OUTSIDE_SYSTEM_ZONE: {
+    ...policy,
+    message: "a driver touches the world and lives in zone system only; this one declares {zone}",
+    remedy: "set security.trust_zone to system and have it signed for that zone, or change type",
+  },
+  DRIVER_OWNS_KEYS: {
+    ...policy,
+    message: "a driver is not replayed, so it owns no keys",
+    remedy: "remove state from manifest.json, or change type",
+  },
+  POWER_WITHOUT_DRIVER: {
+    ...policy,
+    message: "{id} asks for host powers and is no driver",
+    remedy: "remove security.resources, or set type to driver",
+  },
+  ENTRY_MISSING: {
+    ...integrity,
+    message: "interfaces.{language} names {file}, which is not in the capsule",
+    remedy: "vnes capsule build {dir}",
+  },
+  SCHEMA_REFERENCE_BROKEN: {
+    ...integrity,
+    message: "{reference} leads to no schema in this capsule",
+    remedy: "add the definition to spec/schema.json, or remove the reference",
+  },
+  TOPIC_OWNER_MISMATCH: {
+    ...integrity,
+    message: "{topic} names {owner} as its owner and is defined by {id}",
+    remedy: "a topic is defined by its owner alone: remove the file, or set its owner",
+  },
+  TOPIC_FILE_NAME: {
+    ...integrity,
+    message: "{file} defines {topic}; a topic stands in a file of its name",
+    remedy: "rename it to spec/topics/{topic}.json",
+  },
+  ADMISSION_CAPABILITIES_WIDENED: {
+    ...policy,
+    message: "{id} {version} asks for more than {before} did: {added}",
+    remedy: "if it should have that: vnes capsule install {dir} --allow-widened",
+  },
+  TRUST_ROLLED_BACK: {
+    ...integrity,
+    message: "trust document version {version} is older than version {seen}, which was seen before",
+    remedy: "restore the newer trust.json",
+  },
+  TRUST_SIGNATURE_INVALID: {
+    ...integrity,
+    message: "no pinned root key signed this trust document",
+    remedy: "restore trust.json from its source",
+  },
+});
+
+/** Details that are absent read as the words a person would type. */
+export function admissionReason(
+  code: AdmissionCode,
+  details: ErrorDetails,
+  place: { readonly file?: string; readonly pointer?: string } = {},
+): Reason {
+  const { message, remedy } = admissionErrors.create(code, { dir: "<dir>", ...details });
+  return { code, message, ...place, remedy };
+}

@@ -1,0 +1,133 @@
+/** Trust, applied: is this document the one to go by, and does this signature count for this capsule. */
+import {
+  type GovernanceTier,
+  instantOf,
+  type Receipt,
+  SIGNATURE_ROLES,
+  type SignatureRole,
+  type TrustDocument,
+  type TrustKey,
+  type TrustZone,
+} from "@vnes/schemas";
+import type { SignatureVerifier } from "../ports/digest.ts";
+import { admissionReason } from "./errors.ts";
+import { receiptSigningBytes, trustSigningBytes } from "./signing.ts";
+import type { Reason } from "./verdict.ts";
+
+export interface TrustRoot {
+  readonly key_id: string;
+  /** Raw 32 bytes, base64. */
+  readonly public_key: string;
+}
+
+/** Every reason not to go by this document; none when it may be used. */
+export function verifyTrust(
+  document: TrustDocument,
+  roots: readonly TrustRoot[],
+  lastSeenVersion: number,
+  verifier: SignatureVerifier,
+): readonly Reason[] {
+  const reasons: Reason[] = [];
+  const file = "trust.json";
+  if (document.version < lastSeenVersion) {
+    const details = { version: document.version, seen: lastSeenVersion };
+    reasons.push(admissionReason("TRUST_ROLLED_BACK", details, { file, pointer: "/version" }));
+  }
+  const bytes = trustSigningBytes(document);
+  const signed = document.signatures.some(({ key_id, value }) => {
+    const root = roots.find((one) => one.key_id === key_id);
+    return root !== undefined && verifier.verify(root.public_key, bytes, value);
+  });
+  if (!signed) reasons.push(admissionReason("TRUST_SIGNATURE_INVALID", {}, { file, pointer: "/signatures" }));
+  return reasons;
+}
+
+/** What the signatures are for. */
+export interface Subject {
+  readonly id: string;
+  readonly tier: GovernanceTier;
+  readonly zone: TrustZone;
+}
+
+/** Every reason why the receipt's signatures are not enough for the subject. */
+export function signatureReasons(
+  receipt: Receipt,
+  subject: Subject,
+  trust: TrustDocument,
+  now: number,
+  verifier: SignatureVerifier,
+): readonly Reason[] {
+  const bytes = receiptSigningBytes(receipt);
+  const reasons: Reason[] = [];
+  const valid = new Map<SignatureRole, Set<string>>(SIGNATURE_ROLES.map((role) => [role, new Set()]));
+  receipt.signatures.forEach((signature, index) => {
+    const { role, key_id: key, value } = signature;
+    const place = { file: "receipt.stunir.json", pointer: `/signatures/${index}` };
+    const found = trust.keys.find((one) => one.key_id === key);
+    if (found === undefined) {
+      reasons.push(admissionReason("SIGNATURE_KEY_UNKNOWN", { key, role }, place));
+      return;
+    }
+    const against = keyReasons(found, role, subject, now, place);
+    if (!verifier.verify(found.public_key, bytes, value)) {
+      against.push(admissionReason("SIGNATURE_INVALID", { key, role }, place));
+    }
+    if (against.length === 0) valid.get(role)?.add(key);
+    reasons.push(...against);
+  });
+  return [...reasons, ...thresholdReasons(valid, subject, trust)];
+}
+
+function keyReasons(
+  key: TrustKey,
+  role: SignatureRole,
+  { id, tier, zone }: Subject,
+  now: number,
+  place: { readonly file: string; readonly pointer: string },
+): Reason[] {
+  const reasons: Reason[] = [];
+  const name = key.key_id;
+  if (key.revoked !== undefined) {
+    const { at: when, reason } = key.revoked;
+    reasons.push(admissionReason("SIGNATURE_KEY_REVOKED", { key: name, role, when, reason }, place));
+  }
+  if (instantOf(key.valid_until) <= now) {
+    reasons.push(admissionReason("SIGNATURE_KEY_EXPIRED", { key: name, role, when: key.valid_until }, place));
+  }
+  if (instantOf(key.valid_from) > now) {
+    reasons.push(
+      admissionReason("SIGNATURE_KEY_NOT_YET_VALID", { key: name, role, when: key.valid_from }, place),
+    );
+  }
+  if (!key.roles.includes(role))
+    reasons.push(admissionReason("SIGNATURE_KEY_ROLE", { key: name, role }, place));
+  if (!key.namespaces.some((pattern) => matchesId(pattern, id))) {
+    reasons.push(admissionReason("SIGNATURE_KEY_NAMESPACE", { key: name, id }, place));
+  }
+  if (!key.tiers.includes(tier))
+    reasons.push(admissionReason("SIGNATURE_KEY_TIER", { key: name, tier }, place));
+  if (!key.zones.includes(zone))
+    reasons.push(admissionReason("SIGNATURE_KEY_ZONE", { key: name, zone }, place));
+  return reasons;
+}
+
+function thresholdReasons(
+  valid: ReadonlyMap<SignatureRole, ReadonlySet<string>>,
+  { tier }: Subject,
+  trust: TrustDocument,
+): readonly Reason[] {
+  const thresholds = trust.thresholds[tier] ?? { build: 1 };
+  return SIGNATURE_ROLES.flatMap((role) => {
+    const needed = thresholds[role] ?? 0;
+    const count = valid.get(role)?.size ?? 0;
+    if (count >= needed) return [];
+    const place = { file: "receipt.stunir.json", pointer: "/signatures" };
+    return [admissionReason("SIGNATURE_THRESHOLD", { tier, role, needed, valid: count }, place)];
+  });
+}
+
+/** `*` all, `a.b.*` everything under `a.b.`, otherwise exact. */
+export function matchesId(pattern: string, id: string): boolean {
+  if (pattern === "*") return true;
+  return pattern.endsWith(".*") ? id.startsWith(pattern.slice(0, -1)) : pattern === id;
+}
