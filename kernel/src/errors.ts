@@ -41,21 +41,24 @@ export const kernelErrors: ErrorTable<
     message: "record {seq} of shard {shard} cannot be read: {problem}",
     fault: "system",
     retry: false,
-    remedy: "the data directory was written by another version of vnes, or changed: restore it, or run vnes doctor",
+    remedy:
+      "the data directory was written by another version of vnes, or changed: restore it, or run vnes doctor",
     exit: "integrity",
   },
   LEDGER_HASH_WRONG: {
     message: "record {seq} of shard {shard} does not carry the hash its bytes and its predecessor give",
     fault: "system",
     retry: false,
-    remedy: "the ledger was changed behind the node's back: restore the data directory from a copy; vnes doctor",
+    remedy:
+      "the ledger was changed behind the node's back: restore the data directory from a copy; vnes doctor",
     exit: "integrity",
   },
   NODE_REQUIRED_CAPSULE_MISSING: {
     message: "the node refuses to boot: policy requires {missing}, which is not verified here. {reasons}",
     fault: "user",
     retry: false,
-    remedy: "vnes capsule verify the capsule named, mend what it lists and install it again; vnes quarantine list",
+    remedy:
+      "vnes capsule verify the capsule named, mend what it lists and install it again; vnes quarantine list",
     exit: "policy",
   },
   NODE_STOPPING: {
@@ -83,7 +86,8 @@ export const kernelErrors: ErrorTable<
     message: "capsule {capsule} belongs to zone {zone}, and this node cannot confine that zone",
     fault: "system",
     retry: false,
-    remedy: "boot with --unconfined-dev to run it without confinement, on a machine where that does not matter",
+    remedy:
+      "boot with --unconfined-dev to run it without confinement, on a machine where that does not matter",
     exit: "policy",
   },
   CAPSULE_INTERFACE_UNSUPPORTED: {
@@ -94,7 +98,8 @@ export const kernelErrors: ErrorTable<
     exit: "policy",
   },
   CAPSULE_DUPLICATE: {
-    message: "{origin} holds another image of {capsule}, which was already found at {first}; the first one counts",
+    message:
+      "{origin} holds another image of {capsule}, which was already found at {first}; the first one counts",
     fault: "user",
     retry: false,
     remedy: "remove one of the two, or install the one you mean: vnes capsule install",
@@ -125,11 +130,13 @@ export const kernelErrors: ErrorTable<
     message: "capsule {capsule} killed its sandbox host {kills} times within {windowMs} ms",
     fault: "capsule",
     retry: false,
-    remedy: "vnes capsule inspect {capsule}; mend it and install the new version, or vnes capsule resume {capsule}",
+    remedy:
+      "vnes capsule inspect {capsule}; mend it and install the new version, or vnes capsule resume {capsule}",
     exit: "failed",
   },
   CAPSULE_SHARDS_CHANGED: {
-    message: "capsule {capsule} now declares {now} shards, its ledger has {before}; the number is fixed for its life",
+    message:
+      "capsule {capsule} now declares {now} shards, its ledger has {before}; the number is fixed for its life",
     fault: "capsule",
     retry: false,
     remedy: "set state.shards in manifest.json back to {before} and build again",
@@ -265,7 +272,8 @@ export const kernelErrors: ErrorTable<
     message: "timer {id} is refused: {problem}",
     fault: "capsule",
     retry: false,
-    remedy: "a timer has an id of 1 to 256 characters and a whole number of milliseconds; a shard has at most 1,048,576",
+    remedy:
+      "a timer has an id of 1 to 256 characters and a whole number of milliseconds; a shard has at most 1,048,576",
     exit: "failed",
   },
   TURN_EFFECTS_TOO_MANY: {

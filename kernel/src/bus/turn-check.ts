@@ -137,9 +137,11 @@ function refusedTimer(
 ): VnesError | undefined {
   const invalid = (problem: string): VnesError =>
     kernelErrors.create("TURN_TIMER_INVALID", { id: effect.id.slice(0, MAX_TIMER_ID_LENGTH), problem });
-  if (effect.id.length === 0 || effect.id.length > MAX_TIMER_ID_LENGTH) return invalid("its id is empty or too long");
+  if (effect.id.length === 0 || effect.id.length > MAX_TIMER_ID_LENGTH)
+    return invalid("its id is empty or too long");
   if (effect.do === "cancelTimer") return undefined;
   if (!Number.isSafeInteger(effect.at) || effect.at < 0) return invalid("its time is not a whole number");
-  if (state.timers.size >= MAX_TIMERS_PER_SHARD && !state.timers.has(effect.id)) return invalid("too many timers");
+  if (state.timers.size >= MAX_TIMERS_PER_SHARD && !state.timers.has(effect.id))
+    return invalid("too many timers");
   return undefined;
 }

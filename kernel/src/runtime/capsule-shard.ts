@@ -10,7 +10,14 @@
  * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
-import { isVnesError, type Delivery, type Effect, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
+import {
+  isVnesError,
+  type Delivery,
+  type Effect,
+  type Json,
+  type TurnRequest,
+  type TurnResult,
+} from "@vnes/schemas";
 import { refusedEffect, type TurnRules } from "../bus/turn-check.ts";
 import { isDurable } from "../bus/topics.ts";
 import { kernelErrors } from "../errors.ts";
@@ -296,7 +303,8 @@ export class CapsuleShard {
       return { poisoned: result.kind === "done" && writes(result) };
     }
     this.turns++;
-    if (result.kind === "failed") return { ...this.#failed(waiting, result.code, result.message), poisoned: false };
+    if (result.kind === "failed")
+      return { ...this.#failed(waiting, result.code, result.message), poisoned: false };
     this.#print(result);
     const current = delivery.kind === "call" ? delivery : undefined;
     const refused = refusedEffect(result.effects, this.#parts.rules, this.state, current);
@@ -366,7 +374,8 @@ export class CapsuleShard {
       }
     });
     const live = this.state.timers.size + this.state.pending.size;
-    if (this.#due.size > 1_024 && this.#due.size > 4 * live) this.#due.prune((due) => this.#isLive(due.id, due.at));
+    if (this.#due.size > 1_024 && this.#due.size > 4 * live)
+      this.#due.prune((due) => this.#isLive(due.id, due.at));
     this.#arm();
   }
 
@@ -406,7 +415,8 @@ export class CapsuleShard {
     if (delivery.kind === "start" || delivery.kind === "answer" || delivery.kind === "timer") return false;
     let answered = delivery.kind !== "call";
     for (const effect of effects) {
-      if (effect.do === "answer" && delivery.kind === "call" && effect.callId === delivery.callId) answered = true;
+      if (effect.do === "answer" && delivery.kind === "call" && effect.callId === delivery.callId)
+        answered = true;
       else if (effect.do !== "publish" || this.#isDurableTopic(effect.topic)) return false;
     }
     return answered;
@@ -440,7 +450,8 @@ export class CapsuleShard {
   #startDone(): void {
     const started = this.#started;
     this.#started = undefined;
-    if (started !== undefined) void Promise.resolve().then(() => this.#parts.log.settled().then(started.resolve));
+    if (started !== undefined)
+      void Promise.resolve().then(() => this.#parts.log.settled().then(started.resolve));
   }
 
   #startFailed(code: string, message: string): void {
@@ -567,7 +578,11 @@ export class CapsuleShard {
     if (call === undefined) return;
     const { capability, method, tag, context, depth } = call;
     const timeoutMs = call.deadlineAt - this.state.at;
-    const { code, message } = kernelErrors.create("CALL_TIMEOUT", { capability, method, timeoutMs: Math.max(0, timeoutMs) });
+    const { code, message } = kernelErrors.create("CALL_TIMEOUT", {
+      capability,
+      method,
+      timeoutMs: Math.max(0, timeoutMs),
+    });
     const answer = { ok: false, code, message } as const;
     this.receiveValue("kernel", { kind: "answer", callId, tag, context, answer }, depth);
   }

@@ -64,7 +64,9 @@ export class DeviceRunner {
     this.calls++;
     const instance = this.#instance;
     if (instance === undefined) {
-      const { code, message } = kernelErrors.create("CALL_CAPABILITY_UNAVAILABLE", { capability: request.capability });
+      const { code, message } = kernelErrors.create("CALL_CAPABILITY_UNAVAILABLE", {
+        capability: request.capability,
+      });
       return { ok: false, code, message };
     }
     try {

@@ -1,16 +1,8 @@
 /** A node: what the command line, a test or an embedding program holds. */
 import type { Answer, Json, TrustZone } from "@vnes/schemas";
 import type { Reason } from "../admission/verdict.ts";
+import type { CapsuleState } from "../lifecycle/lifecycle.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
-
-export type CapsuleState =
-  | "discovered"
-  | "quarantined"
-  | "verified"
-  | "loaded"
-  | "active"
-  | "suspended"
-  | "unloaded";
 
 export interface CapsuleStatus {
   readonly id: string;

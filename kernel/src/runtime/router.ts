@@ -94,9 +94,18 @@ export class Router {
       this.#control.end(callId, this.#checked(definition, capability, method, given));
       return answer;
     }
-    const delivery: Delivery = { kind: "call", callId, capability, method, input, caller: "control", deadlineAt };
+    const delivery: Delivery = {
+      kind: "call",
+      callId,
+      capability,
+      method,
+      input,
+      caller: "control",
+      deadlineAt,
+    };
     const shard = this.#shardFor(provider, definition, input);
-    if (shard === undefined) this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+    if (shard === undefined)
+      this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
     else if (!shard.receiveValue("control", delivery)) {
       const details = { capsule: provider, waiting: shard.inbox.waiting };
       this.#control.end(callId, refusal("CALL_INBOX_FULL", details));
@@ -136,7 +145,9 @@ export class Router {
       return;
     }
     // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
-    partition.append(entry.id, effect.key, effect.event).then(confirm, () => this.#counters.add("topic.appendFailed"));
+    partition
+      .append(entry.id, effect.key, effect.event)
+      .then(confirm, () => this.#counters.add("topic.appendFailed"));
   }
 
   #publishEphemeral(name: string, key: string, event: Json): void {
@@ -218,7 +229,12 @@ export class Router {
     });
   }
 
-  #giveAnswer(caller: CapsuleShard, callId: string, answer: Answer, from: "kernel" | "device" = "kernel"): void {
+  #giveAnswer(
+    caller: CapsuleShard,
+    callId: string,
+    answer: Answer,
+    from: "kernel" | "device" = "kernel",
+  ): void {
     const pending = caller.state.pending.get(callId);
     if (pending === undefined) {
       this.#counters.add("answer.late");

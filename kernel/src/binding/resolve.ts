@@ -1,0 +1,173 @@
+/**
+ * Who provides what to whom, and in which order capsules start. Pure: manifests and policy in, bindings out.
+ *
+ * B1. A capsule that is refused takes those that require it with it, and nobody else.
+ * B2. The order is a topological one with the id as tie-break; shutdown is its reverse.
+ * B3. A requirement is bound to exactly one provider; two candidates are a refusal, not a choice.
+ */
+import {
+  DEFAULT_DETERMINISM_TIER,
+  DETERMINISM_TIERS,
+  type DeterminismTier,
+  type Manifest,
+  type Policy,
+  type TrustZone,
+} from "@vnes/schemas";
+import { zoneOf } from "../admission/policy-check.ts";
+import type { Reason } from "../admission/verdict.ts";
+import { cycles } from "./cycles.ts";
+import { bindingReason } from "./errors.ts";
+import { parseRequirement, satisfies } from "./requirement.ts";
+import { type TopicOffer, topicReasons } from "./topic-binding.ts";
+
+export interface Bindable {
+  readonly id: string;
+  readonly version: string;
+  readonly manifest: Manifest;
+  /** Topics the capsule's spec defines. */
+  readonly topics: readonly TopicOffer[];
+}
+
+export interface Binding {
+  readonly requirer: string;
+  /** As the manifest says it. */
+  readonly requirement: string;
+  readonly provider: string;
+}
+
+export interface Bindings {
+  /** Ids in the order of activation. */
+  readonly order: readonly string[];
+  readonly bindings: readonly Binding[];
+  readonly refused: readonly { readonly id: string; readonly reasons: readonly Reason[] }[];
+}
+
+export function resolve(capsules: readonly Bindable[], policy: Policy): Bindings {
+  const sorted = [...capsules].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const refused = new Map<string, Reason[]>();
+  const refuse = (id: string, reason: Reason): void => {
+    refused.set(id, [...(refused.get(id) ?? []), reason]);
+  };
+  const bindings: Binding[] = [];
+  for (const capsule of sorted) {
+    for (const [index, requirement] of (capsule.manifest.capabilities.requires ?? []).entries()) {
+      const provider = bindOne(capsule, requirement, sorted, policy, `/capabilities/requires/${index}`);
+      if (typeof provider === "string") bindings.push({ requirer: capsule.id, requirement, provider });
+      else refuse(capsule.id, provider);
+    }
+  }
+  const providersOf = (id: string): readonly string[] =>
+    bindings.filter(({ requirer }) => requirer === id).map(({ provider }) => provider);
+  for (const circle of cycles(
+    sorted.map(({ id }) => id),
+    providersOf,
+  )) {
+    for (const id of circle) {
+      refuse(id, bindingReason("BINDING_CYCLE", { capsule: id, cycle: [...circle, circle[0]].join(" -> ") }));
+    }
+  }
+  for (const [id, reasons] of topicReasons(sorted)) for (const reason of reasons) refuse(id, reason);
+  refuseDependents(bindings, refused, refuse);
+  const kept = sorted.filter(({ id }) => !refused.has(id));
+  return {
+    order: activationOrder(
+      kept.map(({ id }) => id),
+      providersOf,
+    ),
+    bindings: bindings.filter(({ requirer }) => !refused.has(requirer)),
+    refused: [...refused].map(([id, reasons]) => ({ id, reasons })),
+  };
+}
+
+function bindOne(
+  capsule: Bindable,
+  requirement: string,
+  all: readonly Bindable[],
+  policy: Policy,
+  pointer: string,
+): string | Reason {
+  const { name, range } = parseRequirement(requirement);
+  const base = { capsule: capsule.id, requirement };
+  const offers = all.flatMap((other) =>
+    other.manifest.capabilities.provides
+      .map(parseRequirement)
+      .filter((offer) => offer.name === name)
+      .map((offer) => ({ other, version: offer.range })),
+  );
+  if (offers.length === 0) return bindingReason("BINDING_CAPABILITY_MISSING", base, pointer);
+  const fitting = offers.filter(({ version }) => satisfies(version, range));
+  if (fitting.length === 0) {
+    const offered = offers.map(({ other, version }) => `${name}@${version} of ${other.id}`).join(", ");
+    return bindingReason("BINDING_VERSION_MISMATCH", { ...base, offered }, pointer);
+  }
+  const zone = zoneOf(capsule.manifest);
+  const reachable = fitting.filter(({ other }) => mayProvide(policy, zone, zoneOf(other.manifest)));
+  if (reachable.length === 0) {
+    const offered = fitting.map(({ other }) => `${other.id} in zone ${zoneOf(other.manifest)}`).join(", ");
+    return bindingReason("BINDING_ZONE_FORBIDDEN", { ...base, zone, offered }, pointer);
+  }
+  const tier = tierOf(capsule.manifest);
+  const firm = reachable.filter(({ other }) => isFirmEnough(other.manifest, tier));
+  if (firm.length === 0) {
+    const offered = reachable.map(({ other }) => `${other.id} at ${tierOf(other.manifest)}`).join(", ");
+    return bindingReason("BINDING_TIER_TOO_LOW", { ...base, tier, offered }, pointer);
+  }
+  if (firm.length > 1) {
+    const candidates = firm.map(({ other }) => other.id).join(", ");
+    return bindingReason("BINDING_AMBIGUOUS", { ...base, candidates }, pointer);
+  }
+  return (firm[0] as (typeof firm)[number]).other.id;
+}
+
+function mayProvide(policy: Policy, requirer: TrustZone, provider: TrustZone): boolean {
+  return requirer === provider || (policy.providers[requirer] ?? []).includes(provider);
+}
+
+function tierOf(manifest: Manifest): DeterminismTier {
+  return manifest.capabilities.determinism_tier ?? DEFAULT_DETERMINISM_TIER;
+}
+
+/** What a driver answers is recorded as the input of the turn that gets it, so replay never asks it again (ADR 6). */
+function isFirmEnough(provider: Manifest, tier: DeterminismTier): boolean {
+  if (provider.type === "driver") return true;
+  return DETERMINISM_TIERS.indexOf(tierOf(provider)) <= DETERMINISM_TIERS.indexOf(tier);
+}
+
+function refuseDependents(
+  bindings: readonly Binding[],
+  refused: ReadonlyMap<string, readonly Reason[]>,
+  refuse: (id: string, reason: Reason) => void,
+): void {
+  const queue = [...refused.keys()];
+  for (let provider = queue.shift(); provider !== undefined; provider = queue.shift()) {
+    for (const { requirer, requirement } of bindings.filter((one) => one.provider === provider)) {
+      if (refused.has(requirer)) continue;
+      refuse(
+        requirer,
+        bindingReason("BINDING_PROVIDER_REFUSED", { capsule: requirer, requirement, provider }),
+      );
+      queue.push(requirer);
+    }
+  }
+}
+
+/** Kahn 1962, always taking the smallest id that is ready. */
+function activationOrder(
+  ids: readonly string[],
+  providersOf: (id: string) => readonly string[],
+): readonly string[] {
+  const order: string[] = [];
+  const done = new Set<string>();
+  const left = new Set(ids);
+  while (left.size > 0) {
+    const ready = [...left].find((id) =>
+      providersOf(id).every((provider) => done.has(provider) || provider === id),
+    );
+    if (ready === undefined)
+      throw new Error(`no order among ${[...left].join(", ")}: a circle was not refused`);
+    left.delete(ready);
+    done.add(ready);
+    order.push(ready);
+  }
+  return order;
+}

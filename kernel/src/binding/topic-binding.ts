@@ -1,0 +1,66 @@
+/** Topics seen as bindings: each is defined by one capsule, and no circle of capsules may wait for itself. */
+import type { TopicDefinition } from "@vnes/schemas";
+import type { Reason } from "../admission/verdict.ts";
+import { cycles } from "./cycles.ts";
+import { bindingReason } from "./errors.ts";
+import type { Bindable } from "./resolve.ts";
+
+export interface TopicOffer {
+  readonly definition: TopicDefinition;
+  /** Hash of the file: a second definition must be byte-equal. */
+  readonly hash: string;
+}
+
+/** Reasons by capsule. */
+export function topicReasons(capsules: readonly Bindable[]): ReadonlyMap<string, readonly Reason[]> {
+  const reasons = new Map<string, Reason[]>();
+  const refuse = (id: string, reason: Reason): void => {
+    reasons.set(id, [...(reasons.get(id) ?? []), reason]);
+  };
+  const defined = new Map<string, { readonly owner: string; readonly offer: TopicOffer }>();
+  for (const { id, topics } of capsules) {
+    for (const offer of topics) {
+      const { topic } = offer.definition;
+      const first = defined.get(topic);
+      if (first === undefined) defined.set(topic, { owner: id, offer });
+      else if (first.offer.hash !== offer.hash) {
+        refuse(id, bindingReason("BINDING_TOPIC_DEFINED_TWICE", { topic, capsule: id, other: first.owner }));
+      }
+    }
+  }
+  for (const { id, manifest } of capsules) {
+    for (const [does, list] of [
+      ["publishes", manifest.bus?.publishes],
+      ["subscribes to", manifest.bus?.subscribes],
+    ] as const) {
+      (list ?? []).forEach((topic, index) => {
+        if (defined.has(topic)) return;
+        const pointer = `/bus/${does === "publishes" ? "publishes" : "subscribes"}/${index}`;
+        refuse(id, bindingReason("BINDING_TOPIC_UNKNOWN", { capsule: id, does, topic }, pointer));
+      });
+    }
+  }
+  const blocks = (topic: string): boolean => {
+    const definition = defined.get(topic)?.offer.definition;
+    return definition?.flow.policy === "block" && definition.quality !== "at_most_once";
+  };
+  const next = (id: string): readonly string[] => {
+    const manifest = capsules.find((one) => one.id === id)?.manifest;
+    const published = (manifest?.bus?.publishes ?? []).filter(blocks);
+    return capsules
+      .filter((other) => (other.manifest.bus?.subscribes ?? []).some((topic) => published.includes(topic)))
+      .map((other) => other.id);
+  };
+  for (const circle of cycles(
+    capsules.map(({ id }) => id),
+    next,
+  )) {
+    for (const id of circle) {
+      refuse(
+        id,
+        bindingReason("BINDING_TOPIC_CYCLE", { capsule: id, cycle: [...circle, circle[0]].join(" -> ") }),
+      );
+    }
+  }
+  return reasons;
+}

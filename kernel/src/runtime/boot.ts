@@ -1,0 +1,268 @@
+/**
+ * Boot, in the order a person can follow: recover -> discover and admit -> choose -> bind -> open topics -> activate ->
+ * release what waited. A node that may not run says why and leaves nothing half-open.
+ */
+import { isVnesError, type Json, type VnesError } from "@vnes/schemas";
+import { resolve } from "../binding/resolve.ts";
+import { capsuleShard, kernelShard, topicShard } from "../bus/routing.ts";
+import { isDurable, partitionShards } from "../bus/topics.ts";
+import { kernelErrors } from "../errors.ts";
+import { emptyShard } from "../ledger/shard-state.ts";
+import { type Admission, admitAll } from "./admit.ts";
+import { type Capsule, CapsuleTable } from "./capsule-table.ts";
+import { ControlCalls } from "./control-calls.ts";
+import { Counters } from "./counters.ts";
+import { groupOf } from "./host-group.ts";
+import { diagnostic, KernelShard } from "./kernel-shard.ts";
+import type { Node } from "./node.ts";
+import { NodeRuntime } from "./node-runtime.ts";
+import type { NodeParts } from "./parts.ts";
+import { Partition } from "./partition.ts";
+import { type RecoveredShard, recoverAll } from "./recovery.ts";
+import { Router, type Switchboard } from "./router.ts";
+import { ShardLog } from "./shard-log.ts";
+import { capabilitiesOf, topicOffers, topicsOf } from "./wiring.ts";
+
+const DEFAULT_ZONE = "ephemeral";
+
+/** Resolves once every capsule that can be active is. Rejects with `NODE_REQUIRED_CAPSULE_MISSING` and ledger errors. */
+export async function bootNode(parts: NodeParts): Promise<Node> {
+  try {
+    return await boot(parts);
+  } catch (error) {
+    await closeAll(parts);
+    throw error;
+  }
+}
+
+async function boot(parts: NodeParts): Promise<Node> {
+  const startedAt = parts.clock.now();
+  const counters = new Counters();
+  const denied = new Map<string, string>();
+  const recovered = await recoverAll(parts.ledger, parts.digest, (_, record) => {
+    if (record.kind !== "kernel" || record.fact["type"] !== "denied") return;
+    denied.set(String(record.fact["image"]), String(record.fact["reason"]));
+  });
+
+  const board: Switchboard = {
+    topics: new Map(),
+    capabilities: new Map(),
+    partitions: new Map(),
+    shards: new Map(),
+    devices: new Map(),
+    slots: new Map(),
+  };
+  const control = new ControlCalls(parts.clock, parts.random.seed());
+  const router = new Router(board, control, counters);
+  const stalls = new Map<string, VnesError>();
+  const openLog = (shard: string): ShardLog => {
+    const onStall = (problem: VnesError | undefined): void => {
+      if (problem === undefined) stalls.delete(shard);
+      else stalls.set(shard, problem);
+    };
+    const { ledger: store, digest, clock } = parts;
+    return new ShardLog({ shard, store, digest, clock, onStall }, recovered.get(shard)?.head);
+  };
+
+  const name = kernelShard(parts.node);
+  let runtime: NodeRuntime | undefined;
+  const kernel = new KernelShard({
+    state: stateOf(recovered, name),
+    log: openLog(name),
+    clock: parts.clock,
+    board,
+    counters,
+    route: (entry, confirm) => router.route(entry, confirm),
+    fail: (error) => runtime?.halt(error),
+  });
+  void kernel.record({ type: "booted", node: parts.node, boot: parts.random.seed() });
+  const table = new CapsuleTable((fact) => kernel.record(fact));
+
+  const admission = await admitAll(parts, denied);
+  enrol(parts, admission, table, kernel);
+  assertRequired(parts, admission);
+  const running = choose(parts, table, kernel);
+  const order = bind(parts, running, table, kernel);
+  const bound = order.map((id) => table.get(id));
+
+  board.topics = topicsOf(bound);
+  board.capabilities = capabilitiesOf(bound);
+  openPartitions(parts, board, recovered, openLog, counters);
+  const known = new Set(recovered.keys());
+  const shared = { parts, board, control, router, table, kernel, counters, stalls };
+  runtime = new NodeRuntime({ ...shared, order, startedAt, known });
+  await runtime.activateAll((shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }));
+  kernel.publish();
+  runtime.recoverEffects(recovered);
+  await kernel.settled();
+  runtime.booted();
+  return runtime;
+}
+
+export function stateOf(
+  recovered: ReadonlyMap<string, RecoveredShard>,
+  shard: string,
+): RecoveredShard["state"] {
+  return recovered.get(shard)?.state ?? emptyShard(shard);
+}
+
+function enrol(parts: NodeParts, admission: Admission, table: CapsuleTable, kernel: KernelShard): void {
+  for (const { manifest, image, origin, warnings } of admission.admitted) {
+    const zone = manifest.security?.trust_zone ?? DEFAULT_ZONE;
+    const capsule: Capsule = {
+      id: manifest.id,
+      version: manifest.version,
+      manifest,
+      image,
+      origin,
+      zone,
+      group: groupOf(manifest, zone, parts.policy),
+      state: "discovered",
+      reason: "FOUND",
+    };
+    table.add(capsule);
+    void table.move(capsule, { type: "admitted" });
+    for (const warning of warnings) {
+      parts.log.warn({ capsule: capsule.id, code: warning.code, file: warning.file }, warning.message);
+    }
+  }
+  for (const { id, version, imageHash, origin, reasons } of admission.refused) {
+    const [first] = reasons;
+    const code = first?.code ?? "UNKNOWN";
+    void kernel.record({
+      type: "lifecycle",
+      capsule: id ?? origin,
+      version: version ?? "0.0.0",
+      image: imageHash ?? "",
+      from: "discovered",
+      to: "quarantined",
+      reason: code,
+    });
+    for (const reason of reasons) {
+      const about = { type: "diagnostic", about: "admission", capsule: id ?? origin } as const;
+      void kernel.record({ ...about, code: reason.code, message: reason.message });
+      parts.log.warn({ capsule: id ?? origin, code: reason.code, file: reason.file, origin }, reason.message);
+    }
+  }
+}
+
+function assertRequired(parts: NodeParts, admission: Admission): void {
+  const verified = new Set(admission.admitted.map(({ manifest }) => manifest.id));
+  const missing = parts.policy.required.filter((id) => !verified.has(id));
+  if (missing.length === 0) return;
+  const why = admission.refused
+    .filter(({ id }) => id !== null && missing.includes(id))
+    .flatMap(({ id, reasons }) => reasons.map((reason) => `${id}: ${reason.code} ${reason.message}`));
+  throw kernelErrors.create("NODE_REQUIRED_CAPSULE_MISSING", {
+    missing: missing.join(", "),
+    reasons: why.length === 0 ? "It was not found." : why.join("; "),
+  });
+}
+
+/** What of the verified capsules is wanted here and can be run here. */
+function choose(parts: NodeParts, table: CapsuleTable, kernel: KernelShard): readonly Capsule[] {
+  const wanted = wantedIds(parts, table);
+  return table.all().filter((capsule) => {
+    if (!wanted.has(capsule.id)) return false;
+    const error = unrunnable(parts, capsule);
+    if (error === undefined) return true;
+    refuse(parts, table, kernel, capsule, error);
+    return false;
+  });
+}
+
+/** The configured ids, what policy requires, and whatever provides what those require. */
+function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
+  const all = table.all();
+  if (parts.run === undefined) return new Set(all.map(({ id }) => id));
+  const wanted = new Set([...parts.run, ...parts.policy.required]);
+  const nameOf = (text: string): string => text.split("@")[0] as string;
+  for (let size = -1; size !== wanted.size; ) {
+    size = wanted.size;
+    for (const { id, manifest } of all) {
+      if (!wanted.has(id)) continue;
+      const needs = new Set((manifest.capabilities.requires ?? []).map(nameOf));
+      for (const other of all) {
+        if (other.manifest.capabilities.provides.some((one) => needs.has(nameOf(one)))) wanted.add(other.id);
+      }
+    }
+  }
+  return wanted;
+}
+
+function unrunnable(parts: NodeParts, { id, zone, manifest }: Capsule): VnesError | undefined {
+  if (zone !== "system" && !parts.unconfinedDev)
+    return kernelErrors.create("CAPSULE_ZONE_UNCONFINED", { capsule: id, zone });
+  const interfaces = manifest.interfaces ?? {};
+  if (typeof interfaces["javascript"] === "string") return undefined;
+  const offered = Object.keys(interfaces).join(", ") || "none";
+  return kernelErrors.create("CAPSULE_INTERFACE_UNSUPPORTED", { capsule: id, interfaces: offered });
+}
+
+function bind(
+  parts: NodeParts,
+  running: readonly Capsule[],
+  table: CapsuleTable,
+  kernel: KernelShard,
+): readonly string[] {
+  const bindable = running.map((capsule) => ({ ...capsule, topics: topicOffers(capsule.image) }));
+  const bindings = resolve(bindable, parts.policy);
+  for (const { id, reasons } of bindings.refused) {
+    for (const reason of reasons) {
+      const about = { type: "diagnostic", about: "binding", capsule: id } as const;
+      void kernel.record({ ...about, code: reason.code, message: reason.message });
+      parts.log.error({ capsule: id, code: reason.code, remedy: reason.remedy }, reason.message);
+    }
+    void table.move(table.get(id), { type: "stopped", reason: reasons[0]?.code ?? "BINDING_REFUSED" });
+  }
+  return bindings.order;
+}
+
+function refuse(
+  parts: NodeParts,
+  table: CapsuleTable,
+  kernel: KernelShard,
+  capsule: Capsule,
+  error: VnesError,
+): void {
+  void kernel.record(diagnostic("capsule", capsule.id, error));
+  parts.log.error({ capsule: capsule.id, code: error.code, remedy: error.remedy }, error.message);
+  void table.move(capsule, { type: "stopped", reason: error.code });
+}
+
+function openPartitions(
+  parts: NodeParts,
+  board: Switchboard,
+  recovered: ReadonlyMap<string, RecoveredShard>,
+  openLog: (shard: string) => ShardLog,
+  counters: Counters,
+): void {
+  for (const [topic, definition] of board.topics) {
+    if (!isDurable(definition)) continue;
+    partitionShards(definition).forEach((shard, index) => {
+      const { watermarks, at } = stateOf(recovered, shard);
+      const { ledger: store, clock } = parts;
+      const partition = { shard, topic, index, log: openLog(shard), store, clock, counters, watermarks, at };
+      board.partitions.set(topicShard(topic, index), new Partition(partition));
+    });
+  }
+}
+
+async function closeAll(parts: NodeParts): Promise<void> {
+  await parts.sandbox[Symbol.asyncDispose]();
+  await parts.device[Symbol.asyncDispose]();
+  await parts.ledger[Symbol.asyncDispose]();
+}
+
+/** Names of the shards of a capsule. */
+export function shardsOf(capsule: Capsule): readonly string[] {
+  const count = capsule.manifest.state?.shards ?? 1;
+  return Array.from({ length: count }, (_, slot) => capsuleShard(capsule.id, slot));
+}
+
+export function errorText(
+  error: unknown,
+): { readonly code: string; readonly message: string } & { [k: string]: Json } {
+  if (isVnesError(error)) return { code: error.code, message: error.message };
+  return { code: "UNEXPECTED", message: error instanceof Error ? error.message : String(error) };
+}
