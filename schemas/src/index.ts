@@ -11,5 +11,6 @@ export * from "./receipt.ts";
 export * from "./strict-json.ts";
 export * from "./topic.ts";
 export * from "./trust.ts";
+export * from "./turn-errors.ts";
 export * from "./turn.ts";
 export { compileSchema, documentCheck, documentSchema, type Problem } from "./validator.ts";
