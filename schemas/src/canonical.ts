@@ -1,9 +1,9 @@
 /** Canonical JSON (RFC 8785): the bytes that are hashed and signed. */
 import { canonicalize } from "json-canonicalize";
-import type { Json } from "./json.ts";
 
 const encoder = new TextEncoder();
 
-export function canonicalJson(value: Json): Uint8Array {
+/** `value` is a JSON value, a document type included. */
+export function canonicalJson(value: unknown): Uint8Array {
   return encoder.encode(canonicalize(value));
 }
