@@ -2,6 +2,7 @@
  * A network in memory with a clock moved by hand: the powers of any number of drivers, and a hand in the middle that may
  * lose, change, repeat, hold back or invent what travels. The primitives are the real ones.
  */
+import assert from "node:assert/strict";
 import type {
   DriverClock,
   Endpoint,
@@ -14,6 +15,7 @@ import type {
 } from "@vnes/sdk/driver";
 import { deviceBytes } from "../../../../kernel/drivers/device/src/powers/bytes.ts";
 import { channelCrypto } from "../../../../kernel/drivers/device/src/powers/channel-crypto.ts";
+import { assertEvent } from "./spec-check.ts";
 
 export interface ManualClock extends DriverClock {
   /** Moves time on, waking what is due in order, and lets the network settle after each step. */
@@ -197,7 +199,12 @@ export function createMemoryNetwork(): MemoryNetwork {
       clock: network.clock,
       bytes: deviceBytes,
       log: (level, message) => void logs.push({ level, message }),
-      publish: (_topic, _key, event) => void events.push(event as JsonObject),
+      publish(topic, key, event) {
+        assert.equal(topic, "vpn.channel.v1");
+        assert.equal(key, (event as JsonObject)["peer"]);
+        assertEvent(event);
+        events.push(event as JsonObject);
+      },
       "net.udp": {
         open: async (options) =>
           openUdp(here(options.address), options.port, (bytes, remote) => options.onDatagram(bytes, remote)),

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Answer, DriverRuntime, Json, JsonObject } from "@vnes/sdk/driver";
 import fc from "fast-check";
 import { startTransport } from "../src/transport.ts";
+import { assertAnswer, definitions, inputProblems, theManifest } from "./spec-check.ts";
 import { createMemoryNetwork, type Datagram, type MemoryNetwork, type MemoryNode } from "./memory-network.ts";
 
 const GATEWAY = { address: "10.0.0.1", port: 500 };
@@ -35,7 +36,9 @@ async function lab(more: { readonly gateway?: JsonObject; readonly client?: Json
 }
 
 async function call(driver: DriverRuntime, method: string, input: Json = {}): Promise<Answer> {
-  return driver.call("vpn.transport", method, input);
+  const answer = await driver.call("vpn.transport", method, input);
+  assertAnswer(method, answer);
+  return answer;
 }
 
 /** Starts an open and moves time until it ends. */
@@ -180,6 +183,20 @@ test("wrong inputs are refused by field", async () => {
   }
   const unknown = await call(it.client.driver, "fly");
   assert.ok(!unknown.ok && unknown.code === "TRANSPORT_METHOD_UNKNOWN");
+});
+
+test("the manifest names every definition, and the schemas refuse what the driver refuses", () => {
+  const { input_schemas = [], output_schemas = [], provides } = theManifest.capabilities;
+  const named = [...input_schemas, ...output_schemas].map((ref) =>
+    ref.replace("spec/schema.json#/$defs/", ""),
+  );
+  assert.deepEqual(named.toSorted(), definitions.toSorted());
+  assert.deepEqual(provides, ["vpn.transport"]);
+  assert.deepEqual(theManifest.security?.resources, ["net.udp", "net.tcp", "crypto.channel", "identity"]);
+  assert.notDeepEqual(inputProblems("open", { pathId: "p" }), []);
+  const peer = "A".repeat(43).concat("=");
+  assert.deepEqual(inputProblems("setActive", { peer, channelId: null, epoch: 1, session: "ses_x" }), []);
+  assert.notDeepEqual(inputProblems("setActive", { peer, channelId: null, epoch: 1.5 }), []);
 });
 
 test("a configuration that is wrong is refused with the pointer", async () => {
