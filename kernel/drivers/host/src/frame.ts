@@ -1,0 +1,101 @@
+/**
+ * Messages as bytes: a length of four bytes, big-endian, and that many bytes of JSON in UTF-8 (`docs/host-protocol.md`).
+ * A number JSON cannot carry there and back unchanged (-0, or one beyond the range of a double) is refused on arrival.
+ * Used on both sides; it imports nothing, because a host's start waits for every module.
+ */
+
+/** Its code and details are those of `hostErrors`, which only the kernel's side loads. */
+export class FrameError extends Error {
+  readonly code: "HOST_PROTOCOL_FRAME_TOO_LARGE" | "HOST_PROTOCOL_FRAME_INVALID";
+  readonly details: { readonly [name: string]: string | number };
+
+  constructor(code: FrameError["code"], details: FrameError["details"]) {
+    super(`${code} ${JSON.stringify(details)}`);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** A full batch of the largest turns, or a capsule's whole cache asked for at once. */
+export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
+const HEADER_BYTES = 4;
+/** Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. */
+const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
+
+export function encodeFrame(message: unknown): Buffer {
+  const text = JSON.stringify(message);
+  const size = Buffer.byteLength(text);
+  if (size > MAX_FRAME_BYTES) {
+    throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", { size, limit: MAX_FRAME_BYTES });
+  }
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + size);
+  frame.writeUInt32BE(size, 0);
+  frame.write(text, HEADER_BYTES, "utf8");
+  return frame;
+}
+
+/** Puts chunks together and takes messages out. After it has thrown, the stream cannot be read any further. */
+export class FrameReader {
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  /** Of the frame that is arriving; undefined until its header is here. */
+  #size: number | undefined;
+
+  /** Messages that are complete with this chunk, in order. Throws `HOST_PROTOCOL_*`. */
+  *push(chunk: Buffer): IterableIterator<unknown> {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    while (true) {
+      if (this.#size === undefined) {
+        if (this.#bytes < HEADER_BYTES) return;
+        this.#size = this.#take(HEADER_BYTES).readUInt32BE(0);
+        if (this.#size > MAX_FRAME_BYTES) {
+          throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", {
+            size: this.#size,
+            limit: MAX_FRAME_BYTES,
+          });
+        }
+      }
+      if (this.#bytes < this.#size) return;
+      const text = this.#take(this.#size);
+      this.#size = undefined;
+      yield parseMessage(text.toString("utf8"));
+    }
+  }
+
+  /** True when the stream ended within a frame. */
+  get isMidFrame(): boolean {
+    return this.#bytes > 0 || this.#size !== undefined;
+  }
+
+  #take(size: number): Buffer {
+    const [first] = this.#chunks;
+    // The usual case, and without a copy: frames arrive whole.
+    if (first === undefined || first.length < size) this.#chunks = [Buffer.concat(this.#chunks)];
+    const whole = this.#chunks[0] ?? Buffer.alloc(0);
+    if (whole.length === size) this.#chunks.shift();
+    else this.#chunks[0] = whole.subarray(size);
+    this.#bytes -= size;
+    return whole.subarray(0, size);
+  }
+}
+
+function parseMessage(text: string): unknown {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason: "not JSON" });
+  }
+  if (SUSPECT_NUMBER.test(text)) refuseNumbers(message);
+  return message;
+}
+
+function refuseNumbers(value: unknown): void {
+  if (typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))) {
+    const reason = Object.is(value, -0) ? "it holds -0" : "it holds a number beyond the range of a double";
+    throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
+  }
+  if (typeof value === "object" && value !== null)
+    for (const member of Object.values(value)) refuseNumbers(member);
+}

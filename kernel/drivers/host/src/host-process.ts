@@ -1,0 +1,194 @@
+/**
+ * A child process that runs capsules, as the kernel holds it (`docs/host-protocol.md`):
+ *
+ *   const host = await spawnHost({ name, entry: new URL("./host-main.ts", import.meta.url), onMessage, onDeath });
+ *   host.send(message);   // JSON in, JSON out
+ *   host.expect(500);     // something must arrive within 500 ms, or the process is killed
+ *   await host.kill();
+ *
+ * `entry` is a module that calls `serveHost`; give it with the extension of the module that names it (`.ts` from
+ * source, `.js` when built).
+ *
+ * 1. `onDeath` is called exactly once, after the last message, however the process ended.
+ * 2. The child has standard input from nowhere, its output kept bounded, and descriptor 3; no environment but TZ and LANG.
+ * 3. It leads a process group of its own, so a Ctrl-C meant for the node does not take its hosts away first.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
+import { hostErrors } from "./errors.ts";
+import { encodeFrame, FrameError, FrameReader } from "./frame.ts";
+import { OutputTail } from "./output-tail.ts";
+
+/** A cold disk and a busy machine included; measured starts are about a twentieth of it. */
+const START_TIMEOUT_MS = 10_000;
+
+export interface HostOptions {
+  /** For messages, such as `isolate:system`. */
+  readonly name: string;
+  readonly entry: URL;
+  readonly args?: readonly string[];
+  readonly nodeFlags?: readonly string[];
+  readonly startTimeoutMs?: number;
+  onMessage(message: unknown): void;
+  onDeath(death: HostDeath): void;
+}
+
+export interface HostDeath {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** One sentence: the signal or code, why it was killed if it was, and its last words. */
+  readonly reason: string;
+}
+
+export interface HostProcess {
+  readonly pid: number;
+  /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be told. */
+  send(message: unknown): void;
+  /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
+  expect(withinMs: number | undefined): void;
+  /** Resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Resolves when the host has said hello; rejects with `HOST_START_FAILED` or `HOST_PROTOCOL_VERSION`. */
+export async function spawnHost(options: HostOptions): Promise<HostProcess> {
+  const host = new ChildHost(options);
+  try {
+    await host.ready;
+  } catch (cause) {
+    await host.kill();
+    throw cause;
+  }
+  return host;
+}
+
+class ChildHost implements HostProcess {
+  readonly ready: Promise<void>;
+  readonly #options: HostOptions;
+  readonly #child: ChildProcess;
+  readonly #pipe: Duplex;
+  readonly #reader = new FrameReader();
+  readonly #output = new OutputTail();
+  readonly #hello: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
+  #isReady = false;
+  #isGone = false;
+  #killedBecause: string | undefined;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.ready = this.#hello.promise;
+    // A start that fails is told through `ready` alone; nobody may be looking at it yet.
+    this.ready.catch(() => undefined);
+    const file = fileURLToPath(options.entry);
+    const fromSource = file.endsWith(".ts") ? ["--conditions=source"] : [];
+    const args = [...fromSource, ...(options.nodeFlags ?? []), file, ...(options.args ?? [])];
+    this.#child = spawn(process.execPath, args, {
+      cwd: "/",
+      env: { TZ: "UTC", LANG: "C" },
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    this.#pipe = this.#child.stdio[3] as Duplex;
+    this.#listen();
+    const startMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
+    this.expect(startMs);
+    this.send({ hello: { protocol: HOST_PROTOCOL_VERSION, name: options.name } });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  send(message: unknown): void {
+    const frame = framed(() => encodeFrame(message));
+    if (!this.#isGone && this.#pipe.writable) this.#pipe.write(frame);
+  }
+
+  expect(withinMs: number | undefined): void {
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
+    if (withinMs === undefined || this.#isGone) return;
+    this.#watch = setTimeout(() => this.#kill(`nothing came from it for ${withinMs} ms`), withinMs);
+  }
+
+  kill(): Promise<void> {
+    this.#kill("it was stopped");
+    return this.#gone.promise;
+  }
+
+  #kill(because: string): void {
+    if (this.#isGone) return;
+    this.#killedBecause ??= because;
+    this.#child.kill("SIGKILL");
+  }
+
+  #listen(): void {
+    this.#pipe.on("data", (chunk: Buffer) => this.#receive(chunk));
+    // A broken pipe is a dying process; its exit is what counts.
+    this.#pipe.on("error", () => undefined);
+    this.#child.stdout?.on("data", (chunk: Buffer) => this.#output.push(chunk));
+    this.#child.stderr?.on("data", (chunk: Buffer) => this.#output.push(chunk));
+    this.#child.on("error", (cause) => this.#ended(null, null, `it could not be started: ${cause.message}`));
+    this.#child.on("close", (code, signal) => this.#ended(code, signal, undefined));
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#watch?.refresh();
+    try {
+      for (const message of this.#reader.push(chunk)) {
+        if (this.#isReady) this.#options.onMessage(message);
+        else this.#greet(message);
+      }
+    } catch (thrown) {
+      const cause = coded(thrown);
+      this.#hello.reject(cause);
+      this.#kill(cause instanceof Error ? cause.message : String(cause));
+    }
+  }
+
+  #greet(message: unknown): void {
+    const theirs = (message as { hello?: { protocol?: unknown } } | null)?.hello?.protocol;
+    if (theirs !== HOST_PROTOCOL_VERSION) {
+      const details = { host: this.#options.name, theirs: String(theirs), ours: HOST_PROTOCOL_VERSION };
+      throw hostErrors.create("HOST_PROTOCOL_VERSION", details);
+    }
+    this.#isReady = true;
+    this.expect(undefined);
+    this.#hello.resolve();
+  }
+
+  #ended(code: number | null, signal: string | null, problem: string | undefined): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    clearTimeout(this.#watch);
+    const why = problem ?? this.#killedBecause;
+    const end = signal === null ? `exit code ${code}` : signal;
+    const said = this.#output.lastWords;
+    const dropped =
+      this.#output.droppedBytes > 0 ? `, ${this.#output.droppedBytes} more bytes of output dropped` : "";
+    const reason = `${end}${why === undefined ? "" : ` (${why})`}${said === "" ? "" : `: ${said}${dropped}`}`;
+    this.#hello.reject(this.#startFailed(reason));
+    this.#gone.resolve();
+    this.#options.onDeath({ code, signal, reason });
+  }
+
+  #startFailed(reason: string): VnesError {
+    return hostErrors.create("HOST_START_FAILED", { host: this.#options.name, reason });
+  }
+}
+
+function framed<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw coded(cause);
+  }
+}
+
+function coded(cause: unknown): unknown {
+  return cause instanceof FrameError ? hostErrors.create(cause.code, cause.details) : cause;
+}

@@ -1,0 +1,33 @@
+/** The last lines a process printed, bounded, for the message that says why it died. What is dropped is counted. */
+
+/** A V8 crash report's head and a stack. */
+const KEPT_BYTES = 8 * 1024;
+
+export class OutputTail {
+  #text = "";
+  #dropped = 0;
+
+  push(chunk: Buffer): void {
+    const text = this.#text + chunk.toString("utf8");
+    this.#dropped += Math.max(0, text.length - KEPT_BYTES);
+    this.#text = text.slice(-KEPT_BYTES);
+  }
+
+  get droppedBytes(): number {
+    return this.#dropped;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  /** The line that most likely says why: V8's own last words, otherwise the last one that is not empty. */
+  get lastWords(): string {
+    const lines = this.#text.split("\n").map((line) => line.trim());
+    return (
+      lines.find((line) => /^(FATAL ERROR|#\s+Fatal|Error:)/.test(line)) ??
+      lines.findLast((line) => line !== "") ??
+      ""
+    );
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The host's side of the protocol, called once by the module a host process starts with:
+ *
+ *   const kernel = serveHost((message) => { ...; kernel.send(answer); });
+ *
+ * It imports next to nothing: every module here is on the way of each boot.
+ *
+ * 1. Messages are handled one after the other in the order they were sent; `send` keeps the order too.
+ * 2. When the kernel closes its end or dies, the process exits: nothing outlives the kernel it works for.
+ * 3. A host that cannot follow the protocol exits with code 70; the kernel sees why in its last words.
+ */
+import { Socket } from "node:net";
+import { encodeFrame, FrameReader } from "./frame.ts";
+
+const KERNEL_FD = 3;
+/** `EX_SOFTWARE` of sysexits.h. */
+const EXIT_PROTOCOL = 70;
+/** Repeated from the schemas, which a host does not load; a test compares them. */
+export const SERVED_PROTOCOL_VERSION = 1;
+
+export interface KernelLink {
+  /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`; nothing is sent then. */
+  send(message: unknown): void;
+}
+
+export function serveHost(onMessage: (message: unknown) => void): KernelLink {
+  const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true });
+  const reader = new FrameReader();
+  let greeted = false;
+  const link: KernelLink = { send: (message) => void pipe.write(encodeFrame(message)) };
+  pipe.on("data", (chunk) => {
+    try {
+      for (const message of reader.push(chunk)) {
+        if (greeted) onMessage(message);
+        else greeted = greet(message, link);
+      }
+    } catch (cause) {
+      process.stderr.write(
+        `Error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
+      );
+      process.exit(EXIT_PROTOCOL);
+    }
+  });
+  pipe.on("end", () => process.exit(0));
+  pipe.on("error", () => process.exit(0));
+  return link;
+}
+
+function greet(message: unknown, link: KernelLink): true {
+  const ours = SERVED_PROTOCOL_VERSION;
+  link.send({ hello: { protocol: ours, pid: process.pid } });
+  const theirs = (message as { hello?: { protocol?: unknown } } | null)?.hello?.protocol;
+  if (theirs !== ours) throw new Error(`the kernel speaks protocol ${String(theirs)}, this host ${ours}`);
+  return true;
+}
