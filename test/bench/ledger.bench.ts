@@ -1,0 +1,144 @@
+/** Durable appends through the ledger store, beside what the disk and SQLite give without it. */
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writevSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createHash, randomBytes } from "node:crypto";
+import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { type Bench, type BenchResult, median } from "./result.ts";
+
+/** About what a small turn makes. */
+const RECORD_BYTES = 512;
+const SHARDS = 16;
+const IN_FLIGHT = [1, 64, 256] as const;
+const ROUND_MS = 350;
+/** The three ways take turns, so that a noisy moment does not hit one of them only. */
+const ROUNDS = 3;
+
+const bytes = randomBytes(RECORD_BYTES);
+const hash = createHash("sha256").update(bytes).digest();
+
+export const bench: Bench = {
+  name: "ledger",
+  notMeasured: [
+    "the turn itself: encoding, hashing and the sandbox (see the bench of turns)",
+    "a disk that lies about its cache; recovery; a ledger larger than memory",
+    "what else the event loop could have done: the commit runs on the thread that measures",
+  ],
+  async run() {
+    const directory = mkdtempSync(join(tmpdir(), "vnes-bench-ledger-"));
+    try {
+      const results: BenchResult[] = [];
+      for (const inFlight of IN_FLIGHT) results.push(...(await measure(directory, inFlight)));
+      results.push(await reading(directory));
+      return results;
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+};
+
+async function measure(directory: string, inFlight: number): Promise<BenchResult[]> {
+  const ours: number[] = [];
+  const raw: number[] = [];
+  const sqlite: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(await appendsPerSecond(join(directory, `store-${inFlight}-${round}`), inFlight));
+    raw.push(rawAppends(join(directory, `raw-${inFlight}-${round}`), inFlight));
+    sqlite.push(rawSqlite(join(directory, `sqlite-${inFlight}-${round}`), inFlight));
+  }
+  const value = median(ours);
+  const name = `durable appends of ${RECORD_BYTES} B, ${inFlight} in flight`;
+  return [
+    { name, value, unit: "appends/s", peer: { name: "append + fdatasync", value: median(raw) } },
+    { name, value, unit: "appends/s", peer: { name: "node:sqlite, same groups", value: median(sqlite) } },
+  ];
+}
+
+/** Each of `inFlight` writers appends again as soon as it was answered. */
+async function appendsPerSecond(path: string, inFlight: number): Promise<number> {
+  await using store = await openSqliteLedgerStore({ path });
+  const seqs = new Array<number>(SHARDS).fill(0);
+  const deadline = performance.now() + ROUND_MS;
+  const startedAt = performance.now();
+  let appends = 0;
+  const writer = async (index: number): Promise<void> => {
+    const shard = index % SHARDS;
+    while (performance.now() < deadline) {
+      const expected = seqs[shard] ?? 0;
+      seqs[shard] = expected + 1;
+      await store.append(`bench/${shard}`, expected, [{ bytes, hash }]);
+      appends++;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, (_, index) => writer(index)));
+  return appends / ((performance.now() - startedAt) / 1000);
+}
+
+function rawAppends(path: string, group: number): number {
+  const fd = openSync(path, "a");
+  const record = Buffer.concat([hash, bytes]);
+  const records = Array.from({ length: group }, () => record);
+  try {
+    return ratePerSecond(group, () => {
+      writevSync(fd, records);
+      fdatasyncSync(fd);
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function rawSqlite(path: string, group: number): number {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec(
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000",
+    );
+    db.exec("CREATE TABLE log (id INTEGER PRIMARY KEY, shard INTEGER, hash BLOB, bytes BLOB)");
+    const begin = db.prepare("BEGIN");
+    const insert = db.prepare("INSERT INTO log (shard, hash, bytes) VALUES (?, ?, ?)");
+    const commit = db.prepare("COMMIT");
+    return ratePerSecond(group, () => {
+      begin.run();
+      for (let index = 0; index < group; index++) insert.run(index % SHARDS, hash, bytes);
+      commit.run();
+    });
+  } finally {
+    db.close();
+  }
+}
+
+function ratePerSecond(each: number, work: () => void): number {
+  const startedAt = performance.now();
+  let done = 0;
+  while (performance.now() - startedAt < ROUND_MS) {
+    work();
+    done += each;
+  }
+  return done / ((performance.now() - startedAt) / 1000);
+}
+
+/** What recovery reads: pages of one shard, from first to last. */
+async function reading(directory: string): Promise<BenchResult> {
+  const records = 50_000;
+  const page = 1_000;
+  await using store = await openSqliteLedgerStore({ path: join(directory, "reading") });
+  for (let seq = 0; seq < records; seq += page) {
+    await store.append(
+      "bench/0",
+      seq,
+      Array.from({ length: page }, () => ({ bytes, hash })),
+    );
+  }
+  const startedAt = performance.now();
+  let read = 0;
+  for (let from = 1; from <= records; from += page) read += (await store.read("bench/0", from, page)).length;
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (read !== records) throw new Error(`read ${read} of ${records} records`);
+  return {
+    name: `records of ${RECORD_BYTES} B read back in pages of ${page}`,
+    value: read / seconds,
+    unit: "records/s",
+  };
+}

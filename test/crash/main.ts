@@ -1,0 +1,63 @@
+/** `npm run crash -- --kills N [--mutant NAME|all|none] [--seed S] [--keep]`: does what was acknowledged survive, once? */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { MUTANTS } from "./mutants.ts";
+import { ensureStrace } from "./power-cut/recorder.ts";
+import { type CrashReport, forget, runCrash } from "./run.ts";
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: "string", default: "20" },
+    mutant: { type: "string", default: "none" },
+    seed: { type: "string" },
+    keep: { type: "boolean", default: false },
+  },
+});
+const kills = Number(values.kills);
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const known = MUTANTS.map(({ name }) => name);
+const wanted =
+  values.mutant === "all" ? [undefined, ...known] : [values.mutant === "none" ? undefined : values.mutant];
+if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed))
+  usage("--kills and --seed take whole numbers");
+for (const name of wanted)
+  if (name !== undefined && !known.includes(name)) usage(`no mutant is called ${name}`);
+ensureStrace();
+
+const failed: string[] = [];
+for (const mutant of wanted) {
+  const directory = mkdtempSync(join(tmpdir(), "vnes-crash-"));
+  const name = mutant ?? "the node as it is";
+  console.log(`${name}: up to ${kills} kills, seed ${seed}, in ${directory}`);
+  const say = (line: string): void => console.log(`  ${line}`);
+  const report = await runCrash({ kills, seed, directory, say, ...(mutant === undefined ? {} : { mutant }) });
+  console.log(`  ${summary(report)}`);
+  if (report.problem !== undefined) console.log(`  found: ${report.problem}`);
+  const held = report.problem === undefined;
+  if (mutant === undefined ? !held : held) failed.push(name);
+  if (mutant === undefined && held && report.underLoad === 0) failed.push("no kill came under load");
+  if (mutant !== undefined) console.log(held ? `  NOT noticed: ${mutant}` : `  noticed: ${mutant}`);
+  if (!values.keep && (held || mutant !== undefined)) forget(directory);
+}
+const again = `npm run crash -- --kills ${kills} --mutant ${values.mutant} --seed ${seed}`;
+console.log(
+  failed.length === 0
+    ? `crash: PASS, ${wanted.length} run${wanted.length === 1 ? "" : "s"} of up to ${kills} kills: nothing acknowledged was lost or doubled${wanted.length > 1 ? ", every mutant was noticed" : ""}`
+    : `crash: FAIL: ${failed.join(", ")}; again: ${again}`,
+);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+function summary(report: CrashReport): string {
+  const { powerCuts, underLoad, whileBooting, fewestInFlight, sent, acknowledged, lostChanges } = report;
+  const fewest = Number.isFinite(fewestInFlight) ? `, at least ${fewestInFlight} in flight` : "";
+  return `${report.kills} kills (${powerCuts} power cuts, which took back ${lostChanges} changes; ${underLoad} under load${fewest}; ${whileBooting} while booting); ${sent} calls sent, ${acknowledged} acknowledged`;
+}
+
+function usage(problem: string): never {
+  console.error(
+    `${problem}\nusage: npm run crash -- --kills N [--mutant ${known.join("|")}|all|none] [--seed S] [--keep]`,
+  );
+  process.exit(2);
+}

@@ -1,0 +1,186 @@
+/**
+ * One crash run: kill, restart on the same data, compare; again and again.
+ *
+ * R1. After every restart the round before is compared, and every round again at the end.
+ * R2. A round that is not whole gets time to become so: effects under way are released again after a restart.
+ * R3. Anything counted twice, never sent, or missing for good ends the run.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SeededRandom } from "@vnes/driver-memory";
+import { Acknowledgements } from "./acknowledgements.ts";
+import type { Control, Reply } from "./control.ts";
+import { judgeRound, type RoundCounts } from "./counts.ts";
+import { CrashNode } from "./crash-node.ts";
+import { type Kill, planKills } from "./kill-plan.ts";
+import { startLoad } from "./load.ts";
+
+/** Calls of one round at most: the ledger has no snapshots yet, and each restart reads all of it. */
+const ROUND_CALLS = 2_000;
+/** For effects of the last round to arrive after a restart. */
+const QUIET_TIMEOUT_MS = 20_000;
+/** Fewer in flight at the kill make the round a weak one; it is counted apart. */
+const MIN_IN_FLIGHT = 64;
+
+export interface CrashReport {
+  readonly kills: number;
+  readonly powerCuts: number;
+  /** Kills with at least 64 calls without an answer. */
+  readonly underLoad: number;
+  readonly whileBooting: number;
+  readonly fewestInFlight: number;
+  readonly sent: number;
+  readonly acknowledged: number;
+  /** Changes of files that power cuts took back. */
+  readonly lostChanges: number;
+  /** Undefined: everything held. */
+  readonly problem: string | undefined;
+}
+
+export interface CrashOptions {
+  readonly kills: number;
+  readonly seed: number;
+  readonly directory: string;
+  readonly mutant?: string;
+  say(line: string): void;
+}
+
+export async function runCrash(options: CrashOptions): Promise<CrashReport> {
+  const { kills, seed, directory, mutant, say } = options;
+  const random = new SeededRandom(seed);
+  const node = new CrashNode(directory, mutant);
+  const tally = {
+    kills: 0,
+    powerCuts: 0,
+    underLoad: 0,
+    whileBooting: 0,
+    fewestInFlight: Infinity,
+    lostChanges: 0,
+  };
+  using record = new Acknowledgements(join(directory, "acknowledgements.log"));
+  const rounds: string[] = [];
+  let problem: string | undefined;
+  try {
+    node.prepare();
+    for (const kill of planKills(kills, random)) {
+      const round = `r${kill.number}`;
+      const done = await killOnce(node, record, kill, rounds.at(-1), round);
+      problem = done.problem;
+      if (problem === undefined) {
+        const lost = await node.end(kill.lucky ? () => random.below(2) === 0 : () => false);
+        tally.lostChanges += lost;
+        say(
+          `${describe(kill)}: ${done.inFlight} in flight, ${record.round(round).acknowledged.size} acknowledged, ${lost} changes lost`,
+        );
+      }
+      tally.kills++;
+      if (kill.way === "powerCut") tally.powerCuts++;
+      if (done.inFlight >= MIN_IN_FLIGHT) tally.underLoad++;
+      if (kill.moment.after === "boot") tally.whileBooting++;
+      else tally.fewestInFlight = Math.min(tally.fewestInFlight, done.inFlight);
+      if (problem !== undefined) break;
+      if (kill.moment.after !== "boot") rounds.push(round);
+    }
+    problem ??= await compareAll(node, record, rounds);
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error);
+  } finally {
+    await node.end(() => false);
+  }
+  return { ...tally, ...record.totals, problem };
+}
+
+async function killOnce(
+  node: CrashNode,
+  record: Acknowledgements,
+  kill: Kill,
+  before: string | undefined,
+  round: string,
+): Promise<{ readonly inFlight: number; readonly problem: string | undefined }> {
+  node.start(kill.way);
+  if (kill.moment.after === "boot") {
+    await sleep(kill.moment.ms);
+    return { inFlight: 0, problem: undefined };
+  }
+  const control = await node.ready();
+  const problem = before === undefined ? undefined : await compareRound(control, record, before);
+  if (problem !== undefined) return { inFlight: 0, problem };
+  const load = startLoad(control, record, round, ROUND_CALLS);
+  if (kill.moment.after === "acknowledgements") await load.acknowledgedAtLeast(kill.moment.count);
+  else await sleep(kill.moment.ms);
+  const { inFlight } = load;
+  if (inFlight === 0) {
+    const refused = JSON.stringify(Object.fromEntries(load.refused));
+    return { inFlight, problem: `nothing was in flight at the kill; refused: ${refused}\n${node.logTail()}` };
+  }
+  return { inFlight, problem: undefined };
+}
+
+async function compareAll(
+  node: CrashNode,
+  record: Acknowledgements,
+  rounds: readonly string[],
+): Promise<string | undefined> {
+  node.start("kill");
+  const control = await node.ready();
+  for (const round of rounds) {
+    const problem = await compareRound(control, record, round);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** Waits until the round is whole. Returns what is wrong with it otherwise. */
+async function compareRound(
+  control: Control,
+  record: Acknowledgements,
+  round: string,
+): Promise<string | undefined> {
+  const deadline = performance.now() + QUIET_TIMEOUT_MS;
+  let last = "";
+  do {
+    const [tally, intake] = await Promise.all([
+      control.call("crash.tally", "counts", { round }, QUIET_TIMEOUT_MS),
+      control.call("crash.intake", "counts", { round }, QUIET_TIMEOUT_MS),
+    ]);
+    const counts = countsOf(tally, intake);
+    if (typeof counts === "string") last = counts;
+    else {
+      const { wrong, missing } = judgeRound(record.round(round), counts);
+      if (wrong.length > 0) return some(wrong);
+      if (missing.length === 0) return undefined;
+      last = some(missing);
+    }
+    await sleep(20);
+  } while (performance.now() < deadline && control.isOpen);
+  return `${last} (after ${QUIET_TIMEOUT_MS} ms of waiting)`;
+}
+
+function countsOf(tally: Reply, intake: Reply): RoundCounts | string {
+  if (!tally.ok) return `crash.tally does not answer: ${tally.code} ${tally.message}`;
+  if (!intake.ok) return `crash.intake does not answer: ${intake.code} ${intake.message}`;
+  return {
+    ...(tally.value as Pick<RoundCounts, "topic" | "call">),
+    ...(intake.value as Pick<RoundCounts, "own" | "noted">),
+  };
+}
+
+function some(problems: readonly string[]): string {
+  const shown = problems.slice(0, 3).join("; ");
+  return problems.length > 3 ? `${shown}; and ${problems.length - 3} more` : shown;
+}
+
+function describe({ number, way, moment }: Kill): string {
+  const when =
+    moment.after === "acknowledgements"
+      ? `at acknowledgement ${moment.count}`
+      : moment.after === "boot"
+        ? `${moment.ms} ms into the boot`
+        : `${moment.ms} ms into the load`;
+  return `${number} ${way === "powerCut" ? "power cut" : "kill -9"} ${when}`;
+}
+
+export function forget(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
