@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createHash, randomBytes } from "node:crypto";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
-import { type Bench, type BenchResult, median } from "./result.ts";
+import { type BenchResult, median } from "./result.ts";
 
 /** About what a small turn makes. */
 const RECORD_BYTES = 512;
@@ -18,25 +18,25 @@ const ROUNDS = 3;
 const bytes = randomBytes(RECORD_BYTES);
 const hash = createHash("sha256").update(bytes).digest();
 
-export const bench: Bench = {
-  name: "ledger",
-  notMeasured: [
-    "the turn itself: encoding, hashing and the sandbox (see the bench of turns)",
-    "a disk that lies about its cache; recovery; a ledger larger than memory",
-    "what else the event loop could have done: the commit runs on the thread that measures",
-  ],
-  async run() {
-    const directory = mkdtempSync(join(tmpdir(), "vnes-bench-ledger-"));
-    try {
-      const results: BenchResult[] = [];
-      for (const inFlight of IN_FLIGHT) results.push(...(await measure(directory, inFlight)));
-      results.push(await reading(directory));
-      return results;
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  },
-};
+export const name = "ledger";
+
+export const notMeasured: readonly string[] = [
+  "the turn itself: encoding, hashing and the sandbox (see the bench of turns)",
+  "a disk that lies about its cache; recovery; a ledger larger than memory",
+  "what else the event loop could have done: the commit runs on the thread that measures",
+];
+
+export async function run(): Promise<readonly BenchResult[]> {
+  const directory = mkdtempSync(join(tmpdir(), "vnes-bench-ledger-"));
+  try {
+    const results: BenchResult[] = [];
+    for (const inFlight of IN_FLIGHT) results.push(...(await measure(directory, inFlight)));
+    results.push(await reading(directory));
+    return results;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 async function measure(directory: string, inFlight: number): Promise<BenchResult[]> {
   const ours: number[] = [];
@@ -48,10 +48,10 @@ async function measure(directory: string, inFlight: number): Promise<BenchResult
     sqlite.push(rawSqlite(join(directory, `sqlite-${inFlight}-${round}`), inFlight));
   }
   const value = median(ours);
-  const name = `durable appends of ${RECORD_BYTES} B, ${inFlight} in flight`;
+  const metric = `durable appends of ${RECORD_BYTES} B, ${inFlight} in flight`;
   return [
-    { name, value, unit: "appends/s", peer: { name: "append + fdatasync", value: median(raw) } },
-    { name, value, unit: "appends/s", peer: { name: "node:sqlite, same groups", value: median(sqlite) } },
+    { metric, value, unit: "appends/s", peer: { name: "append + fdatasync", value: median(raw) } },
+    { metric, value, unit: "appends/s", peer: { name: "node:sqlite, same groups", value: median(sqlite) } },
   ];
 }
 
@@ -137,7 +137,7 @@ async function reading(directory: string): Promise<BenchResult> {
   const seconds = (performance.now() - startedAt) / 1000;
   if (read !== records) throw new Error(`read ${read} of ${records} records`);
   return {
-    name: `records of ${RECORD_BYTES} B read back in pages of ${page}`,
+    metric: `records of ${RECORD_BYTES} B read back in pages of ${page}`,
     value: read / seconds,
     unit: "records/s",
   };

@@ -41,7 +41,7 @@ const broken: string[] = [];
 for (const bench of benches) {
   try {
     const results = await bench.run();
-    report.push({ bench: bench.name, results, notMeasured: bench.notMeasured });
+    report.push({ bench: bench.name, results, notMeasured: bench.notMeasured ?? [] });
     print(bench, results);
   } catch (error) {
     broken.push(bench.name);
@@ -51,7 +51,7 @@ for (const bench of benches) {
 
 const figures = report.flatMap(({ results }) => results);
 const targets = figures.filter(({ target }) => target !== undefined);
-const missed = targets.filter(({ target }) => target?.holds === false);
+const missed = targets.filter(({ target }) => target?.pass === false);
 const file = join(root, "bench-results", `${new Date().toISOString().replaceAll(":", "-")}.json`);
 mkdirSync(join(root, "bench-results"), { recursive: true });
 writeFileSync(
@@ -62,7 +62,7 @@ console.log(`written to ${file}`);
 
 const held = figures.length > 0 && missed.length === 0 && broken.length === 0;
 const counted = `${figures.length} figures, ${targets.length - missed.length} of ${targets.length} targets met`;
-const faults = [...broken.map((name) => `${name} did not run`), ...missed.map(({ name }) => name)];
+const faults = [...broken.map((name) => `${name} did not run`), ...missed.map(({ metric }) => metric)];
 console.log(
   held
     ? `bench: PASS, ${counted}`
@@ -74,22 +74,23 @@ async function loadBenches(): Promise<Bench[]> {
   const files = readdirSync(here).filter((name) => name.endsWith(".bench.ts"));
   const found: Bench[] = [];
   for (const name of files.sort()) {
-    const module = (await import(join(here, name))) as { readonly bench?: Bench };
-    if (module.bench === undefined) throw new Error(`${name} exports no bench`);
-    found.push(module.bench);
+    const module = (await import(join(here, name))) as Partial<Bench>;
+    if (module.name === undefined || module.run === undefined)
+      throw new Error(`${name} exports no name or no run`);
+    found.push(module as Bench);
   }
   return found;
 }
 
-function print({ name, notMeasured }: Bench, results: readonly BenchResult[]): void {
+function print({ name, notMeasured = [] }: Bench, results: readonly BenchResult[]): void {
   const rows = results.map((result) => [
-    result.name,
+    result.metric,
     `${show(result.value)} ${result.unit}`,
     result.peer === undefined ? "" : `${show(result.peer.value)} ${result.unit} (${result.peer.name})`,
     result.peer === undefined ? "" : `${show(result.value / result.peer.value)}x`,
     result.target === undefined
       ? "no target"
-      : `${result.target.holds ? "pass" : "FAIL"}: ${result.target.text}`,
+      : `${result.target.pass ? "pass" : "FAIL"}: ${result.target.text}`,
   ]);
   const table = [["", "measured", "beside", "ratio", "target"], ...rows];
   const widths =

@@ -1,21 +1,21 @@
-/** What a benchmark module exports, and what one figure says. Modules are `test/bench/*.bench.ts`. */
+/** What a benchmark module (`test/bench/*.bench.ts`) exports, each by its name, and what one figure says. */
 
 export interface BenchResult {
   /** What was measured: `durable appends, 64 in flight`. */
-  readonly name: string;
+  readonly metric: string;
   readonly value: number;
   readonly unit: string;
   /** The same work without us, or the limit of the machine, from the same run and in the same unit. */
   readonly peer?: { readonly name: string; readonly value: number };
   /** Absent: there is no target for it. */
-  readonly target?: { readonly text: string; readonly holds: boolean };
+  readonly target?: { readonly text: string; readonly pass: boolean };
 }
 
 export interface Bench {
   /** What `npm run bench -- NAME` selects. */
   readonly name: string;
   /** One sentence each: what a reader might think was measured, and was not. */
-  readonly notMeasured: readonly string[];
+  readonly notMeasured?: readonly string[];
   run(): Promise<readonly BenchResult[]>;
 }
 
@@ -24,16 +24,16 @@ export function atLeast(
   value: number,
   limit: number,
   unit: string,
-): { readonly text: string; readonly holds: boolean } {
-  return { text: `at least ${show(limit)} ${unit}`, holds: value >= limit };
+): { readonly text: string; readonly pass: boolean } {
+  return { text: `at least ${show(limit)} ${unit}`, pass: value >= limit };
 }
 
 export function atMost(
   value: number,
   limit: number,
   unit: string,
-): { readonly text: string; readonly holds: boolean } {
-  return { text: `at most ${show(limit)} ${unit}`, holds: value <= limit };
+): { readonly text: string; readonly pass: boolean } {
+  return { text: `at most ${show(limit)} ${unit}`, pass: value <= limit };
 }
 
 export function median(values: readonly number[]): number {
