@@ -158,14 +158,26 @@ test("timers fire once, at their last setting, unless cancelled; overdue ones fi
   after.clock.advance(0);
   await after.settle();
   const at = t0 + 530;
-  assert.deepEqual(fired(after.shard.state.keys.keys()).slice(2), [`n/fired/f/${at}`, `n/fired/d/${at}`, `n/fired/e/${at}`]);
+  assert.deepEqual(fired(after.shard.state.keys.keys()).slice(2), [
+    `n/fired/f/${at}`,
+    `n/fired/d/${at}`,
+    `n/fired/e/${at}`,
+  ]);
 });
 
 test("a second answer to a call that has ended is dropped and counted", async () => {
   const h = await openHarness({});
   await Promise.all([h.shard.start(null), h.settle()]);
   const callId = "test.counter/0:1:0";
-  const pending = { callId, tag: "t", context: null, capability: "test.other", method: "m", input: null, depth: 0 };
+  const pending = {
+    callId,
+    tag: "t",
+    context: null,
+    capability: "test.other",
+    method: "m",
+    input: null,
+    depth: 0,
+  };
   h.shard.state.pending.set(callId, { ...pending, deadlineAt: h.clock.now() + 40 });
   const answer = { ok: true, value: 1 } as const;
   h.shard.receiveValue("device", { kind: "answer", callId, tag: "t", context: null, answer });

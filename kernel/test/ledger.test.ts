@@ -48,7 +48,8 @@ test("an effect id survives being written down, and nothing else parses", () => 
       assert.deepEqual(parseEffectId(formatEffectId(id)), id);
     }),
   );
-  for (const text of ["", "a", "a:1", "a:b:1", ":1:1", "a:-1:0", "a:1:1:1"]) assert.equal(parseEffectId(text), undefined);
+  for (const text of ["", "a", "a:1", "a:b:1", ":1:1", "a:-1:0", "a:1:1:1"])
+    assert.equal(parseEffectId(text), undefined);
 });
 
 test("a watermark covers exactly what is not later than it", () => {
@@ -76,12 +77,17 @@ test("any changed byte, hash, order or shard breaks the chain", () => {
   assert.throws(() => walk("b/0", records, hashes), broken);
   assert.throws(() => walk("a/0", [records[1], records[0], records[2]] as Uint8Array[], hashes), broken);
   fc.assert(
-    fc.property(fc.nat({ max: 2 }), fc.nat({ max: 10_000 }), fc.integer({ min: 1, max: 255 }), (at, place, flip) => {
-      const bytes = records.map((one) => Uint8Array.from(one));
-      const target = bytes[at] as Uint8Array;
-      target[place % target.length] = (target[place % target.length] as number) ^ flip;
-      assert.throws(() => walk("a/0", bytes, hashes), broken);
-    }),
+    fc.property(
+      fc.nat({ max: 2 }),
+      fc.nat({ max: 10_000 }),
+      fc.integer({ min: 1, max: 255 }),
+      (at, place, flip) => {
+        const bytes = records.map((one) => Uint8Array.from(one));
+        const target = bytes[at] as Uint8Array;
+        target[place % target.length] = (target[place % target.length] as number) ^ flip;
+        assert.throws(() => walk("a/0", bytes, hashes), broken);
+      },
+    ),
   );
 });
 
@@ -89,7 +95,13 @@ test("a record reads back as it was written, and other bytes are refused by name
   const record = turn(7, [{ do: "write", key: "k", value: { deep: [1, "x", null] } }]);
   assert.deepEqual(decodeRecord("a/0", 7, encodeRecord(record)), record);
   const text = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-  for (const bytes of [text({}), text(null), text({ ...record, v: 2 }), text({ ...record, seq: 8 }), Uint8Array.of(255)]) {
+  for (const bytes of [
+    text({}),
+    text(null),
+    text({ ...record, v: 2 }),
+    text({ ...record, seq: 8 }),
+    Uint8Array.of(255),
+  ]) {
     assert.throws(() => decodeRecord("a/0", 7, bytes), { code: "LEDGER_RECORD_INVALID" });
   }
 });
@@ -158,7 +170,15 @@ test("recovery releases again what was not confirmed, and only that", () => {
 
 test("an answer ends the pending call it names, a timer that fired is gone unless set again (L3)", () => {
   const state = emptyShard("a/0");
-  const call = { do: "call", tag: "t", capability: "c", method: "m", input: 1, context: 2, timeoutMs: 5 } as const;
+  const call = {
+    do: "call",
+    tag: "t",
+    capability: "c",
+    method: "m",
+    input: 1,
+    context: 2,
+    timeoutMs: 5,
+  } as const;
   applyRecord(state, turn(1, [call, { do: "setTimer", id: "x", at: 9, payload: null }]));
   assert.deepEqual([...state.pending.keys()], ["a/0:1:0"]);
   const answer = { ok: true, value: 3 } as const;

@@ -1,6 +1,12 @@
 /** One capsule shard on memory drivers, with a hand-written bundle: for tests of the loop alone. */
 import { createHash } from "node:crypto";
-import { LedgerMemory, MemoryClock, MemoryLedgerStore, MemorySandbox, SeededRandom } from "@vnes/driver-memory";
+import {
+  LedgerMemory,
+  MemoryClock,
+  MemoryLedgerStore,
+  MemorySandbox,
+  SeededRandom,
+} from "@vnes/driver-memory";
 import type { Effect, Json, Manifest, TurnRequest, TurnResult } from "@vnes/schemas";
 import { CapsuleShard } from "../src/runtime/capsule-shard.ts";
 import { Counters } from "../src/runtime/counters.ts";
@@ -36,10 +42,17 @@ export function counterBundle(): { deliver(request: TurnRequest): TurnResult; re
   const effectsOf = (request: TurnRequest): Effect[] | string[] => {
     const { delivery } = request;
     for (const [key, value] of request.keys ?? []) cache.set(key, value);
-    if (delivery.kind === "timer") return [{ do: "write", key: `n/fired/${delivery.id}/${request.at}`, value: 1 }];
+    if (delivery.kind === "timer")
+      return [{ do: "write", key: `n/fired/${delivery.id}/${request.at}`, value: 1 }];
     if (delivery.kind !== "call") return [];
-    const input = delivery.input as { key: string; forbidden?: boolean; set?: [id: string, at: number]; cancel?: string };
-    if (input.set !== undefined) return [{ do: "setTimer", id: input.set[0], at: input.set[1], payload: null }];
+    const input = delivery.input as {
+      key: string;
+      forbidden?: boolean;
+      set?: [id: string, at: number];
+      cancel?: string;
+    };
+    if (input.set !== undefined)
+      return [{ do: "setTimer", id: input.set[0], at: input.set[1], payload: null }];
     if (input.cancel !== undefined) return [{ do: "cancelTimer", id: input.cancel }];
     const key = `n/${input.key}`;
     if (!cache.has(key)) return [key];
@@ -59,7 +72,8 @@ export function counterBundle(): { deliver(request: TurnRequest): TurnResult; re
     deliver: (request) => {
       const effects = effectsOf(request);
       const { turn } = request;
-      if (typeof effects[0] === "string") return { turn, kind: "needKeys", keys: effects as string[], ranges: [] };
+      if (typeof effects[0] === "string")
+        return { turn, kind: "needKeys", keys: effects as string[], ranges: [] };
       return { turn, kind: "done", effects: effects as Effect[] };
     },
   };
@@ -137,14 +151,23 @@ export async function openHarness(options: {
     answers: () =>
       new Map(
         released.flatMap(({ entry: { effect } }) =>
-          effect.do === "answer" ? [[effect.callId, effect.answer.ok ? effect.answer.value : effect.answer.code]] : [],
+          effect.do === "answer"
+            ? [[effect.callId, effect.answer.ok ? effect.answer.value : effect.answer.code]]
+            : [],
         ),
       ),
     call: (n, input) => {
       const source = { shard: "test.caller/0", seq: n, index: 0 };
       const callId = `test.caller/0:${n}:0`;
       const deadlineAt = clock.now() + 1_000;
-      const call = { kind: "call", callId, capability: "test.count", method: "add", input, deadlineAt } as const;
+      const call = {
+        kind: "call",
+        callId,
+        capability: "test.count",
+        method: "add",
+        input,
+        deadlineAt,
+      } as const;
       return shard.receive(source, 1, { ...call, caller: "test.caller" }, () => {});
     },
     settle: async () => {
