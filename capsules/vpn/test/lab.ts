@@ -1,0 +1,467 @@
+/**
+ * A gateway node and a client node in one process, with their real capsules, a clock moved by hand and a transport that
+ * obeys `vpn.transport` and `vpn.channel.v1`. What a node keeps (keys, timers, calls, exactly-once events) survives its
+ * restart; what a driver knew does not. Everything that may go wrong goes wrong by seed, and every turn's effects are
+ * checked against the manifests and schemas as the kernel checks them.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import type { Answer, Capsule, Delivery, Effect, Json, JsonObject } from "@vnes/sdk";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+
+const CAPSULES = new URL("../../", import.meta.url);
+const ajv = new Ajv2020({ strict: false, allErrors: false });
+
+export interface Spec {
+  readonly id: string;
+  readonly owns: readonly string[];
+  readonly provides: readonly string[];
+  readonly requires: readonly string[];
+  readonly publishes: readonly string[];
+  readonly subscribes: readonly string[];
+  readonly methods: ReadonlyMap<
+    string,
+    { input: ValidateFunction; output: ValidateFunction; effect: string }
+  >;
+  readonly topics: ReadonlyMap<string, ValidateFunction>;
+}
+
+function readJson(url: URL): JsonObject {
+  return JSON.parse(readFileSync(url, "utf8")) as JsonObject;
+}
+
+/** Manifest, methods and topics of a capsule directory, as the kernel would read them. */
+export function readSpec(directory: string, topics: readonly string[] = []): Spec {
+  const root = new URL(`${directory}/`, CAPSULES);
+  // biome-ignore lint/suspicious/noExplicitAny: the manifest's own schema is tested elsewhere
+  const manifest = readJson(new URL("manifest.json", root)) as any;
+  const defs = readJson(new URL("spec/schema.json", root))["$defs"] as JsonObject;
+  const methods = new Map<string, { input: ValidateFunction; output: ValidateFunction; effect: string }>();
+  for (const name of Object.keys(defs)) {
+    if (!name.endsWith(".input")) continue;
+    const method = name.slice(0, -".input".length);
+    const input = defs[name] as JsonObject;
+    const output = defs[`${method}.output`] as JsonObject;
+    methods.set(method, {
+      input: ajv.compile({ ...input, $defs: defs }),
+      output: ajv.compile({ ...output, $defs: defs }),
+      effect: String(input["x_effect"] ?? "at_most_once"),
+    });
+  }
+  const compiled = topics.map((topic) => {
+    const definition = readJson(new URL(`spec/topics/${topic}.json`, root));
+    assert.equal(definition["owner"], manifest.id);
+    return [topic, ajv.compile({ anyOf: definition["schemas"] })] as const;
+  });
+  return {
+    id: manifest.id,
+    owns: manifest.state?.owns ?? [],
+    provides: manifest.capabilities.provides,
+    requires: manifest.capabilities.requires ?? [],
+    publishes: manifest.bus?.publishes ?? [],
+    subscribes: manifest.bus?.subscribes ?? [],
+    methods,
+    topics: new Map(compiled),
+  };
+}
+
+export const SPECS = {
+  session: readSpec("vpn/session", ["vpn.session.v1"]),
+  gateway: readSpec("vpn/gateway"),
+  client: readSpec("vpn/client", ["vpn.client.v1"]),
+  transport: readSpec("vpn/transport", ["vpn.channel.v1"]),
+};
+
+const METHODS = new Map(Object.values(SPECS).flatMap((spec) => [...spec.methods]));
+const TOPICS = new Map(Object.values(SPECS).flatMap((spec) => [...spec.topics]));
+
+function mustFit(validate: ValidateFunction | undefined, value: unknown, what: string): void {
+  assert.ok(validate, `${what}: no schema`);
+  if (!validate(value)) {
+    assert.fail(`${what}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(value)}`);
+  }
+}
+
+/** mulberry32: a seed says everything that will go wrong. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export interface Faults {
+  /** Chances, 0 to 1, of each frame or each event of the transport. */
+  frameLost: number;
+  frameTwice: number;
+  frameLate: number;
+  eventLost: number;
+  eventTwice: number;
+  /** Name of a node that no frame reaches. */
+  deafNode: string | null;
+}
+
+export const NO_FAULTS: Readonly<Faults> = {
+  frameLost: 0,
+  frameTwice: 0,
+  frameLate: 0,
+  eventLost: 0,
+  eventTwice: 0,
+  deafNode: null,
+};
+
+interface Task {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+/** Time moved by hand; what is due at the same millisecond runs in the order it was asked for. */
+export class Lab {
+  now = 1_000_000;
+  readonly random: () => number;
+  readonly faults: Faults = { ...NO_FAULTS };
+  readonly #queue: Task[] = [];
+  #order = 0;
+  #ids = 0;
+
+  constructor(seed: number) {
+    this.random = seeded(seed);
+  }
+
+  after(ms: number, run: () => void): void {
+    this.#queue.push({ at: this.now + ms, order: this.#order++, run });
+  }
+
+  advance(ms: number): void {
+    const until = this.now + ms;
+    for (;;) {
+      let next: Task | undefined;
+      for (const task of this.#queue) {
+        if (task.at > until) continue;
+        if (!next || task.at < next.at || (task.at === next.at && task.order < next.order)) next = task;
+      }
+      if (!next) break;
+      this.#queue.splice(this.#queue.indexOf(next), 1);
+      this.now = Math.max(this.now, next.at);
+      next.run();
+    }
+    this.now = until;
+  }
+
+  /** Moves time on until `holds`, at most `ms`; whether it did. */
+  until(holds: () => boolean, ms: number): boolean {
+    for (let waited = 0; waited < ms && !holds(); waited += 10) this.advance(10);
+    return holds();
+  }
+
+  hex(digits: number): string {
+    let text = (this.#ids++).toString(16).padStart(6, "0");
+    while (text.length < digits) text += Math.floor(this.random() * 16).toString(16);
+    return text.slice(0, digits);
+  }
+
+  chance(share: number): boolean {
+    return share > 0 && this.random() < share;
+  }
+}
+
+interface Running {
+  readonly spec: Spec;
+  readonly capsule: Capsule;
+  readonly config: Json;
+  readonly keys: Map<string, Json>;
+  readonly timers: Map<string, { at: number; payload: Json; order: number }>;
+  started: boolean;
+  turns: number;
+}
+
+interface OpenCall {
+  readonly callId: string;
+  readonly from: Running | "control";
+  readonly tag: string;
+  readonly context: Json;
+  readonly capability: string;
+  readonly method: string;
+  readonly input: Json;
+  readonly deadlineAt: number;
+  readonly onAnswer?: (answer: Answer) => void;
+}
+
+export interface Driver {
+  call(method: string, input: JsonObject, answer: (answer: Answer) => void): void;
+  stop(): void;
+}
+
+export type Published = { readonly topic: string; readonly key: string; readonly event: JsonObject };
+
+export class Node {
+  readonly published: Published[] = [];
+  up = false;
+  boots = 0;
+  readonly #running: Running[] = [];
+  readonly #open = new Map<string, OpenCall>();
+  /** Deliveries a ledger would still hold after a crash. */
+  readonly #durable = new Set<() => void>();
+  #driver: Driver | undefined;
+  readonly lab: Lab;
+  readonly name: string;
+  readonly #makeDriver: (node: Node) => Driver;
+
+  constructor(lab: Lab, name: string, makeDriver: (node: Node) => Driver) {
+    this.lab = lab;
+    this.name = name;
+    this.#makeDriver = makeDriver;
+  }
+
+  add(spec: Spec, capsule: Capsule, config: Json): void {
+    // One definition serves every lab of the process; what it cached belongs to the last one.
+    capsule.reset();
+    this.#running.push({
+      spec,
+      capsule,
+      config,
+      keys: new Map(),
+      timers: new Map(),
+      started: false,
+      turns: 0,
+    });
+  }
+
+  keysOf(id: string): ReadonlyMap<string, Json> {
+    return this.#of(id).keys;
+  }
+
+  boot(): void {
+    assert.ok(!this.up);
+    this.up = true;
+    this.boots++;
+    this.#driver = this.#makeDriver(this);
+    const before = [...this.#open.values()];
+    for (const running of this.#running) {
+      const resumed = running.started;
+      running.started = true;
+      this.#turn(running, { kind: "start", config: running.config, resumed });
+    }
+    // As recovery does: what was asked of the driver and not answered is dropped or applied again.
+    for (const call of before) {
+      if (call.capability !== "vpn.transport") continue;
+      if (METHODS.get(`vpn.transport.${call.method}`)?.effect === "idempotent") this.#askDriver(call);
+      else {
+        const message = "the node restarted";
+        this.#end(call.callId, { ok: false, code: "CALL_DROPPED_ON_RECOVERY", message });
+      }
+    }
+    for (const deliver of this.#durable) this.#soon(deliver);
+    for (const running of this.#running) for (const id of running.timers.keys()) this.#armTimer(running, id);
+  }
+
+  kill(): void {
+    assert.ok(this.up);
+    this.up = false;
+    this.#driver?.stop();
+    for (const running of this.#running) running.capsule.reset();
+  }
+
+  restart(downMs: number): void {
+    this.kill();
+    this.lab.advance(downMs);
+    this.boot();
+  }
+
+  /** Something the driver says: lost, doubled and forgotten as an at-most-once event is. */
+  report(event: JsonObject): void {
+    mustFit(TOPICS.get("vpn.channel.v1"), event, "vpn.channel.v1");
+    if (!this.up || this.lab.chance(this.lab.faults.eventLost)) return;
+    const times = this.lab.chance(this.lab.faults.eventTwice) ? 2 : 1;
+    const boots = this.boots;
+    for (let time = 0; time < times; time++) {
+      for (const running of this.#running) {
+        if (!running.spec.subscribes.includes("vpn.channel.v1")) continue;
+        this.lab.after(0, () => {
+          if (!this.up || boots !== this.boots) return;
+          const key = String(event["peer"]);
+          const topic = "vpn.channel.v1";
+          this.#turn(running, { kind: "event", topic, partition: 0, seq: null, key, event });
+        });
+      }
+    }
+  }
+
+  /** What a person at the command line does; time moves until the answer is there. */
+  ask(capability: string, method: string, input: Json): Answer {
+    let answered: Answer | undefined;
+    const onAnswer = (answer: Answer): void => {
+      answered = answer;
+    };
+    this.#call("control", { capability, method, input, tag: "", context: null, timeoutMs: 5000 }, onAnswer);
+    assert.ok(this.lab.until(() => answered !== undefined, 6000));
+    return answered as Answer;
+  }
+
+  value(capability: string, method: string, input: Json): JsonObject {
+    const answer = this.ask(capability, method, input);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return answer.value as JsonObject;
+  }
+
+  #of(id: string): Running {
+    const found = this.#running.find((running) => running.spec.id === id);
+    assert.ok(found, id);
+    return found;
+  }
+
+  #soon(deliver: () => void): void {
+    this.#durable.add(deliver);
+    const boots = this.boots;
+    this.lab.after(0, () => {
+      if (!this.up || boots !== this.boots || !this.#durable.delete(deliver)) return;
+      deliver();
+    });
+  }
+
+  #turn(running: Running, delivery: Delivery): void {
+    // Sometimes with its cache, sometimes as in a fresh isolate: no turn may tell the difference.
+    if (this.lab.chance(0.5)) running.capsule.reset();
+    running.turns++;
+    const request = { turn: running.turns, at: this.lab.now, seed: this.lab.hex(16), delivery };
+    let result = running.capsule.deliver(request);
+    while (result.kind === "needKeys") {
+      const keys: [string, Json?][] = result.keys.map((key) => {
+        const value = running.keys.get(key);
+        return value === undefined ? [key] : [key, value];
+      });
+      for (const prefix of result.ranges) {
+        for (const [key, value] of running.keys) if (key.startsWith(prefix)) keys.push([key, value]);
+      }
+      result = running.capsule.deliver({ ...request, keys, ranges: result.ranges });
+    }
+    if (result.kind === "failed") {
+      assert.fail(`${running.spec.id} failed ${JSON.stringify(delivery)}: ${result.code} ${result.message}`);
+    }
+    for (const effect of result.effects) this.#apply(running, effect);
+  }
+
+  #apply(running: Running, effect: Effect): void {
+    const { spec } = running;
+    switch (effect.do) {
+      case "write":
+      case "delete":
+        assert.ok(
+          spec.owns.some((prefix) => effect.key.startsWith(prefix)),
+          `${spec.id} owns no ${effect.key}`,
+        );
+        if (effect.do === "write") running.keys.set(effect.key, effect.value);
+        else running.keys.delete(effect.key);
+        return;
+      case "publish":
+        assert.ok(spec.publishes.includes(effect.topic), `${spec.id} publishes no ${effect.topic}`);
+        mustFit(TOPICS.get(effect.topic), effect.event, effect.topic);
+        return this.#publish(effect);
+      case "call":
+        assert.ok(spec.requires.includes(effect.capability), `${spec.id} requires no ${effect.capability}`);
+        return this.#call(running, effect);
+      case "answer": {
+        const open = this.#open.get(effect.callId);
+        assert.ok(open, "an answer to a call nobody made");
+        if (effect.answer.ok) {
+          const method = `${open.capability}.${open.method}`;
+          mustFit(METHODS.get(method)?.output, effect.answer.value, `${method}.output`);
+        }
+        return this.#end(effect.callId, effect.answer);
+      }
+      case "setTimer":
+        running.timers.set(effect.id, { at: effect.at, payload: effect.payload, order: running.turns });
+        return this.#armTimer(running, effect.id);
+      case "cancelTimer":
+        running.timers.delete(effect.id);
+    }
+  }
+
+  #publish({ topic, key, event }: Published | Extract<Effect, { do: "publish" }>): void {
+    this.published.push({ topic, key, event: event as JsonObject });
+    const seq = this.published.length;
+    for (const running of this.#running) {
+      if (!running.spec.subscribes.includes(topic)) continue;
+      this.#soon(() => this.#turn(running, { kind: "event", topic, partition: 0, seq, key, event }));
+    }
+  }
+
+  #call(
+    from: Running | "control",
+    call: {
+      readonly capability: string;
+      readonly method: string;
+      readonly input: Json;
+      readonly tag: string;
+      readonly context: Json;
+      readonly timeoutMs: number;
+    },
+    onAnswer?: (answer: Answer) => void,
+  ): void {
+    const { capability, method, input, tag, context } = call;
+    mustFit(METHODS.get(`${capability}.${method}`)?.input, input, `${capability}.${method}.input`);
+    const callId = `call_${this.lab.hex(12)}`;
+    const deadlineAt = this.lab.now + call.timeoutMs;
+    const open: OpenCall = {
+      callId,
+      from,
+      tag,
+      context,
+      capability,
+      method,
+      input,
+      deadlineAt,
+      ...(onAnswer === undefined ? {} : { onAnswer }),
+    };
+    this.#open.set(callId, open);
+    this.lab.after(call.timeoutMs, () =>
+      this.#end(callId, { ok: false, code: "CALL_TIMEOUT", message: `no answer in ${call.timeoutMs} ms` }),
+    );
+    if (capability === "vpn.transport") return this.#askDriver(open);
+    const provider = this.#running.find((running) => running.spec.provides.includes(capability));
+    assert.ok(provider, capability);
+    const caller = from === "control" ? "control" : from.spec.id;
+    this.#soon(() =>
+      this.#turn(provider, { kind: "call", callId, capability, method, input, caller, deadlineAt }),
+    );
+  }
+
+  #askDriver(call: OpenCall): void {
+    const boots = this.boots;
+    this.lab.after(0, () => {
+      if (!this.up || boots !== this.boots) return;
+      this.#driver?.call(call.method, call.input as JsonObject, (answer) => {
+        if (!this.up || boots !== this.boots) return;
+        if (answer.ok) {
+          const method = `vpn.transport.${call.method}`;
+          mustFit(METHODS.get(method)?.output, answer.value, `${method}.output`);
+        }
+        this.#end(call.callId, answer);
+      });
+    });
+  }
+
+  #end(callId: string, answer: Answer): void {
+    const call = this.#open.get(callId);
+    if (!call) return;
+    this.#open.delete(callId);
+    if (call.from === "control") return call.onAnswer?.(answer);
+    const { from, tag, context } = call;
+    this.#soon(() => this.#turn(from, { kind: "answer", callId, tag, context, answer }));
+  }
+
+  #armTimer(running: Running, id: string): void {
+    const timer = running.timers.get(id);
+    if (!timer) return;
+    const boots = this.boots;
+    this.lab.after(Math.max(0, timer.at - this.lab.now), () => {
+      if (!this.up || boots !== this.boots || running.timers.get(id) !== timer) return;
+      running.timers.delete(id);
+      this.#turn(running, { kind: "timer", id, dueAt: timer.at, payload: timer.payload });
+    });
+  }
+}

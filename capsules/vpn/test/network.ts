@@ -1,0 +1,216 @@
+/** Paths between the client and the gateway, and the transport driver at each end of them; deaths of every kind. */
+import assert from "node:assert/strict";
+import type { Answer, Json, JsonObject } from "@vnes/sdk";
+import type { Driver, Lab, Node } from "./lab.ts";
+
+export const LATENCY_MS = 5;
+export const SILENT_MS = 200;
+export const DEAD_MS = 2000;
+const OPEN_TIMEOUT_MS = 800;
+
+export type PathState = "up" | "closed" | "blackhole";
+
+interface End {
+  readonly id: string;
+  readonly node: Node;
+  readonly peer: string;
+  readonly pathId: string;
+  readonly role: "initiator" | "responder";
+  other: End | undefined;
+  silent: boolean;
+  open: boolean;
+}
+
+export class Network {
+  readonly lab: Lab;
+  /** By path id, as the client calls it. */
+  readonly paths = new Map<string, PathState>();
+  readonly #ends = new Set<End>();
+  gateway: Node | undefined;
+  readonly keys: { readonly client: string; readonly gateway: string };
+
+  constructor(
+    lab: Lab,
+    pathIds: readonly string[],
+    keys: { readonly client: string; readonly gateway: string },
+  ) {
+    this.lab = lab;
+    this.keys = keys;
+    for (const pathId of pathIds) this.paths.set(pathId, "up");
+  }
+
+  driver(node: Node): Driver {
+    const active = new Map<string, { channelId: string | null; epoch: number; session: string }>();
+    const find = (id: Json | undefined): End | undefined =>
+      [...this.#ends].find((end) => end.node === node && end.id === id && end.open);
+    const fail = (code: string): Answer => ({ ok: false, code, message: code });
+    const isActive = (end: End): boolean => active.get(end.peer)?.channelId === end.id;
+    return {
+      call: (method, input, answer) => {
+        switch (method) {
+          case "open":
+            return this.#open(node, String(input["pathId"]), answer);
+          case "send": {
+            const end = find(input["channelId"]);
+            if (!end) return answer(fail("TRANSPORT_CHANNEL_UNKNOWN"));
+            this.#carry(end, input["frame"] as JsonObject);
+            return answer({ ok: true, value: { sent: true } });
+          }
+          case "close": {
+            const end = find(input["channelId"]);
+            if (end) this.#close(end, String(input["reason"]), true);
+            return answer({ ok: true, value: { closed: end !== undefined } });
+          }
+          case "setActive": {
+            const peer = String(input["peer"]);
+            const choice = {
+              channelId: input["channelId"] as string | null,
+              epoch: Number(input["epoch"]),
+              session: String(input["session"] ?? ""),
+            };
+            const known = active.get(peer);
+            const stale = known && known.session === choice.session && choice.epoch < known.epoch;
+            if (stale) return answer({ ok: true, value: { applied: false, epoch: known.epoch } });
+            active.set(peer, choice);
+            if (choice.channelId !== null && !find(choice.channelId))
+              return answer(fail("TRANSPORT_CHANNEL_UNKNOWN"));
+            return answer({ ok: true, value: { applied: true, epoch: choice.epoch } });
+          }
+          case "status": {
+            const mine = [...this.#ends].filter((end) => end.node === node && end.open);
+            const channels = mine.map((end) => ({
+              channelId: end.id,
+              pathId: end.pathId,
+              peer: end.peer,
+              role: end.role,
+              kind: "udp",
+              remote: "127.0.0.1:1",
+              state: "open",
+              silent: end.silent,
+              active: isActive(end),
+            }));
+            const pipe = { listen: null, queued: 0 };
+            const publicKey = node === this.gateway ? this.keys.gateway : this.keys.client;
+            return answer({ ok: true, value: { publicKey, listeners: [], channels, pipe, counters: {} } });
+          }
+          default:
+            assert.fail(`no method ${method}`);
+        }
+      },
+      // A process that dies says goodbye to nobody.
+      stop: () => {
+        for (const end of [...this.#ends].filter((one) => one.node === node)) {
+          this.#ends.delete(end);
+          end.open = false;
+          if (end.other) this.#hush(end.other);
+        }
+      },
+    };
+  }
+
+  /** Both ends learn of a closed path at once; of a blackhole only by silence. */
+  kill(pathId: string, how: "closed" | "blackhole"): void {
+    this.paths.set(pathId, how);
+    for (const end of [...this.#ends].filter((one) => one.pathId === pathId && one.open)) {
+      if (how === "closed") this.#close(end, "RESET", false);
+      else this.#hush(end);
+    }
+  }
+
+  revive(pathId: string): void {
+    this.paths.set(pathId, "up");
+    for (const end of [...this.#ends].filter((one) => one.pathId === pathId && one.open)) {
+      if (!end.other?.open || !end.silent) continue;
+      end.silent = false;
+      this.#say(end, "pathAlive", {});
+    }
+  }
+
+  /** Frames straight from a stranger's or a broken client's channel. */
+  inject(node: Node, channelId: string, pathId: string, peer: string, frame: Json): void {
+    node.report({ event: "frame", channelId, pathId, peer, frame });
+  }
+
+  openEnds(node: Node): number {
+    return [...this.#ends].filter((end) => end.node === node && end.open).length;
+  }
+
+  #open(node: Node, pathId: string, answer: (answer: Answer) => void): void {
+    const state = this.paths.get(pathId);
+    assert.ok(state, pathId);
+    const { lab } = this;
+    if (state === "closed") {
+      return lab.after(LATENCY_MS, () =>
+        answer({ ok: false, code: "TRANSPORT_OPEN_REFUSED", message: "refused" }),
+      );
+    }
+    const { boots } = node;
+    lab.after(3 * LATENCY_MS, () => {
+      const gateway = this.gateway as Node;
+      if (this.paths.get(pathId) !== "up" || !gateway.up) {
+        const timeout = { ok: false, code: "TRANSPORT_OPEN_TIMEOUT", message: "timeout" } as const;
+        return lab.after(OPEN_TIMEOUT_MS, () => answer(timeout));
+      }
+      if (!node.up || node.boots !== boots) return;
+      const here = this.#end(node, this.keys.gateway, pathId, "initiator");
+      const there = this.#end(gateway, this.keys.client, pathId, "responder");
+      here.other = there;
+      there.other = here;
+      this.#say(there, "opened", { role: "responder", remote: "127.0.0.1:1" });
+      this.#say(here, "opened", { role: "initiator", remote: "127.0.0.1:1" });
+      answer({ ok: true, value: { channelId: here.id } });
+    });
+  }
+
+  #end(node: Node, peer: string, pathId: string, role: End["role"]): End {
+    const id = `chn_${this.lab.hex(20)}`;
+    const end: End = { id, node, peer, pathId, role, other: undefined, silent: false, open: true };
+    this.#ends.add(end);
+    return end;
+  }
+
+  #carry(from: End, frame: JsonObject): void {
+    const { lab } = this;
+    const to = from.other;
+    if (!to || this.paths.get(from.pathId) !== "up" || lab.chance(lab.faults.frameLost)) return;
+    const times = lab.chance(lab.faults.frameTwice) ? 2 : 1;
+    for (let time = 0; time < times; time++) {
+      const late = lab.chance(lab.faults.frameLate) ? Math.floor(lab.random() * 400) : 0;
+      lab.after(LATENCY_MS + late, () => {
+        if (to.open && lab.faults.deafNode !== to.node.name) this.#say(to, "frame", { frame });
+      });
+    }
+  }
+
+  #close(end: End, reason: string, tellOther: boolean): void {
+    if (!end.open) return;
+    end.open = false;
+    this.#ends.delete(end);
+    this.#say(end, "closed", { reason });
+    const { other } = end;
+    if (!other || !tellOther) return;
+    if (this.paths.get(end.pathId) === "up") {
+      this.lab.after(LATENCY_MS, () => this.#close(other, reason, false));
+    } else this.#hush(other);
+  }
+
+  /** Nothing comes any more: silent after a while, dead after a longer one, unless something comes again. */
+  #hush(end: End): void {
+    this.lab.after(SILENT_MS, () => {
+      if (!end.open || end.silent || this.#hears(end)) return;
+      end.silent = true;
+      this.#say(end, "pathSilent", { silentMs: SILENT_MS });
+    });
+    this.lab.after(DEAD_MS, () => {
+      if (end.open && end.silent && !this.#hears(end)) this.#close(end, "SILENT", false);
+    });
+  }
+
+  #hears(end: End): boolean {
+    return end.other?.open === true && this.paths.get(end.pathId) === "up";
+  }
+
+  #say(end: End, event: string, rest: JsonObject): void {
+    end.node.report({ event, channelId: end.id, pathId: end.pathId, peer: end.peer, ...rest });
+  }
+}
