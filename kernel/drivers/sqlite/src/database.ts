@@ -15,8 +15,8 @@ import { findWalDamage } from "./wal-check.ts";
 /** "VNES". */
 const APPLICATION_ID = 0x564e4553;
 const SCHEMA_VERSION = 1;
-/** Pages in the log before they are copied into the file: 16 MB, a pause of some tens of milliseconds. */
-const CHECKPOINT_PAGES = 4_000;
+/** Pages in the log before they are copied into the file: 2 MB, a pause below 10 ms. 16 MB is no faster and pauses 45. */
+const CHECKPOINT_PAGES = 500;
 /** The log is cut back to this after it had to grow further. */
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
