@@ -3,11 +3,11 @@
  * a process is gone every call it owed is answered `DEVICE_DIED`, and whoever opened it decides what next.
  */
 import { join } from "node:path";
+import { type HostProcess, spawnHost } from "@vnes/driver-host";
 import type { CapsuleImage, Device, DeviceCall, DeviceInstance, DeviceSpec } from "@vnes/kernel";
 import { imageFile } from "@vnes/kernel";
 import type { Answer, ErrorDetails, VnesError } from "@vnes/schemas";
 import { type DeviceCode, deviceErrors } from "./errors.ts";
-import { type HostLink, openHostLink } from "./host-link.ts";
 import { isDetails, parseFromDevice } from "./messages.ts";
 
 export interface DeviceOptions {
@@ -54,7 +54,7 @@ class DeviceProcess implements DeviceInstance {
   readonly #keyFile: string;
   readonly #calls = new Map<number, Waiting>();
   readonly #meters = new Map<number, (meters: { memoryBytes: number; cpuMs: number }) => void>();
-  #link: HostLink | undefined;
+  #host: HostProcess | undefined;
   #next = 0;
   #state: "starting" | "running" | "stopping" | "gone" = "starting";
   #reason = "it was stopped";
@@ -83,16 +83,18 @@ class DeviceProcess implements DeviceInstance {
       );
     }, START_TIMEOUT_MS);
     try {
-      this.#link = await openHostLink({
+      this.#host = await spawnHost({
         name: `device:${instance}`,
+        // Named with the extension this module has itself: `.ts` from source, `.js` when built.
+        entry: new URL(`./host-main${import.meta.url.slice(-3)}`, import.meta.url),
         onMessage: (message) => this.#receive(message),
-        onDeath: (reason) => this.#died(reason),
+        onDeath: (death) => this.#died(death.reason),
       });
-      this.#link.send({ do: "start", instance, entry, bundle, powers, config, keyFile: this.#keyFile });
+      this.#host.send({ do: "start", instance, entry, bundle, powers, config, keyFile: this.#keyFile });
       await this.#started.promise;
     } catch (cause) {
       this.#state = "gone";
-      await this.#link?.kill();
+      await this.#host?.kill();
       throw cause;
     } finally {
       clearTimeout(timer);
@@ -108,23 +110,23 @@ class DeviceProcess implements DeviceInstance {
     }
     const id = this.#next++;
     return new Promise((resolve) => {
-      this.#calls.set(id, { request, resolve });
       const { capability, method, input } = request;
-      this.#link?.send({ do: "call", id, capability, method, input });
+      this.#host?.send({ do: "call", id, capability, method, input });
+      this.#calls.set(id, { request, resolve });
     });
   }
 
   meters(): Promise<{ readonly pid: number; readonly memoryBytes: number; readonly cpuMs: number }> {
-    const link = this.#link;
-    if (this.#state !== "running" || !link) {
+    const host = this.#host;
+    if (this.#state !== "running" || !host) {
       return Promise.reject(
         deviceErrors.create("DEVICE_DIED", { instance: this.#spec.instance, reason: this.#reason }),
       );
     }
     const id = this.#next++;
     return new Promise((resolve) => {
-      this.#meters.set(id, (meters) => resolve({ pid: link.pid, ...meters }));
-      link.send({ do: "meters", id });
+      this.#meters.set(id, (meters) => resolve({ pid: host.pid, ...meters }));
+      host.send({ do: "meters", id });
     });
   }
 
@@ -134,15 +136,15 @@ class DeviceProcess implements DeviceInstance {
   }
 
   async #dispose(): Promise<void> {
-    const link = this.#link;
-    if (!link || this.#state === "gone") return;
+    const host = this.#host;
+    if (!host || this.#state === "gone") return;
     this.#state = "stopping";
-    link.send({ do: "stop" });
+    host.send({ do: "stop" });
     const timer = setTimeout(() => this.#stopped.resolve(), STOP_GRACE_MS);
     await this.#stopped.promise;
     clearTimeout(timer);
     this.#state = "gone";
-    await link.kill();
+    await host.kill();
     this.#settleAll();
   }
 
@@ -151,7 +153,7 @@ class DeviceProcess implements DeviceInstance {
     const message = parseFromDevice(raw);
     if (message === null) {
       this.#verdict = "it broke the protocol";
-      void this.#link?.kill();
+      void this.#host?.kill();
       return;
     }
     switch (message.did) {

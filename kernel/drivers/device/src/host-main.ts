@@ -1,12 +1,14 @@
 /** The device host: one process, one driver, the powers it was granted. Started by `device.ts`, told what to run over the protocol. */
+import { serveHost } from "@vnes/driver-host/serve";
 import type { LogLine } from "@vnes/schemas";
-import type { DriverRunner } from "./driver-runner.ts";
-import { reasonOf, startDriver } from "./driver-runner.ts";
+import { type DriverRunner, reasonOf, startDriver } from "./driver-runner.ts";
+import { DeviceFault } from "./fault.ts";
 import type { FromDevice, ToDevice } from "./messages.ts";
 import { createPowers } from "./powers/powers.ts";
 
 let runner: DriverRunner | null = null;
-const send = (message: FromDevice) => void process.send?.(message);
+const kernel = serveHost((message) => void receive(message as ToDevice));
+const send = (message: FromDevice): void => kernel.send(message);
 
 async function receive(message: ToDevice): Promise<void> {
   switch (message.do) {
@@ -42,13 +44,9 @@ async function start(message: Extract<ToDevice, { do: "start" }>): Promise<void>
     runner = await startDriver({ instance, entry, bundle, config, powers });
     send({ did: "start" });
   } catch (cause) {
-    const error = cause as { readonly code?: unknown; readonly details?: FromDevice & { details: object } };
-    const code = typeof error.code === "string" ? error.code : "DEVICE_START_FAILED";
-    const details = (error.details ?? { reason: reasonOf(cause) }) as Extract<
-      FromDevice,
-      { did: "fail" }
-    >["details"];
+    const fault = cause instanceof DeviceFault ? cause : null;
+    const code = fault?.code ?? "DEVICE_START_FAILED";
+    const details = fault?.details ?? { reason: reasonOf(cause) };
     send({ did: "fail", code, message: reasonOf(cause), details });
   }
 }
-process.on("message", (m) => void receive(m as ToDevice));
