@@ -1,14 +1,19 @@
 /** Capsule images handed over as values. */
 import type { CapsuleCandidate, CapsuleImage, CapsuleSource } from "@vnes/kernel";
 
-export class MemoryCapsuleSource implements CapsuleSource {
-  readonly #images: readonly CapsuleImage[];
+export interface NamedImage {
+  readonly origin: string;
+  readonly image: CapsuleImage;
+}
 
-  constructor(images: readonly CapsuleImage[]) {
+export class MemoryCapsuleSource implements CapsuleSource {
+  readonly #images: readonly NamedImage[];
+
+  constructor(images: readonly NamedImage[]) {
     this.#images = images;
   }
 
   async candidates(): Promise<readonly CapsuleCandidate[]> {
-    return this.#images.map((image) => ({ origin: `memory:${image.hash}`, read: async () => image }));
+    return this.#images.map(({ origin, image }) => ({ origin, read: async () => image }));
   }
 }
