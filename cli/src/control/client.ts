@@ -41,7 +41,8 @@ export class ControlClient {
     const reader = new LineReader(MAX_RESPONSE_BYTES);
     socket.on("data", (chunk: Buffer) => {
       const lines = reader.push(chunk);
-      if (lines === undefined) this.#end(cliErrors.create("CONTROL_FRAME_TOO_LARGE", { limit: MAX_RESPONSE_BYTES }));
+      if (lines === undefined)
+        this.#end(cliErrors.create("CONTROL_FRAME_TOO_LARGE", { limit: MAX_RESPONSE_BYTES }));
       for (const text of lines ?? []) this.#receive(text);
     });
     socket.on("error", () => socket.destroy());
@@ -104,7 +105,9 @@ export class ControlClient {
     }
     const problem = checkControlResponse(frame);
     if (problem !== undefined) {
-      this.#end(cliErrors.create("CONTROL_FRAME_INVALID", { pointer: problem.pointer, reason: problem.message }));
+      this.#end(
+        cliErrors.create("CONTROL_FRAME_INVALID", { pointer: problem.pointer, reason: problem.message }),
+      );
       return;
     }
     const response = frame as ControlResponse;

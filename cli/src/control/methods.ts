@@ -4,7 +4,8 @@ import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import { CALL_TIMEOUT_MS } from "./bounds.ts";
 
 /** What the control socket offers of a node, and of the quarantine beside it. */
-export interface ControlledNode extends Pick<Node, "status" | "inspect" | "suspend" | "resume" | "unload" | "quarantined" | "call"> {
+export interface ControlledNode
+  extends Pick<Node, "status" | "inspect" | "suspend" | "resume" | "unload" | "quarantined" | "call"> {
   /** One entry with its evidence; rejects with `QUARANTINE_ENTRY_UNKNOWN`. */
   showQuarantined(entry: string): Promise<Json>;
 }

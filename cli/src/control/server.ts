@@ -145,7 +145,8 @@ async function run(node: ControlledNode, { method, params = {} }: ControlRequest
   }
   const result = await answer(node, method, params);
   const wrong = checkControlResult(method, result);
-  if (wrong !== undefined) throw new Error(`${method} answered what its schema refuses: ${wrong.pointer} ${wrong.message}`);
+  if (wrong !== undefined)
+    throw new Error(`${method} answered what its schema refuses: ${wrong.pointer} ${wrong.message}`);
   return result;
 }
 

@@ -1,0 +1,37 @@
+/** `vnes call`: asks a capability of a running node, as a capsule would. */
+import type { Json } from "@vnes/schemas";
+import type { Argv } from "yargs";
+import { ask } from "../ask.ts";
+import { CALL_TIMEOUT_MS } from "../control/bounds.ts";
+import { cliErrors } from "../errors.ts";
+import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
+
+export function addCall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "call <capability> <method> [input]",
+    "Ask a capability of a running node",
+    (args) =>
+      args
+        .positional("capability", { type: "string", demandOption: true, describe: "Such as vpn.transport" })
+        .positional("method", { type: "string", demandOption: true, describe: "Such as status" })
+        .positional("input", { type: "string", default: "{}", describe: "JSON" })
+        .option("timeout", { type: "number", default: CALL_TIMEOUT_MS, describe: "Milliseconds to wait" }),
+    async (args) => {
+      const { capability, method } = args;
+      const input = parseInput(args.input);
+      const value = await withNode(shell, args, (client) =>
+        ask(client, capability, method, input, args.timeout),
+      );
+      shell.output.data("vnes.call.v1", { capability, method, value }, JSON.stringify(value, null, 2));
+    },
+  );
+}
+
+function parseInput(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (cause) {
+    const problem = `The input is not JSON: ${(cause as Error).message}`;
+    throw cliErrors.create("CLI_USAGE", { problem, next: `vnes call vpn.transport status '{}'` }, cause);
+  }
+}

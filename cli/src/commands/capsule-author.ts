@@ -1,0 +1,192 @@
+/** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
+
+import type { Manifest, SignatureRole } from "@vnes/schemas";
+import { SIGNATURE_ROLES } from "@vnes/schemas";
+import { buildCapsule, manifestOf, signCapsule, type Verified, verifyCapsule } from "@vnes/registry";
+import type { Argv } from "yargs";
+import { gravestExit } from "../error-tables.ts";
+import { cliErrors } from "../errors.ts";
+import { reasonsText } from "../output/problem.ts";
+import { fields, shortHash } from "../output/text.ts";
+import { openJudges, openRegistry } from "../node/authority.ts";
+import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
+import { writeTemplate } from "../template/write-template.ts";
+
+const DIR = { type: "string", demandOption: true, describe: "The capsule's directory" } as const;
+
+export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "new <id>",
+    "Write a small capsule in TypeScript to start from",
+    (args) =>
+      args
+        .positional("id", { type: "string", demandOption: true, describe: "Such as acme.greeter" })
+        .option("dir", {
+          type: "string",
+          requiresArg: true,
+          describe: "Where; default: the last part of the id",
+        }),
+    async (args) => {
+      const dir = args.dir ?? (args.id.split(".").at(-1) as string);
+      const files = await writeTemplate(dir, args.id);
+      const text = [`${dir}/`, ...files.map((file) => `  ${file}`), `next: vnes capsule build ${dir}`].join(
+        "\n",
+      );
+      shell.output.data("vnes.capsule.new.v1", { id: args.id, dir, files }, text);
+    },
+  );
+}
+
+export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "build <dir>",
+    "Compile src/ into impl/, write the receipt and sign it with the local build key",
+    (args) => args.positional("dir", DIR),
+    async (args) => {
+      const { authority } = await openJudges(await findPlace(shell, args));
+      const { manifest, receipt, image } = await buildCapsule(args.dir, { authority });
+      const { id, version } = manifest;
+      const signers = receipt.signatures.map(({ role, key_id }) => `${role} ${key_id}`);
+      const text = [
+        fields([
+          ["capsule", `${id} ${version}`],
+          ["image", shortHash(image.hash)],
+          ["files", image.files.length],
+          ["signed", signers.join(", ")],
+        ]),
+        `next: vnes capsule verify ${args.dir}`,
+      ].join("\n");
+      shell.output.data("vnes.capsule.build.v1", { id, version, image: image.hash, receipt }, text);
+    },
+  );
+}
+
+export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "sign <dir>",
+    "Add a signature to the receipt that is there, without building",
+    (args) =>
+      args
+        .positional("dir", DIR)
+        .option("role", { choices: SIGNATURE_ROLES, default: "build" as SignatureRole })
+        .option("key", {
+          type: "string",
+          default: "build",
+          requiresArg: true,
+          describe: "Name or id of the key",
+        }),
+    async (args) => {
+      const { authority } = await openJudges(await findPlace(shell, args));
+      const receipt = await signCapsule(args.dir, args.role, args.key, authority.keys);
+      const { signatures } = receipt;
+      const text = signatures.map(({ role, key_id }) => `${role.padEnd(10)}  ${key_id}`).join("\n");
+      shell.output.data("vnes.capsule.sign.v1", { capsule: receipt.capsule, signatures }, text);
+    },
+  );
+}
+
+export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "verify <dir>",
+    "Say whether this machine would admit a capsule, with every reason why not",
+    (args) =>
+      args
+        .positional("dir", DIR)
+        .option("rebuild", {
+          type: "boolean",
+          default: false,
+          describe: "Also build src/ again and compare impl/",
+        }),
+    async (args) => {
+      const place = await findPlace(shell, args);
+      const { trust, policy } = await openJudges(place);
+      const verified = await verifyCapsule(args.dir, { trust, policy, rebuild: args.rebuild });
+      sayVerdict(shell, args.dir, verified, args.rebuild);
+    },
+  );
+}
+
+function sayVerdict(
+  shell: Shell,
+  dir: string,
+  { verdict, image, manifest }: Verified,
+  rebuilt: boolean,
+): void {
+  const { output } = shell;
+  const name = manifest === null ? dir : `${manifest.id} ${manifest.version}`;
+  const { kind, warnings } = verdict;
+  const reasons = verdict.kind === "quarantined" ? verdict.reasons : [];
+  const head =
+    kind === "verified"
+      ? `${output.paint("green", "verified")}  ${name}  image ${shortHash(image.hash)}${rebuilt ? ", rebuilt with equal bytes" : ""}`
+      : `${output.paint("red", "refused")}  ${name}  ${reasons.length === 1 ? "1 reason" : `${reasons.length} reasons`}`;
+  const text = [
+    head,
+    reasonsText(output, reasons),
+    warnings.length === 0 ? "" : `warnings\n${reasonsText(output, warnings)}`,
+  ];
+  const value = { dir, verdict: kind, id: manifest?.id ?? null, image: image.hash, reasons, warnings };
+  output.data("vnes.capsule.verify.v1", value, text.filter((part) => part !== "").join("\n\n"));
+  if (kind === "quarantined")
+    shell.fail(
+      gravestExit(
+        reasons.map(({ code }) => code),
+        "integrity",
+      ),
+    );
+}
+
+export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "install <dir>",
+    "Verify a capsule and put it into the local registry, from where nodes boot it",
+    (args) =>
+      args
+        .positional("dir", DIR)
+        .option("allow-downgrade", {
+          type: "boolean",
+          default: false,
+          describe: "Go back to an older version",
+        })
+        .option("allow-widened", {
+          type: "boolean",
+          default: false,
+          describe: "Accept that it asks for more than before",
+        })
+        .option("replace", { type: "boolean", default: false, describe: "Same version, other content" }),
+    async (args) => {
+      const place = await findPlace(shell, args);
+      const { trust, policy } = await openJudges(place);
+      const { allowDowngrade, allowWidened, replace } = args;
+      const first = await verifyCapsule(args.dir, { trust, policy });
+      const installed =
+        first.manifest === null ? undefined : await installedManifest(place, first.manifest.id);
+      const again = { trust, policy, allowWidened, ...(installed === undefined ? {} : { installed }) };
+      const verified = installed === undefined ? first : await verifyCapsule(args.dir, again);
+      if (verified.verdict.kind === "quarantined") {
+        sayVerdict(shell, args.dir, verified, false);
+        const codes = [...new Set(verified.verdict.reasons.map(({ code }) => code))];
+        const error = cliErrors.create("CAPSULE_NOT_VERIFIED", { dir: args.dir, codes: codes.join(", ") });
+        throw Object.assign(error, { exit: gravestExit(codes, "integrity") });
+      }
+      const done = await openRegistry(place).install(verified, { allowDowngrade, replace });
+      const { id, version, image, changed } = done;
+      const text = changed
+        ? `installed  ${id} ${version}  image ${shortHash(image)}\nnext: vnes boot${unconfinedFlag(verified.manifest)}, or restart the node that runs`
+        : `unchanged  ${id} ${version}  image ${shortHash(image)} was installed already`;
+      shell.output.data("vnes.capsule.install.v1", { id, version, image, changed }, text);
+    },
+  );
+}
+
+function unconfinedFlag(manifest: Manifest | null): string {
+  return manifest?.security?.trust_zone === "system" ? "" : " --unconfined-dev";
+}
+
+async function installedManifest(place: Place, id: string): Promise<Manifest | undefined> {
+  const registry = openRegistry(place);
+  const current = await registry.current(id);
+  if (current === null) return undefined;
+
+  return manifestOf(await registry.readImage(current.image, current.origin), current.origin);
+}

@@ -1,0 +1,122 @@
+/** `vnes doctor`: is everything here that a node needs? Each check that fails names what to do. */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { isVnesError } from "@vnes/schemas";
+import type { Argv } from "yargs";
+import { CONTROL_METHODS } from "@vnes/schemas";
+import { isLive } from "../control/socket-path.ts";
+import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
+import { cliErrors } from "../errors.ts";
+import { openJudges, openRegistry } from "../node/authority.ts";
+import { table } from "../output/text.ts";
+import { connectTo, findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
+
+interface Finding {
+  readonly check: string;
+  readonly state: "ok" | "failed" | "note";
+  readonly found: string;
+  readonly next: string;
+}
+
+type Check = (place: Place) => Promise<readonly [state: Finding["state"], found: string, next?: string]>;
+
+const OLDEST_NODE_MAJOR = 24;
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  "node.js": async () => {
+    const major = Number.parseInt(process.versions.node, 10);
+    return major >= OLDEST_NODE_MAJOR
+      ? ["ok", process.version]
+      : ["failed", process.version, `install Node.js ${OLDEST_NODE_MAJOR} or newer`];
+  },
+  "isolated-vm": async () => {
+    // Only looked for: loading it needs a flag that this process does not have.
+    const load = createRequire(createRequire(import.meta.url).resolve("@vnes/driver-isolate/package.json"));
+    const { version } = load("isolated-vm/package.json") as { readonly version: string };
+    return ["ok", version];
+  },
+  configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
+  authority: async (place) => {
+    const { authority, trust } = await openJudges(place);
+    return ["ok", `${trust.keys.length} keys trusted, version ${trust.version}, in ${authority.configDir}`];
+  },
+  registry: async (place) => {
+    const installed = await openRegistry(place).list();
+    return ["ok", `${installed.length} versions installed`];
+  },
+  "data directory": async ({ paths }) => {
+    const there = existsSync(paths.dataDir);
+    if (!there) return ["note", `${paths.dataDir} is made at the first boot`];
+    accessSync(paths.dataDir, constants.R_OK | constants.W_OK);
+    const open = (statSync(paths.dataDir).mode & 0o077) !== 0;
+    return open
+      ? ["failed", `${paths.dataDir} is open to other users`, `chmod 700 ${paths.dataDir}`]
+      : ["ok", paths.dataDir];
+  },
+  "control socket": async ({ paths, flags }) => {
+    const bytes = Buffer.byteLength(paths.controlSocket);
+    if (bytes > MAX_SOCKET_PATH_BYTES) {
+      return [
+        "failed",
+        `${bytes} bytes of at most ${MAX_SOCKET_PATH_BYTES}`,
+        "vnes boot --data-dir <shorter dir>",
+      ];
+    }
+    return (await isLive(paths.controlSocket))
+      ? ["ok", paths.controlSocket]
+      : ["note", `nobody at ${paths.controlSocket}`, `vnes boot${flags}`];
+  },
+  node: async (place) => {
+    if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", `vnes boot${place.flags}`];
+    using client = await connectTo(place);
+    const [method] = CONTROL_METHODS;
+    const status = (await client.request(method)) as {
+      readonly state: string;
+      readonly problems: readonly object[];
+    };
+    return status.state === "running"
+      ? ["ok", "running"]
+      : ["failed", `${status.state}, ${status.problems.length} problems`, `vnes status${place.flags}`];
+  },
+};
+
+export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "doctor",
+    "Check that everything a node needs is here",
+    (args) => args,
+    async (args) => {
+      const place = await findPlace(shell, args);
+      const findings: Finding[] = [];
+      for (const [check, run] of Object.entries(CHECKS)) findings.push(await examine(check, run, place));
+      const { output } = shell;
+      const colours = { ok: "green", failed: "red", note: "yellow" } as const;
+      const text = table(findings, [
+        { title: "check", value: ({ check }) => check },
+        {
+          title: "state",
+          value: ({ state }) => state,
+          paint: ({ state }, cell) => output.paint(colours[state], cell),
+        },
+        { title: "found", value: ({ found }) => found },
+        { title: "next", value: ({ next }) => next },
+      ]);
+      output.data("vnes.doctor.v1", { findings }, text);
+      const count = findings.filter(({ state }) => state === "failed").length;
+      if (count > 0) throw cliErrors.create("DOCTOR_FOUND_PROBLEMS", { count, checks: findings.length });
+    },
+  );
+}
+
+async function examine(check: string, run: Check, place: Place): Promise<Finding> {
+  try {
+    const [state, found, next = ""] = await run(place);
+    return { check, state, found, next };
+  } catch (error) {
+    if (isVnesError(error))
+      return { check, state: "failed", found: `${error.code}: ${error.message}`, next: error.remedy };
+    const next = `look at ${dirname(place.paths.dataDir)}`;
+    return { check, state: "failed", found: error instanceof Error ? error.message : String(error), next };
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * `vnes quarantine`: what was refused, and why. It reads the node's quarantine directory itself, because a node that
+ * does not boot is when it is wanted most.
+ */
+import { FsQuarantine } from "@vnes/registry";
+import type { Argv } from "yargs";
+import { reasonsText } from "../output/problem.ts";
+import { fields, shortHash, table } from "../output/text.ts";
+import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
+
+export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "list",
+    "List what a node refused, newest first",
+    (args) => args,
+    async (args) => {
+      const { paths } = await findPlace(shell, args);
+      const entries = await new FsQuarantine(paths.quarantine).list();
+      const text = table(entries, [
+        { title: "entry", value: ({ entry }) => entry },
+        { title: "capsule", value: ({ id }) => id ?? "?" },
+        { title: "version", value: ({ version }) => version ?? "?" },
+        { title: "last", value: ({ at }) => new Date(at).toISOString().slice(0, 19).replace("T", " ") },
+        { title: "times", value: ({ times }) => times, align: "right" },
+        { title: "codes", value: ({ reasons }) => [...new Set(reasons.map(({ code }) => code))].join(" ") },
+      ]);
+      shell.output.data(
+        "vnes.quarantine.list.v1",
+        { entries },
+        entries.length === 0 ? "quarantine is empty" : text,
+      );
+    },
+  );
+}
+
+export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "show <entry>",
+    "Show one refused capsule: every reason, the evidence, the image",
+    (args) =>
+      args.positional("entry", { type: "string", demandOption: true, describe: "Such as qua_0123456789ab" }),
+    async (args) => {
+      const { paths } = await findPlace(shell, args);
+      const detail = await new FsQuarantine(paths.quarantine).show(args.entry);
+      const { entry, image, evidence } = detail;
+      const text = [
+        fields([
+          ["entry", entry.entry],
+          ["capsule", entry.id ?? "its manifest could not be read that far"],
+          ["version", entry.version ?? "?"],
+          ["origin", entry.origin],
+          ["image", entry.imageHash === null ? "could not be read" : shortHash(entry.imageHash)],
+          ["files", image ?? "none kept"],
+          ["refused", `${entry.times} times, last ${new Date(entry.at).toISOString()}`],
+        ]),
+        reasonsText(shell.output, entry.reasons),
+        `evidence\n${JSON.stringify(evidence, null, 2)}`,
+      ];
+      shell.output.data("vnes.quarantine.show.v1", detail, text.join("\n\n"));
+    },
+  );
+}

@@ -1,0 +1,141 @@
+/** `vnes session`: the VPN sessions of a node, asked of the capsules that own them or mirror them. */
+import { isVnesError, type Json, type JsonObject } from "@vnes/schemas";
+import type { Argv } from "yargs";
+import { ask } from "../ask.ts";
+import type { ControlClient } from "../control/client.ts";
+import { duration, fields, table } from "../output/text.ts";
+import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
+
+const SESSION = "vpn.session";
+const CLIENT = "vpn.client";
+/** The most one answer holds; a gateway with more is asked page by page. */
+const PAGE = 200;
+/** Pages asked for before the list is cut, and said to be cut. */
+const MAX_PAGES = 50;
+
+interface Listed {
+  readonly sessions: readonly JsonObject[];
+  /** True when there are more than are listed. */
+  readonly cut: boolean;
+}
+
+export function addSessionList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "list",
+    "List sessions: a gateway's own, and a client's mirror of its one",
+    (args) => args,
+    async (args) => {
+      const listed = await withNode(shell, args, (client) => listSessions(client));
+      const text = table(listed.sessions, [
+        { title: "session", value: (session) => show(session["sessionId"]) },
+        { title: "role", value: (session) => show(session["role"]) },
+        { title: "state", value: (session) => show(session["state"]) },
+        { title: "version", value: (session) => show(session["version"]), align: "right" },
+        { title: "epoch", value: (session) => show(session["epoch"]), align: "right" },
+        { title: "path", value: (session) => pathOf(session["binding"]) },
+      ]);
+      if (listed.cut) shell.output.say(`only the first ${listed.sessions.length} sessions are listed`);
+      shell.output.data("vnes.session.list.v1", listed, listed.sessions.length === 0 ? "no sessions" : text);
+    },
+  );
+}
+
+export function addSessionShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "show <session>",
+    "Show one session",
+    (args) => args.positional("session", { type: "string", demandOption: true, describe: "Such as ses_..." }),
+    async (args) => {
+      const session = await withNode(shell, args, async (client) => {
+        const mirror = await mirrored(client);
+        if (mirror?.["sessionId"] === args.session) return mirror;
+        return (await ask(client, SESSION, "get", { sessionId: args.session })) as JsonObject;
+      });
+      const text = fields(Object.entries(session).map(([name, value]) => [name, timeOr(name, value)]));
+      shell.output.data("vnes.session.show.v1", { session }, text);
+    },
+  );
+}
+
+export function addSessionTerminate(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "terminate <session>",
+    "End a session for good; on a client it is the gateway that is asked to",
+    (args) => args.positional("session", { type: "string", demandOption: true, describe: "Such as ses_..." }),
+    async (args) => {
+      const { session } = args;
+      const answer = await withNode(shell, args, async (client) => {
+        const mirror = await mirrored(client);
+        if (mirror?.["sessionId"] === session) return await ask(client, CLIENT, "close", {});
+        return await ask(client, SESSION, "terminate", { sessionId: session, cause: "OPERATOR_TERMINATED" });
+      });
+      shell.output.data("vnes.session.terminate.v1", { session, answer }, `${session} is terminated`);
+    },
+  );
+}
+
+async function listSessions(client: ControlClient): Promise<Listed> {
+  const mirror = await mirrored(client);
+  const sessions: JsonObject[] = mirror === null ? [] : [mirror];
+  let after = "";
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const input = { limit: PAGE, ...(after === "" ? {} : { after }) };
+    const listed = await unlessAbsent(ask(client, SESSION, "list", input));
+    if (listed === null) break;
+    const { sessions: found, next } = listed as {
+      readonly sessions: readonly JsonObject[];
+      readonly next: string | null;
+    };
+    sessions.push(...found.map((session) => ({ ...session, role: "owner" })));
+    if (next === null) break;
+    if (page === MAX_PAGES - 1) return { sessions, cut: true };
+    after = next;
+  }
+  if (mirror === null && sessions.length === 0) await assertVpn(client);
+  return { sessions, cut: false };
+}
+
+/** A node that runs no VPN capsule has no empty list of sessions; it has none to ask. */
+async function assertVpn(client: ControlClient): Promise<void> {
+  await ask(client, SESSION, "list", { limit: 1 });
+}
+
+/** The session a client node is one end of; null when it has none. */
+async function mirrored(client: ControlClient): Promise<JsonObject | null> {
+  const status = (await unlessAbsent(ask(client, CLIENT, "status", {}))) as JsonObject | null;
+  const session = status?.["session"];
+  if (status === null || typeof session !== "object" || session === null) return null;
+  const { id, ...rest } = session as JsonObject;
+  if (id === undefined) return null;
+  return {
+    sessionId: id,
+    role: "client",
+    ...rest,
+    binding: status["active"] ?? null,
+    reason: status["reason"] ?? null,
+  };
+}
+
+async function unlessAbsent(asked: Promise<Json>): Promise<Json | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isVnesError(error) && error.code === "CALL_CAPABILITY_UNAVAILABLE") return null;
+    throw error;
+  }
+}
+
+function show(value: Json | undefined): string {
+  if (value === undefined || value === null) return "-";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function pathOf(binding: Json | undefined): string {
+  return typeof binding === "object" && binding !== null ? show((binding as JsonObject)["pathId"]) : "-";
+}
+
+function timeOr(name: string, value: Json): string {
+  if (typeof value === "number" && name.endsWith("At") && value > 1e12) return new Date(value).toISOString();
+  if (typeof value === "number" && name.endsWith("Ms")) return duration(value);
+  return show(value);
+}

@@ -1,0 +1,138 @@
+/**
+ * Puts a node together out of its drivers and opens its control socket. The order is the order of what could be wrong:
+ * a node that runs already, a ledger in use, trust, the registry, then boot.
+ */
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { openDevice } from "@vnes/driver-device";
+import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
+import { directorySource, FsQuarantine, installBuiltins, nodeDigest, nodeVerifier } from "@vnes/registry";
+import type { Json } from "@vnes/schemas";
+import type { ControlledNode } from "../control/methods.ts";
+import { openControlServer } from "../control/server.ts";
+import { assertSocketPath, isLive } from "../control/socket-path.ts";
+import { cliErrors } from "../errors.ts";
+import type { Place } from "../shell.ts";
+import { openJudges, openRegistry } from "./authority.ts";
+import { cryptoRandom } from "./crypto-random.ts";
+import { SystemClock } from "./system-clock.ts";
+
+export interface OpenNodeOptions {
+  readonly pid: number;
+  readonly log: Log;
+  /** Capsule directories besides the registry; an id in one of them goes before the registry's. */
+  readonly capsules: readonly string[];
+  readonly unconfinedDev: boolean;
+}
+
+export interface OpenNode {
+  readonly node: Node;
+  readonly controlSocket: string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function openNode(place: Place, options: OpenNodeOptions): Promise<OpenNode> {
+  const { paths, config } = place;
+  const { log } = options;
+  assertSocketPath(paths.controlSocket);
+  makeDataDir(paths.dataDir);
+  if (await isLive(paths.controlSocket)) {
+    throw cliErrors.create("NODE_ALREADY_RUNNING", { path: paths.controlSocket, flags: place.flags });
+  }
+  const ledger = await openSqliteLedgerStore({ path: paths.ledger });
+  const quarantine = new FsQuarantine(paths.quarantine);
+  let parts: NodeParts;
+  try {
+    const { policy, trust, sources } = await prepare(place, options);
+    parts = {
+      node: place.node,
+      pid: options.pid,
+      clock: new SystemClock(),
+      random: cryptoRandom,
+      digest: nodeDigest,
+      verifier: nodeVerifier,
+      log,
+      ledger,
+      sandbox: openIsolateSandbox(),
+      device: openDevice({ dataDir: paths.dataDir }),
+      sources,
+      quarantine,
+      policy,
+      trust,
+      run: config.capsules?.run,
+      config: config.capsules?.config ?? {},
+      unconfinedDev: options.unconfinedDev,
+    };
+  } catch (error) {
+    await ledger[Symbol.asyncDispose]();
+    throw error;
+  }
+  const node = await bootNode(parts);
+  try {
+    const control = await openControlServer(paths.controlSocket, controlled(node, quarantine));
+    return {
+      node,
+      controlSocket: control.path,
+      async [Symbol.asyncDispose](): Promise<void> {
+        await node[Symbol.asyncDispose]();
+        // Last, so that a command in flight still hears how it ended.
+        await control[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await node[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function prepare(
+  place: Place,
+  { log, capsules }: OpenNodeOptions,
+): Promise<Pick<NodeParts, "policy" | "trust"> & { readonly sources: readonly CapsuleSource[] }> {
+  const { authority, policy, trust } = await openJudges(place);
+  const registry = openRegistry(place);
+  const builtins = await installBuiltins({
+    capsulesDir: builtinCapsulesDir(),
+    workDir: join(place.home.dataDir, "builtins"),
+    authority,
+    registry,
+  });
+  for (const { id, version, image } of builtins.installed) {
+    log.info({ capsule: id, version, image }, "built, signed and installed with this machine's own keys");
+  }
+  for (const { dir, error, reasons } of builtins.failed) {
+    const code = error?.code ?? reasons[0]?.code;
+    log.error({ dir, code }, error?.message ?? reasons.map(({ message }) => message).join("; "));
+  }
+  return { policy, trust, sources: [...capsules.map((dir) => directorySource(dir)), registry] };
+}
+
+function makeDataDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw cliErrors.create("DATA_DIR_UNUSABLE", { path, reason: code ?? message }, cause);
+  }
+}
+
+/** `capsules/` of the program. */
+export function builtinCapsulesDir(): string {
+  return dirname(createRequire(import.meta.url).resolve("@vnes/capsules/package.json"));
+}
+
+function controlled(node: Node, quarantine: FsQuarantine): ControlledNode {
+  return {
+    status: () => node.status(),
+    inspect: (id) => node.inspect(id),
+    suspend: (id) => node.suspend(id),
+    resume: (id) => node.resume(id),
+    unload: (id) => node.unload(id),
+    quarantined: () => node.quarantined(),
+    call: (capability, method, input, timeoutMs) => node.call(capability, method, input, timeoutMs),
+    showQuarantined: async (entry) => (await quarantine.show(entry)) as unknown as Json,
+  };
+}

@@ -1,0 +1,57 @@
+/** Text for people: what comes from outside is made harmless before a terminal sees it, and lines up in columns. */
+
+/** Control characters could move the cursor or recolour what was said before; they are shown, not sent. */
+export function harmless(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string | number;
+  readonly align?: "left" | "right";
+  readonly paint?: (row: Row, text: string) => string;
+}
+
+/** One line a row under a line of titles; the last column is not padded. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+  const cells = rows.map((row) => columns.map((column) => harmless(String(column.value(row)))));
+  const widths = columns.map((column, i) => {
+    return Math.max(column.title.length, ...cells.map((cell) => cell[i]?.length ?? 0));
+  });
+  const pad = (text: string, i: number): string => {
+    const width = widths[i] ?? 0;
+    if (columns[i]?.align === "right") return text.padStart(width);
+    return i === columns.length - 1 ? text : text.padEnd(width);
+  };
+  const head = columns.map(({ title }, i) => pad(title.toUpperCase(), i)).join("  ");
+  const body = rows.map((row, r) => {
+    return columns.map(({ paint }, i) => {
+      const text = pad(cells[r]?.[i] ?? "", i);
+      return paint === undefined ? text : paint(row, text);
+    });
+  });
+  return [head, ...body.map((line) => line.join("  "))].join("\n").replace(/ +$/gm, "");
+}
+
+/** `name  value` lines. */
+export function fields(entries: readonly (readonly [name: string, value: string | number])[]): string {
+  const width = Math.max(...entries.map(([name]) => name.length));
+  return entries.map(([name, value]) => `${name.padEnd(width)}  ${harmless(String(value))}`).join("\n");
+}
+
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 2880
+    ? `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+    : `${Math.floor(minutes / 1440)} d`;
+}
+
+export function shortHash(hash: string): string {
+  return hash.replace(/^sha256:/, "").slice(0, 12);
+}

@@ -1,0 +1,51 @@
+/** The one configuration file of a node. Without it every setting has its default. */
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type NodeConfig, parseNodeConfig } from "@vnes/schemas";
+import { cliErrors } from "./errors.ts";
+import type { HomePaths } from "./paths.ts";
+
+export const CONFIG_FILE = "config.json";
+export const DEFAULT_NODE = "local";
+
+export interface SettingsFile {
+  readonly config: NodeConfig;
+  readonly file: string | null;
+}
+
+/** Paths in the file are relative to the file. Rejects with `CONFIG_NOT_FOUND` or `CONFIG_INVALID`. */
+export async function readSettings(home: HomePaths, flag: string | undefined): Promise<SettingsFile> {
+  const path = flag === undefined ? join(home.configDir, CONFIG_FILE) : resolve(flag);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" && flag === undefined) {
+      return { config: { schema_version: "v1", node: DEFAULT_NODE }, file: null };
+    }
+    if (code === "ENOENT") throw cliErrors.create("CONFIG_NOT_FOUND", { path }, cause);
+    throw cliErrors.create(
+      "CONFIG_INVALID",
+      { path, pointer: "/", reason: `cannot be read (${code})` },
+      cause,
+    );
+  }
+  const parsed = parseNodeConfig(bytes);
+  if (!parsed.ok) {
+    const { pointer = "/", message: reason = "is not valid" } = parsed.problems[0] ?? {};
+    throw cliErrors.create("CONFIG_INVALID", { path, pointer: pointer === "" ? "/" : pointer, reason });
+  }
+  return { config: absolute(parsed.value, dirname(path)), file: path };
+}
+
+function absolute(config: NodeConfig, base: string): NodeConfig {
+  const { data_dir, registry, policy, trust } = config;
+  return {
+    ...config,
+    ...(data_dir === undefined ? {} : { data_dir: resolve(base, data_dir) }),
+    ...(registry === undefined ? {} : { registry: resolve(base, registry) }),
+    ...(policy === undefined ? {} : { policy: resolve(base, policy) }),
+    ...(trust === undefined ? {} : { trust: resolve(base, trust) }),
+  };
+}

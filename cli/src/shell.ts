@@ -1,0 +1,79 @@
+/** What every command is handed: where things lie, where to say things, and how to reach a node. Made in `main.ts`. */
+import type { ExitName, NodeConfig } from "@vnes/schemas";
+import { ControlClient } from "./control/client.ts";
+import { type HomeEnvironment, type HomePaths, homePaths, type NodePaths, nodePaths } from "./paths.ts";
+import { cliErrors } from "./errors.ts";
+import type { Output } from "./output/output.ts";
+import { readSettings } from "./settings.ts";
+
+/** The flags every command has. */
+export interface GlobalFlags {
+  readonly home: string | undefined;
+  readonly node: string | undefined;
+  readonly dataDir: string | undefined;
+  readonly config: string | undefined;
+  readonly output: string;
+}
+
+export interface Shell {
+  readonly environment: HomeEnvironment;
+  readonly output: Output;
+  readonly pid: number;
+  /** True when standard error is a terminal: logs are then for people. */
+  readonly prettyLogs: boolean;
+  /** True when a fault in vnes itself should be shown with its stack. */
+  readonly trace: boolean;
+  /** Sets what the process exits with; also for a command that ends well with a bad answer. */
+  fail(exit: ExitName): void;
+  /** Resolves when the process is asked to end. */
+  stopRequested(): Promise<string>;
+}
+
+/** One node as seen from the command line. */
+export interface Place {
+  readonly home: HomePaths;
+  readonly config: NodeConfig;
+  /** Null when there is none and every setting has its default. */
+  readonly configFile: string | null;
+  readonly node: string;
+  readonly paths: NodePaths;
+  /** What a command must be given to mean the same node; starts with a space unless empty. */
+  readonly flags: string;
+}
+
+const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+
+export async function findPlace(shell: Shell, flags: GlobalFlags): Promise<Place> {
+  const home = homePaths(shell.environment, flags.home);
+  const { config, file } = await readSettings(home, flags.config);
+  const node = flags.node ?? config.node;
+  if (!NODE_NAME.test(node)) throw cliErrors.create("CONFIG_NODE_NAME_INVALID", { name: node });
+  const paths = nodePaths(home, node, flags.dataDir ?? config.data_dir);
+  const given = [
+    flags.home === undefined ? "" : ` --home ${flags.home}`,
+    flags.config === undefined ? "" : ` --config ${flags.config}`,
+    flags.node === undefined ? "" : ` --node ${flags.node}`,
+    flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`,
+  ];
+  return { home, config, configFile: file, node, paths, flags: given.join("") };
+}
+
+/** Rejects with `NODE_NOT_RUNNING` when there is nobody. */
+export async function connectTo(place: Place): Promise<ControlClient> {
+  return await ControlClient.connect({
+    path: place.paths.controlSocket,
+    node: place.node,
+    flags: place.flags,
+  });
+}
+
+/** Opens a connection for one piece of work and closes it. */
+export async function withNode<T>(
+  shell: Shell,
+  flags: GlobalFlags,
+  work: (client: ControlClient, place: Place) => Promise<T>,
+): Promise<T> {
+  const place = await findPlace(shell, flags);
+  using client = await connectTo(place);
+  return await work(client, place);
+}

@@ -1,0 +1,65 @@
+/** What is wrong with a command line, said with the word that was probably meant. */
+import type { VnesError } from "@vnes/schemas";
+import type { Argv } from "yargs";
+import { cliErrors } from "./errors.ts";
+
+/** More than this many edits away is another word, not a slip. */
+const MAX_EDITS = 3;
+
+/** The part of yargs that knows what could have been typed; it is not in its published types. */
+interface Internals {
+  getInternalMethods(): {
+    getCommandInstance(): { getCommands(): readonly string[] };
+    getOptions(): { readonly key: Readonly<Record<string, unknown>> };
+    getContext(): { readonly commands: readonly string[] };
+  };
+}
+
+export function usageError(message: string, yargs: Argv): VnesError {
+  const internals = (yargs as unknown as Internals).getInternalMethods();
+  const typed = internals.getContext().commands.join(" ");
+  const help = `vnes ${typed === "" ? "" : `${typed} `}--help`;
+  const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]?.split(", ")[0];
+  if (unknown === undefined)
+    return cliErrors.create("CLI_USAGE", { problem: firstLine(message), next: help });
+  const commands = internals.getCommandInstance().getCommands();
+  const flags = Object.keys(internals.getOptions().key).filter(
+    (name) => name.length > 1 && !/[A-Z]/.test(name),
+  );
+  // The same word comes once as it was typed and once in camel case; a command is never a flag.
+  const command = nearest(unknown, commands);
+  const flag = nearest(
+    unknown.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    flags,
+  );
+  const meant = command ?? (flag === undefined ? undefined : `--${flag}`);
+  const problem = `${JSON.stringify(unknown)} is not understood${meant === undefined ? "" : `; did you mean ${meant}?`}`;
+  const next = command === undefined ? help : `vnes ${typed === "" ? "" : `${typed} `}${command}`;
+  return cliErrors.create("CLI_USAGE", { problem, next });
+}
+
+function firstLine(message: string): string {
+  return message.trim().replace(/\s*\n\s*/g, " ");
+}
+
+export function nearest(word: string, among: readonly string[]): string | undefined {
+  const ranked = among
+    .map((candidate) => ({ candidate, edits: editDistance(word, candidate) }))
+    .filter(({ candidate, edits }) => edits <= Math.min(MAX_EDITS, Math.ceil(candidate.length / 2)))
+    .sort((a, b) => a.edits - b.edits || (a.candidate < b.candidate ? -1 : 1));
+  return ranked[0]?.candidate;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

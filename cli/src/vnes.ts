@@ -1,0 +1,122 @@
+/** The command line as a table of commands. It reads nothing of the world; everything comes in with the shell. */
+import { isVnesError } from "@vnes/schemas";
+import yargs, { type Argv } from "yargs";
+import { unexpected } from "./control/failure.ts";
+import { showError } from "./output/problem.ts";
+import type { GlobalFlags, Shell } from "./shell.ts";
+import { usageError } from "./usage.ts";
+import { addBoot } from "./commands/boot.ts";
+import { addCall } from "./commands/call.ts";
+import * as author from "./commands/capsule-author.ts";
+import * as run from "./commands/capsule-run.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addKeyList, addKeyNew } from "./commands/key.ts";
+import { addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
+import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
+import { addStatus } from "./commands/status.ts";
+
+type Add = (yargs: Argv<GlobalFlags>, shell: Shell) => Argv<GlobalFlags>;
+
+const COMMANDS: readonly Add[] = [
+  addBoot,
+  addStatus,
+  group("capsule", "Author, install and steer capsules", [
+    author.addCapsuleNew,
+    author.addCapsuleBuild,
+    author.addCapsuleSign,
+    author.addCapsuleVerify,
+    author.addCapsuleInstall,
+    run.addCapsuleList,
+    run.addCapsuleInspect,
+    run.addCapsuleActions,
+  ]),
+  group("quarantine", "See what was refused, and why", [addQuarantineList, addQuarantineShow]),
+  group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
+  group("key", "Signing keys", [addKeyNew, addKeyList]),
+  addCall,
+  addDoctor,
+];
+
+function group(name: string, describe: string, commands: readonly Add[]): Add {
+  return (outer, shell) => {
+    return outer.command(
+      `${name} <command>`,
+      describe,
+      (args) =>
+        commands.reduce((so, add) => add(so, shell), args).demandCommand(1, `Which? vnes ${name} --help`),
+      () => {},
+    );
+  };
+}
+
+/** Runs one command line; what went wrong has been said when this resolves. */
+export async function vnes(args: readonly string[], shell: Shell, version: string): Promise<void> {
+  const parser = commandLine(shell, version);
+  try {
+    await parser.parseAsync(args);
+  } catch (error) {
+    const known = isVnesError(error) ? error : unexpected(error);
+    shell.output.json ||= asksForJson(args);
+    showError(shell.output, known);
+    if (shell.trace && !isVnesError(error)) shell.output.say(String((error as Error).stack));
+    shell.fail(known.exit);
+  }
+}
+
+function commandLine(shell: Shell, version: string): Argv<GlobalFlags> {
+  const global = yargs()
+    .scriptName("vnes")
+    .usage(
+      "$0 <command>\n\nVNES runs capsules: code that says what it is, proves it, and gets only what it was allowed.",
+    )
+    .option("home", {
+      type: "string",
+      requiresArg: true,
+      describe: "Keep everything below this directory [VNES_HOME]",
+    })
+    .option("node", {
+      type: "string",
+      requiresArg: true,
+      describe: "Which node; default: the configured one, or local",
+    })
+    .option("data-dir", { type: "string", requiresArg: true, describe: "The node's own directory" })
+    .option("config", { type: "string", requiresArg: true, describe: "Configuration file" })
+    .option("output", {
+      alias: "o",
+      choices: ["text", "json"] as const,
+      default: "text",
+      describe: "How to answer",
+    })
+    .middleware((args) => {
+      shell.output.json = args.output === "json";
+    })
+    // A flag given twice means its last value, so that a script can append to a command line.
+    .parserConfiguration({
+      "duplicate-arguments-array": false,
+      "greedy-arrays": false,
+      "camel-case-expansion": true,
+    })
+    .version(version)
+    .alias("version", "V")
+    .help()
+    .alias("help", "h")
+    .completion("completion", "Write a completion script for bash or zsh")
+    .strict()
+    .demandCommand(1, "Which command? ")
+    .exitProcess(false)
+    .fail((message, error, self) => {
+      throw error ?? usageError(message, self as unknown as Argv);
+    });
+  // yargs adds `dataDir` beside `data-dir` when it parses; its types do not say so.
+  return COMMANDS.reduce((so, add) => add(so, shell), global as unknown as Argv<GlobalFlags>);
+}
+
+/** For a command line that could not be parsed far enough to know. */
+function asksForJson(args: readonly string[]): boolean {
+  return args.some(
+    (arg, i) =>
+      arg === "-ojson" ||
+      arg === "--output=json" ||
+      (arg === "json" && /^(-o|--output)$/.test(args[i - 1] ?? "")),
+  );
+}
