@@ -1,6 +1,6 @@
 /**
- * What every `Device` driver must do (`kernel/src/ports/device.ts`). A device that runs drivers in the kernel's own
- * process cannot survive their death; it says so in `supports` and the report names what was left out.
+ * What every `Device` driver must do (`kernel/src/ports/device.ts`). A device whose drivers are functions of the kernel's own
+ * process says so in `supports`; what concerns processes, powers and bundles is then no part of its contract.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,9 +13,11 @@ export interface DeviceContract {
   open(): Promise<{ readonly device: Device; cleanup(): Promise<void> }>;
   /** An image whose `impl/main.js` is this bundle: a script that defines `capsule`. */
   image(bundle: string): CapsuleImage;
+  /** Ends a driver as a crash would. */
+  kill(device: Device, instance: DeviceInstance, name: string): Promise<void>;
   readonly supports: {
-    /** The process of a driver can be killed, and its death is noticed. */
-    readonly death: boolean;
+    /** Bundles are loaded and powers made by the device itself, in a process of the driver's own. */
+    readonly process: boolean;
   };
 }
 
@@ -98,21 +100,6 @@ export function deviceContract(contract: DeviceContract): void {
     assert.deepEqual(await ask(instance, "echo", value), { ok: true, value });
   });
 
-  run("only what was granted is there", async (device) => {
-    const always = ["bytes", "clock", "log", "publish"];
-    const none = await device.open(specOf());
-    assert.deepEqual(await ask(none, "powers"), { ok: true, value: always });
-    const some = await device.open(specOf({ instance: "test.other/0", powers: ["net.udp", "identity"] }));
-    assert.deepEqual(await ask(some, "powers"), {
-      ok: true,
-      value: [...always, "identity", "net.udp"].sort(),
-    });
-  });
-
-  run("an unknown power is refused by name", async (device) => {
-    await assert.rejects(device.open(specOf({ powers: ["net.raw"] })), { code: "DEVICE_POWER_UNKNOWN" });
-  });
-
   run("a refusal is an answer; a throw or garbage becomes one", async (device) => {
     const instance = await device.open(specOf());
     const refused = await ask(instance, "refuse", { why: 1 });
@@ -159,20 +146,10 @@ export function deviceContract(contract: DeviceContract): void {
     assert.deepEqual(spec.seen.logs, [{ level: "info", message: "said", data: { x: 1 } }]);
   });
 
-  run("a driver that refuses to start, or a bundle that does not load, says why", async (device) => {
-    await assert.rejects(device.open(specOf({ config: { refuse: "no port" } })), (error: Error) => {
-      assert.equal((error as { code?: string }).code, "DEVICE_START_FAILED");
-      return /no port/.test(error.message);
-    });
-    for (const bundle of ["var capsule = (() => {", "var capsule = {};", "throw new Error('boom');"]) {
-      await assert.rejects(device.open(specOf({ bundle })), { code: "DEVICE_BUNDLE_BROKEN" });
-    }
-    await assert.rejects(device.open(specOf({ entry: "impl/other.js" })), { code: "DEVICE_ENTRY_MISSING" });
-  });
-
   run("dispose stops the driver, is no death, and later calls are answered DEVICE_DIED", async (device) => {
     const spec = specOf();
     const instance = await device.open(spec);
+    await ask(instance, "echo");
     const waiting = ask(instance, "never");
     await instance.dispose();
     await instance.dispose();
@@ -194,25 +171,14 @@ export function deviceContract(contract: DeviceContract): void {
     assert.deepEqual(await ask(b, "config"), { ok: true, value: "b" });
   });
 
-  if (!contract.supports.death) return;
-
-  run("names of the process are hidden from the bundle", async (device) => {
-    const instance = await device.open(specOf());
-    const hidden = ["undefined", "undefined", "undefined"];
-    assert.deepEqual(await ask(instance, "hidden"), { ok: true, value: hidden });
-  });
-
   run(
-    "a killed driver is reported once, what it owed is answered DEVICE_DIED, others go on",
+    "a driver that dies is reported once, what it owed is answered DEVICE_DIED, others go on",
     async (device) => {
       const spec = specOf();
       const instance = await device.open(spec);
       const other = await device.open(specOf({ instance: "test.other/0" }));
       const owed = [ask(instance, "never"), ask(instance, "never")];
-      const { pid, memoryBytes } = await instance.meters();
-      assert.ok(memoryBytes > 0);
-      assert.notEqual(pid, process.pid);
-      process.kill(pid, "SIGKILL");
+      await contract.kill(device, instance, spec.instance);
       for (const answer of await Promise.all(owed)) assert.ok(!answer.ok && answer.code === "DEVICE_DIED");
       const late = await ask(instance, "echo");
       assert.ok(!late.ok && late.code === "DEVICE_DIED");
@@ -222,4 +188,45 @@ export function deviceContract(contract: DeviceContract): void {
       assert.deepEqual(await ask(again, "echo", 2), { ok: true, value: 2 });
     },
   );
+
+  if (!contract.supports.process) return;
+
+  run("only what was granted is there", async (device) => {
+    const always = ["bytes", "clock", "log", "publish"];
+    const none = await device.open(specOf());
+    assert.deepEqual(await ask(none, "powers"), { ok: true, value: always });
+    const some = await device.open(specOf({ instance: "test.other/0", powers: ["net.udp", "identity"] }));
+    assert.deepEqual(await ask(some, "powers"), {
+      ok: true,
+      value: [...always, "identity", "net.udp"].sort(),
+    });
+  });
+
+  run("an unknown power is refused by name", async (device) => {
+    await assert.rejects(device.open(specOf({ powers: ["net.raw"] })), { code: "DEVICE_POWER_UNKNOWN" });
+  });
+
+  run("a driver that refuses to start, or a bundle that does not load, says why", async (device) => {
+    await assert.rejects(device.open(specOf({ config: { refuse: "no port" } })), (error: Error) => {
+      assert.equal((error as { code?: string }).code, "DEVICE_START_FAILED");
+      return /no port/.test(error.message);
+    });
+    for (const bundle of ["var capsule = (() => {", "var capsule = {};", "throw new Error('boom');"]) {
+      await assert.rejects(device.open(specOf({ bundle })), { code: "DEVICE_BUNDLE_BROKEN" });
+    }
+    await assert.rejects(device.open(specOf({ entry: "impl/other.js" })), { code: "DEVICE_ENTRY_MISSING" });
+  });
+
+  run("names of the process are hidden from the bundle", async (device) => {
+    const instance = await device.open(specOf());
+    const hidden = ["undefined", "undefined", "undefined"];
+    assert.deepEqual(await ask(instance, "hidden"), { ok: true, value: hidden });
+  });
+
+  run("a driver is another process, with meters of its own", async (device) => {
+    const instance = await device.open(specOf());
+    const { pid, memoryBytes } = await instance.meters();
+    assert.notEqual(pid, process.pid);
+    assert.ok(memoryBytes > 0);
+  });
 }

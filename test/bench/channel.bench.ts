@@ -1,9 +1,4 @@
-/**
- * The channels of `vpn.transport`: what a handshake and a frame cost, and what strangers cost.
- *
- * Measured in one process on one core, with the real primitives and without sockets or the host protocol: what the protocol
- * itself costs, not what a path carries. The last part is over real UDP to a device in a process of its own.
- */
+/** The channels of `vpn.transport`: what a handshake, a frame and a stranger cost. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -23,14 +18,7 @@ import { openDevice } from "../../kernel/drivers/device/src/index.ts";
 import { deviceBytes as bytes } from "../../kernel/drivers/device/src/powers/bytes.ts";
 import { channelCrypto as crypto } from "../../kernel/drivers/device/src/powers/channel-crypto.ts";
 import { bundleCapsule, driverImage } from "../../kernel/drivers/device/test/image.ts";
-
-interface BenchResult {
-  readonly metric: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer?: { readonly name: string; readonly value: number };
-  readonly target?: { readonly text: string; readonly pass: boolean };
-}
+import type { BenchResult } from "./result.ts";
 
 const REMOTE = { address: "127.0.0.1", port: 4000 };
 const UNLIMITED = 1e9;
@@ -235,8 +223,11 @@ async function flood(): Promise<BenchResult[]> {
 
 export const name = "channel";
 
+export const notMeasured: readonly string[] = [
+  "Handshakes and frames run in one process on one core without sockets or the host protocol: what the protocol costs, not what a path carries.",
+  "The strangers over UDP are limited by the one process that sends them on the same machine.",
+];
+
 export async function run(): Promise<BenchResult[]> {
   return [...handshakes(), ...frames(), ...strangers(), ...(await flood())];
 }
-
-export default { name, run };

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Answer, DriverRuntime, Json, JsonObject } from "@vnes/sdk/driver";
 import fc from "fast-check";
 import { startTransport } from "../src/transport.ts";
+import { MAX_MESSAGE_BYTES } from "../src/wire.ts";
 import { assertAnswer, definitions, inputProblems, theManifest } from "./spec-check.ts";
 import { createMemoryNetwork, type Datagram, type MemoryNetwork, type MemoryNode } from "./memory-network.ts";
 
@@ -229,13 +230,19 @@ test("strangers leave nothing behind: no channel, no event, no reply but the coo
     ),
     { numRuns: 300 },
   );
+  for (const length of [MAX_MESSAGE_BYTES + 1, 60_000]) {
+    const oversize = new Uint8Array(length);
+    oversize.set([4, 1, 0, 0]);
+    it.network.inject({ from: { address: "10.9.9.9", port: 1 }, to: GATEWAY, bytes: oversize });
+  }
+  await it.network.settle();
   assert.equal(sent.size, 0);
   assert.deepEqual(it.gateway.events, []);
   assert.deepEqual((await status(it.gateway.driver)).channels, []);
   const counters = (await status(it.gateway.driver)).counters;
   assert.equal(
     Object.values(counters).reduce((a, b) => a + b, 0),
-    300,
+    302,
     "each counted, once",
   );
 });

@@ -22,7 +22,10 @@ deviceContract({
     };
   },
   image: driverImage,
-  supports: { death: true },
+  async kill(_device, instance) {
+    process.kill((await instance.meters()).pid, "SIGKILL");
+  },
+  supports: { process: true },
 });
 
 const bundleOf = (start: string) =>
