@@ -1,0 +1,214 @@
+/** The client's agent alone: what it may never do, whatever it hears and in whatever order. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Json } from "@vnes/sdk";
+import fc from "fast-check";
+import { NEW_AGENT, step } from "../src/agent.ts";
+import { parseConfig } from "../src/config.ts";
+import { parseGatewayFrame } from "../src/frames.ts";
+import { nextPath, rank } from "../src/ranking.ts";
+import type { Agent, Asked, Heard, TimerName } from "../src/vocabulary.ts";
+
+const GATEWAY = `${"A".repeat(43)}=`;
+const CANDIDATES = ["b", "a", "c"].map((pathId, index) => ({
+  pathId,
+  kind: "udp" as const,
+  address: "127.0.0.1",
+  port: 4000 + index,
+  priority: pathId === "c" ? 20 : 10,
+}));
+const CONFIG = parseConfig({
+  gateway: GATEWAY,
+  candidates: CANDIDATES,
+  policy: { cooldownMs: 500, maxSwitchesPerMinute: 3, recoveryMs: 4000, retryMs: 100 },
+});
+
+test("candidates are ranked by priority, then failures, then id; the path in trouble comes last", () => {
+  const failed = { failures: 2, lastFailure: "NO_ANSWER", lastOkAt: null };
+  assert.deepEqual(
+    rank(CANDIDATES, {}).map((one) => one.pathId),
+    ["a", "b", "c"],
+  );
+  assert.deepEqual(
+    rank(CANDIDATES, { a: failed }).map((one) => one.pathId),
+    ["b", "a", "c"],
+  );
+  assert.equal(nextPath(CANDIDATES, {}, [], "a"), "b");
+  assert.equal(nextPath(CANDIDATES, {}, ["b", "c"], "a"), "a");
+  assert.equal(nextPath(CANDIDATES, {}, ["a", "b", "c"], "a"), undefined);
+});
+
+/** What may be heard at a moment: the fitting things more often than not, and the unfitting ones too. */
+function heardBy(agent: Agent, pick: number, other: number): Heard {
+  const { attempt, active, session } = agent;
+  const channelId = [attempt?.channelId, active?.channelId, "chn_other"][other % 3] ?? `chn_${other}`;
+  const nonce = attempt?.nonce ?? "non_nothing";
+  const id = other % 7 === 0 ? "ses_another0000" : (session?.id ?? "ses_first000000");
+  const epoch = (session?.epoch ?? 0) + (other % 3);
+  const version = (session?.version ?? 0) + (other % 4);
+  const REASONS = [
+    "EPOCH_STALE",
+    "BOUND_ELSEWHERE",
+    "SWITCH_RATE_EXCEEDED",
+    "GATEWAY_BUSY",
+    "RATE_LIMITED",
+    "X",
+  ];
+  const reason = REASONS[other % REASONS.length] as string;
+  const timers: TimerName[] = ["attempt", "retry", "recovery", "watch", "renew"];
+  const asked = attempt?.id ?? 0;
+  const table: Heard[] = [
+    { heard: "opened", attempt: asked, channelId: `chn_${agent.attempts}_${other}` },
+    { heard: "opened", attempt: asked - 1, channelId: `chn_old_${other}` },
+    { heard: "openFailed", attempt: asked, code: "TRANSPORT_OPEN_TIMEOUT" },
+    { heard: "sendFailed", attempt: asked, code: other % 2 ? "CALL_TIMEOUT" : "TRANSPORT_CHANNEL_UNKNOWN" },
+    {
+      heard: "frame",
+      channelId,
+      frame: { type: "accepted", nonce, reason: "R", sessionId: id, epoch, version },
+    },
+    {
+      heard: "frame",
+      channelId,
+      frame: { type: "accepted", nonce, reason: "R", sessionId: id, epoch, version },
+    },
+    {
+      heard: "frame",
+      channelId,
+      frame: { type: "rejected", nonce, reason, sessionId: id, epoch, version, retryAfterMs: other },
+    },
+    { heard: "pathSilent", channelId, silentMs: 200 },
+    { heard: "pathAlive", channelId },
+    { heard: "channelClosed", channelId, reason: "RESET" },
+    { heard: "channelOpened", channelId },
+    { heard: "listed", askedAt: 1e9, channels: other % 2 ? [] : [{ channelId, silent: other % 4 === 0 }] },
+    { heard: "timer", timer: timers[other % timers.length] as TimerName },
+    { heard: "setActiveFailed", channelId, code: "TRANSPORT_CHANNEL_UNKNOWN" },
+    { heard: "started" },
+    {
+      heard: "frame",
+      channelId,
+      frame: { type: "pong", nonce, sessionId: id, version, epoch, state: "ATTACHED", bound: true },
+    },
+  ];
+  return table[pick % table.length] as Heard;
+}
+
+test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever (C1 to C5)", () => {
+  const moment = fc.tuple(fc.nat(15), fc.nat(20), fc.nat(400));
+  fc.assert(
+    fc.property(fc.array(moment, { maxLength: 120 }), (moments) => {
+      let agent: Agent = NEW_AGENT;
+      let at = 1000;
+      const timers = new Map<TimerName, number>();
+      const accepted: number[] = [];
+      let n = 0;
+      const hear = (heard: Heard): readonly Asked[] => {
+        const before = agent;
+        const frozen = JSON.stringify(before);
+        const next = step(agent, heard, CONFIG, at, `non_${n++}`);
+        assert.equal(JSON.stringify(before), frozen, "a step changes nothing in place");
+        agent = next.agent;
+        for (const asked of next.asked) {
+          if (asked.ask === "wake") timers.set(asked.timer, asked.at);
+          if (asked.ask === "unwake") timers.delete(asked.timer);
+          if (asked.ask === "publish" && asked.event.event === "switched") accepted.push(at);
+        }
+        if (before.session !== null) {
+          assert.equal(agent.session?.id, before.session.id, "C4");
+          assert.ok((agent.session?.version ?? 0) >= before.session.version, "C5");
+          assert.ok((agent.session?.epoch ?? 0) >= before.session.epoch, "C5");
+        }
+        const opens = next.asked.filter((asked) => asked.ask === "open");
+        assert.ok(opens.length <= 1, "C1");
+        if (agent.mode === "steady") assert.ok(agent.active !== null);
+        if (agent.mode === "recovering") assert.equal(agent.active, null);
+        const busy = agent.mode === "seeking" || agent.mode === "recovering" || agent.mode === "suspect";
+        // C3: an attempt that opens is answered by the transport; everything else has a timer.
+        if (busy) assert.ok(timers.has("recovery"), "bounded recovery");
+        if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "C3");
+        if (agent.attempt?.stage === "asking") assert.ok(timers.has("attempt"), "C3");
+        return next.asked;
+      };
+      hear({ heard: "started" });
+      for (const [pick, other, wait] of moments) {
+        at += wait;
+        for (const [timer, due] of [...timers].sort((a, b) => a[1] - b[1])) {
+          if (due > at || timers.get(timer) !== due) continue;
+          timers.delete(timer);
+          hear({ heard: "timer", timer });
+        }
+        hear(heardBy(agent, pick, other));
+        const window = accepted.filter((one) => one > at - 60_000);
+        assert.ok(window.length <= 3, `${window.length} switches within a minute`);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("an answer that names another session ends the attempt, not the session", () => {
+  let agent: Agent = NEW_AGENT;
+  const hear = (heard: Heard, at: number): readonly Asked[] => {
+    const next = step(agent, heard, CONFIG, at, `non_${at}`);
+    agent = next.agent;
+    return next.asked;
+  };
+  hear({ heard: "started" }, 0);
+  hear({ heard: "opened", attempt: 1, channelId: "one" }, 10);
+  const first = {
+    type: "accepted",
+    nonce: "non_0",
+    reason: "R",
+    sessionId: "ses_a",
+    version: 2,
+    epoch: 1,
+  } as const;
+  hear({ heard: "frame", channelId: "one", frame: first }, 20);
+  assert.equal(agent.mode, "steady");
+  hear({ heard: "channelClosed", channelId: "one", reason: "RESET" }, 1000);
+  hear({ heard: "opened", attempt: 2, channelId: "two" }, 1010);
+  const wrong = { ...first, nonce: "non_1000", sessionId: "ses_b", version: 3, epoch: 2 };
+  const asked = hear({ heard: "frame", channelId: "two", frame: wrong }, 1020);
+  assert.equal(agent.session?.id, "ses_a");
+  assert.ok(asked.some((one) => one.ask === "close" && one.channelId === "two"));
+  assert.equal(agent.mode, "recovering");
+});
+
+test("frames of a gateway are read strictly, and no input throws", () => {
+  const good = {
+    v: 1,
+    type: "accepted",
+    nonce: "non_0000",
+    reason: "R",
+    sessionId: "ses_00000000",
+    version: 1,
+    epoch: 1,
+  };
+  assert.ok(parseGatewayFrame(good));
+  for (const [name, value] of Object.entries({
+    v: 2,
+    type: "create",
+    nonce: 1,
+    sessionId: "x",
+    version: -1,
+    epoch: 0.5,
+  })) {
+    assert.equal(parseGatewayFrame({ ...good, [name]: value }), undefined, name);
+  }
+  fc.assert(fc.property(fc.jsonValue(), (junk) => parseGatewayFrame(junk as Json) === undefined));
+});
+
+test("a configuration that is not understood is refused with the place", () => {
+  const base = { gateway: GATEWAY, candidates: CANDIDATES };
+  const wrong: [Json, RegExp][] = [
+    [{ ...base, gateway: "x" }, /\/gateway/],
+    [{ ...base, candidates: [] }, /\/candidates/],
+    [{ ...base, candidates: [CANDIDATES[0] as Json, CANDIDATES[0] as Json] }, /two candidates/],
+    [{ ...base, candidates: [{ ...CANDIDATES[0], port: 0 } as Json] }, /\/candidates\/0\/port/],
+    [{ ...base, policy: { cooldown: 1 } }, /\/policy\/cooldown/],
+    [{ ...base, renew: "yes" }, /\/renew/],
+  ];
+  for (const [config, place] of wrong) assert.throws(() => parseConfig(config), place);
+  assert.equal(parseConfig(null).gateway, null);
+});
