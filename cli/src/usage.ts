@@ -8,33 +8,32 @@ const MAX_EDITS = 3;
 
 /** The part of yargs that knows what could have been typed; it is not in its published types. */
 interface Internals {
+  getOptions(): { readonly key: Readonly<Record<string, unknown>> };
   getInternalMethods(): {
     getCommandInstance(): { getCommands(): readonly string[] };
-    getOptions(): { readonly key: Readonly<Record<string, unknown>> };
     getContext(): { readonly commands: readonly string[] };
   };
 }
 
-export function usageError(message: string, yargs: Argv): VnesError {
-  const internals = (yargs as unknown as Internals).getInternalMethods();
+export function usageError(message: string, yargs: Argv, words: readonly string[]): VnesError {
+  const self = yargs as unknown as Internals;
+  const internals = self.getInternalMethods();
   const typed = internals.getContext().commands.join(" ");
   const help = `vnes ${typed === "" ? "" : `${typed} `}--help`;
   const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]?.split(", ")[0];
   if (unknown === undefined)
     return cliErrors.create("CLI_USAGE", { problem: firstLine(message), next: help });
-  const commands = internals.getCommandInstance().getCommands();
-  const flags = Object.keys(internals.getOptions().key).filter(
-    (name) => name.length > 1 && !/[A-Z]/.test(name),
+  const isFlag = words.some(
+    (word) => word.startsWith("-") && word.replace(/^-+/, "").split("=")[0] === unknown,
   );
-  // The same word comes once as it was typed and once in camel case; a command is never a flag.
-  const command = nearest(unknown, commands);
-  const flag = nearest(
-    unknown.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-    flags,
-  );
-  const meant = command ?? (flag === undefined ? undefined : `--${flag}`);
-  const problem = `${JSON.stringify(unknown)} is not understood${meant === undefined ? "" : `; did you mean ${meant}?`}`;
-  const next = command === undefined ? help : `vnes ${typed === "" ? "" : `${typed} `}${command}`;
+  const known = isFlag
+    ? Object.keys(self.getOptions().key).filter((name) => name.length > 1 && !/[A-Z]/.test(name))
+    : internals.getCommandInstance().getCommands();
+  const meant = nearest(unknown, known);
+  const shown = `${isFlag ? "--" : ""}${unknown}`;
+  const hint = meant === undefined ? "" : `; did you mean ${isFlag ? "--" : ""}${meant}?`;
+  const problem = `${shown} is not understood${hint}`;
+  const next = meant === undefined || isFlag ? help : `vnes ${typed === "" ? "" : `${typed} `}${meant}`;
   return cliErrors.create("CLI_USAGE", { problem, next });
 }
 

@@ -40,10 +40,10 @@ const COMMANDS: readonly Add[] = [
 function group(name: string, describe: string, commands: readonly Add[]): Add {
   return (outer, shell) => {
     return outer.command(
-      `${name} <command>`,
+      name,
       describe,
       (args) =>
-        commands.reduce((so, add) => add(so, shell), args).demandCommand(1, `Which? vnes ${name} --help`),
+        commands.reduce((so, add) => add(so, shell), args).demandCommand(1, `Which command of vnes ${name}?`),
       () => {},
     );
   };
@@ -51,7 +51,7 @@ function group(name: string, describe: string, commands: readonly Add[]): Add {
 
 /** Runs one command line; what went wrong has been said when this resolves. */
 export async function vnes(args: readonly string[], shell: Shell, version: string): Promise<void> {
-  const parser = commandLine(shell, version);
+  const parser = commandLine(shell, version, args);
   try {
     await parser.parseAsync(args);
   } catch (error) {
@@ -63,8 +63,9 @@ export async function vnes(args: readonly string[], shell: Shell, version: strin
   }
 }
 
-function commandLine(shell: Shell, version: string): Argv<GlobalFlags> {
-  const global = yargs()
+function commandLine(shell: Shell, version: string, words: readonly string[]): Argv<GlobalFlags> {
+  const parser = yargs();
+  const global = parser
     .scriptName("vnes")
     .usage(
       "$0 <command>\n\nVNES runs capsules: code that says what it is, proves it, and gets only what it was allowed.",
@@ -104,8 +105,8 @@ function commandLine(shell: Shell, version: string): Argv<GlobalFlags> {
     .strict()
     .demandCommand(1, "Which command? ")
     .exitProcess(false)
-    .fail((message, error, self) => {
-      throw error ?? usageError(message, self as unknown as Argv);
+    .fail((message, error) => {
+      throw error ?? usageError(message, parser, words);
     });
   // yargs adds `dataDir` beside `data-dir` when it parses; its types do not say so.
   return COMMANDS.reduce((so, add) => add(so, shell), global as unknown as Argv<GlobalFlags>);

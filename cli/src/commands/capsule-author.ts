@@ -90,13 +90,11 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
     "verify <dir>",
     "Say whether this machine would admit a capsule, with every reason why not",
     (args) =>
-      args
-        .positional("dir", DIR)
-        .option("rebuild", {
-          type: "boolean",
-          default: false,
-          describe: "Also build src/ again and compare impl/",
-        }),
+      args.positional("dir", DIR).option("rebuild", {
+        type: "boolean",
+        default: false,
+        describe: "Also build src/ again and compare impl/",
+      }),
     async (args) => {
       const place = await findPlace(shell, args);
       const { trust, policy } = await openJudges(place);

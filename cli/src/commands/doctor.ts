@@ -4,7 +4,6 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { isVnesError } from "@vnes/schemas";
 import type { Argv } from "yargs";
-import { CONTROL_METHODS } from "@vnes/schemas";
 import { isLive } from "../control/socket-path.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
 import { cliErrors } from "../errors.ts";
@@ -32,7 +31,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   "isolated-vm": async () => {
     // Only looked for: loading it needs a flag that this process does not have.
-    const load = createRequire(createRequire(import.meta.url).resolve("@vnes/driver-isolate/package.json"));
+    const load = createRequire(createRequire(import.meta.url).resolve("@vnes/driver-isolate"));
     const { version } = load("isolated-vm/package.json") as { readonly version: string };
     return ["ok", version];
   },
@@ -70,8 +69,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   node: async (place) => {
     if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", `vnes boot${place.flags}`];
     using client = await connectTo(place);
-    const [method] = CONTROL_METHODS;
-    const status = (await client.request(method)) as {
+    const status = (await client.request("status")) as {
       readonly state: string;
       readonly problems: readonly object[];
     };
