@@ -1,14 +1,12 @@
 /** The contract on drivers in memory: the same probe, loaded by the same runner, without a process of its own. */
-import { imageFile } from "@vnes/kernel";
+import { type DeviceSpec, imageFile } from "@vnes/kernel";
 import { MemoryDevice, type MemoryDriver } from "@vnes/driver-memory";
 import { deviceContract } from "../../../contracts/device.ts";
 import { type DriverRunner, startDriver } from "../src/driver-runner.ts";
 import { createPowers } from "../src/powers/powers.ts";
 import { driverImage } from "./image.ts";
 
-type Start = ConstructorParameters<typeof MemoryDevice>[0] extends infer T ? NonNullable<T>[string] : never;
-
-const probe: Start = (spec): MemoryDriver => {
+const probe = (spec: DeviceSpec): MemoryDriver => {
   const bundle = new TextDecoder().decode(imageFile(spec.image, spec.entry)?.bytes);
   const { instance, entry, config } = spec;
   const powers = () =>
