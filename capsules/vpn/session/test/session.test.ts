@@ -113,8 +113,8 @@ test("a mutator that expects another version changes nothing; it is an error to 
   assert.equal(call("pathSilent", { sessionId, channelId: "chn1", expectedVersion: 2 })["version"], 3);
 });
 
-test("a stranger learns nothing of a session, not even that it exists", () => {
-  const { call } = open();
+test("a stranger learns of a session only that it is another's, and changes nothing", () => {
+  const { call, node } = open();
   const { sessionId } = attached(call);
   const answer = call("reattach", {
     sessionId,
@@ -129,10 +129,10 @@ test("a stranger learns nothing of a session, not even that it exists", () => {
     [answer["reason"], answer["sessionId"], answer["state"], answer["version"], answer["epoch"]],
     ["OWNER_MISMATCH", null, null, 0, 0],
   );
-  assert.equal(
-    call("terminate", { sessionId, owner: keyOf(2), cause: "CLIENT_CLOSED" })["outcome"] ?? "",
-    "rejected",
-  );
+  const end = { sessionId, owner: keyOf(2), cause: "CLIENT_CLOSED" };
+  const refused = node.ask("vpn.session", "terminate", end);
+  assert.ok(!refused.ok && refused.code === "OWNER_MISMATCH");
+  assert.equal(call("get", { sessionId })["version"], 2);
 });
 
 test("below policy and back: degrade and restore are transitions like any other", () => {
