@@ -35,6 +35,10 @@ export function judgeRound({ sent, acknowledged }: RoundFacts, counts: RoundCoun
       if (!sent.has(id)) wrong.push(`${id} was counted on the path "${path}" and never sent`);
     }
   }
+  for (const id of acknowledged) {
+    // Written by the very turn that was acknowledged: waiting cannot bring it back.
+    if (counts.own[id] === undefined) wrong.push(`${id} was acknowledged and is lost`);
+  }
   for (const id of sent) {
     const absent = PATHS.filter((path) => counts[path][id] === undefined);
     if (absent.length === 0) continue;

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,12 @@ const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 const MUTATE = new URL("mutate.ts", import.meta.url).href;
 const CAPSULES = fileURLToPath(new URL("capsules/", import.meta.url));
 const NODE_FLAGS = ["--conditions=source", "--no-warnings"];
+/** Only what the run needs; what it needs in turn comes along. */
+const CONFIG = {
+  schema_version: "v1",
+  node: "crash",
+  capsules: { run: ["vnes.core.observability", "local.crash.tally", "local.crash.intake"] },
+};
 /** Recovery of everything a long run has written, on a loaded machine, recorded by strace. */
 const BOOT_TIMEOUT_MS = 60_000;
 const COMMAND_TIMEOUT_MS = 60_000;
@@ -38,7 +44,8 @@ export class CrashNode {
 
   /** Builds, signs and installs the two capsules, as a user does. */
   prepare(): void {
-    mkdirSync(this.#home, { recursive: true });
+    mkdirSync(join(this.#home, "config"), { recursive: true });
+    writeFileSync(join(this.#home, "config", "config.json"), JSON.stringify(CONFIG));
     for (const name of ["intake", "tally"]) {
       const directory = join(this.#root, "capsules", name);
       cpSync(join(CAPSULES, name), directory, { recursive: true });

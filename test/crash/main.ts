@@ -36,9 +36,11 @@ for (const mutant of wanted) {
   console.log(`  ${summary(report)}`);
   if (report.problem !== undefined) console.log(`  found: ${report.problem}`);
   const held = report.problem === undefined;
-  if (mutant === undefined ? !held : held) failed.push(name);
+  if (report.neverRan) failed.push(`${name} did not run`);
+  else if (mutant === undefined ? !held : held) failed.push(name);
   if (mutant === undefined && held && report.underLoad === 0) failed.push("no kill came under load");
-  if (mutant !== undefined) console.log(held ? `  NOT noticed: ${mutant}` : `  noticed: ${mutant}`);
+  if (mutant !== undefined && !report.neverRan)
+    console.log(held ? `  NOT noticed: ${mutant}` : `  noticed: ${mutant}`);
   if (!values.keep && (held || mutant !== undefined)) forget(directory);
 }
 const again = `npm run crash -- --kills ${kills} --mutant ${values.mutant} --seed ${seed}`;

@@ -36,6 +36,8 @@ export interface CrashReport {
   readonly lostChanges: number;
   /** Undefined: everything held. */
   readonly problem: string | undefined;
+  /** The run ended before its first kill: it says nothing about crashes. */
+  readonly neverRan: boolean;
 }
 
 export interface CrashOptions {
@@ -67,19 +69,18 @@ export async function runCrash(options: CrashOptions): Promise<CrashReport> {
       const round = `r${kill.number}`;
       const done = await killOnce(node, record, kill, rounds.at(-1), round);
       problem = done.problem;
-      if (problem === undefined) {
-        const lost = await node.end(kill.lucky ? () => random.below(2) === 0 : () => false);
-        tally.lostChanges += lost;
-        say(
-          `${describe(kill)}: ${done.inFlight} in flight, ${record.round(round).acknowledged.size} acknowledged, ${lost} changes lost`,
-        );
-      }
+      if (problem !== undefined) break;
+      const lost = await node.end(kill.lucky ? () => random.below(2) === 0 : () => false);
+      tally.lostChanges += lost;
+      const acknowledged = record.round(round).acknowledged.size;
+      say(
+        `${describe(kill)}: ${done.inFlight} in flight, ${acknowledged} acknowledged, ${lost} changes lost`,
+      );
       tally.kills++;
       if (kill.way === "powerCut") tally.powerCuts++;
       if (done.inFlight >= MIN_IN_FLIGHT) tally.underLoad++;
       if (kill.moment.after === "boot") tally.whileBooting++;
       else tally.fewestInFlight = Math.min(tally.fewestInFlight, done.inFlight);
-      if (problem !== undefined) break;
       if (kill.moment.after !== "boot") rounds.push(round);
     }
     problem ??= await compareAll(node, record, rounds);
@@ -88,7 +89,7 @@ export async function runCrash(options: CrashOptions): Promise<CrashReport> {
   } finally {
     await node.end(() => false);
   }
-  return { ...tally, ...record.totals, problem };
+  return { ...tally, ...record.totals, problem, neverRan: tally.kills === 0 };
 }
 
 async function killOnce(
