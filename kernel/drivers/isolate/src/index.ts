@@ -1,1 +1,2 @@
-export {};
+export { type SandboxCode, sandboxErrors } from "./errors.ts";
+export { openIsolateSandbox } from "./sandbox.ts";

@@ -1,0 +1,148 @@
+/**
+ * One V8 isolate with one capsule's bundle in it, in the sandbox host. Its memory is a cache: when it had to be interrupted
+ * it is thrown away, and the next turn gets a new one.
+ */
+import { writeSync } from "node:fs";
+import ivm from "isolated-vm";
+import type { SandboxLimits } from "@vnes/kernel";
+import { installPrelude } from "./prelude.ts";
+
+/** Loading runs the capsule's top level; a bundle that needs longer does more there than declare handlers. */
+const LOAD_TIMEOUT_MS = 2_000;
+/** To fetch what an interrupted batch had finished; a capsule that holds that up too loses it. */
+const PARTIAL_TIMEOUT_MS = 50;
+const PRELUDE = `return (${installPrelude.toString()})();`;
+
+export interface Bundle {
+  readonly instance: string;
+  readonly entry: string;
+  readonly text: string;
+  readonly limits: SandboxLimits;
+}
+
+/** What a slice of a batch came to. `part` is JSON of `count` results, unchecked. */
+export type Slice =
+  | { readonly end: "ran"; readonly count: number; readonly stopped: boolean; readonly part: string }
+  /** Interrupted in the turn after `count` finished ones; `lost` when what was finished could not be told. */
+  | { readonly end: "deadline"; readonly lost: boolean; readonly count: number; readonly part: string }
+  | { readonly end: "memory" }
+  | { readonly end: "garbage"; readonly reason: string };
+
+interface Calls {
+  readonly run: ivm.Reference<(text: string, from: number, limit: number, sliceMs: number) => string>;
+  readonly partial: ivm.Reference<() => string>;
+  readonly reset: ivm.Reference<() => void>;
+}
+
+export class CapsuleIsolate {
+  /** True until a turn has run in it: what fails in a fresh isolate fails by its own doing. */
+  isFresh = true;
+  readonly #isolate: ivm.Isolate;
+  readonly #calls: Calls;
+  readonly #turnMs: number;
+
+  /** Throws an error whose message says why the bundle does not load. */
+  constructor({ instance, entry, text, limits }: Bundle) {
+    this.#turnMs = limits.turnMs;
+    this.#isolate = new ivm.Isolate({
+      memoryLimit: limits.memoryMb,
+      onCatastrophicError: (message) => {
+        // V8 has lost control of the isolate: only the end of the process is left.
+        writeSync(2, `FATAL ERROR: ${instance}: ${message}\n`);
+        process.kill(process.pid, "SIGKILL");
+      },
+    });
+    try {
+      const context = this.#isolate.createContextSync();
+      const timeout = Math.max(LOAD_TIMEOUT_MS, limits.turnMs);
+      const prelude = context.evalClosureSync(PRELUDE, [], { result: { reference: true } }) as ivm.Reference<
+        ReturnType<typeof installPrelude>
+      >;
+      const member = (name: string): ivm.Reference<never> =>
+        prelude.getSync(name as never, { reference: true }) as unknown as ivm.Reference<never>;
+      const bind = member("bind") as ivm.Reference<(cacheBytes: number, effectBytes: number) => string>;
+      this.#calls = { run: member("run"), partial: member("partial"), reset: member("reset") };
+      this.#isolate
+        .compileScriptSync(text, { filename: `${instance}:${entry}` })
+        .runSync(context, { timeout });
+      const problem = bind.applySync(undefined, [limits.cacheBytes, limits.effectBytes], {
+        timeout,
+      }) as unknown;
+      if (problem !== "")
+        throw new Error(typeof problem === "string" ? problem : "its prelude answered nothing");
+    } catch (cause) {
+      this.dispose();
+      throw cause;
+    }
+  }
+
+  run(text: string, from: number, limit: number, sliceMs: number, left: number): Slice {
+    let answer: unknown;
+    try {
+      answer = this.#calls.run.applySync(undefined, [text, from, limit, sliceMs], { timeout: this.#turnMs });
+    } catch (cause) {
+      return this.#interrupted(cause, left);
+    }
+    this.isFresh = false;
+    const told = parseHead(answer, left);
+    if (told === undefined || told.count === 0)
+      return { end: "garbage", reason: "not a count and that many results" };
+    return { end: "ran", count: told.count, stopped: told.flag, part: told.part };
+  }
+
+  /** False when the isolate did not survive it. */
+  reset(): boolean {
+    try {
+      this.#calls.reset.applySync(undefined, [], { timeout: this.#turnMs });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  get cpuMs(): number {
+    return this.#isolate.isDisposed ? 0 : Number(this.#isolate.cpuTime / 1_000_000n);
+  }
+
+  get heapBytes(): number {
+    if (this.#isolate.isDisposed) return 0;
+    const { used_heap_size, externally_allocated_size } = this.#isolate.getHeapStatisticsSync();
+    return used_heap_size + externally_allocated_size;
+  }
+
+  dispose(): void {
+    if (!this.#isolate.isDisposed) this.#isolate.dispose();
+  }
+
+  #interrupted(cause: unknown, left: number): Slice {
+    if (this.#isolate.isDisposed) return { end: "memory" };
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (!message.includes("timed out")) return { end: "garbage", reason: message.slice(0, 200) };
+    try {
+      const told = parseHead(
+        this.#calls.partial.applySync(undefined, [], { timeout: PARTIAL_TIMEOUT_MS }),
+        left,
+      );
+      // All finished and still not back: what went on afterwards belongs to no turn that can be named.
+      if (told?.flag === true && told.count < left) {
+        return { end: "deadline", lost: false, count: told.count, part: told.part };
+      }
+    } catch {
+      // What it had finished is lost with it, and runs again.
+    }
+    return { end: "deadline", lost: true, count: 0, part: "[]" };
+  }
+}
+
+/** The capsule could have forged it: nothing but its own turns depends on it, within `left`. */
+function parseHead(
+  answer: unknown,
+  left: number,
+): { readonly count: number; readonly flag: boolean; readonly part: string } | undefined {
+  if (typeof answer !== "string") return undefined;
+  const head = /^(\d{1,9}) ([01]) /.exec(answer);
+  if (head === null) return undefined;
+  const count = Number(head[1]);
+  if (count > left) return undefined;
+  return { count, flag: head[2] === "1", part: answer.slice(head[0].length) };
+}

@@ -1,0 +1,68 @@
+/**
+ * The sandbox host: a process with one isolate for each capsule instance of its group. Instances take turns, so a busy one
+ * holds up its neighbours for a slice and not for a batch.
+ */
+import { serveHost } from "@vnes/driver-host/serve";
+import { HostedInstance } from "./hosted-instance.ts";
+import type { FromHost, ToHost } from "./messages.ts";
+
+/** The kernel kills a host it hears nothing from; work that goes on is told this often. */
+const ALIVE_MS = 100;
+
+const instances = new Map<number, HostedInstance>();
+/** With work, in the order of their turns. */
+const ready: HostedInstance[] = [];
+let scheduled = false;
+let lastSaid = 0;
+
+const kernel = serveHost((message) => receive(message as ToHost));
+
+function send(message: FromHost): void {
+  lastSaid = performance.now();
+  kernel.send(message);
+}
+
+function receive(message: ToHost): void {
+  if (message.do === "open") return open(message);
+  const instance = instances.get(message.id);
+  if (instance === undefined) throw new Error(`no instance ${message.id} for ${message.do}`);
+  if (!instance.hasWork) ready.push(instance);
+  instance.push(message);
+  if (scheduled) return;
+  scheduled = true;
+  // After the messages that arrived together: they are in one order for all.
+  process.nextTick(work);
+}
+
+function open({ id, instance, entry, bundle, limits }: Extract<ToHost, { do: "open" }>): void {
+  try {
+    instances.set(id, new HostedInstance({ instance, entry, text: bundle, limits }, send));
+    send({ did: "open", id });
+  } catch (cause) {
+    send({ did: "fail", id, reason: describe(cause) });
+  }
+}
+
+/** Until nothing is left, one step of each instance in turn; messages are read in between. */
+function work(): void {
+  for (let steps = ready.length; steps > 0; steps--) {
+    const instance = ready.shift() as HostedInstance;
+    instance.step();
+    if (instance.isClosed) forget(instance);
+    else if (instance.hasWork) ready.push(instance);
+  }
+  scheduled = ready.length > 0;
+  if (!scheduled) return;
+  if (performance.now() - lastSaid > ALIVE_MS) send({ did: "alive" });
+  setImmediate(work);
+}
+
+function forget(closed: HostedInstance): void {
+  for (const [id, instance] of instances) if (instance === closed) instances.delete(id);
+}
+
+/** A capsule's top level may throw anything. */
+function describe(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : "it threw something that is no error";
+  return text.slice(0, 500);
+}

@@ -1,0 +1,54 @@
+/**
+ * What the kernel and an isolate host say to each other, as messages of the host protocol (`docs/host-protocol.md`).
+ * Turns and results travel as text: the host hands them on without reading them.
+ */
+import type { SandboxLimits } from "@vnes/kernel";
+
+export type ToHost =
+  /** The bundle comes from the verified image; the host reads no file of a capsule. */
+  | {
+      readonly do: "open";
+      readonly id: number;
+      readonly instance: string;
+      readonly entry: string;
+      readonly bundle: string;
+      readonly limits: SandboxLimits;
+    }
+  | {
+      readonly do: "deliver";
+      readonly id: number;
+      readonly batch: number;
+      /** Stops the kernel knew of when it sent this; the host runs nothing of it when there were more. */
+      readonly stops: number;
+      /** Turn numbers, for results the host makes itself. */
+      readonly turns: readonly number[];
+      /** JSON of `TurnRequest[]`. */
+      readonly text: string;
+    }
+  | { readonly do: "reset"; readonly id: number; readonly ask: number }
+  /** A new isolate in place of one that answered with something that is no result. `stops` counts that as one more. */
+  | { readonly do: "renew"; readonly id: number; readonly stops: number }
+  | { readonly do: "meters"; readonly id: number; readonly ask: number }
+  | { readonly do: "close"; readonly id: number; readonly ask: number };
+
+export type FromHost =
+  | { readonly did: "open"; readonly id: number }
+  | { readonly did: "fail"; readonly id: number; readonly reason: string }
+  | {
+      readonly did: "deliver";
+      readonly id: number;
+      readonly batch: number;
+      /** Each is JSON of `TurnResult[]` as the capsule's isolate made it: to be judged, not trusted. */
+      readonly parts: readonly string[];
+      /** Stops of the instance by now: counted here, and only told to the kernel. */
+      readonly stops: number;
+    }
+  | { readonly did: "ask"; readonly ask: number; readonly meters?: HostMeters }
+  /** Work goes on; said when nothing else was to be said for a while. */
+  | { readonly did: "alive" };
+
+export interface HostMeters {
+  readonly cpuMs: number;
+  readonly heapBytes: number;
+  readonly hostBytes: number;
+}

@@ -1,0 +1,193 @@
+/**
+ * Results as an isolate gave them, judged before anybody sees them: they are whatever a capsule managed to make of them.
+ * What passes here has the shape of `TurnResult` and nothing besides.
+ */
+import { type Effect, type TurnRequest, type TurnResult, turnErrors } from "@vnes/schemas";
+
+/** Deeper values end the stack of whoever walks them. Values have a level for the effect they stand in. */
+const MAX_DEPTH = 72;
+const MAX_MESSAGE = 4_000;
+const MAX_LOGS = 160;
+/** A turn that asks for more at once reads a range instead. */
+const MAX_NEEDED = 65_536;
+const LEVELS: ReadonlySet<unknown> = new Set(["debug", "info", "warn", "error"]);
+
+export interface Judged {
+  readonly results: readonly TurnResult[];
+  /** What was wrong with the first result that was refused; the turns behind it count as not run. */
+  readonly invalid?: string;
+}
+
+export function parseResults(
+  parts: readonly string[],
+  requests: readonly TurnRequest[],
+  effectBytes: number,
+): Judged {
+  const results: TurnResult[] = [];
+  const refuse = (reason: string): Judged => {
+    const [failed, ...rest] = requests.slice(results.length);
+    if (failed !== undefined) results.push(invalidResult(failed.turn, reason));
+    for (const { turn } of rest) results.push({ turn, kind: "needKeys", keys: [], ranges: [] });
+    return { results, invalid: reason };
+  };
+  for (const part of parts) {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(part);
+    } catch {
+      return refuse("not JSON");
+    }
+    if (!Array.isArray(parsed)) return refuse("not a list of results");
+    // Only then can a single turn be too large.
+    const mayBeLarge = part.length * 3 > effectBytes;
+    for (const result of parsed as unknown[]) {
+      const request = requests[results.length];
+      if (request === undefined) return { results, invalid: "more results than turns" };
+      const problem = problemOf(result, request.turn);
+      if (problem !== undefined) return refuse(problem);
+      const judged = result as TurnResult;
+      const misplaced = orderProblem(judged, results.at(-1), request);
+      if (misplaced !== undefined) return refuse(misplaced);
+      if (mayBeLarge && judged.kind === "done") {
+        const size = Buffer.byteLength(JSON.stringify(judged.effects));
+        if (size > effectBytes) return refuse(`effects of ${size} bytes, at most ${effectBytes}`);
+      }
+      results.push(judged);
+    }
+  }
+  return results.length === requests.length ? { results } : refuse("fewer results than turns");
+}
+
+/** Rule 2 of the port; and a turn that asks for nothing new would be delivered again for ever. */
+function orderProblem(
+  result: TurnResult,
+  before: TurnResult | undefined,
+  { keys = [], ranges = [] }: TurnRequest,
+): string | undefined {
+  if (result.kind !== "needKeys")
+    return before?.kind === "needKeys" ? "a turn ran behind one that did not end" : undefined;
+  const asksNothing = result.keys.length === 0 && result.ranges.length === 0;
+  // Not run: behind one that needs keys, or behind one that was stopped.
+  if (before?.kind === "needKeys") return asksNothing ? undefined : "a turn ran behind one that did not end";
+  if (asksNothing) return before?.kind === "failed" ? undefined : "needKeys that names none";
+  const given = new Set(keys.map(([key]) => key));
+  const isNew =
+    result.keys.some((key) => !given.has(key)) || result.ranges.some((range) => !ranges.includes(range));
+  return isNew ? undefined : "needKeys for keys that it was given";
+}
+
+function invalidResult(turn: number, reason: string): TurnResult {
+  const { code, message } = turnErrors.create("SANDBOX_ANSWER_INVALID", { reason });
+  return { turn, kind: "failed", code, message };
+}
+
+function problemOf(result: unknown, turn: number): string | undefined {
+  if (!isObject(result)) return "a result is no object";
+  if (result["turn"] !== turn) return "a result of another turn";
+  switch (result["kind"]) {
+    case "done":
+      return doneProblem(result);
+    case "needKeys":
+      return hasOnly(result, 4) && isTexts(result["keys"]) && isTexts(result["ranges"])
+        ? undefined
+        : "needKeys without lists of keys and ranges";
+    case "failed": {
+      const { code, message } = result as { code?: unknown; message?: unknown };
+      const known = typeof code === "string" && Object.hasOwn(turnErrors.entries, code);
+      if (!known || typeof message !== "string" || message.length > MAX_MESSAGE || !hasOnly(result, 4)) {
+        return "a failure without one of the known codes and a message";
+      }
+      return undefined;
+    }
+    default:
+      return "a result of unknown kind";
+  }
+}
+
+function doneProblem(result: { readonly [name: string]: unknown }): string | undefined {
+  const { effects, logs } = result as { effects?: unknown; logs?: unknown };
+  if (!Array.isArray(effects)) return "done without a list of effects";
+  for (const effect of effects as unknown[]) {
+    if (!isEffect(effect)) return "an effect that is none of the known ones";
+  }
+  if (logs === undefined) return hasOnly(result, 3) ? undefined : "done with unknown members";
+  if (!hasOnly(result, 4) || !Array.isArray(logs) || logs.length > MAX_LOGS) return "logs that are no lines";
+  return (logs as unknown[]).every(isLogLine) ? undefined : "a log line that is none";
+}
+
+function isEffect(effect: unknown): boolean {
+  if (!isObject(effect)) return false;
+  const it = effect as { [name in string]: unknown } & { readonly do?: Effect["do"] };
+  switch (it.do) {
+    case "write":
+      return hasOnly(it, 3) && isText(it["key"]) && isValue(it["value"], 0);
+    case "delete":
+      return hasOnly(it, 2) && isText(it["key"]);
+    case "publish":
+      return hasOnly(it, 4) && isText(it["topic"]) && isText(it["key"]) && isValue(it["event"], 0);
+    case "call":
+      return (
+        hasOnly(it, 7) &&
+        isText(it["tag"]) &&
+        isText(it["capability"]) &&
+        isText(it["method"]) &&
+        isValue(it["input"], 0) &&
+        isValue(it["context"], 0) &&
+        Number.isSafeInteger(it["timeoutMs"])
+      );
+    case "answer":
+      return hasOnly(it, 3) && isText(it["callId"]) && isAnswer(it["answer"]);
+    case "setTimer":
+      return (
+        hasOnly(it, 4) && isText(it["id"]) && Number.isSafeInteger(it["at"]) && isValue(it["payload"], 0)
+      );
+    case "cancelTimer":
+      return hasOnly(it, 2) && isText(it["id"]);
+    default:
+      return false;
+  }
+}
+
+function isAnswer(answer: unknown): boolean {
+  if (!isObject(answer)) return false;
+  if (answer["ok"] === true) return hasOnly(answer, 2) && isValue(answer["value"], 0);
+  if (answer["ok"] !== false || !isText(answer["code"]) || !isText(answer["message"])) return false;
+  if (answer["details"] === undefined) return hasOnly(answer, 3);
+  return hasOnly(answer, 4) && isValue(answer["details"], 0);
+}
+
+function isLogLine(line: unknown): boolean {
+  if (!isObject(line) || !LEVELS.has(line["level"]) || !isText(line["message"])) return false;
+  if (line["message"].length > MAX_MESSAGE) return false;
+  if (line["data"] === undefined) return hasOnly(line, 2);
+  return hasOnly(line, 3) && isValue(line["data"], 0);
+}
+
+/** JSON as the kernel keeps it. `JSON.parse` has made it, so it is a tree of plain values. */
+function isValue(value: unknown, depth: number): boolean {
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== "object" || value === null) return value !== undefined;
+  if (depth >= MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.every((member) => isValue(member, depth + 1));
+  for (const key of Object.keys(value)) {
+    if (key === "__proto__" || !isValue((value as { readonly [name: string]: unknown })[key], depth + 1))
+      return false;
+  }
+  return true;
+}
+
+function isObject(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= MAX_NEEDED && value.every(isText);
+}
+
+function hasOnly(value: object, members: number): boolean {
+  return Object.keys(value).length === members;
+}

@@ -1,0 +1,227 @@
+/**
+ * Runs inside a capsule's isolate, before and around the capsule's bundle. `installPrelude` is handed over as text, so
+ * it uses nothing from outside itself.
+ *
+ * P1. Time and randomness are the turn's: `Date`, `Math.random`, `Intl` default times. The real clock is kept here only, to
+ *     end a slice early; a capsule cannot reach it.
+ * P2. What differs from run to run and cannot be replaced (shared memory, WebAssembly, weak references) is absent.
+ * P3. It loops over a batch and remembers which turn is running and what is finished, for a host that had to interrupt.
+ * P4. What comes out is text the kernel judges; a capsule that tampers with the language spoils its own turns only.
+ */
+
+/** What the host calls. Results are `<count> <stopped 0|1> <JSON array of that many results>`. */
+export interface Prelude {
+  /** After the bundle ran: takes `capsule.default`. Empty text, or what is wrong. */
+  bind(cacheBytes: number, effectBytes: number): string;
+  /** Runs turns from `from`, at most `limit`, ending early after `sliceMs`. `text` is empty when it was given before. */
+  run(text: string, from: number, limit: number, sliceMs: number): string;
+  /** What an interrupted `run` had finished; a third word tells whether a turn was running. */
+  partial(): string;
+  reset(): void;
+}
+
+export function installPrelude(): Prelude {
+  const { parse, stringify } = JSON;
+  const { apply, construct } = Reflect;
+  const { defineProperty, getOwnPropertyDescriptor } = Object;
+  const RealDate = Date;
+  const realNow = Date.now;
+  const toText = String;
+  const MAX_CONSOLE_LINES = 64;
+  const MAX_LINE = 2_000;
+  /** Results that leave at once: far below a frame, so that a batch of large turns leaves in several. */
+  const MAX_SLICE_CHARS = 4_194_304;
+  const NO_SEED = "0000000000000000";
+
+  let at = 0;
+  let seed = NO_SEED;
+  let stream: (() => number) | undefined;
+  let lines: { level: string; message: string }[] = [];
+  let droppedLines = 0;
+  let requests: { readonly turn: number; readonly at: number; readonly seed: string }[] = [];
+  let finished: string[] = [];
+  let isRunning = false;
+  let hasStopped = false;
+  let effectBytes = 0;
+  let bundle: {
+    deliver(request: unknown): {
+      readonly kind?: unknown;
+      readonly effects?: unknown;
+      readonly logs?: unknown;
+    };
+    reset(): void;
+    setCacheBytes?(bytes: number): void;
+  };
+
+  /** mulberry32 by Tommy Ettinger, apart from the sdk's stream of the same seed. */
+  function randomStream(): () => number {
+    let state =
+      (Number.parseInt(seed.slice(0, 8), 16) ^ Number.parseInt(seed.slice(8), 16) ^ 0x5bf0_3635) | 0;
+    const next = (): number => {
+      state = (state + 0x6d2b_79f5) | 0;
+      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return (mixed ^ (mixed >>> 14)) >>> 0;
+    };
+    return () => ((next() >>> 5) * 0x400_0000 + (next() >>> 6)) / 0x20_0000_0000_0000;
+  }
+
+  function hide(target: object, name: string, value: unknown): void {
+    defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+
+  function TurnDate(this: unknown, ...args: unknown[]): unknown {
+    if (new.target === undefined) return new RealDate(at).toString();
+    return construct(RealDate, args.length === 0 ? [at] : args, new.target);
+  }
+  hide(TurnDate, "name", "Date");
+  hide(TurnDate, "length", 7);
+  hide(TurnDate, "now", () => at);
+  hide(TurnDate, "parse", RealDate.parse);
+  hide(TurnDate, "UTC", RealDate.UTC);
+  defineProperty(TurnDate, "prototype", { value: RealDate.prototype, writable: false });
+  hide(RealDate.prototype, "constructor", TurnDate);
+  hide(globalThis, "Date", TurnDate);
+
+  hide(Math, "random", () => {
+    stream ??= randomStream();
+    return stream();
+  });
+
+  const format = Intl.DateTimeFormat.prototype;
+  const realFormat = getOwnPropertyDescriptor(format, "format")?.get;
+  const realParts = format.formatToParts;
+  defineProperty(format, "format", {
+    configurable: true,
+    enumerable: false,
+    get(this: Intl.DateTimeFormat) {
+      const bound = apply(realFormat as () => (date: unknown) => string, this, []) as (
+        date: unknown,
+      ) => string;
+      return (date?: unknown) => bound(date === undefined ? at : date);
+    },
+  });
+  hide(format, "formatToParts", function (this: Intl.DateTimeFormat, date?: Date | number) {
+    return apply(realParts, this, [date === undefined ? at : date]) as Intl.DateTimeFormatPart[];
+  });
+
+  const globals = globalThis as unknown as { [name: string]: unknown };
+  for (const name of ["WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"]) {
+    delete globals[name];
+  }
+  if (globals["Temporal"] !== undefined) delete (globals["Temporal"] as { Now?: unknown }).Now;
+
+  function say(level: string, values: unknown[]): void {
+    if (lines.length >= MAX_CONSOLE_LINES) {
+      droppedLines += 1;
+      return;
+    }
+    let message = "";
+    for (const value of values) {
+      let text: string | undefined;
+      try {
+        text = typeof value === "string" || value instanceof Error ? toText(value) : stringify(value);
+      } catch {
+        text = undefined;
+      }
+      message += `${message === "" ? "" : " "}${text ?? typeof value}`;
+      if (message.length > MAX_LINE) break;
+    }
+    lines.push({ level, message: message.slice(0, MAX_LINE) });
+  }
+  const levels = { debug: "debug", log: "info", info: "info", warn: "warn", error: "error", trace: "debug" };
+  const shown: { [name: string]: unknown } = {};
+  for (const [name, level] of Object.entries(levels))
+    shown[name] = (...values: unknown[]) => say(level, values);
+  hide(globalThis, "console", shown);
+
+  function failed(turn: number, code: string, message: string): string {
+    return stringify({ turn, kind: "failed", code, message });
+  }
+
+  function utf8Length(text: string): number {
+    let length = text.length;
+    for (let index = 0; index < text.length; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit > 0x7ff) length += unit >= 0xd800 && unit < 0xe000 ? 1 : 2;
+      else if (unit > 0x7f) length += 1;
+    }
+    return length;
+  }
+
+  function runTurn(request: { readonly turn: number; readonly at: number; readonly seed: string }): string {
+    at = request.at;
+    seed = request.seed;
+    stream = undefined;
+    lines = [];
+    droppedLines = 0;
+    let text: string | undefined;
+    try {
+      const result = bundle.deliver(request);
+      if (lines.length > 0 && result.kind === "done") {
+        if (droppedLines > 0) {
+          lines.push({
+            level: "warn",
+            message: `${droppedLines} more console lines of this turn were dropped`,
+          });
+        }
+        const logs = result.logs === undefined ? lines : [...(result.logs as typeof lines), ...lines];
+        text = stringify({ ...result, logs });
+      } else {
+        text = stringify(result);
+      }
+      if (text.length * 3 > effectBytes && result.kind === "done") {
+        const size = utf8Length(stringify(result.effects));
+        if (size > effectBytes) {
+          bundle.reset();
+          const message = `the effects of the turn take ${size} bytes; at most ${effectBytes} are allowed`;
+          text = failed(request.turn, "TURN_EFFECTS_TOO_LARGE", message);
+        }
+      }
+      if (result.kind === "needKeys") hasStopped = true;
+    } catch {
+      // The sdk's engine never throws: this bundle brought its own.
+      text = undefined;
+    }
+    return (
+      text ??
+      failed(request.turn, "SANDBOX_ANSWER_INVALID", "the capsule's own deliver threw or gave no result")
+    );
+  }
+
+  return {
+    bind(cacheBytes, maxEffectBytes) {
+      effectBytes = maxEffectBytes;
+      const exported = globals["capsule"] as { readonly default?: typeof bundle } | undefined;
+      const found = exported?.default;
+      if (typeof found?.deliver !== "function" || typeof found.reset !== "function") {
+        return "capsule.default is not what capsule({...}) returns";
+      }
+      bundle = found;
+      bundle.setCacheBytes?.(cacheBytes);
+      return "";
+    },
+    run(text, from, limit, sliceMs) {
+      if (text !== "") requests = parse(text) as typeof requests;
+      finished = [];
+      hasStopped = false;
+      const startedAt = realNow();
+      let chars = 0;
+      for (let index = from; index < requests.length && finished.length < limit; index++) {
+        isRunning = true;
+        const result = runTurn(requests[index] as (typeof requests)[number]);
+        isRunning = false;
+        finished.push(result);
+        chars += result.length;
+        if (hasStopped || chars > MAX_SLICE_CHARS || realNow() - startedAt >= sliceMs) break;
+      }
+      return `${finished.length} ${hasStopped ? 1 : 0} [${finished.join(",")}]`;
+    },
+    partial() {
+      return `${finished.length} ${isRunning ? 1 : 0} [${finished.join(",")}]`;
+    },
+    reset() {
+      bundle.reset();
+    },
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * One sandbox host as the kernel holds it: what was asked of the process and is not answered yet. When the process is
+ * gone everything it owed is rejected with `SANDBOX_HOST_DIED`, and so is everything asked later.
+ */
+import { type HostDeath, type HostProcess, spawnHost } from "@vnes/driver-host";
+import type { SandboxSpec } from "@vnes/kernel";
+import type { VnesError } from "@vnes/schemas";
+import { sandboxErrors } from "./errors.ts";
+import type { FromHost, HostMeters, ToHost } from "./messages.ts";
+
+/** Above what a host may be silent by the rules (a slice of one turn, and the same turn alone): a busy machine. */
+const GRACE_MS = 2_000;
+/** Loading a bundle, on top. */
+const OPEN_MS = 5_000;
+/** isolated-vm cannot work in a process started from Node's own snapshot. */
+const NODE_FLAGS = ["--no-node-snapshot"];
+const HOST_MAIN = new URL(`./host-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+export type Delivered = Extract<FromHost, { did: "deliver" }>;
+
+interface Owed {
+  resolve(value: never): void;
+  reject(error: VnesError): void;
+}
+
+export class SandboxHost {
+  readonly group: string;
+  readonly #onGone: () => void;
+  readonly #owed = new Map<string, Owed>();
+  #process: HostProcess | undefined;
+  #death: HostDeath | undefined;
+  #nextId = 0;
+  #nextAsk = 0;
+  #slowestTurnMs = 0;
+  #opening = 0;
+  #instances = 0;
+  #isExpecting = false;
+
+  constructor(group: string, onGone: () => void) {
+    this.group = group;
+    this.#onGone = onGone;
+  }
+
+  async start(): Promise<void> {
+    try {
+      this.#process = await spawnHost({
+        name: `isolate:${this.group}`,
+        entry: HOST_MAIN,
+        nodeFlags: NODE_FLAGS,
+        onMessage: (message) => this.#receive(message as FromHost),
+        onDeath: (death) => this.#died(death),
+      });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw sandboxErrors.create("SANDBOX_HOST_START_FAILED", { group: this.group, reason }, cause);
+    }
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get isGone(): boolean {
+    return this.#death !== undefined;
+  }
+
+  /** Resolves with the id the host knows the instance by. */
+  async open(spec: SandboxSpec, bundle: string): Promise<number> {
+    const { instance, entry, limits } = spec;
+    const id = this.#nextId++;
+    this.#slowestTurnMs = Math.max(this.#slowestTurnMs, limits.turnMs);
+    this.#instances += 1;
+    this.#opening += 1;
+    try {
+      await this.#ask<void>(`open ${id}`, { do: "open", id, instance, entry, bundle, limits });
+      return id;
+    } catch (cause) {
+      await this.#released();
+      throw cause;
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  deliver(message: Extract<ToHost, { do: "deliver" }>): Promise<Delivered> {
+    return this.#ask(`deliver ${message.id} ${message.batch}`, message);
+  }
+
+  reset(id: number): Promise<void> {
+    const ask = this.#nextAsk++;
+    return this.#ask(`ask ${ask}`, { do: "reset", id, ask });
+  }
+
+  renew(id: number, stops: number): void {
+    this.#process?.send({ do: "renew", id, stops } satisfies ToHost);
+  }
+
+  meters(id: number): Promise<HostMeters> {
+    const ask = this.#nextAsk++;
+    return this.#ask(`ask ${ask}`, { do: "meters", id, ask });
+  }
+
+  /** The last one to close ends the process. */
+  async close(id: number): Promise<void> {
+    const ask = this.#nextAsk++;
+    try {
+      if (this.#instances > 1) await this.#ask<void>(`ask ${ask}`, { do: "close", id, ask });
+    } catch {
+      // It is gone, and the instance with it.
+    }
+    await this.#released();
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  async #released(): Promise<void> {
+    this.#instances -= 1;
+    if (this.#instances > 0) return;
+    this.#onGone();
+    await this.kill();
+  }
+
+  #ask<T>(name: string, message: ToHost): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
+      // Throws for a message no frame holds; nothing is owed then.
+      this.#process?.send(message);
+      this.#owed.set(name, { resolve, reject });
+      if (!this.#isExpecting || message.do === "open") this.#expect();
+    });
+  }
+
+  #receive(message: FromHost): void {
+    switch (message.did) {
+      case "open":
+        return this.#settle(`open ${message.id}`, undefined);
+      case "fail":
+        return this.#refuse(`open ${message.id}`, message.reason);
+      case "deliver":
+        return this.#settle(`deliver ${message.id} ${message.batch}`, message);
+      case "ask":
+        return this.#settle(`ask ${message.ask}`, message.meters);
+      case "alive":
+        return;
+    }
+  }
+
+  #settle(name: string, value: unknown): void {
+    const owed = this.#owed.get(name);
+    this.#owed.delete(name);
+    if (this.#owed.size === 0) this.#expect();
+    owed?.resolve(value as never);
+  }
+
+  #refuse(name: string, reason: string): void {
+    const owed = this.#owed.get(name);
+    this.#owed.delete(name);
+    if (this.#owed.size === 0) this.#expect();
+    owed?.reject(sandboxErrors.create("SANDBOX_BUNDLE_BROKEN", { reason }));
+  }
+
+  /** A host that owes something and says nothing is hung: V8 can hang over an isolate that ran out of memory. */
+  #expect(): void {
+    this.#isExpecting = this.#owed.size > 0;
+    const quietMs = 2 * this.#slowestTurnMs + GRACE_MS + this.#opening * OPEN_MS;
+    this.#process?.expect(this.#isExpecting ? quietMs : undefined);
+  }
+
+  #died(death: HostDeath): void {
+    this.#death = death;
+    this.#onGone();
+    for (const { reject } of this.#owed.values()) reject(this.#hostDied(death));
+    this.#owed.clear();
+  }
+
+  #hostDied({ code, signal, reason }: HostDeath): VnesError {
+    return sandboxErrors.create("SANDBOX_HOST_DIED", { group: this.group, reason, signal, code });
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * `Sandbox` on V8 isolates: one child process for each group of instances, started when its first instance opens and
+ * ended with its last. No capsule's code runs in this process.
+ */
+import {
+  imageFile,
+  type Sandbox,
+  type SandboxInstance,
+  type SandboxMeters,
+  type SandboxSpec,
+} from "@vnes/kernel";
+import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
+import { sandboxErrors } from "./errors.ts";
+import { parseResults } from "./parse-results.ts";
+import { SandboxHost } from "./sandbox-host.ts";
+
+export function openIsolateSandbox(): Sandbox {
+  return new IsolateSandbox();
+}
+
+class IsolateSandbox implements Sandbox {
+  readonly #hosts = new Map<string, Promise<SandboxHost>>();
+  readonly #running = new Set<SandboxHost>();
+
+  async open(spec: SandboxSpec): Promise<SandboxInstance> {
+    const bundle = bundleOf(spec);
+    const host = await this.#host(spec.group);
+    try {
+      return new IsolateInstance(spec, host, await host.open(spec, bundle));
+    } catch (cause) {
+      if (!isVnesError(cause) || cause.code !== "SANDBOX_BUNDLE_BROKEN") throw cause;
+      const { instance, entry } = spec;
+      throw sandboxErrors.create("SANDBOX_BUNDLE_BROKEN", { ...cause.details, instance, entry });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const hosts = [...this.#running];
+    this.#hosts.clear();
+    await Promise.all(hosts.map((host) => host.kill()));
+  }
+
+  #host(group: string): Promise<SandboxHost> {
+    const known = this.#hosts.get(group);
+    if (known !== undefined) return known;
+    const host = new SandboxHost(group, () => {
+      this.#running.delete(host);
+      if (this.#hosts.get(group) === starting) this.#hosts.delete(group);
+    });
+    this.#running.add(host);
+    const starting = host.start().then(() => host);
+    this.#hosts.set(group, starting);
+    return starting;
+  }
+}
+
+/** The numbers are those of the port's rules (`kernel/src/ports/sandbox.ts`). */
+class IsolateInstance implements SandboxInstance {
+  readonly #spec: SandboxSpec;
+  readonly #host: SandboxHost;
+  readonly #id: number;
+  #nextBatch = 0;
+  /** Turns that stopped what was sent behind them (2); the host counts the same. */
+  #stops = 0;
+  #turns = 0;
+  #failedTurns = 0;
+  #inFlight: Promise<unknown> = Promise.resolve();
+  #disposing: Promise<void> | undefined;
+
+  constructor(spec: SandboxSpec, host: SandboxHost, id: number) {
+    this.#spec = spec;
+    this.#host = host;
+    this.#id = id;
+  }
+
+  async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
+    if (batch.length === 0) return [];
+    const stops = this.#stops;
+    const sent = this.#host.deliver({
+      do: "deliver",
+      id: this.#id,
+      batch: this.#nextBatch++,
+      stops,
+      turns: batch.map(({ turn }) => turn),
+      text: JSON.stringify(batch),
+    });
+    this.#inFlight = sent.catch(() => undefined);
+    const { parts, stops: now } = await sent;
+    // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
+    if (stops !== this.#stops)
+      return batch.map(({ turn }) => ({ turn, kind: "needKeys", keys: [], ranges: [] }));
+    const { results, invalid } = parseResults(parts, batch, this.#spec.limits.effectBytes);
+    this.#stops = invalid === undefined ? now : now + 1;
+    if (invalid !== undefined) this.#host.renew(this.#id, this.#stops);
+    this.#count(results);
+    return results;
+  }
+
+  reset(): Promise<void> {
+    return this.#host.reset(this.#id);
+  }
+
+  async meters(): Promise<SandboxMeters> {
+    const { cpuMs, heapBytes, hostBytes } = await this.#host.meters(this.#id);
+    const { pid, group } = this.#host;
+    return {
+      turns: this.#turns,
+      failedTurns: this.#failedTurns,
+      cpuMs,
+      memoryBytes: heapBytes,
+      host: { group, pid, memoryBytes: hostBytes },
+    };
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#inFlight.then(() => this.#host.close(this.#id));
+    return this.#disposing;
+  }
+
+  #count(results: readonly TurnResult[]): void {
+    for (const { kind } of results) {
+      if (kind !== "needKeys") this.#turns += 1;
+      if (kind === "failed") this.#failedTurns += 1;
+    }
+  }
+}
+
+function bundleOf({ instance, image, entry }: SandboxSpec): string {
+  const file = imageFile(image, entry);
+  if (file === undefined) {
+    throw sandboxErrors.create("SANDBOX_BUNDLE_BROKEN", {
+      instance,
+      entry,
+      reason: "the image has no such file",
+    });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(file.bytes);
+  } catch (cause) {
+    throw sandboxErrors.create(
+      "SANDBOX_BUNDLE_BROKEN",
+      { instance, entry, reason: "it is not UTF-8" },
+      cause,
+    );
+  }
+}
