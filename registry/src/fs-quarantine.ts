@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CapsuleImage, Quarantine, QuarantineEntry } from "@vnes/kernel";
 import { canonicalJson, type Json } from "@vnes/schemas";
-import { codeOf, makeDirectory, placeTree, replaceFile, TEMPORARY_PREFIX, type TreeFile } from "./durable.ts";
+import { codeOf, placeTree, replaceFile, TEMPORARY_PREFIX, type TreeFile } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { withLock } from "./lock.ts";
 
@@ -21,6 +21,7 @@ export interface QuarantineBounds {
 /** Room for a week of somebody trying, and for four of the largest images there can be. */
 export const QUARANTINE_BOUNDS: QuarantineBounds = { entries: 128, bytes: 256 * 1024 * 1024 };
 
+const EVIDENCE_BYTES_MAX = 4 * 1024 * 1024;
 const ENTRY = /^qua_[0-9a-f]{12}$/;
 const FILES = { entry: "entry.json", evidence: "evidence.json", removed: "removed.json" } as const;
 const READ_ONLY = 0o400;
@@ -55,7 +56,7 @@ export class FsQuarantine implements Quarantine {
       this.#removeLeftovers();
       const name = entryName(refused);
       const before = this.#read(name);
-      const evidence = Buffer.from(`${JSON.stringify(refused.evidence, null, 2)}\n`);
+      const evidence = evidenceText(refused.evidence);
       const entry: FsQuarantineEntry = {
         entry: name,
         origin: refused.origin,
@@ -151,6 +152,21 @@ export class FsQuarantine implements Quarantine {
       if (name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.dir, name), { recursive: true, force: true });
     }
   }
+}
+
+/** An image's bytes lie beside it as files; a description of a few thousand files is far below the bound. */
+function evidenceText(evidence: Json): Buffer {
+  const text = JSON.stringify(
+    evidence,
+    function (this: { readonly [key: string]: unknown }, key: string, value: unknown) {
+      const raw = this[key];
+      return raw instanceof Uint8Array ? { bytes: raw.length } : value;
+    },
+    2,
+  );
+  const bytes = Buffer.from(`${text}\n`);
+  if (bytes.length <= EVIDENCE_BYTES_MAX) return bytes;
+  return Buffer.from(`${JSON.stringify({ left_out: "too large", bytes: bytes.length })}\n`);
 }
 
 function entryName({ image, origin, reasons }: Refused): string {

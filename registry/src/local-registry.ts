@@ -11,7 +11,8 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type CapsuleCandidate, type CapsuleImage, type CapsuleSource, imageFile } from "@vnes/kernel";
 import { isVnesError, type Manifest, parseReceipt, type Sha256 } from "@vnes/schemas";
-import { placeTree, TEMPORARY_PREFIX, makeDirectory } from "./durable.ts";
+import { manifestOf } from "./build.ts";
+import { makeDirectory, placeTree, TEMPORARY_PREFIX } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { RECEIPT_FILE } from "./image-layout.ts";
 import { readImage } from "./image-reader.ts";
@@ -90,6 +91,13 @@ export class LocalRegistry implements CapsuleSource {
 
   async current(id: string): Promise<InstalledVersion | null> {
     return currentOf(readIndex(this.#index), id) ?? null;
+  }
+
+  /** Of the current version: what an upgrade is compared with. Null when `id` is not installed. */
+  async manifest(id: string): Promise<Manifest | null> {
+    const current = await this.current(id);
+    if (current === null) return null;
+    return manifestOf(await this.readImage(current.image, current.origin), current.origin);
   }
 
   /** The current version of each capsule. */

@@ -68,5 +68,8 @@ async function withRebuild(verified: Verified): Promise<Verified> {
   });
   const reasons = verdict.kind === "quarantined" ? verdict.reasons : [];
   const added = { code, message, remedy, file: BUNDLE_FILE };
-  return { ...verified, verdict: { kind: "quarantined", reasons: [...reasons, added] } };
+  return {
+    ...verified,
+    verdict: { kind: "quarantined", reasons: [...reasons, added], warnings: verdict.warnings },
+  };
 }
