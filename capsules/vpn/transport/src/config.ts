@@ -77,7 +77,7 @@ export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
     keepaliveMs,
     silentMs,
     deadMs,
-    openTimeoutMs: numberAt(root, "openTimeoutMs", "", 3000, 10, 60_000),
+    openTimeoutMs: numberAt(root, "openTimeoutMs", "", 1000, 10, 60_000),
     handshakeMs: numberAt(root, "handshakeMs", "", 5000, 10, 60_000),
     limits: {
       handshakesPerSecond: numberAt(limits, "handshakesPerSecond", "/limits", 500, 1, 1_000_000),
