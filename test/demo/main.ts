@@ -1,0 +1,272 @@
+/**
+ * `npm start`: two nodes, one session, two paths; the path that carries the session dies, and the session goes on.
+ * On a terminal it then stays with a live status; otherwise it ends, with 0 only if the session survived.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Child, start } from "./children.ts";
+import {
+  boot,
+  type ClientEvent,
+  type ClientStatus,
+  clientConfig,
+  clientOf,
+  type DemoNode,
+  gatewayConfig,
+  lifecycleOf,
+  sessionOf,
+  statusOf,
+  transportOf,
+} from "./nodes.ts";
+import { Paper } from "./paper.ts";
+import { INTERVAL_MS, Receiver, Sender } from "./stream.ts";
+
+const RELAY = fileURLToPath(new URL("relay.ts", import.meta.url));
+/** The stream before and after the death, long enough to see it flow. */
+const FLOW_MS = 1500;
+const ATTACH_TIMEOUT_MS = 15_000;
+const LOOK_EVERY_MS = 10;
+const REPAINT_EVERY_MS = 500;
+
+const tty = process.stdout.isTTY === true;
+const paper = new Paper(
+  tty,
+  tty && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb",
+  (text) => process.stdout.write(text),
+  Date.now(),
+);
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
+}
+
+// Short, because a unix socket's path is.
+const home = await mkdtemp(join(tmpdir(), "vnes-demo-"));
+const children: Child[] = [];
+const onDeath = (name: string, tail: string): void => {
+  interrupted.abort(new Error(`${name} died\n${tail}`));
+};
+
+let survived = false;
+try {
+  survived = await demonstrate();
+} catch (error) {
+  const asked = interrupted.signal.aborted && /^ended by/.test((interrupted.signal.reason as Error).message);
+  if (!asked) paper.line(paper.style("red", error instanceof Error ? error.message : String(error)));
+} finally {
+  for (const child of children.reverse()) await child.end();
+  await rm(home, { recursive: true, force: true });
+}
+process.exit(survived ? 0 : 1);
+
+async function demonstrate(): Promise<boolean> {
+  paper.line(paper.style("bold", "VNES: two nodes, one session, two paths. One path will die."));
+  const receiver = await Receiver.open();
+
+  paper.heading("The gateway boots");
+  const gateway = await bootAndShow("gateway", gatewayConfig(receiver.port));
+  const { publicKey, listeners } = await transportOf(gateway);
+  const relays: Record<string, Child> = {};
+  const paths: { pathId: string; kind: string; port: number }[] = [];
+  // UDP first: when its relay goes, nothing is told to anybody, and only the silence can be noticed.
+  for (const { kind, port } of [...listeners].sort((a, b) => (a.kind > b.kind ? -1 : 1))) {
+    const child = await start({
+      name: `relay ${kind}`,
+      file: RELAY,
+      args: [kind, "0", "127.0.0.1", String(port)],
+      onDeath,
+    });
+    children.push(child);
+    const relay = JSON.parse(child.ready) as { readonly port: number };
+    relays[kind] = child;
+    paths.push({ pathId: kind, kind, port: relay.port });
+    paper.moment(Date.now(), "relay", `${kind}: a process of its own, ${relay.port} -> ${port}`);
+  }
+
+  paper.heading("The client boots");
+  const client = await bootAndShow("client", clientConfig(publicKey, paths));
+
+  paper.heading("A session, and a stream through it");
+  const before = await attached(client, (status) => status.session !== null && status.active !== null);
+  const opened = lastEvent(before, "attached");
+  paper.moment(opened?.at ?? Date.now(), "client", `session ${describe(before)}`);
+  const { pipe } = await transportOf(client);
+  const sender = await Sender.open(pipe.listen?.port ?? 0);
+  sender.start();
+  await pause(FLOW_MS);
+  const flowing = receiver.counts(sender.sent);
+  paper.moment(
+    Date.now(),
+    "stream",
+    `${flowing.received} of ${flowing.sent} datagrams arrived, one every ${INTERVAL_MS} ms`,
+  );
+  if (flowing.received === 0) throw new Error("the stream does not arrive at all");
+
+  const dying = before.active?.pathId ?? "";
+  paper.heading(`The ${dying} relay is closed. Nobody tells the nodes.`);
+  receiver.forgetPauses();
+  const relay = relays[dying];
+  if (relay === undefined) throw new Error(`no relay carries ${dying}`);
+  const closedAt = Date.now();
+  await relay.end();
+  paper.moment(closedAt, "relay", `${dying}: closed`);
+  const after = await attached(client, ({ active }) => active !== null && active.pathId !== dying);
+  await pause(FLOW_MS);
+  // The two numbers people ask for: when it was noticed, and when the stream could go on.
+  for (const event of after.recent.filter(({ at }) => at >= closedAt).sort((a, b) => a.at - b.at)) {
+    paper.moment(event.at, "client", tellEvent(event, closedAt));
+  }
+  paper.moment(Date.now(), "client", `session ${describe(after)}`);
+  sender.stop();
+  await pause(FLOW_MS / 3);
+  const counts = receiver.counts(sender.sent);
+  const owner = await sessionOf(gateway, after.session?.id ?? "");
+
+  const same = before.session?.id === after.session?.id && owner.sessionId === before.session?.id;
+  const rose = (after.session?.version ?? 0) > (before.session?.version ?? 0);
+  const continued = counts.received > flowing.received;
+  paper.heading("What became of it");
+  verdict(
+    same,
+    "session",
+    `${before.session?.id} before, ${after.session?.id} after, ${owner.sessionId} at the gateway`,
+  );
+  verdict(
+    rose,
+    "version",
+    `${before.session?.version} -> ${after.session?.version}, epoch ${before.session?.epoch} -> ${after.session?.epoch}`,
+  );
+  verdict(
+    owner.bindings === 1,
+    "bindings",
+    `${owner.bindings} at the gateway, ${owner.state} over ${owner.binding?.pathId ?? "nothing"}`,
+  );
+  verdict(
+    continued,
+    "stream",
+    `${counts.received} of ${counts.sent} arrived, ${counts.missing} lost, longest pause ${Math.round(counts.longestPauseMs)} ms`,
+  );
+  verdict(counts.duplicates === 0, "duplicates", `${counts.duplicates} (${counts.late} out of order)`);
+  const good = same && rose && owner.bindings === 1 && continued && counts.duplicates === 0;
+  paper.line();
+  paper.line(
+    good
+      ? paper.style("green", "The session survived its transport.")
+      : paper.style("red", "The session did not survive."),
+  );
+  if (tty) await stay(gateway, client, sender, receiver);
+  sender.close();
+  receiver.close();
+  for (const node of [client, gateway]) node.control.close();
+  return good;
+}
+
+async function bootAndShow(name: string, config: Parameters<typeof boot>[0]["config"]): Promise<DemoNode> {
+  const startedAt = Date.now();
+  paper.moment(startedAt, name, "vnes boot");
+  const node = await boot({ home, name, config, onDeath });
+  children.push(node.child);
+  const { bootMs, capsules } = await statusOf(node);
+  const transitions = await lifecycleOf(node);
+  const lives = capsules.map(({ id, version, imageHash }) => {
+    const own = transitions.filter(({ capsule }) => capsule === id);
+    return { id, version, imageHash, own, at: own.at(-1)?.at ?? Date.now() };
+  });
+  for (const { id, version, imageHash, own, at } of lives.sort((a, b) => a.at - b.at)) {
+    const path = ["discovered", ...own.map(({ to }) => to)].join(" -> ");
+    paper.moment(
+      at,
+      name,
+      `${`${id} ${version}`.padEnd(30)} ${path}  ${paper.style("dim", imageHash.slice(7, 19))}`,
+    );
+  }
+  const active = capsules.filter(({ state }) => state === "active").length;
+  paper.moment(
+    Date.now(),
+    name,
+    `${active} of ${capsules.length} capsules active; boot took ${Math.round(bootMs)} ms, the process ${Date.now() - startedAt} ms`,
+  );
+  return node;
+}
+
+async function attached(client: DemoNode, until: (status: ClientStatus) => boolean): Promise<ClientStatus> {
+  const deadline = Date.now() + ATTACH_TIMEOUT_MS;
+  for (;;) {
+    const status = await clientOf(client);
+    if (status.mode === "steady" && until(status)) return status;
+    if (Date.now() > deadline)
+      throw new Error(`the client is ${status.mode} (${status.reason}), not attached`);
+    await pause(LOOK_EVERY_MS);
+  }
+}
+
+async function pause(ms: number): Promise<void> {
+  const { signal } = interrupted;
+  signal.throwIfAborted();
+  await new Promise<void>((done, fail) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      fail(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      done();
+    }, ms);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}
+
+function lastEvent(status: ClientStatus, event: string): ClientEvent | undefined {
+  return status.recent.filter((one) => one.event === event).sort((a, b) => b.at - a.at)[0];
+}
+
+function describe({ session, active }: ClientStatus): string {
+  if (session === null) return "none";
+  const { id, state, version, epoch } = session;
+  return `${paper.style("cyan", id)}  ${state}  version ${version}  epoch ${epoch}  over ${active?.pathId ?? "nothing"}`;
+}
+
+function tellEvent({ event, reason, pathId, fromPathId, at }: ClientEvent, since: number): string {
+  const after = `${at - since} ms after the relay closed`;
+  const path = fromPathId !== null && fromPathId !== pathId ? `${fromPathId} -> ${pathId}` : (pathId ?? "");
+  return `${event}  ${path}  ${reason}  ${paper.style("yellow", after)}`;
+}
+
+function verdict(good: boolean, name: string, text: string): void {
+  const mark = good ? paper.style("green", "ok  ") : paper.style("red", "FAIL");
+  paper.line(`  ${mark}  ${name.padEnd(10)}  ${text}`);
+}
+
+/** Until Ctrl-C: the stream goes on, and a few lines are painted over again and again. */
+async function stay(gateway: DemoNode, client: DemoNode, sender: Sender, receiver: Receiver): Promise<void> {
+  paper.line(
+    paper.style(
+      "dim",
+      `Ctrl-C ends it. Meanwhile: npx vnes status --config ${join(home, "client", "config.json")} --home ${home}`,
+    ),
+  );
+  paper.line();
+  sender.start();
+  try {
+    for (;;) {
+      const [mirror, ...nodes] = await Promise.all([clientOf(client), statusOf(gateway), statusOf(client)]);
+      const { received, missing, duplicates } = receiver.counts(sender.sent);
+      paper.repaint([
+        `session   ${describe(mirror)}`,
+        ...nodes.map(({ node, state, capsules, ledger }) => {
+          const active = capsules.filter((one) => one.state === "active").length;
+          const turns = capsules.reduce((sum, one) => sum + one.turns, 0);
+          return `${node.padEnd(8)}  ${state}  ${active} capsules active  ${turns} turns  ${ledger.records} records`;
+        }),
+        `stream    ${sender.sent} sent  ${received} received  ${missing} lost  ${duplicates} duplicates`,
+      ]);
+      await pause(REPAINT_EVERY_MS);
+    }
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    const { message } = interrupted.signal.reason as Error;
+    if (!/^ended by/.test(message)) throw error;
+  }
+}
