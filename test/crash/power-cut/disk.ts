@@ -103,7 +103,7 @@ export class CachedDisk {
   /** Writes what a power cut now would leave into an empty directory. Returns how many changes were lost. */
   writeTo(target: string, survives: () => boolean = () => false): number {
     let lost = this.#nameChanges.length;
-    mkdirSync(target, { recursive: true });
+    mkdirSync(target, { recursive: true, mode: 0o700 });
     for (const [path, inode] of this.#keptNames) {
       for (const change of inode.cached) {
         if (survives()) keep(inode, change);
