@@ -212,8 +212,9 @@ test("two processes that install at once both have their capsules in the index",
   const children = await Promise.all(
     groups.map((dirs) => installer(t, authority.configDir, registry.dir, dirs)),
   );
+  const exits = children.map((child) => once(child, "exit"));
   for (const child of children) child.stdin?.write("go\n");
-  for (const child of children) assert.deepEqual(await once(child, "exit"), [0, null]);
+  for (const exit of exits) assert.deepEqual(await exit, [0, null]);
   assert.equal((await registry.list()).length, 12);
   for (const candidate of await registry.candidates()) await candidate.read();
 });
