@@ -147,6 +147,40 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
   );
 });
 
+test("a client that has used up its switches waits, says why, and goes on when the minute has passed", () => {
+  let agent: Agent = NEW_AGENT;
+  let at = 0;
+  const hear = (heard: Heard): readonly Asked[] => {
+    const next = step(agent, heard, CONFIG, at, `non_${at}`);
+    agent = next.agent;
+    return next.asked;
+  };
+  const attach = (): void => {
+    const { attempt } = agent;
+    assert.ok(attempt);
+    hear({ heard: "opened", attempt: attempt.id, channelId: `chn${attempt.id}` });
+    const epoch = (agent.session?.epoch ?? 0) + 1;
+    const frame = { type: "accepted", reason: "R", sessionId: "ses_a", version: epoch + 1, epoch } as const;
+    hear({ heard: "frame", channelId: `chn${attempt.id}`, frame: { ...frame, nonce: attempt.nonce } });
+    assert.equal(agent.mode, "steady");
+  };
+  hear({ heard: "started" });
+  attach();
+  for (let switched = 1; switched <= 3; switched++) {
+    at += 1000;
+    hear({ heard: "channelClosed", channelId: String(agent.active?.channelId), reason: "RESET" });
+    attach();
+  }
+  at += 1000;
+  const asked = hear({ heard: "channelClosed", channelId: String(agent.active?.channelId), reason: "RESET" });
+  assert.equal(agent.attempt, null);
+  assert.deepEqual(agent.waiting, { reason: "SWITCHES_EXCEEDED", until: 61_000 });
+  assert.ok(asked.some((one) => one.ask === "wake" && one.timer === "retry" && one.at === 61_000));
+  at = 61_000;
+  hear({ heard: "timer", timer: "retry" });
+  assert.ok(agent.attempt !== null);
+});
+
 test("an answer that names another session ends the attempt, not the session", () => {
   let agent: Agent = NEW_AGENT;
   const hear = (heard: Heard, at: number): readonly Asked[] => {
