@@ -13,11 +13,9 @@ export function receiptReasons(
   image: CapsuleImage,
   hashes: PartHashes,
 ): readonly Reason[] {
-  return [
-    ...identityReasons(receipt, manifest),
-    ...fileReasons(receipt, image),
-    ...partReasons(receipt, hashes),
-  ];
+  const files = fileReasons(receipt, image);
+  // A part that differs because a file does is said once, by the file's name.
+  return [...identityReasons(receipt, manifest), ...(files.length > 0 ? files : partReasons(receipt, hashes))];
 }
 
 function identityReasons(receipt: Receipt, manifest: Manifest | null): readonly Reason[] {
