@@ -214,6 +214,9 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
     stop();
     throw cause;
   }
+  // Channels of an earlier process died without a word; whoever remembers any learns it from this.
+  const ownKey = bytes.toBase64(identity.publicKey);
+  powers.publish(CHANNEL_TOPIC, ownKey, { event: "started", peer: ownKey });
   return { call, stop };
 }
 

@@ -45,7 +45,9 @@ export interface MemoryNetwork {
 export interface MemoryNode {
   readonly powers: Powers;
   readonly publicKey: string;
+  /** Of channels. */
   readonly events: JsonObject[];
+  readonly starts: JsonObject[];
   readonly logs: LogLine[];
 }
 
@@ -193,6 +195,7 @@ export function createMemoryNetwork(): MemoryNetwork {
   function node(address: string): MemoryNode {
     const identity = identityOf();
     const events: JsonObject[] = [];
+    const starts: JsonObject[] = [];
     const logs: LogLine[] = [];
     const here = (asked: string) => (asked === "0.0.0.0" ? address : asked);
     const powers: Powers = {
@@ -203,7 +206,8 @@ export function createMemoryNetwork(): MemoryNetwork {
         assert.equal(topic, "vpn.channel.v1");
         assert.equal(key, (event as JsonObject)["peer"]);
         assertEvent(event);
-        events.push(event as JsonObject);
+        if ((event as JsonObject)["event"] === "started") starts.push(event as JsonObject);
+        else events.push(event as JsonObject);
       },
       "net.udp": {
         open: async (options) =>
@@ -229,7 +233,7 @@ export function createMemoryNetwork(): MemoryNetwork {
       "crypto.channel": channelCrypto,
       identity,
     };
-    return { powers, publicKey: deviceBytes.toBase64(identity.publicKey), events, logs };
+    return { powers, publicKey: deviceBytes.toBase64(identity.publicKey), events, starts, logs };
   }
   return network;
 }

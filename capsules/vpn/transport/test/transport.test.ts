@@ -505,6 +505,11 @@ test("a cut TCP connection closes its channel at once at both ends", async () =>
     assert.equal(node.events.at(-1)?.["reason"], "connectionClosed");
 });
 
+test("a start is reported under the node's own key: channels of an earlier process are gone", async () => {
+  const { gateway } = await lab();
+  assert.deepEqual(gateway.starts, [{ event: "started", peer: gateway.publicKey }]);
+});
+
 test("after stop nothing is open, everything was told, and calls are refused", async () => {
   const it = await lab();
   await open(it);
