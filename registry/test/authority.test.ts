@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { test } from "node:test";
@@ -124,6 +133,20 @@ test("revoking raises the version, and the document from before is refused as ro
     assert.match(String(error), /TRUST_ROLLED_BACK/);
     return true;
   });
+});
+
+test("a newer document that was only read counts as seen", async (t) => {
+  const dir = scratch(t);
+  const here = await openAuthority(join(dir, "here"));
+  cpSync(join(dir, "here"), join(dir, "there"), { recursive: true });
+  chmodSync(join(dir, "there/keys"), 0o700);
+  const there = await openAuthority(join(dir, "there"));
+  await there.revokeKey((await there.keys.find("build")).keyId, "lost");
+  const old = readFileSync(here.trustFile);
+  copyFileSync(there.trustFile, here.trustFile);
+  assert.equal(here.trust().version, 2);
+  writeFileSync(here.trustFile, old);
+  assert.throws(() => here.trust(), code("TRUST_DOCUMENT_REFUSED"));
 });
 
 test("a revoked key does not come back by being added again", async (t) => {
