@@ -74,6 +74,7 @@ class ChildHost implements HostProcess {
   readonly #hello: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   #isReady = false;
+  #arrivals = 0;
   #isGone = false;
   #killedBecause: string | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -112,7 +113,18 @@ class ChildHost implements HostProcess {
     clearTimeout(this.#watch);
     this.#watch = undefined;
     if (withinMs === undefined || this.#isGone) return;
-    this.#watch = setTimeout(() => this.#kill(`nothing came from it for ${withinMs} ms`), withinMs);
+    this.#watch = setTimeout(() => this.#silent(withinMs), withinMs);
+  }
+
+  /** Silence counts only once the pipe was read: this process may have been the one that was held up. */
+  #silent(withinMs: number): void {
+    const before = this.#arrivals;
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.#arrivals === before && this.#watch !== undefined)
+          this.#kill(`nothing came from it for ${withinMs} ms`);
+      }),
+    );
   }
 
   kill(): Promise<void> {
@@ -137,6 +149,7 @@ class ChildHost implements HostProcess {
   }
 
   #receive(chunk: Buffer): void {
+    this.#arrivals += 1;
     this.#watch?.refresh();
     try {
       for (const message of this.#reader.push(chunk)) {

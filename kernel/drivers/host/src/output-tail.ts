@@ -2,6 +2,7 @@
 
 /** A V8 crash report's head and a stack. */
 const KEPT_BYTES = 8 * 1024;
+const MAX_LAST_WORDS = 300;
 
 export class OutputTail {
   #text = "";
@@ -24,10 +25,7 @@ export class OutputTail {
   /** The line that most likely says why: V8's own last words, otherwise the last one that is not empty. */
   get lastWords(): string {
     const lines = this.#text.split("\n").map((line) => line.trim());
-    return (
-      lines.find((line) => /^(FATAL ERROR|#\s+Fatal|Error:)/.test(line)) ??
-      lines.findLast((line) => line !== "") ??
-      ""
-    );
+    const telling = lines.find((line) => /^(FATAL ERROR|#\s+Fatal|Error:)/.test(line));
+    return (telling ?? lines.findLast((line) => line !== "") ?? "").slice(0, MAX_LAST_WORDS);
   }
 }

@@ -9,6 +9,7 @@
  * 2. When the kernel closes its end or dies, the process exits: nothing outlives the kernel it works for.
  * 3. A host that cannot follow the protocol exits with code 70; the kernel sees why in its last words.
  */
+import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { encodeFrame, FrameReader } from "./frame.ts";
 
@@ -35,9 +36,8 @@ export function serveHost(onMessage: (message: unknown) => void): KernelLink {
         else greeted = greet(message, link);
       }
     } catch (cause) {
-      process.stderr.write(
-        `Error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
-      );
+      // Straight to the descriptor: `exit` does not wait for streams.
+      writeSync(2, `Error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
       process.exit(EXIT_PROTOCOL);
     }
   });

@@ -1,0 +1,73 @@
+/** Frames: any messages through any cuts, and what is refused. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { encodeFrame, FrameReader, MAX_FRAME_BYTES } from "../src/frame.ts";
+
+test("messages arrive as they were sent, in order, however the stream is cut", () => {
+  const json = fc
+    .jsonValue({ maxDepth: 3 })
+    .map((value) => JSON.parse(JSON.stringify(value, noMinusZero)) as unknown);
+  fc.assert(
+    fc.property(
+      fc.array(json, { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
+      (messages, cuts) => {
+        const stream = Buffer.concat(messages.map((message) => encodeFrame(message)));
+        const reader = new FrameReader();
+        const arrived: unknown[] = [];
+        for (let from = 0, cut = 0; from < stream.length; cut++) {
+          const size = cuts[cut % cuts.length] as number;
+          arrived.push(...reader.push(stream.subarray(from, from + size)));
+          from += size;
+        }
+        assert.deepEqual(arrived, messages);
+        assert.equal(reader.isMidFrame, false);
+      },
+    ),
+  );
+});
+
+function noMinusZero(_key: string, value: unknown): unknown {
+  return Object.is(value, -0) ? 0 : value;
+}
+
+const raw = (text: string): Buffer => {
+  const body = Buffer.from(text);
+  const frame = Buffer.alloc(4 + body.length);
+  frame.writeUInt32BE(body.length);
+  body.copy(frame, 4);
+  return frame;
+};
+
+const refusal = (bytes: Buffer): string => {
+  try {
+    const messages = [...new FrameReader().push(bytes)];
+    return `arrived ${JSON.stringify(messages)}`;
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+};
+
+test("what is no JSON, and numbers that do not survive it, are refused by name", () => {
+  for (const text of [
+    "",
+    "{",
+    "NaN",
+    "[-0]",
+    '{"a":{"b":-0.0}}',
+    "[1e999]",
+    `[${"9".repeat(400)}]`,
+    "[-0e3]",
+  ]) {
+    assert.equal(refusal(raw(text)), "HOST_PROTOCOL_FRAME_INVALID", text);
+  }
+  assert.equal(refusal(raw('["2026-01-01","-0",1e100,-0.5]')), 'arrived [["2026-01-01","-0",1e+100,-0.5]]');
+});
+
+test("a length beyond the bound is refused before its bytes are waited for", () => {
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(MAX_FRAME_BYTES + 1);
+  assert.equal(refusal(header), "HOST_PROTOCOL_FRAME_TOO_LARGE");
+  assert.throws(() => encodeFrame("x".repeat(MAX_FRAME_BYTES)), { code: "HOST_PROTOCOL_FRAME_TOO_LARGE" });
+});

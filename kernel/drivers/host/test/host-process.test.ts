@@ -1,0 +1,187 @@
+/** A real child process: what it is given, and every way it can end. */
+import assert from "node:assert/strict";
+import { openSync, closeSync } from "node:fs";
+import { test } from "node:test";
+import { HOST_PROTOCOL_VERSION } from "@vnes/schemas";
+import { type HostDeath, type HostProcess, spawnHost } from "../src/index.ts";
+import { SERVED_PROTOCOL_VERSION } from "../src/serve-host.ts";
+
+interface Started {
+  readonly host: HostProcess;
+  readonly death: Promise<HostDeath>;
+  readonly deaths: HostDeath[];
+  ask(ask: string, value?: unknown): Promise<unknown>;
+  tell(ask: string, value?: unknown): void;
+}
+
+async function start(): Promise<Started> {
+  const waiting: ((message: unknown) => void)[] = [];
+  const died = Promise.withResolvers<HostDeath>();
+  const deaths: HostDeath[] = [];
+  const host = await spawnHost({
+    name: "test",
+    entry: new URL("./fixtures/echo-host.ts", import.meta.url),
+    onMessage: (message) => waiting.shift()?.(message),
+    onDeath: (death) => {
+      deaths.push(death);
+      died.resolve(death);
+    },
+  });
+  const tell = (ask: string, value?: unknown): void => host.send({ ask, value });
+  const ask = (what: string, value?: unknown): Promise<unknown> =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      tell(what, value);
+    });
+  return { host, death: died.promise, deaths, ask, tell };
+}
+
+test("messages go there and back; a host that is killed dies once", async () => {
+  const { host, ask, death, deaths } = await start();
+  const large = { text: "ä".repeat(300_000), list: [1, null, "x"] };
+  assert.deepEqual(await ask("echo", large), { echo: large });
+  await host.kill();
+  await host.kill();
+  assert.equal((await death).signal, "SIGKILL");
+  assert.match((await death).reason, /it was stopped/);
+  host.send({ ask: "echo" });
+  assert.equal(deaths.length, 1);
+});
+
+test("a host has no environment, no directory and none of the kernel's files", async () => {
+  const secret = openSync(new URL(import.meta.url), "r");
+  const { host, ask } = await start();
+  try {
+    assert.deepEqual(await ask("env"), { env: { TZ: "UTC", LANG: "C" }, cwd: "/" });
+    const { descriptors } = (await ask("descriptors")) as { descriptors: string[] };
+    assert.deepEqual(
+      descriptors.filter((line) => line.includes("host-process.test")),
+      [],
+    );
+    assert.equal(
+      descriptors.find((line) => line.startsWith("0 ")),
+      "0 /dev/null",
+    );
+  } finally {
+    closeSync(secret);
+    await host.kill();
+  }
+});
+
+test("the reason of a death has the exit code and the last words", async () => {
+  const { tell, death } = await start();
+  tell("print", "FATAL ERROR: out of everything");
+  tell("print", "a stack that nobody reads");
+  tell("exit", 3);
+  const { code, signal, reason } = await death;
+  assert.deepEqual([code, signal], [3, null]);
+  assert.equal(reason, "exit code 3: FATAL ERROR: out of everything");
+});
+
+test("a flood of output is kept to its end and counted", async () => {
+  const { tell, death } = await start();
+  tell("print", "x".repeat(1_000_000));
+  tell("print", "the end");
+  tell("exit", 1);
+  assert.match((await death).reason, /^exit code 1: the end, 99\d{4} more bytes of output dropped$/);
+});
+
+test("a handler that throws ends its host with the reason", async () => {
+  const { tell, death } = await start();
+  tell("throw", "unexpected");
+  const { code, reason } = await death;
+  assert.equal(code, 70);
+  assert.match(reason, /Error: unexpected/);
+});
+
+test("a hung host is killed when something is expected and nothing comes", async () => {
+  const { host, tell, ask, death } = await start();
+  host.expect(150);
+  // Each arrival starts the time again.
+  for (let round = 0; round < 4; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await ask("echo", round);
+  }
+  tell("hang");
+  assert.match((await death).reason, /nothing came from it for 150 ms/);
+});
+
+test("a kernel that was held up itself does not blame the host", async () => {
+  const { host, ask, deaths } = await start();
+  host.expect(100);
+  const answer = ask("echo", 1);
+  const until = performance.now() + 300;
+  while (performance.now() < until);
+  await answer;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  host.expect(undefined);
+  assert.equal(deaths.length, 0);
+  await host.kill();
+});
+
+test("bytes that are no frame end the host, and say so", async () => {
+  const { tell, death } = await start();
+  tell("garbage", "\x00\x00\x00\x02{]");
+  const { signal, reason } = await death;
+  assert.equal(signal, "SIGKILL");
+  assert.match(reason, /is no message: not JSON/);
+  const other = await start();
+  other.tell("garbage", "\xff\xff\xff\xff");
+  assert.match((await other.death).reason, /does not fit/);
+});
+
+test("a host leaves when the kernel's end of the pipe closes", async () => {
+  const script = `import { spawnHost } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
+    const host = await spawnHost({ name: "orphan", entry: new URL(${JSON.stringify(new URL("./fixtures/echo-host.ts", import.meta.url).href)}), onMessage() {}, onDeath() {} });
+    process.stdout.write(String(host.pid)); process.kill(process.pid, "SIGKILL");`;
+  const { spawnSync } = await import("node:child_process");
+  const { stdout } = spawnSync(
+    process.execPath,
+    ["--conditions=source", "--input-type=module", "-e", script],
+    { encoding: "utf8" },
+  );
+  const pid = Number(stdout);
+  assert.ok(pid > 0, stdout);
+  const isThere = (): boolean => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  for (let wait = 0; wait < 100 && isThere(); wait++) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(isThere(), false);
+});
+
+test("a host that cannot start is an error with the reason, and no death is left to be told", async () => {
+  const start = spawnHost({
+    name: "missing",
+    entry: new URL("./fixtures/no-such-host.ts", import.meta.url),
+    onMessage: () => {},
+    onDeath: () => {},
+  });
+  await assert.rejects(start, {
+    code: "HOST_START_FAILED",
+    message: /missing did not start: exit code 1.*no-such-host/s,
+  });
+  const silent = spawnHost({
+    name: "silent",
+    entry: new URL("./fixtures/silent-host.ts", import.meta.url),
+    startTimeoutMs: 300,
+    onMessage: () => {},
+    onDeath: () => {},
+  });
+  await assert.rejects(silent, { code: "HOST_START_FAILED", message: /nothing came from it for 300 ms/ });
+});
+
+test("a host of another protocol version is refused", async () => {
+  const start = spawnHost({
+    name: "old",
+    entry: new URL("./fixtures/old-host.ts", import.meta.url),
+    onMessage: () => {},
+    onDeath: () => {},
+  });
+  await assert.rejects(start, { code: "HOST_PROTOCOL_VERSION" });
+  assert.equal(SERVED_PROTOCOL_VERSION, HOST_PROTOCOL_VERSION);
+});
