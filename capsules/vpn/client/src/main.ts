@@ -3,6 +3,7 @@ import { type Answer, capsule, type Json, type Refusal, refuse, type Turn } from
 import { NEW_AGENT, step } from "./agent.ts";
 import { jumpRefusal } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
+import { type ClientErrorCode, describe } from "./errors.ts";
 import { parseGatewayFrame } from "./frames.ts";
 import { rank } from "./ranking.ts";
 import { statusOf } from "./status.ts";
@@ -142,30 +143,21 @@ function jump(turn: Turn, input: Json): Json | Refusal {
   const { agent, config } = load(turn);
   const asked = (input as { readonly pathId?: string }).pathId;
   if (agent.mode !== "steady" || agent.attempt !== null) {
-    const standing = { mode: agent.mode, attempt: agent.attempt?.pathId ?? null };
-    return refuse(
-      "CLIENT_JUMP_REFUSED",
-      `A jump starts from a session that is well; this one is ${agent.mode}.`,
-      standing,
-    );
+    const why =
+      agent.attempt === null
+        ? `the client is ${agent.mode}`
+        : `one over ${agent.attempt.pathId} is under way`;
+    return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode });
   }
   const others = rank(config.candidates, agent.paths).filter((one) => one.pathId !== agent.active?.pathId);
-  const pathId = asked ?? others[0]?.pathId;
-  if (pathId === undefined || !config.candidates.some((one) => one.pathId === pathId)) {
-    return refuse(
-      "CLIENT_PATH_UNKNOWN",
-      `There is no ${asked === undefined ? "other " : ""}candidate path to jump to.`,
-      {
-        pathId: pathId ?? null,
-        candidates: config.candidates.map((one) => one.pathId),
-      },
-    );
+  const pathId = asked ?? others[0]?.pathId ?? null;
+  if (pathId === null || !config.candidates.some((one) => one.pathId === pathId)) {
+    return refused("CLIENT_PATH_UNKNOWN", { pathId: pathId ?? "other than the active one" });
   }
   const held = jumpRefusal({ agent, config, at: turn.at, nonce: "", asked: [] });
   if (held !== undefined) {
-    const meaning = CLIENT_REASONS[held.reason as keyof typeof CLIENT_REASONS];
-    const wait = { reason: held.reason, retryAfterMs: held.until - turn.at };
-    return refuse("CLIENT_JUMP_REFUSED", `${held.reason}: ${meaning}.`, wait);
+    const why = `${held.reason}: ${CLIENT_REASONS[held.reason as keyof typeof CLIENT_REASONS]}`;
+    return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode, retryAfterMs: held.until - turn.at });
   }
   hear(turn, { heard: "jumpAsked", pathId });
   return { pathId };
@@ -173,13 +165,14 @@ function jump(turn: Turn, input: Json): Json | Refusal {
 
 function close(turn: Turn): Json | Refusal {
   const { agent } = load(turn);
-  if (agent.mode === "idle" || agent.mode === "ended") {
-    return refuse("CLIENT_NOT_RUNNING", `There is nothing to close: the client is ${agent.mode}.`, {
-      mode: agent.mode,
-    });
-  }
+  if (agent.mode === "idle" || agent.mode === "ended")
+    return refused("CLIENT_NOT_RUNNING", { mode: agent.mode });
   hear(turn, { heard: "closeAsked" });
   return { sessionId: agent.session?.id ?? null };
+}
+
+function refused(code: ClientErrorCode, details: { readonly [name: string]: string | number }): Refusal {
+  return refuse(code, describe(code, details), details);
 }
 
 function onTimer(timer: TimerName) {

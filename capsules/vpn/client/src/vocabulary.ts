@@ -29,8 +29,6 @@ export const CLIENT_REASONS = {
   COOLDOWN: "the last switch is too recent to leave a channel that is still open",
   SWITCHES_EXCEEDED: "the client switched as often as its policy allows in a minute",
   ROUND_FAILED: "every candidate was tried and failed; the next round waits",
-  RETRY_LATER: "the gateway asked to wait",
-  JUMP_ASKED: "a person asked for another path",
   JUMP_FAILED: "the asked-for path did not work; the session stays where it is",
   NO_ANSWER: "the gateway did not answer over this path",
   ANSWER_UNFIT: "the gateway's answer does not fit the session",

@@ -1,11 +1,12 @@
 /** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
 import { capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
 import { applyEvent } from "./apply.ts";
+import { describe, type SessionErrorCode } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
 import * as reports from "./reports.ts";
 import * as requests from "./requests.ts";
 import { counters, loadSession, sessionsAfter } from "./store.ts";
-import { REJECTION_REASONS, type RejectionReason, type State } from "./vocabulary.ts";
+import type { State } from "./vocabulary.ts";
 import { viewOf } from "./view.ts";
 
 const LIST_DEFAULT = 50;
@@ -17,6 +18,10 @@ function checked<T>(input: Json): T {
   return input as unknown as T;
 }
 
+function named(input: Json): string {
+  return checked<{ readonly sessionId: string }>(input).sessionId;
+}
+
 function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput): Json {
   const found = sessionsAfter(turn.keys, after).filter((one) => state === undefined || one.state === state);
   const page = found.slice(0, limit);
@@ -25,14 +30,14 @@ function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput
 }
 
 function unknown(sessionId: string): Refusal {
-  return refuse("SESSION_UNKNOWN", `No session ${sessionId} is kept here.`, { sessionId });
+  return refuse("SESSION_UNKNOWN", describe("SESSION_UNKNOWN", { sessionId }), { sessionId });
 }
 
 /** A person's request that changed nothing is an error to them; a gateway reads the outcome. */
-function forPeople(outcome: Outcome, caller: string): Json | Refusal {
+function forPeople(outcome: Outcome, caller: string, sessionId: string): Json | Refusal {
   if (caller !== "control" || outcome.outcome === "accepted") return outcome;
-  const code = outcome.outcome === "terminated" ? "SESSION_TERMINATED" : (outcome.reason as RejectionReason);
-  return refuse(code, `Nothing was changed: ${REJECTION_REASONS[code]}.`, outcome);
+  const code = outcome.outcome === "terminated" ? "SESSION_TERMINATED" : (outcome.reason as SessionErrorCode);
+  return refuse(code, describe(code, { ...outcome, sessionId }), { ...outcome, sessionId });
 }
 
 function onClock(trigger: "sessionClock" | "lossClock") {
@@ -52,15 +57,15 @@ export default capsule({
     "vpn.session.pathAlive": (turn, input) => reports.pathAlive(turn, checked(input)),
     "vpn.session.transportLost": (turn, input) => reports.transportLost(turn, checked(input)),
     "vpn.session.degrade": (turn, input, info) =>
-      forPeople(reports.degrade(turn, checked(input)), info.caller),
+      forPeople(reports.degrade(turn, checked(input)), info.caller, named(input)),
     "vpn.session.restore": (turn, input, info) =>
-      forPeople(reports.restore(turn, checked(input)), info.caller),
+      forPeople(reports.restore(turn, checked(input)), info.caller, named(input)),
     "vpn.session.terminate": (turn, input, info) => {
       const outcome = reports.terminate(turn, checked(input), info.caller);
-      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, info.caller);
+      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, info.caller, named(input));
     },
     "vpn.session.get": (turn, input) => {
-      const { sessionId } = checked<{ readonly sessionId: string }>(input);
+      const sessionId = named(input);
       const session = loadSession(turn.keys, sessionId);
       return session === undefined ? unknown(sessionId) : viewOf(session, turn.at);
     },

@@ -1,0 +1,61 @@
+/** docs/protocol.md says what the code does: every reason, every transition, both ways. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { CLIENT_REASONS } from "../client/src/vocabulary.ts";
+import { GATEWAY_REASONS } from "../gateway/src/frames.ts";
+import { TRANSITIONS } from "../session/src/machine.ts";
+import { REJECTION_REASONS, TRANSITION_REASONS } from "../session/src/vocabulary.ts";
+
+const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
+
+function tableAfter(heading: string): readonly (readonly string[])[] {
+  const from = PAGE.indexOf(heading);
+  assert.ok(from >= 0, heading);
+  const lines = PAGE.slice(from).split("\n");
+  const start = lines.findIndex((line) => line.startsWith("|"));
+  const rows = lines.slice(
+    start,
+    lines.findIndex((line, index) => index > start && !line.startsWith("|")),
+  );
+  return rows.slice(2).map((row) =>
+    row
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim()),
+  );
+}
+
+for (const [heading, reasons] of [
+  ["**Of a transition**", TRANSITION_REASONS],
+  ["**Of a rejection**", REJECTION_REASONS],
+  ["**Of the gateway**", GATEWAY_REASONS],
+  ["**Of the client**", CLIENT_REASONS],
+] as const) {
+  test(`${heading.replaceAll("*", "")}: the page and the code name the same reasons`, () => {
+    const written = tableAfter(heading).map(([code = "", meaning]) => [code.replaceAll("`", ""), meaning]);
+    assert.deepEqual(Object.fromEntries(written), { ...reasons });
+  });
+}
+
+test("the table of transitions on the page is the one in the code", () => {
+  const written = tableAfter("## Transitions").map(
+    ([trigger = "", from = "", to, guards, reason = "", binding]) => [
+      trigger.match(/`(\w+)`/)?.[1],
+      from === "every one but TERMINATED" ? "BIRTH ATTACHED VOLATILE DEGRADED RECOVERING" : from,
+      to,
+      (guards ?? "").split(",").filter((guard) => guard !== "").length,
+      reason.startsWith("the cause") ? "cause" : reason.replaceAll("`", ""),
+      binding,
+    ],
+  );
+  const coded = TRANSITIONS.map((row) => [
+    row.trigger,
+    row.from.join(" "),
+    row.to,
+    row.guards.length,
+    row.reason,
+    row.binding,
+  ]);
+  assert.deepEqual(written, coded);
+});
