@@ -77,6 +77,8 @@ const intake: TestCapsule = {
   },
   bundle: () =>
     capsule({
+      // Each boot publishes something new: it must not overtake what the last crash left unpublished.
+      start: (turn) => turn.publish("test.noted.v1", "boot", { key: "boot" }),
       calls: {
         "test.intake.add": (turn, input, { callId }) => {
           const { key } = input as { key: string };
@@ -118,7 +120,7 @@ test("capsules start in the order of their needs, and a call crosses two of them
   assert.equal(state, "running");
   assert.deepEqual(await ask("test.intake", "add", { key: "a" }), { ok: true, value: 1 });
   assert.deepEqual(await ask("test.intake", "add", { key: "a" }), { ok: true, value: 2 });
-  assert.deepEqual(await ask("test.tally", "get", {}), { ok: true, value: { "n/a": 2, "e/a": 2 } });
+  assert.deepEqual(await ask("test.tally", "get", {}), { ok: true, value: { "n/a": 2, "e/a": 2, "e/boot": 1 } });
   await node[Symbol.asyncDispose]();
 });
 
@@ -141,7 +143,7 @@ test("what was acknowledged is there after a restart, and every path counted it 
     const { node, ask } = await bootTestNode({ capsules: both, memory, clock });
     assert.deepEqual(await ask("test.intake", "add", { key: "a" }), { ok: true, value: round });
     const counted = await ask("test.tally", "get", {});
-    assert.deepEqual(counted, { ok: true, value: { "n/a": round, "e/a": round } });
+    assert.deepEqual(counted, { ok: true, value: { "n/a": round, "e/a": round, "e/boot": round } });
     await node[Symbol.asyncDispose]();
   }
 });

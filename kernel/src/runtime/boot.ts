@@ -91,9 +91,8 @@ async function boot(parts: NodeParts): Promise<Node> {
   const known = new Set(recovered.keys());
   const shared = { parts, board, control, router, table, kernel, counters, stalls };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
-  await runtime.activateAll((shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }));
+  await runtime.activateAll((shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }), recovered);
   kernel.publish();
-  runtime.recoverEffects(recovered);
   await kernel.settled();
   runtime.booted();
   return runtime;

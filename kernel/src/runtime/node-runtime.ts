@@ -7,7 +7,7 @@ import { capsuleShard, slotOf } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
 import { imageFile } from "../admission/image.ts";
 import { kernelErrors } from "../errors.ts";
-import type { ShardState } from "../ledger/shard-state.ts";
+import type { PendingCall, ShardState } from "../ledger/shard-state.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
 import { reasonFrom } from "./admit.ts";
 import { errorText, shardsOf } from "./boot.ts";
@@ -71,7 +71,11 @@ export class NodeRuntime implements Node {
 
   // --- activation ------------------------------------------------------------------------------------------------
 
-  async activateAll(open: OpenShard): Promise<void> {
+  /**
+   * Loads everything, releases again what a crash left in doubt, then starts everything. In this order: a new effect
+   * that overtook an old one of the same sender would raise the receiver's watermark over it.
+   */
+  async activateAll(open: OpenShard, recovered: ReadonlyMap<string, RecoveredShard>): Promise<void> {
     const { order, table } = this.#r;
     const capsules = order.map((id) => table.get(id));
     // Sandboxes open side by side, since that is where the time goes; start turns run in dependency order.
@@ -81,6 +85,7 @@ export class NodeRuntime implements Node {
       loading.catch(() => undefined);
       loaded.set(capsule.id, loading);
     }
+    const unanswered = this.#recoverEffects(recovered);
     for (const capsule of capsules) {
       try {
         this.#assertProviders(capsule);
@@ -92,6 +97,7 @@ export class NodeRuntime implements Node {
         await this.#failToStart(capsule, error);
       }
     }
+    for (const { caller, call } of unanswered) this.#r.router.recoverDeviceCall(caller, call);
   }
 
   async #load(capsule: Capsule, open: OpenShard): Promise<void> {
@@ -239,21 +245,26 @@ export class NodeRuntime implements Node {
     await table.move(capsule, { type: "stopped", reason: code });
   }
 
-  /** After a crash: what was asked for and not confirmed is asked for again; calls to drivers by their class. */
-  recoverEffects(recovered: ReadonlyMap<string, RecoveredShard>): void {
-    const { board, router } = this.#r;
-    for (const shard of board.shards.values()) {
-      for (const call of [...shard.state.pending.values()]) {
-        if (!router.isDeviceCall(call.capability)) continue;
-        shard.state.outbox.delete(call.callId);
-        router.recoverDeviceCall(shard, call);
-      }
-      for (const [id, entry] of [...shard.state.outbox]) shard.releaseEntry(id, entry);
-    }
+  /**
+   * After a crash: what was asked for and not confirmed is asked for again. Returns the calls to drivers that had no
+   * answer; they can be dealt with when the drivers run.
+   */
+  #recoverEffects(
+    recovered: ReadonlyMap<string, RecoveredShard>,
+  ): readonly { readonly caller: CapsuleShard; readonly call: PendingCall }[] {
+    const { board, router, kernel } = this.#r;
+    const unanswered: { readonly caller: CapsuleShard; readonly call: PendingCall }[] = [];
     for (const [name, { state }] of recovered) {
-      if (board.shards.has(name) || name === this.#r.kernel.name) continue;
+      if (name === kernel.name) continue;
+      const caller = board.shards.get(name);
+      for (const call of state.pending.values()) {
+        if (caller === undefined || !router.isDeviceCall(call.capability)) continue;
+        state.outbox.delete(call.callId);
+        unanswered.push({ caller, call });
+      }
       for (const [id, entry] of [...state.outbox]) router.route(entry, () => state.outbox.delete(id));
     }
+    return unanswered;
   }
 
   // --- what a person asks ------------------------------------------------------------------------------------------
