@@ -13,13 +13,16 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** Each byte of a hostile document can be a problem; beyond this size only the first is looked for. */
+const EVERY_PROBLEM_BYTES = 128 * 1024;
+
 function parser<T>(name: string, bounds?: JsonBounds): (bytes: Uint8Array) => Parsed<T> {
   const check = documentCheck(name);
   let open: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   return (bytes) => {
     const json = parseStrictJson(bytes, bounds);
     if (!json.ok) return { ok: false, problems: [json.problem] };
-    const problems = check(json.value);
+    const problems = check(json.value, bytes.length <= EVERY_PROBLEM_BYTES);
     if (problems.length > 0) return { ok: false, problems };
     open ??= openObjects(documentSchema(name));
     return { ok: true, value: json.value as T, warnings: unknownFields(json.value as JsonObject, open) };
@@ -59,9 +62,4 @@ function unknownFields(
     }
   }
   return warnings;
-}
-
-/** Milliseconds since the epoch of an RFC 3339 date-time that a schema has let through. */
-export function instantOf(dateTime: string): number {
-  return Date.parse(dateTime);
 }

@@ -1,5 +1,5 @@
 /**
- * JSON as this system accepts it (RFC 8259, made unambiguous): UTF-8, no duplicate keys, no `__proto__`, no number that
+ * JSON as this system accepts it (RFC 8259, made unambiguous): UTF-8, no duplicate keys, no `__proto__` or `toJSON`, no number that
  * loses precision or its sign, bounded in size and depth. Each refusal names the JSON pointer it happened at.
  */
 import type { Json } from "./json.ts";
@@ -74,6 +74,9 @@ const WORDS: ReadonlyMap<string, Json> = new Map<string, Json>([
   ["null", null],
 ]);
 
+/** `__proto__` changes an object instead of a field; `toJSON` makes serialisers call it, or leave the rest unsorted. */
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "toJSON"]);
+
 class Reader {
   readonly #text: string;
   readonly #maxDepth: number;
@@ -117,7 +120,7 @@ class Reader {
         if (this.#text[this.#at] !== '"') this.#syntax("a key in quotes was expected");
         const key = this.#string();
         this.#path.push(key);
-        if (key === "__proto__") this.#refuse("JSON_FORBIDDEN_KEY", "the key __proto__ is not allowed");
+        if (FORBIDDEN_KEYS.has(key)) this.#refuse("JSON_FORBIDDEN_KEY", `the key ${key} is not allowed`);
         if (entries.has(key))
           this.#refuse("JSON_DUPLICATE_KEY", `the key ${JSON.stringify(key)} stands here twice`);
         this.#space();
@@ -202,6 +205,19 @@ class Reader {
   #refuse(code: JsonCode, message: string): never {
     throw new Refusal({ code, pointer: pointerOf(this.#path), message });
   }
+}
+
+/** The value a pointer (RFC 6901) names, or undefined. */
+export function atPointer(value: Json, pointer: string): Json | undefined {
+  if (pointer === "") return value;
+  if (!pointer.startsWith("/")) return undefined;
+  let here: Json | undefined = value;
+  for (const part of pointer.slice(1).split("/")) {
+    const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (typeof here !== "object" || here === null || !Object.hasOwn(here, key)) return undefined;
+    here = (here as { readonly [key: string]: Json })[key];
+  }
+  return here;
 }
 
 /** RFC 6901. */

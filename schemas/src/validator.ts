@@ -3,7 +3,10 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Ajv2020, ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import type { SchemaCode } from "./errors.ts";
+import { parseInstant } from "./instant.ts";
 import type { Json, JsonObject } from "./json.ts";
+import { compileLinearRegExp } from "./linear-regexp.ts";
+import { boundsProblem } from "./schema-bounds.ts";
 import { pointerOf } from "./strict-json.ts";
 
 const require = createRequire(import.meta.url);
@@ -18,16 +21,26 @@ export interface Problem {
   readonly message: string;
 }
 
-function makeAjv(allErrors: boolean): Ajv2020 {
+interface AjvUse {
+  readonly allErrors: boolean;
+  /** Whose patterns these are: our own run in V8, a capsule's in linear time. */
+  readonly patterns: "own" | "foreign";
+}
+
+function makeAjv({ allErrors, patterns }: AjvUse): Ajv2020 {
   const { Ajv2020: Ajv } = require("ajv/dist/2020.js") as { Ajv2020: typeof Ajv2020 };
-  const addFormats = require("ajv-formats") as { default: (ajv: Ajv2020, options: unknown) => void };
-  const ajv = new Ajv({ allErrors, strict: true, strictTypes: false, strictRequired: false });
+  const regExp = Object.assign(compileLinearRegExp, { code: "compileLinearRegExp" });
+  const code = patterns === "foreign" ? { regExp } : {};
+  const ajv = new Ajv({ allErrors, strict: true, strictTypes: false, strictRequired: false, code });
   ajv.addVocabulary(VOCABULARY);
-  addFormats.default(ajv, { mode: "fast", formats: ["date-time", "uri", "email", "uuid"] });
+  ajv.addFormat("date-time", { type: "string", validate: (text) => parseInstant(text) !== undefined });
+  const addFormats = require("ajv-formats") as { default: (ajv: Ajv2020, options: unknown) => void };
+  addFormats.default(ajv, { mode: "fast", formats: ["uri", "email", "uuid"] });
   return ajv;
 }
 
-let documents: Ajv2020 | undefined;
+let everyProblem: Ajv2020 | undefined;
+let firstProblem: Ajv2020 | undefined;
 let events: Ajv2020 | undefined;
 
 export function documentSchema(name: string): JsonObject {
@@ -35,19 +48,31 @@ export function documentSchema(name: string): JsonObject {
   return JSON.parse(readFileSync(url, "utf8")) as JsonObject;
 }
 
-/** A check of one of our own documents, with every problem. */
-export function documentCheck(name: string): (value: Json) => readonly Problem[] {
-  let validate: ValidateFunction | undefined;
-  return (value) => {
-    documents ??= makeAjv(true);
-    validate ??= documents.compile(documentSchema(name));
-    return validate(value) ? [] : dedupe((validate.errors ?? []).map(problemOf));
+/** Problems listed of one document; what comes after them is counted. */
+const MAX_PROBLEMS = 100;
+
+/** A check of one of our own documents: every problem, or only the first. */
+export function documentCheck(name: string): (value: Json, every?: boolean) => readonly Problem[] {
+  let validateAll: ValidateFunction | undefined;
+  let validateFirst: ValidateFunction | undefined;
+  return (value, every = true) => {
+    if (every) {
+      everyProblem ??= makeAjv({ allErrors: true, patterns: "own" });
+      validateAll ??= everyProblem.compile(documentSchema(name));
+    } else {
+      firstProblem ??= makeAjv({ allErrors: false, patterns: "own" });
+      validateFirst ??= firstProblem.compile(documentSchema(name));
+    }
+    const validate = (every ? validateAll : validateFirst) as ValidateFunction;
+    return validate(value) ? [] : listed(dedupe((validate.errors ?? []).map(problemOf)));
   };
 }
 
-/** Regular expressions run in the kernel: none that can take exponential time. */
-const MAX_PATTERN_LENGTH = 256;
-const NESTED_QUANTIFIER = /\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)\s*[+*{]|\\[1-9]|\(\?</;
+function listed(problems: readonly Problem[]): readonly Problem[] {
+  if (problems.length <= MAX_PROBLEMS) return problems;
+  const message = `and ${problems.length - MAX_PROBLEMS} more problems that are not listed`;
+  return [...problems.slice(0, MAX_PROBLEMS), { code: "SCHEMA_INVALID", pointer: "", message }];
+}
 
 /**
  * Compiles a schema that a capsule brought along. Throws an Error that says why it cannot be used.
@@ -57,31 +82,12 @@ export function compileSchema(schema: Json): (value: Json) => readonly Problem[]
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
     throw new Error("a schema is an object");
   }
-  const unsafe = unsafePattern(schema, 0);
-  if (unsafe !== undefined)
-    throw new Error(`the pattern ${unsafe} could take exponential time, or is too long`);
-  events ??= makeAjv(false);
   const { $id: _, ...rest } = schema as JsonObject;
+  const problem = boundsProblem(rest);
+  if (problem !== undefined) throw new Error(problem);
+  events ??= makeAjv({ allErrors: false, patterns: "foreign" });
   const validate = events.compile(rest);
   return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 1).map(problemOf));
-}
-
-function unsafePattern(schema: Json, depth: number): string | undefined {
-  if (typeof schema !== "object" || schema === null) return undefined;
-  if (depth > 64) return "(nested too deeply)";
-  for (const [key, value] of Object.entries(schema) as [string, Json][]) {
-    const patterns =
-      key === "pattern" && typeof value === "string"
-        ? [value]
-        : key === "patternProperties" && typeof value === "object" && value !== null
-          ? Object.keys(value)
-          : [];
-    const bad = patterns.find((one) => one.length > MAX_PATTERN_LENGTH || NESTED_QUANTIFIER.test(one));
-    if (bad !== undefined) return bad.slice(0, MAX_PATTERN_LENGTH);
-    const inside = unsafePattern(value, depth + 1);
-    if (inside !== undefined) return inside;
-  }
-  return undefined;
 }
 
 function problemOf(error: ErrorObject): Problem {

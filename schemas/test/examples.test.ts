@@ -23,7 +23,9 @@ const PARSERS: { readonly [document: string]: (bytes: Uint8Array) => Parsed<unkn
 
 const examples = new URL("../examples/", import.meta.url);
 const namesIn = (folder: string): string[] =>
-  readdirSync(new URL(folder, examples)).filter((name) => name.endsWith(".json") && !name.endsWith(".expected.json"));
+  readdirSync(new URL(folder, examples)).filter(
+    (name) => name.endsWith(".json") && !name.endsWith(".expected.json"),
+  );
 
 test("every document has examples of both kinds, and every folder of examples a parser", () => {
   assert.deepEqual(readdirSync(examples).sort(), Object.keys(PARSERS).sort());
@@ -39,7 +41,10 @@ for (const [document, parse] of Object.entries(PARSERS)) {
   for (const name of namesIn(`${document}/invalid/`)) {
     test(`${document}/invalid/${name} is refused with the code and pointer beside it`, () => {
       const expected = JSON.parse(
-        readFileSync(new URL(`${document}/invalid/${name.replace(/json$/, "expected.json")}`, examples), "utf8"),
+        readFileSync(
+          new URL(`${document}/invalid/${name.replace(/json$/, "expected.json")}`, examples),
+          "utf8",
+        ),
       ) as { code: string; pointer: string };
       const parsed = parse(readFileSync(new URL(`${document}/invalid/${name}`, examples)));
       assert.equal(parsed.ok, false);
@@ -59,5 +64,8 @@ test("the published manifest validates without a warning; what open objects keep
   const published = read("published-fault-detection.json");
   assert.deepEqual(published.ok && published.warnings, []);
   const open = read("open-objects.json");
-  assert.deepEqual(open.ok && open.warnings.map(({ pointer }) => pointer), ["/governance/board", "/security/seal"]);
+  assert.deepEqual(open.ok && open.warnings.map(({ pointer }) => pointer), [
+    "/governance/board",
+    "/security/seal",
+  ]);
 });
