@@ -47,7 +47,7 @@ export interface TreeFile {
 export function placeTree(target: string, files: readonly TreeFile[]): boolean {
   const temporary = temporaryIn(dirname(target));
   try {
-    writeTree(temporary, files);
+    writeFiles(temporary, files);
     renameSync(temporary, target);
     flushDirectory(dirname(target));
     return true;
@@ -59,8 +59,16 @@ export function placeTree(target: string, files: readonly TreeFile[]): boolean {
   }
 }
 
-/** The caller removes what is there when this throws. */
+/** Into a directory that counts for nothing yet; what was written of it stays when this throws. */
 export function writeTree(dir: string, files: readonly TreeFile[]): void {
+  try {
+    writeFiles(dir, files);
+  } catch (cause) {
+    throw writeFailed(dir, cause);
+  }
+}
+
+function writeFiles(dir: string, files: readonly TreeFile[]): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const directories = new Set([dir]);
   for (const { path, bytes, mode } of files) {

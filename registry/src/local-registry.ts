@@ -118,7 +118,8 @@ export class LocalRegistry implements CapsuleSource {
       image = await readImage(this.#path(hash));
     } catch (cause) {
       if (!isVnesError(cause)) throw cause;
-      const files = `${String(cause.details["file"] ?? ".")}: ${cause.code}`;
+      const file = cause.details["file"];
+      const files = `${typeof file === "string" ? file : "."}: ${cause.code}`;
       throw registryErrors.create("IMAGE_HASH_MISMATCH", { image: hash, files, origin }, cause);
     }
     if (image.hash === hash) return image;

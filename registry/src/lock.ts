@@ -22,7 +22,7 @@ export async function withLock<T>(
 ): Promise<T> {
   makeDirectory(dir, 0o700);
   const file = join(dir, LOCK_FILE);
-  const database = new DatabaseSync(file);
+  const database = openLock(file);
   try {
     const giveUpAt = performance.now() + waitMs;
     while (!tryLock(database)) {
@@ -43,6 +43,19 @@ function tryLock(database: DatabaseSync): boolean {
     return true;
   } catch (error) {
     if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) return false;
-    throw error;
+    throw unusable(database.location() ?? LOCK_FILE, error);
   }
+}
+
+function openLock(file: string): DatabaseSync {
+  try {
+    return new DatabaseSync(file);
+  } catch (error) {
+    throw unusable(file, error);
+  }
+}
+
+function unusable(file: string, error: unknown): Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return registryErrors.create("REGISTRY_WRITE_FAILED", { file, reason }, error);
 }

@@ -105,7 +105,7 @@ test("the first use makes root, keys, trust and policy; the second finds them as
   const second = await openAuthority(dir);
   assert.deepEqual(second.trust(), first.trust());
   assert.deepEqual(
-    (await second.keys.list()).map(({ name, roles }) => `${name}: ${roles}`),
+    (await second.keys.list()).map(({ name, roles }) => `${name}: ${roles.join()}`),
     ["build: build", "builtin-build: build", "builtin-deployment: deployment", "root: root"],
   );
 });

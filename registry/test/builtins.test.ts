@@ -108,7 +108,7 @@ test("one that cannot be built or is not verified is told, and the others are in
     dir.split("/").at(-1),
     error?.code ?? reasons[0]?.code,
   ]);
-  assert.deepEqual(told.map(([name]) => name).sort(), ["broken", "foreign", "odd"]);
+  assert.deepEqual(told.map(([name]) => String(name)).sort(), ["broken", "foreign", "odd"]);
   assert.deepEqual(Object.fromEntries(told)["broken"], "BUILD_FAILED");
   assert.deepEqual(Object.fromEntries(told)["odd"], "IMAGE_ENTRY_UNKNOWN");
 });
@@ -126,6 +126,9 @@ test("a newer version that the user installed is left alone", async (t) => {
 test("two boots at once build once", async (t) => {
   const options = await set(t, ["area/one", "area/two"]);
   const both = await Promise.all([installBuiltins(options), installBuiltins(options)]);
-  assert.deepEqual(both.map(({ installed }) => installed.length).sort(), [0, 2]);
+  assert.deepEqual(
+    both.map(({ installed }) => installed.length).sort((a, b) => a - b),
+    [0, 2],
+  );
   assert.ok(existsSync(join(options.workDir, "area-one", "impl/main.js")));
 });

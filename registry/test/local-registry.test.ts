@@ -238,6 +238,39 @@ test("an installer killed in the middle leaves nothing that counts, and the next
   assert.deepEqual(await registry.readImage(verified.image.hash), verified.image);
 });
 
+test("a disk that takes no more is told by name, and nothing is left of the attempt", async (t) => {
+  const { dir, authority, registry } = await set(t);
+  const big = { "spec/big.md": "x".repeat(64 * 1024) };
+  const verified = await build(authority, join(dir, "capsule"), {}, big);
+  // No file of this process may grow beyond 16 KiB: to the writer it is the same as a disk that is full.
+  const limited = [
+    "ulimit -f 32; exec",
+    process.execPath,
+    "--conditions=source",
+    join(import.meta.dirname, "installer.ts"),
+  ];
+  const args = [authority.configDir, registry.dir, verified.origin];
+  const child = spawn("sh", ["-c", [...limited, ...args].join(" ")], { stdio: ["pipe", "pipe", "pipe"] });
+  t.after(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
+  child.stdin.write("go\n");
+  const [status] = (await once(child, "exit")) as [number];
+  assert.notEqual(status, 0);
+  assert.match(said, /REGISTRY_WRITE_FAILED/);
+  assert.match(said, /EFBIG/);
+  assert.deepEqual(readdirSync(join(registry.dir, "images")), []);
+  assert.deepEqual(await registry.list(), []);
+  await registry.install(verified);
+});
+
+test("a registry that cannot be written to is told by name", async (t) => {
+  const { dir, authority, registry } = await set(t);
+  const verified = await build(authority, join(dir, "capsule"));
+  mkdirSync(join(registry.dir, "lock"), { recursive: true });
+  await assert.rejects(registry.install(verified), code("REGISTRY_WRITE_FAILED", /lock/));
+});
+
 test("a directory of capsules offers each one at most two levels down, and a linked one as refused", async (t) => {
   const { dir } = await set(t);
   writeCapsule(join(dir, "capsules/area/b"));

@@ -11,8 +11,11 @@ interface Setting {
   readonly capsule: string;
   readonly authority: Authority;
   /** Codes and files of all reasons against the capsule as it is on disk now; empty when verified. */
-  against(change?: { readonly trust?: TrustDocument; readonly now?: Date }): Promise<readonly string[]>;
-  edit(change: (receipt: Receipt) => Receipt): void;
+  readonly against: (change?: {
+    readonly trust?: TrustDocument;
+    readonly now?: Date;
+  }) => Promise<readonly string[]>;
+  readonly edit: (change: (receipt: Receipt) => Receipt) => void;
 }
 
 async function built(t: TestContext, change: Partial<Manifest> = {}): Promise<Setting> {
@@ -135,7 +138,7 @@ test("the user's key does not reach the core tier or the system zone", async (t)
   const { against } = await built(t, { ...CORE, id: "org.example.core" });
   const reasons = await against();
   for (const code of ["SIGNATURE_KEY_TIER", "SIGNATURE_KEY_ZONE", "SIGNATURE_THRESHOLD"]) {
-    assert.ok(reasons.includes(`${code} ${RECEIPT}`), `${code} in ${reasons}`);
+    assert.ok(reasons.includes(`${code} ${RECEIPT}`), `${code} in ${reasons.join()}`);
   }
   assert.ok(reasons.includes("POLICY_TIER_FORBIDDEN manifest.json"));
   assert.ok(reasons.includes("POLICY_ZONE_FORBIDDEN manifest.json"));
