@@ -1,4 +1,5 @@
-/** Capsules in a directory, such as `capsules/`: every directory with a manifest or a receipt, at most two levels down. */
+/** Capsules in a directory, such as `capsules/`: the directory itself, or every one in it with a manifest or a
+ * receipt, at most two levels down. */
 import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CapsuleCandidate, CapsuleSource } from "@vnes/kernel";
@@ -36,13 +37,18 @@ export function findCapsules(dir: string): readonly { readonly path: string; rea
       const path = join(at, entry.name);
       const link = entry.isSymbolicLink();
       if (!link && !entry.isDirectory()) continue;
-      const capsule = [...IMAGE_FILES].some((name) => existsSync(join(path, name)));
-      if (capsule) found.push({ path, link });
+      if (isCapsule(path)) found.push({ path, link });
       else if (!link && levels > 1) search(path, levels - 1);
     }
   };
-  search(resolve(dir), LEVELS);
+  const root = resolve(dir);
+  if (isCapsule(root)) return [{ path: root, link: false }];
+  search(root, LEVELS);
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function isCapsule(path: string): boolean {
+  return [...IMAGE_FILES].some((name) => existsSync(join(path, name)));
 }
 
 function listDirectory(dir: string): Dirent[] {

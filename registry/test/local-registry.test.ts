@@ -284,5 +284,7 @@ test("a directory of capsules offers each one at most two levels down, and a lin
   );
   assert.equal((await candidates[0]?.read())?.hash, (await readImage(join(dir, "capsules/a"))).hash);
   await assert.rejects(candidates[2]?.read() ?? Promise.resolve(), code("IMAGE_LINK_REFUSED"));
+  const [itself, ...others] = await directorySource(join(dir, "capsules/a")).candidates();
+  assert.deepEqual([itself?.origin, others], [join(dir, "capsules/a"), []]);
   await assert.rejects(directorySource(join(dir, "none")).candidates(), code("IMAGE_NOT_FOUND"));
 });
