@@ -1,5 +1,7 @@
-/** Capsules in a directory, such as `capsules/`: the directory itself, or every one in it with a manifest or a
- * receipt, at most two levels down. */
+/**
+ * Capsules in a directory, such as `capsules/`: the directory itself when it is one, or else every one in it with a
+ * manifest or a receipt, at most two levels down.
+ */
 import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CapsuleCandidate, CapsuleSource } from "@vnes/kernel";
