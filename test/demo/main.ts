@@ -28,6 +28,7 @@ const RELAY = fileURLToPath(new URL("relay.ts", import.meta.url));
 const FLOW_MS = 1500;
 const ATTACH_TIMEOUT_MS = 15_000;
 const LOOK_EVERY_MS = 10;
+const HEARSAY_MS = 300;
 const REPAINT_EVERY_MS = 500;
 
 const tty = process.stdout.isTTY === true;
@@ -37,23 +38,27 @@ const paper = new Paper(
   (text) => process.stdout.write(text),
   Date.now(),
 );
+/** A person asked for the end. */
+class Stop extends Error {}
+const isStop = (reason: unknown): boolean => reason instanceof Stop;
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
+  process.once(signal, () => interrupted.abort(new Stop(signal)));
 }
 
 // Short, because a unix socket's path is.
 const home = await mkdtemp(join(tmpdir(), "vnes-demo-"));
 const children: Child[] = [];
 const onDeath = (name: string, tail: string): void => {
-  interrupted.abort(new Error(`${name} died\n${tail}`));
+  // Ctrl-C reaches every process of the terminal at once, and this one may be the last to hear of it.
+  setTimeout(() => interrupted.abort(new Error(`${name} died\n${tail}`)), HEARSAY_MS);
 };
 
 let survived = false;
 try {
   survived = await demonstrate();
 } catch (error) {
-  const asked = interrupted.signal.aborted && /^ended by/.test((interrupted.signal.reason as Error).message);
+  const asked = isStop(interrupted.signal.reason);
   if (!asked) paper.line(paper.style("red", error instanceof Error ? error.message : String(error)));
 } finally {
   for (const child of children.reverse()) await child.end();
@@ -265,8 +270,6 @@ async function stay(gateway: DemoNode, client: DemoNode, sender: Sender, receive
       await pause(REPAINT_EVERY_MS);
     }
   } catch (error) {
-    if (!interrupted.signal.aborted) throw error;
-    const { message } = interrupted.signal.reason as Error;
-    if (!/^ended by/.test(message)) throw error;
+    if (!isStop(interrupted.signal.reason)) throw error;
   }
 }

@@ -27,7 +27,7 @@ export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glob
           describe: "Where; default: the last part of the id",
         }),
     async (args) => {
-      const dir = args.dir ?? (args.id.split(".").at(-1) as string);
+      const dir = args.dir ?? args.id.split(".").at(-1) ?? args.id;
       const files = await writeTemplate(dir, args.id);
       const text = [`${dir}/`, ...files.map((file) => `  ${file}`), `next: vnes capsule build ${dir}`].join(
         "\n",
@@ -68,7 +68,7 @@ export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
     (args) =>
       args
         .positional("dir", DIR)
-        .option("role", { choices: SIGNATURE_ROLES, default: "build" as SignatureRole })
+        .option("role", { choices: SIGNATURE_ROLES, default: "build" })
         .option("key", {
           type: "string",
           default: "build",

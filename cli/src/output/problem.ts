@@ -12,7 +12,8 @@ export function showError(output: Output, error: VnesError): void {
   const json = { schema: "vnes.error.v1", code, message, remedy, exit: EXIT_CODES[exit], details };
   const place = PLACES.flatMap((name) => {
     const value = details[name];
-    return value === undefined || message.includes(String(value)) ? [] : [`${name} ${String(value)}`];
+    if (typeof value !== "string" && typeof value !== "number") return [];
+    return message.includes(String(value)) ? [] : [`${name} ${value}`];
   });
   const lines = [
     `${output.paintError("red", code)}  ${harmless(message)}`,
