@@ -273,14 +273,7 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
         const opened = await diskFull();
         const { store } = opened;
         try {
-          let seq = 0;
-          let refusal: unknown;
-          while (refusal === undefined && seq < 100_000) {
-            await store.append("a/0", seq, [record("x".repeat(10_000))]).then(
-              (last) => (seq = last),
-              (error: unknown) => (refusal = error),
-            );
-          }
+          const { seq, refusal } = await fill(store, "a/0");
           assert.ok(isVnesError(refusal));
           assert.equal(refusal.code, "LEDGER_DISK_FULL");
           assert.equal(refusal.retry, true);
@@ -416,6 +409,21 @@ async function runAgainstModel(opened: OpenedLedgerStore, steps: readonly Step[]
       records.map((bytes) => [...bytes]),
     );
   }
+}
+
+/** Appends until it is refused. */
+async function fill(
+  store: LedgerStore,
+  shard: string,
+): Promise<{ readonly seq: number; readonly refusal: unknown }> {
+  for (let seq = 0; seq < 100_000; seq++) {
+    try {
+      await store.append(shard, seq, [record("x".repeat(10_000))]);
+    } catch (refusal) {
+      return { seq, refusal };
+    }
+  }
+  throw new Error("the disk never became full");
 }
 
 async function texts(store: LedgerStore, shard: string): Promise<string[]> {

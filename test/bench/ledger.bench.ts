@@ -58,7 +58,7 @@ async function measure(directory: string, inFlight: number): Promise<BenchResult
 /** Each of `inFlight` writers appends again as soon as it was answered. */
 async function appendsPerSecond(path: string, inFlight: number): Promise<number> {
   await using store = await openSqliteLedgerStore({ path });
-  const seqs = new Array<number>(SHARDS).fill(0);
+  const seqs = Array.from({ length: SHARDS }, () => 0);
   const deadline = performance.now() + ROUND_MS;
   const startedAt = performance.now();
   let appends = 0;

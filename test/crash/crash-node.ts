@@ -91,7 +91,8 @@ export class CrashNode {
     const deadline = performance.now() + BOOT_TIMEOUT_MS;
     const socket = join(this.#data, "control.sock");
     while (performance.now() < deadline) {
-      if (this.#child?.exitCode !== null) throw new Error(`the node ended while booting:\n${this.logTail()}`);
+      if (this.#child?.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`the node ended while booting:\n${this.logTail()}`);
       const control = existsSync(socket) ? await Control.connect(socket) : undefined;
       if (control !== undefined) {
         const status = await control.status();

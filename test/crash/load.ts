@@ -23,17 +23,17 @@ export function startLoad(control: Control, record: Acknowledgements, round: str
   let inFlight = 0;
   let acknowledged = 0;
   const refused = new Map<string, number>();
-  const goals: { readonly count: number; readonly reached: () => void }[] = [];
+  let goals: { readonly count: number; readonly reached: () => void }[] = [];
   let answered: string[] = [];
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
 
   const checkGoals = (): void => {
-    for (const goal of [...goals]) {
-      if (acknowledged < goal.count && inFlight > 0) continue;
-      goals.splice(goals.indexOf(goal), 1);
-      goal.reached();
-    }
+    const isReached = ({ count }: { readonly count: number }): boolean =>
+      acknowledged >= count || inFlight === 0;
+    const reached = goals.filter(isReached);
+    goals = goals.filter((goal) => !isReached(goal));
+    for (const goal of reached) goal.reached();
   };
   const refill = (): void => {
     record.acknowledge(round, answered);

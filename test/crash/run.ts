@@ -154,7 +154,8 @@ async function compareRound(
       last = some(missing);
     }
     await sleep(20);
-  } while (performance.now() < deadline && control.isOpen);
+    if (!control.isOpen) return `the node ended by itself while it was asked for round ${round}`;
+  } while (performance.now() < deadline);
   return `${last} (after ${QUIET_TIMEOUT_MS} ms of waiting)`;
 }
 

@@ -89,6 +89,7 @@ class MemoryDeviceInstance implements DeviceInstance {
     this.#gone = true;
     this.#forget();
     this.#driver.stop?.();
-    for (const answer of [...this.#waiting]) answer(DIED);
+    // Answering takes the answer out of the set, which a set in iteration allows.
+    for (const answer of this.#waiting) answer(DIED);
   }
 }
