@@ -45,7 +45,7 @@ export function readSpec(directory: string, topics: readonly string[] = []): Spe
     methods.set(method, {
       input: ajv.compile({ ...input, $defs: defs }),
       output: ajv.compile({ ...output, $defs: defs }),
-      effect: String(input["x_effect"] ?? "at_most_once"),
+      effect: (input["x_effect"] ?? "at_most_once") as string,
     });
   }
   const compiled = topics.map((topic) => {
@@ -283,7 +283,7 @@ export class Node {
         if (!running.spec.subscribes.includes("vpn.channel.v1")) continue;
         this.lab.after(0, () => {
           if (!this.up || boots !== this.boots) return;
-          const key = String(event["peer"]);
+          const key = event["peer"] as string;
           const topic = "vpn.channel.v1";
           this.#turn(running, { kind: "event", topic, partition: 0, seq: null, key, event });
         });

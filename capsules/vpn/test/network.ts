@@ -49,7 +49,7 @@ export class Network {
       call: (method, input, answer) => {
         switch (method) {
           case "open":
-            return this.#open(node, String(input["pathId"]), answer);
+            return this.#open(node, input["pathId"] as string, answer);
           case "send": {
             const end = find(input["channelId"]);
             if (!end) return answer(fail("TRANSPORT_CHANNEL_UNKNOWN"));
@@ -58,15 +58,15 @@ export class Network {
           }
           case "close": {
             const end = find(input["channelId"]);
-            if (end) this.#close(end, String(input["reason"]), true);
+            if (end) this.#close(end, input["reason"] as string, true);
             return answer({ ok: true, value: { closed: end !== undefined } });
           }
           case "setActive": {
-            const peer = String(input["peer"]);
+            const peer = input["peer"] as string;
             const choice = {
               channelId: input["channelId"] as string | null,
               epoch: Number(input["epoch"]),
-              session: String(input["session"] ?? ""),
+              session: (input["session"] ?? "") as string,
             };
             const known = active.get(peer);
             const stale = known && known.session === choice.session && choice.epoch < known.epoch;

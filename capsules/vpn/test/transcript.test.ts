@@ -54,10 +54,10 @@ class Story {
       }
       case "terminate": {
         const answer = gateway.ask("vpn.session", "terminate", { sessionId: String(this.vpn.sessionId()) });
-        return answer.ok ? String((answer.value as JsonObject)["outcome"]) : answer.code;
+        return answer.ok ? ((answer.value as JsonObject)["outcome"] as string) : answer.code;
       }
       default:
-        assert.fail(`no command ${verb}`);
+        return assert.fail(`no command ${verb}`);
     }
   }
 

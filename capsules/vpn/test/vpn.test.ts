@@ -161,7 +161,7 @@ test("a new session follows an explicit end only where the configuration says so
   assert.ok(events.some((event) => event["event"] === "ended" && event["reason"] === "OPERATOR_TERMINATED"));
   const renewed = events.find((event) => event["event"] === "renewed");
   assert.deepEqual(
-    [renewed?.["reason"], (renewed?.["evidence"] as JsonObject)["previous"]],
+    [renewed?.["reason"], (renewed?.["evidence"] as JsonObject | undefined)?.["previous"]],
     ["OPERATOR_TERMINATED", id],
   );
   vpn.check();
@@ -287,7 +287,7 @@ test("through lost, doubled, late frames and events, deaths and restarts, the se
       assert.equal(vpn.moves().at(-1)?.["epoch"], session.epoch, `seed ${seed}`);
       assert.ok(active);
     }
-    const end = vpn.mode() === "steady" ? "steady" : String(vpn.status()["reason"]);
+    const end = vpn.mode() === "steady" ? "steady" : (vpn.status()["reason"] as string);
     ends.set(end, (ends.get(end) ?? 0) + 1);
   }
   assert.ok((ends.get("steady") ?? 0) >= 30, JSON.stringify([...ends]));

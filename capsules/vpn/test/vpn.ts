@@ -76,7 +76,7 @@ export function openVpn(options: Options = {}): Vpn {
     client: clientNode,
     moves,
     status: () => clientNode.value("vpn.client", "status", {}),
-    mode: () => String(agent()["mode"]),
+    mode: () => agent()["mode"] as string,
     sessionId: () => (agent()["session"] as { id: string } | null)?.id ?? null,
     activePath: () => (agent()["active"] as { pathId: string } | null)?.pathId ?? null,
     check: () =>

@@ -3,8 +3,8 @@ import type { JsonObject } from "@vnes/sdk";
 import type { ClientConfig } from "./config.ts";
 import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
 
-/** What a person reads back in `status`; the topic has them all. */
-export const RECENT_EVENTS = 32;
+/** What a person reads back in `status`, written with every turn; the topic has them all. */
+export const RECENT_EVENTS = 16;
 export const SWITCH_WINDOW_MS = 60_000;
 
 export interface Draft {

@@ -120,10 +120,11 @@ function onOpen(turn: Turn, answer: Answer, context: Json): void {
 }
 
 function onSend(turn: Turn, answer: Answer, context: Json): void {
-  const { attempt, close, reason } = context as { attempt: number; close?: string; reason?: string };
-  if (close !== undefined)
-    return askTransport(turn, "close", { channelId: close, reason: reason ?? "" }, null);
-  if (!answer.ok) hear(turn, { heard: "sendFailed", attempt, code: answer.code });
+  const sent = context as { readonly attempt: number; readonly close?: string; readonly reason?: string };
+  if (sent.close !== undefined) {
+    return askTransport(turn, "close", { channelId: sent.close, reason: sent.reason ?? "" }, null);
+  }
+  if (!answer.ok) hear(turn, { heard: "sendFailed", attempt: sent.attempt, code: answer.code });
 }
 
 function onSetActive(turn: Turn, answer: Answer, context: Json): void {

@@ -239,7 +239,7 @@ test("a configuration that is not understood is refused with the place", () => {
     [{ ...base, gateway: "x" }, /\/gateway/],
     [{ ...base, candidates: [] }, /\/candidates/],
     [{ ...base, candidates: [CANDIDATES[0] as Json, CANDIDATES[0] as Json] }, /two candidates/],
-    [{ ...base, candidates: [{ ...CANDIDATES[0], port: 0 } as Json] }, /\/candidates\/0\/port/],
+    [{ ...base, candidates: [{ ...CANDIDATES[0], port: 0 }] }, /\/candidates\/0\/port/],
     [{ ...base, policy: { cooldown: 1 } }, /\/policy\/cooldown/],
     [{ ...base, renew: "yes" }, /\/renew/],
   ];

@@ -128,7 +128,7 @@ export function onActivated(turn: Turn, answer: Answer, data: Json): void {
     if (answer.code === "TRANSPORT_CHANNEL_UNKNOWN") reportLost(turn, sessionId, channelId, answer.code);
     return;
   }
-  if ((answer.value as { readonly applied: boolean }).applied !== true) return count(turn.keys, "superseded");
+  if (!(answer.value as { readonly applied: boolean }).applied) return count(turn.keys, "superseded");
   transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
   if (previous !== null && boundSession(turn.keys, previous) === undefined) {
     transport.close(turn, previous, "REPLACED");

@@ -13,13 +13,9 @@ const LIST_DEFAULT = 50;
 
 type ListInput = { readonly after?: string; readonly limit?: number; readonly state?: State };
 
-/** The kernel has checked `input` against the method's definition in `spec/schema.json`. */
-function checked<T>(input: Json): T {
-  return input as unknown as T;
-}
-
+/** Inputs are cast, not parsed: the kernel has checked them against `spec/schema.json`. */
 function named(input: Json): string {
-  return checked<{ readonly sessionId: string }>(input).sessionId;
+  return (input as unknown as { readonly sessionId: string }).sessionId;
 }
 
 function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput): Json {
@@ -50,18 +46,22 @@ function onClock(trigger: "sessionClock" | "lossClock") {
 
 export default capsule({
   calls: {
-    "vpn.session.create": (turn, input) => requests.create(turn, checked(input)),
-    "vpn.session.attach": (turn, input) => requests.attach(turn, checked(input)),
-    "vpn.session.reattach": (turn, input) => requests.reattach(turn, checked(input)),
-    "vpn.session.pathSilent": (turn, input) => reports.pathSilent(turn, checked(input)),
-    "vpn.session.pathAlive": (turn, input) => reports.pathAlive(turn, checked(input)),
-    "vpn.session.transportLost": (turn, input) => reports.transportLost(turn, checked(input)),
+    "vpn.session.create": (turn, input) => requests.create(turn, input as unknown as requests.CreateInput),
+    "vpn.session.attach": (turn, input) => requests.attach(turn, input as unknown as requests.AttachInput),
+    "vpn.session.reattach": (turn, input) =>
+      requests.reattach(turn, input as unknown as requests.ReattachInput),
+    "vpn.session.pathSilent": (turn, input) =>
+      reports.pathSilent(turn, input as unknown as reports.ChannelReport),
+    "vpn.session.pathAlive": (turn, input) =>
+      reports.pathAlive(turn, input as unknown as reports.ChannelReport),
+    "vpn.session.transportLost": (turn, input) =>
+      reports.transportLost(turn, input as unknown as reports.ChannelReport),
     "vpn.session.degrade": (turn, input, info) =>
-      forPeople(reports.degrade(turn, checked(input)), info.caller, named(input)),
+      forPeople(reports.degrade(turn, input as unknown as reports.PolicyReport), info.caller, named(input)),
     "vpn.session.restore": (turn, input, info) =>
-      forPeople(reports.restore(turn, checked(input)), info.caller, named(input)),
+      forPeople(reports.restore(turn, input as unknown as reports.PolicyReport), info.caller, named(input)),
     "vpn.session.terminate": (turn, input, info) => {
-      const outcome = reports.terminate(turn, checked(input), info.caller);
+      const outcome = reports.terminate(turn, input as unknown as reports.TerminateInput, info.caller);
       return outcome.outcome === "terminated" ? outcome : forPeople(outcome, info.caller, named(input));
     },
     "vpn.session.get": (turn, input) => {
@@ -69,7 +69,7 @@ export default capsule({
       const session = loadSession(turn.keys, sessionId);
       return session === undefined ? unknown(sessionId) : viewOf(session, turn.at);
     },
-    "vpn.session.list": (turn, input) => list(turn, checked(input)),
+    "vpn.session.list": (turn, input) => list(turn, input as unknown as ListInput),
   },
   timers: { session: onClock("sessionClock"), loss: onClock("lossClock") },
 });

@@ -9,7 +9,7 @@
  *
  * A key has one live session (V10). Ended sessions are kept for people and for late requests, up to a bound.
  */
-import type { Json, Keys } from "@vnes/sdk";
+import type { Keys } from "@vnes/sdk";
 import { assertSession } from "./invariants.ts";
 import type { RecordedAnswer } from "./nonces.ts";
 import type { Session } from "./vocabulary.ts";
@@ -49,7 +49,7 @@ export function loadAnswers(keys: Keys, id: string): readonly RecordedAnswer[] {
 }
 
 export function saveAnswers(keys: Keys, id: string, answers: readonly RecordedAnswer[]): void {
-  keys.set(`ans/${id}`, answers as readonly Json[]);
+  keys.set(`ans/${id}`, answers);
 }
 
 export function loadOwnership(keys: Keys, owner: string): Ownership | undefined {

@@ -219,7 +219,7 @@ test("the two clocks are independent: either ends a session alone, and a confirm
     const born = birth("ses_1", OWNER, POLICY, 0);
     const result = step(born, { trigger: "attach", owner: OWNER, channelId: "a", pathId: "p" }, at);
     assert.equal(result.kind, "moved");
-    return (result as Extract<Step, { kind: "moved" }>).session;
+    return result.session;
   };
   const session = attached(10);
   assert.equal(lossDeadline(session), null);

@@ -34,7 +34,7 @@ function born(
 ): { sessionId: string; owner: string } {
   const owner = keyOf(n);
   const created = call("create", { owner, nonce: nonce(n), policy: POLICY });
-  return { sessionId: String(created["sessionId"]), owner };
+  return { sessionId: created["sessionId"] as string, owner };
 }
 
 function attached(
