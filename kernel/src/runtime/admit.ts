@@ -59,7 +59,9 @@ async function admit(
     return quarantine(parts, candidate, null, [unreadable(origin, error)], null);
   }
   const { digest, verifier, trust, policy, clock } = parts;
-  const evidence = gatherEvidence(image, { digest, verifier, trust, policy, now: clock.now() });
+  const known = { digest, verifier, trust, policy, now: clock.now() };
+  // A registry's copy is nobody's working directory: remedies then say `<dir>`.
+  const evidence = gatherEvidence(image, origin.startsWith("registry:") ? known : { ...known, origin });
   const verdict = judge(evidence);
   if (verdict.kind === "quarantined") {
     return quarantine(parts, candidate, image, verdict.reasons, evidence as unknown as Json);
@@ -107,8 +109,10 @@ async function quarantine(
 }
 
 export function reasonFrom(error: unknown): Reason {
-  if (isVnesError(error)) return { code: error.code, message: error.message, remedy: error.remedy };
-  throw error;
+  if (!isVnesError(error)) throw error;
+  const { code, message, remedy, details } = error;
+  const file = details["file"];
+  return { code, message, remedy, ...(typeof file === "string" ? { file } : {}) };
 }
 
 function unreadable(origin: string, error: unknown): Reason {
