@@ -167,6 +167,29 @@ test("a new session follows an explicit end only where the configuration says so
   vpn.check();
 });
 
+test("an ended session stays ended through a restart, until a person asks for a new one", () => {
+  const vpn = openVpn();
+  const id = connected(vpn);
+  const early = vpn.client.ask("vpn.client", "renew", {});
+  assert.ok(!early.ok && early.code === "CLIENT_NOT_ENDED");
+  vpn.client.value("vpn.client", "close", {});
+  vpn.lab.advance(1000);
+  vpn.client.restart(100);
+  vpn.lab.advance(5000);
+  assert.deepEqual([vpn.mode(), vpn.sessionId()], ["ended", id]);
+  assert.equal(vpn.client.value("vpn.client", "renew", {})["previous"], id);
+  assert.notEqual(connected(vpn), id);
+  vpn.check();
+});
+
+test("a client that was not admitted tries again when it starts again: it has no identity to lose", () => {
+  const vpn = openVpn({ gateway: { admit: [] } });
+  assert.ok(vpn.lab.until(() => vpn.mode() === "ended", 5000));
+  vpn.client.restart(100);
+  assert.equal(vpn.mode(), "seeking");
+  assert.ok(vpn.lab.until(() => vpn.mode() === "ended", 5000));
+});
+
 test("a session that reaches its greatest age ends on both sides with that reason", () => {
   const vpn = openVpn({ gateway: { policy: { sessionTtlMs: 20_000 } } });
   connected(vpn);

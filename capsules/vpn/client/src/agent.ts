@@ -102,6 +102,8 @@ function hear(draft: Draft, heard: Heard): void {
       return jump(draft, heard.pathId);
     case "closeAsked":
       return onCloseAsked(draft);
+    case "renewAsked":
+      return renew(draft, "RENEW_ASKED");
   }
 }
 
@@ -114,7 +116,8 @@ function onStarted(draft: Draft): void {
   if (other) change(draft, { ...NEW_AGENT, attempts: agent.attempts });
   if (config.gateway === null) return change(draft, { mode: "idle", reason: "NOT_CONFIGURED" });
   change(draft, { gateway: config.gateway });
-  if (draft.agent.mode === "ended") return;
+  // An ended session stays ended; where there never was one, there is no identity to lose by trying again.
+  if (draft.agent.mode === "ended" && draft.agent.session !== null) return;
   dropAttempt(draft, "RESTARTED");
   change(draft, { tried: [], rounds: 0, waiting: null });
   if (draft.agent.session === null) {
@@ -157,7 +160,7 @@ function onTimer(draft: Draft, timer: TimerName): void {
       return wake(draft, "watch", at + config.policy.watchMs);
     case "renew":
       if (agent.mode !== "ended" || !config.renew) return;
-      return renew(draft);
+      return renew(draft, agent.reason);
   }
 }
 
@@ -187,12 +190,17 @@ function onCloseAsked(draft: Draft): void {
   end(draft, "CLIENT_CLOSED");
 }
 
-/** A new identity, said aloud: after an explicit end, because the configuration asks for it. */
-function renew(draft: Draft): void {
-  const { agent } = draft;
+/** A new identity, said aloud: after an explicit end, because a person or the configuration asks for it. */
+function renew(draft: Draft, reason: string): void {
+  const { agent, config } = draft;
   const previous = agent.session?.id ?? null;
-  const { reason } = agent;
-  change(draft, { session: null, creation: null, lastPath: null, lastSwitchAt: null, switches: [] });
+  change(draft, {
+    gateway: config.gateway,
+    session: null,
+    creation: null,
+    lastPath: null,
+    lastSwitchAt: null,
+  });
   inTrouble(draft, "seeking", reason);
   tell(draft, "renewed", reason, {}, { previous });
   unwake(draft, "renew");

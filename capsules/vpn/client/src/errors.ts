@@ -25,6 +25,13 @@ const entries = {
     remedy: "name one of the candidates of vnes call vpn.client status",
     exit: "notFound",
   },
+  CLIENT_NOT_ENDED: {
+    message: "a new session follows the end of the last, and the client is {mode}",
+    fault: "user",
+    retry: false,
+    remedy: "end the session first: vnes session list, then vnes session terminate <session>",
+    exit: "conflict",
+  },
   CLIENT_NOT_RUNNING: {
     message: "there is nothing to close: the client is {mode}",
     fault: "user",

@@ -172,6 +172,13 @@ function close(turn: Turn): Json | Refusal {
   return { sessionId: agent.session?.id ?? null };
 }
 
+function renew(turn: Turn): Json | Refusal {
+  const { agent } = load(turn);
+  if (agent.mode !== "ended") return refused("CLIENT_NOT_ENDED", { mode: agent.mode });
+  hear(turn, { heard: "renewAsked" });
+  return { previous: agent.session?.id ?? null };
+}
+
 function refused(code: ClientErrorCode, details: { readonly [name: string]: string | number }): Refusal {
   return refuse(code, describe(code, details), details);
 }
@@ -193,6 +200,7 @@ export default capsule({
     },
     "vpn.client.jump": jump,
     "vpn.client.close": close,
+    "vpn.client.renew": renew,
   },
   answers: {
     open: onOpen,

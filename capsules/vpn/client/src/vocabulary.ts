@@ -36,6 +36,7 @@ export const CLIENT_REASONS = {
   CONNECT_EXPIRED: "no session was made within the connect window",
   GATEWAY_CHANGED: "the configuration names another gateway than the one that owns the session",
   CLIENT_CLOSED: "a person ended the session",
+  RENEW_ASKED: "a person asked for a new session after the end of the last",
 } as const;
 
 export type Attempt = {
@@ -130,7 +131,8 @@ export type Heard =
     }
   | { readonly heard: "timer"; readonly timer: TimerName }
   | { readonly heard: "jumpAsked"; readonly pathId: string }
-  | { readonly heard: "closeAsked" };
+  | { readonly heard: "closeAsked" }
+  | { readonly heard: "renewAsked" };
 
 export type Asked =
   | { readonly ask: "open"; readonly attempt: number; readonly pathId: string }
