@@ -15,28 +15,28 @@ const ready: HostedInstance[] = [];
 let scheduled = false;
 let lastSaid = 0;
 
-const kernel = serveHost((message) => receive(message as ToHost));
+const kernel = serveHost((message, text) => receive(message as ToHost, text));
 
-function send(message: FromHost): void {
+function send(message: FromHost, text?: string): void {
   lastSaid = performance.now();
-  kernel.send(message);
+  kernel.send(message, text);
 }
 
-function receive(message: ToHost): void {
-  if (message.do === "open") return open(message);
+function receive(message: ToHost, text: string): void {
+  if (message.do === "open") return open(message, text);
   const instance = instances.get(message.id);
   if (instance === undefined) throw new Error(`no instance ${message.id} for ${message.do}`);
   if (!instance.hasWork) ready.push(instance);
-  instance.push(message);
+  instance.push(message, text);
   if (scheduled) return;
   scheduled = true;
   // After the messages that arrived together: they are in one order for all.
   process.nextTick(work);
 }
 
-function open({ id, instance, entry, bundle, limits }: Extract<ToHost, { do: "open" }>): void {
+function open({ id, instance, entry, limits }: Extract<ToHost, { do: "open" }>, text: string): void {
   try {
-    instances.set(id, new HostedInstance({ instance, entry, text: bundle, limits }, send));
+    instances.set(id, new HostedInstance({ instance, entry, text, limits }, send));
     send({ did: "open", id });
   } catch (cause) {
     send({ did: "fail", id, reason: describe(cause) });

@@ -22,6 +22,8 @@ type Deliver = Extract<ToHost, { do: "deliver" }>;
 
 interface Job {
   readonly message: Deliver;
+  /** JSON of the requests. */
+  readonly text: string;
   readonly parts: string[];
   /** Turns of the batch that have results. */
   done: number;
@@ -35,7 +37,7 @@ interface Job {
 
 export class HostedInstance {
   readonly #bundle: Bundle;
-  readonly #send: (message: FromHost) => void;
+  readonly #send: (message: FromHost, text?: string) => void;
   readonly #waiting: (Job | Exclude<ToHost, { do: "deliver" | "open" }>)[] = [];
   #isolate: CapsuleIsolate | undefined;
   #stops = 0;
@@ -44,7 +46,7 @@ export class HostedInstance {
   isClosed = false;
 
   /** Throws when the bundle does not load. */
-  constructor(bundle: Bundle, send: (message: FromHost) => void) {
+  constructor(bundle: Bundle, send: (message: FromHost, text?: string) => void) {
     this.#bundle = bundle;
     this.#send = send;
     this.#isolate = new CapsuleIsolate(bundle);
@@ -54,11 +56,11 @@ export class HostedInstance {
     return this.#waiting.length > 0;
   }
 
-  push(message: Exclude<ToHost, { do: "open" }>): void {
+  push(message: Exclude<ToHost, { do: "open" }>, text: string): void {
     if (this.#waiting.length >= MAX_WAITING)
       throw new Error(`more than ${MAX_WAITING} messages wait for one instance`);
     if (message.do !== "deliver") this.#waiting.push(message);
-    else this.#waiting.push({ message, parts: [], done: 0, chars: 0, textIn: undefined, alone: false });
+    else this.#waiting.push({ message, text, parts: [], done: 0, chars: 0, textIn: undefined, alone: false });
   }
 
   /** The next piece of work: a slice of a batch, or one message. */
@@ -74,7 +76,8 @@ export class HostedInstance {
     const { message, parts, done } = next;
     if (done < message.turns.length) return;
     this.#waiting.shift();
-    this.#send({ did: "deliver", id: message.id, batch: message.batch, parts, stops: this.#stops });
+    const answer = { did: "deliver", id: message.id, batch: message.batch, stops: this.#stops } as const;
+    this.#send(answer, parts.join("\n"));
   }
 
   #obey(message: Exclude<ToHost, { do: "deliver" | "open" }>): void {
@@ -95,12 +98,12 @@ export class HostedInstance {
   }
 
   #slice(job: Job): void {
-    const { text, turns } = job.message;
+    const { turns } = job.message;
     this.#isolate ??= new CapsuleIsolate(this.#bundle);
     const isolate = this.#isolate;
     const wasFresh = isolate.isFresh;
     const left = turns.length - job.done;
-    const given = job.textIn === isolate ? "" : text;
+    const given = job.textIn === isolate ? "" : job.text;
     job.textIn = isolate;
     const slice = isolate.run(given, job.done, job.alone ? 1 : left, SLICE_MS, left);
     switch (slice.end) {

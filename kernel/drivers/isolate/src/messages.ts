@@ -1,9 +1,10 @@
 /**
  * What the kernel and an isolate host say to each other, as messages of the host protocol (`docs/host-protocol.md`).
- * Turns and results travel as text: the host hands them on without reading them.
+ * Turns and results travel as text beside the message: the host hands them on without reading them.
  */
 import type { SandboxLimits } from "@vnes/kernel";
 
+/** With `deliver` comes the JSON of `TurnRequest[]`, with `open` the bundle. */
 export type ToHost =
   /** The bundle comes from the verified image; the host reads no file of a capsule. */
   | {
@@ -11,7 +12,6 @@ export type ToHost =
       readonly id: number;
       readonly instance: string;
       readonly entry: string;
-      readonly bundle: string;
       readonly limits: SandboxLimits;
     }
   | {
@@ -22,8 +22,6 @@ export type ToHost =
       readonly stops: number;
       /** Turn numbers, for results the host makes itself. */
       readonly turns: readonly number[];
-      /** JSON of `TurnRequest[]`. */
-      readonly text: string;
     }
   | { readonly do: "reset"; readonly id: number; readonly ask: number }
   /** A new isolate in place of one that answered with something that is no result. `stops` counts that as one more. */
@@ -31,6 +29,9 @@ export type ToHost =
   | { readonly do: "meters"; readonly id: number; readonly ask: number }
   | { readonly do: "close"; readonly id: number; readonly ask: number };
 
+/**
+ * With `deliver` come lines, each the JSON of some `TurnResult[]` as the capsule's isolate made it: to be judged, not trusted.
+ */
 export type FromHost =
   | { readonly did: "open"; readonly id: number }
   | { readonly did: "fail"; readonly id: number; readonly reason: string }
@@ -38,8 +39,6 @@ export type FromHost =
       readonly did: "deliver";
       readonly id: number;
       readonly batch: number;
-      /** Each is JSON of `TurnResult[]` as the capsule's isolate made it: to be judged, not trusted. */
-      readonly parts: readonly string[];
       /** Stops of the instance by now: counted here, and only told to the kernel. */
       readonly stops: number;
     }

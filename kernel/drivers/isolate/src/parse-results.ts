@@ -38,8 +38,6 @@ export function parseResults(
       return refuse("not JSON");
     }
     if (!Array.isArray(parsed)) return refuse("not a list of results");
-    // Only then can a single turn be too large.
-    const mayBeLarge = part.length * 3 > effectBytes;
     for (const result of parsed as unknown[]) {
       const request = requests[results.length];
       if (request === undefined) return { results, invalid: "more results than turns" };
@@ -48,7 +46,7 @@ export function parseResults(
       const judged = result as TurnResult;
       const misplaced = orderProblem(judged, results.at(-1), request);
       if (misplaced !== undefined) return refuse(misplaced);
-      if (mayBeLarge && judged.kind === "done") {
+      if (judged.kind === "done" && atMostBytes(judged.effects) > effectBytes) {
         const size = Buffer.byteLength(JSON.stringify(judged.effects));
         if (size > effectBytes) return refuse(`effects of ${size} bytes, at most ${effectBytes}`);
       }
@@ -67,16 +65,16 @@ function orderProblem(
   if (result.kind !== "needKeys")
     return before?.kind === "needKeys" ? "a turn ran behind one that did not end" : undefined;
   const asksNothing = result.keys.length === 0 && result.ranges.length === 0;
-  // Not run: behind one that needs keys, or behind one that was stopped.
+  // Not run: behind one that needs keys, one that was interrupted, or more results than leave at once.
   if (before?.kind === "needKeys") return asksNothing ? undefined : "a turn ran behind one that did not end";
-  if (asksNothing) return before?.kind === "failed" ? undefined : "needKeys that names none";
+  if (asksNothing) return before === undefined ? "needKeys that names none" : undefined;
   const given = new Set(keys.map(([key]) => key));
   const isNew =
     result.keys.some((key) => !given.has(key)) || result.ranges.some((range) => !ranges.includes(range));
   return isNew ? undefined : "needKeys for keys that it was given";
 }
 
-function invalidResult(turn: number, reason: string): TurnResult {
+export function invalidResult(turn: number, reason: string): TurnResult {
   const { code, message } = turnErrors.create("SANDBOX_ANSWER_INVALID", { reason });
   return { turn, kind: "failed", code, message };
 }
@@ -174,6 +172,16 @@ function isValue(value: unknown, depth: number): boolean {
       return false;
   }
   return true;
+}
+
+/** Of the value's JSON in UTF-8; measuring exactly would write it all out. A character takes six bytes when it is escaped. */
+function atMostBytes(value: unknown): number {
+  if (typeof value === "string") return value.length * 6 + 3;
+  if (typeof value !== "object" || value === null) return 26;
+  let bytes = 3;
+  if (Array.isArray(value)) for (const member of value) bytes += atMostBytes(member);
+  else for (const [key, member] of Object.entries(value)) bytes += atMostBytes(key) + atMostBytes(member);
+  return bytes;
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

@@ -55,8 +55,9 @@ export function installPrelude(): Prelude {
 
   /** mulberry32 by Tommy Ettinger, apart from the sdk's stream of the same seed. */
   function randomStream(): () => number {
-    let state =
-      (Number.parseInt(seed.slice(0, 8), 16) ^ Number.parseInt(seed.slice(8), 16) ^ 0x5bf0_3635) | 0;
+    const high = Number.parseInt(seed.slice(0, 8), 16);
+    const low = Number.parseInt(seed.slice(8), 16);
+    let state = (Math.imul(high, 0x9e37_79b1) ^ low ^ 0x5bf0_3635) | 0;
     const next = (): number => {
       state = (state + 0x6d2b_79f5) | 0;
       let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

@@ -16,7 +16,11 @@ const OPEN_MS = 5_000;
 const NODE_FLAGS = ["--no-node-snapshot"];
 const HOST_MAIN = new URL(`./host-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
-export type Delivered = Extract<FromHost, { did: "deliver" }>;
+export interface Delivered {
+  /** Each JSON of results, as the isolate made it. */
+  readonly parts: readonly string[];
+  readonly stops: number;
+}
 
 interface Owed {
   resolve(value: never): void;
@@ -47,7 +51,7 @@ export class SandboxHost {
         name: `isolate:${this.group}`,
         entry: HOST_MAIN,
         nodeFlags: NODE_FLAGS,
-        onMessage: (message) => this.#receive(message as FromHost),
+        onMessage: (message, text) => this.#receive(message as FromHost, text),
         onDeath: (death) => this.#died(death),
       });
     } catch (cause) {
@@ -72,7 +76,7 @@ export class SandboxHost {
     this.#instances += 1;
     this.#opening += 1;
     try {
-      await this.#ask<void>(`open ${id}`, { do: "open", id, instance, entry, bundle, limits });
+      await this.#ask<void>(`open ${id}`, { do: "open", id, instance, entry, limits }, bundle);
       return id;
     } catch (cause) {
       await this.#released();
@@ -82,8 +86,8 @@ export class SandboxHost {
     }
   }
 
-  deliver(message: Extract<ToHost, { do: "deliver" }>): Promise<Delivered> {
-    return this.#ask(`deliver ${message.id} ${message.batch}`, message);
+  deliver(message: Extract<ToHost, { do: "deliver" }>, requests: string): Promise<Delivered> {
+    return this.#ask(`deliver ${message.id} ${message.batch}`, message, requests);
   }
 
   reset(id: number): Promise<void> {
@@ -122,24 +126,27 @@ export class SandboxHost {
     await this.kill();
   }
 
-  #ask<T>(name: string, message: ToHost): Promise<T> {
+  #ask<T>(name: string, message: ToHost, text?: string): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
       // Throws for a message no frame holds; nothing is owed then.
-      this.#process?.send(message);
+      this.#process?.send(message, text);
       this.#owed.set(name, { resolve, reject });
       if (!this.#isExpecting || message.do === "open") this.#expect();
     });
   }
 
-  #receive(message: FromHost): void {
+  #receive(message: FromHost, text: string): void {
     switch (message.did) {
       case "open":
         return this.#settle(`open ${message.id}`, undefined);
       case "fail":
         return this.#refuse(`open ${message.id}`, message.reason);
       case "deliver":
-        return this.#settle(`deliver ${message.id} ${message.batch}`, message);
+        return this.#settle(`deliver ${message.id} ${message.batch}`, {
+          parts: text.split("\n"),
+          stops: message.stops,
+        });
       case "ask":
         return this.#settle(`ask ${message.ask}`, message.meters);
       case "alive":

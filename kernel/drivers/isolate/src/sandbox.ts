@@ -11,8 +11,11 @@ import {
 } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
-import { parseResults } from "./parse-results.ts";
+import { invalidResult, type Judged, parseResults } from "./parse-results.ts";
 import { SandboxHost } from "./sandbox-host.ts";
+
+/** Each round has at least one new key. */
+const MAX_ROUNDS = 1_024;
 
 export function openIsolateSandbox(): Sandbox {
   return new IsolateSandbox();
@@ -62,6 +65,9 @@ class IsolateInstance implements SandboxInstance {
   #nextBatch = 0;
   /** Turns that stopped what was sent behind them (2); the host counts the same. */
   #stops = 0;
+  /** The turn that asked for keys last, and how often. */
+  #asking: number | undefined;
+  #rounds = 0;
   #turns = 0;
   #failedTurns = 0;
   #inFlight: Promise<unknown> = Promise.resolve();
@@ -76,20 +82,17 @@ class IsolateInstance implements SandboxInstance {
   async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     if (batch.length === 0) return [];
     const stops = this.#stops;
-    const sent = this.#host.deliver({
-      do: "deliver",
-      id: this.#id,
-      batch: this.#nextBatch++,
-      stops,
-      turns: batch.map(({ turn }) => turn),
-      text: JSON.stringify(batch),
-    });
+    const turns = batch.map(({ turn }) => turn);
+    const sent = this.#host.deliver(
+      { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns },
+      JSON.stringify(batch),
+    );
     this.#inFlight = sent.catch(() => undefined);
     const { parts, stops: now } = await sent;
     // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
     if (stops !== this.#stops)
       return batch.map(({ turn }) => ({ turn, kind: "needKeys", keys: [], ranges: [] }));
-    const { results, invalid } = parseResults(parts, batch, this.#spec.limits.effectBytes);
+    const { results, invalid } = this.#bounded(parseResults(parts, batch, this.#spec.limits.effectBytes));
     this.#stops = invalid === undefined ? now : now + 1;
     if (invalid !== undefined) this.#host.renew(this.#id, this.#stops);
     this.#count(results);
@@ -115,6 +118,17 @@ class IsolateInstance implements SandboxInstance {
   dispose(): Promise<void> {
     this.#disposing ??= this.#inFlight.then(() => this.#host.close(this.#id));
     return this.#disposing;
+  }
+
+  /** A turn that always asks for one more key would be delivered for ever. */
+  #bounded(judged: Judged): Judged {
+    const index = judged.results.findIndex(({ kind }) => kind === "needKeys");
+    const turn = judged.results[index]?.turn;
+    this.#rounds = turn === this.#asking ? this.#rounds + 1 : 1;
+    this.#asking = turn;
+    if (turn === undefined || this.#rounds <= MAX_ROUNDS) return judged;
+    const reason = `it asked for more keys ${this.#rounds} times; a turn that needs many reads a prefix with entries`;
+    return { results: judged.results.with(index, invalidResult(turn, reason)), invalid: reason };
   }
 
   #count(results: readonly TurnResult[]): void {

@@ -5,7 +5,12 @@ import { build } from "esbuild";
 import type { CapsuleImage, SandboxLimits, SandboxSpec } from "@vnes/kernel";
 
 const ENTRY = "impl/main.js";
-export const LIMITS: SandboxLimits = { memoryMb: 32, turnMs: 200, cacheBytes: 1_000_000, effectBytes: 65_536 };
+export const LIMITS: SandboxLimits = {
+  memoryMb: 32,
+  turnMs: 200,
+  cacheBytes: 1_000_000,
+  effectBytes: 65_536,
+};
 
 /** `source` is a module whose default export is `capsule({...})`. */
 export async function bundleSource(source: string): Promise<string> {
@@ -31,7 +36,18 @@ export function imageOf(bundle: string): CapsuleImage {
 
 export function specOf(
   bundle: string,
-  { group = "test", instance = "test.capsule/0", limits = {} }: { group?: string; instance?: string; limits?: Partial<SandboxLimits> } = {},
+  {
+    group = "test",
+    instance = "test.capsule/0",
+    limits = {},
+  }: { group?: string; instance?: string; limits?: Partial<SandboxLimits> } = {},
 ): SandboxSpec {
-  return { instance, image: imageOf(bundle), entry: ENTRY, zone: "system", group, limits: { ...LIMITS, ...limits } };
+  return {
+    instance,
+    image: imageOf(bundle),
+    entry: ENTRY,
+    zone: "system",
+    group,
+    limits: { ...LIMITS, ...limits },
+  };
 }

@@ -1,0 +1,324 @@
+/**
+ * What every sandbox must do, whatever runs inside: the rules of `kernel/src/ports/sandbox.ts`, by number, on the capsule of
+ * `sandbox-capsule.ts`. Loops, memory and hostile code are for drivers that confine.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import type { Sandbox, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import { KeyTable } from "@vnes/sdk/testing";
+
+export interface OpenedSandbox {
+  readonly sandbox: Sandbox;
+  /** A spec that runs the contract's capsule, of id `test.contract`. */
+  spec(instance: string, group: string, limits: SandboxLimits): SandboxSpec;
+  cleanup(): Promise<void>;
+}
+
+export interface SandboxContract {
+  readonly name: string;
+  open(): Promise<OpenedSandbox>;
+  /** Titles, with the reason why this driver cannot. */
+  readonly skip?: { readonly [title: string]: string };
+}
+
+const LIMITS: SandboxLimits = { memoryMb: 32, turnMs: 2_000, cacheBytes: 1_000_000, effectBytes: 100_000 };
+const AT = 1_700_000_000_000;
+
+export function sandboxContract(contract: SandboxContract): void {
+  describe(`sandbox contract: ${contract.name}`, () => {
+    const check = (title: string, body: (run: ContractRun) => Promise<void>): void => {
+      const skip = contract.skip?.[title];
+      test(title, skip === undefined ? {} : { skip }, async () => {
+        const opened = await contract.open();
+        try {
+          await body(new ContractRun(opened));
+        } finally {
+          await opened.cleanup();
+        }
+      });
+    };
+
+    check("every request of a batch is answered, in order (1)", async (run) => {
+      const one = await run.open();
+      const batch = Array.from({ length: 64 }, (_, n) => run.call("echo", n));
+      const results = await one.deliver(batch);
+      assert.deepEqual(
+        results.map(answerOf),
+        batch.map((_, n) => ({ at: AT, input: n })),
+      );
+      assert.deepEqual(
+        results.map(({ turn }) => turn),
+        batch.map(({ turn }) => turn),
+      );
+      assert.deepEqual(await one.deliver([]), []);
+    });
+
+    check("batches sent before the first is answered run in the order they were sent (1)", async (run) => {
+      const one = await run.open();
+      const batches = [0, 1, 2, 3].map((n) => one.deliver([run.call("echo", n), run.call("echo", n)]));
+      const results = (await Promise.all(batches)).flat();
+      assert.deepEqual(
+        results.map((result) => (answerOf(result) as { input: Json }).input),
+        [0, 0, 1, 1, 2, 2, 3, 3],
+      );
+    });
+
+    check(
+      "behind a turn that needs keys nothing runs, in its batch or in batches already sent (2)",
+      async (run) => {
+        const one = await run.open();
+        const [first, second] = await Promise.all([
+          one.deliver([run.call("echo", 1), run.call("add", "a"), run.call("echo", 2)]),
+          one.deliver([run.call("echo", 3), run.call("echo", 4)]),
+        ]);
+        const kinds = [...first, ...second].map(({ kind }) => kind);
+        assert.deepEqual(kinds, ["done", "needKeys", "needKeys", "needKeys", "needKeys"]);
+        assert.deepEqual([...first, ...second].slice(1).map(neededOf), [["n/a"], [], [], []]);
+        // Delivered again, in order, they run.
+        const again = await one.deliver([
+          { ...run.call("add", "a"), keys: [["n/a", 41]] },
+          run.call("echo", 2),
+        ]);
+        assert.equal(answerOf(again[0] as TurnResult), 42);
+        assert.equal(again[1]?.kind, "done");
+      },
+    );
+
+    check("a handler that catches the missing key still ends in needKeys (2)", async (run) => {
+      const one = await run.open();
+      assert.deepEqual((await one.deliver([run.call("swallow", null)])).map(neededOf), [["swallow"]]);
+    });
+
+    check("a failed turn names its code, keeps nothing, and the next one runs (3)", async (run) => {
+      const one = await run.open();
+      const results = await one.deliver([
+        { ...run.call("add", "a"), keys: [["n/a"]] },
+        run.call("fail", "a"),
+        run.call("promise", null),
+        run.call("invalid", null),
+        run.call("add", "a"),
+      ]);
+      assert.deepEqual(
+        results.map((result) => (result.kind === "failed" ? result.code : answerOf(result))),
+        [1, "TURN_HANDLER_THREW", "TURN_RETURNED_PROMISE", "TURN_EFFECT_INVALID", 2],
+      );
+    });
+
+    check("effects over the bound fail their turn and leave nothing in the cache (3)", async (run) => {
+      const one = await run.open();
+      const [small] = await one.deliver([run.call("write", 1_000)]);
+      assert.equal(small?.kind, "done");
+      const [large] = await one.deliver([run.call("write", LIMITS.effectBytes)]);
+      assert.equal(large?.kind === "failed" && large.code, "TURN_EFFECTS_TOO_LARGE");
+      assert.equal((await one.deliver([run.call("echo", 1)]))[0]?.kind, "done");
+    });
+
+    check("what a turn wrote is known to later turns; reset makes the sandbox ask again (4)", async (run) => {
+      const one = await run.open();
+      await one.deliver([{ ...run.call("add", "a"), keys: [["n/a"]] }]);
+      assert.equal(answerOf((await one.deliver([run.call("add", "a")]))[0] as TurnResult), 2);
+      await one.reset();
+      assert.deepEqual((await one.deliver([run.call("add", "a")])).map(neededOf), [["n/a"]]);
+    });
+
+    check("a prefix once given stays complete (4)", async (run) => {
+      const one = await run.open();
+      const [asked] = await one.deliver([run.call("list", null)]);
+      assert.deepEqual(asked?.kind === "needKeys" && asked.ranges, ["n/"]);
+      const results = await one.deliver([
+        { ...run.call("list", null), keys: [["n/b", 5]], ranges: ["n/"] },
+        run.call("add", "a"),
+        run.call("drop", "b"),
+        run.call("list", null),
+      ]);
+      assert.deepEqual(answerOf(results[0] as TurnResult), [["n/b", 5]]);
+      assert.deepEqual(answerOf(results[3] as TurnResult), [["n/a", 1]]);
+    });
+
+    check("a request changed after it was sent is not changed in the sandbox", async (run) => {
+      const one = await run.open();
+      const input = { list: [1] };
+      const sent = one.deliver([run.call("echo", input)]);
+      input.list.push(2);
+      assert.deepEqual(answerOf((await sent)[0] as TurnResult), { at: AT, input: { list: [1] } });
+    });
+
+    check("instances share nothing, in one group and in two", async (run) => {
+      const [a, b, c] = [
+        await run.open("test.contract/0"),
+        await run.open("test.contract/1"),
+        await run.open("test.contract/2", "other"),
+      ];
+      await a.deliver([{ ...run.call("add", "k"), keys: [["n/k"]] }]);
+      assert.equal((await b.deliver([run.call("add", "k")]))[0]?.kind, "needKeys");
+      assert.equal((await c.deliver([run.call("add", "k")]))[0]?.kind, "needKeys");
+      assert.equal(answerOf((await a.deliver([run.call("add", "k")]))[0] as TurnResult), 2);
+    });
+
+    check("one instance can be given back while others of its group go on", async (run) => {
+      const [a, b] = [await run.open("test.contract/0"), await run.open("test.contract/1")];
+      await a.dispose();
+      await a.dispose();
+      assert.equal((await b.deliver([run.call("echo", 1)]))[0]?.kind, "done");
+      const again = await run.open("test.contract/0");
+      assert.equal((await again.deliver([run.call("echo", 1)]))[0]?.kind, "done");
+    });
+
+    check("meters count turns and failed turns", async (run) => {
+      const one = await run.open();
+      await one.deliver([
+        run.call("echo", 1),
+        run.call("fail", "a"),
+        run.call("add", "a"),
+        run.call("echo", 1),
+      ]);
+      const { turns, failedTurns, host, memoryBytes, cpuMs } = await one.meters();
+      assert.deepEqual([turns, failedTurns, host.group], [2, 1, "contract"]);
+      assert.ok(memoryBytes >= 0 && cpuMs >= 0 && host.memoryBytes >= 0);
+    });
+
+    check(
+      "every delivery finds its handler, and a transcript in one instance equals one in a fresh instance a turn",
+      async (run) => {
+        const kept = await transcript(run, false);
+        const fresh = await transcript(run, true);
+        assert.deepEqual(fresh, kept);
+        const hash = (results: readonly TurnResult[]): string =>
+          createHash("sha256").update(JSON.stringify(results)).digest("hex");
+        assert.equal(hash(fresh), hash(kept));
+        const kinds = new Set(
+          kept.flatMap((result) => (result.kind === "done" ? result.effects.map((effect) => effect.do) : [])),
+        );
+        assert.deepEqual([...kinds].sort(), [
+          "answer",
+          "call",
+          "cancelTimer",
+          "delete",
+          "publish",
+          "setTimer",
+          "write",
+        ]);
+        assert.equal(kept.filter(({ kind }) => kind === "failed").length, 2);
+      },
+    );
+  });
+}
+
+class ContractRun {
+  readonly #opened: OpenedSandbox;
+  #turn = 0;
+
+  constructor(opened: OpenedSandbox) {
+    this.#opened = opened;
+  }
+
+  open(instance = "test.contract/0", group = "contract"): Promise<SandboxInstance> {
+    return this.#opened.sandbox.open(this.#opened.spec(instance, group, LIMITS));
+  }
+
+  request(delivery: Delivery): TurnRequest {
+    const turn = ++this.#turn;
+    return { turn, at: AT, seed: turn.toString(16).padStart(16, "0"), delivery };
+  }
+
+  call(method: string, input: Json, turn = ++this.#turn): TurnRequest {
+    const callId = `caller/0:${turn}:0`;
+    const delivery = {
+      kind: "call",
+      callId,
+      capability: "contract",
+      method,
+      input,
+      caller: "test.caller",
+      deadlineAt: AT + 1,
+    } as const;
+    return { turn, at: AT, seed: turn.toString(16).padStart(16, "0"), delivery };
+  }
+
+  /** Until the turn has ended, giving it the keys it asks for. */
+  async finish(instance: SandboxInstance, request: TurnRequest, keys: KeyTable): Promise<TurnResult> {
+    let asked = request;
+    for (let round = 0; round < 100; round++) {
+      const [result] = (await instance.deliver([asked])) as [TurnResult];
+      if (result.kind !== "needKeys") {
+        if (result.kind === "done") keys.apply(result.effects);
+        return result;
+      }
+      asked = keys.serve(asked, result);
+    }
+    return assert.fail("the turn does not end");
+  }
+}
+
+/** The same deliveries, in one instance or in a new one for each. */
+async function transcript(run: ContractRun, fresh: boolean): Promise<readonly TurnResult[]> {
+  const call = (method: string, input: Json): Delivery => ({
+    kind: "call",
+    callId: `caller/0:${method}`,
+    capability: "contract",
+    method,
+    input,
+    caller: "test.caller",
+    deadlineAt: AT + 1,
+  });
+  const event = (seq: number, key: string, amount: number): Delivery => ({
+    kind: "event",
+    topic: "contract.v1",
+    partition: 0,
+    seq,
+    key,
+    event: amount,
+  });
+  const answer = { ok: true, value: [1, "ä\u2028", null] } as const;
+  const script: Delivery[] = [
+    { kind: "start", config: { a: 1 }, resumed: false },
+    ...[1, 2, 3].map((seq) => event(seq, `k${seq % 2}`, seq)),
+    call("add", "a"),
+    call("add", "b"),
+    call("fail", "a"),
+    call("add", "a"),
+    call("list", null),
+    call("drop", "a"),
+    call("list", null),
+    call("add", "a"),
+    call("refuse", null),
+    call("nothing", null),
+    call("ask", null),
+    { kind: "answer", callId: "made", tag: "asked", context: { callId: "caller/0:ask" }, answer },
+    { kind: "timer", id: "slow:1", dueAt: AT, payload: { callId: "x" } },
+    { kind: "timer", id: "unknown:1", dueAt: AT, payload: null },
+    call("swallow", null),
+  ];
+  const keys = new KeyTable();
+  const results: TurnResult[] = [];
+  let turn = 0;
+  // Keeps the group's host while instances come and go.
+  const keeper = await run.open("test.contract/1");
+  let instance: SandboxInstance | undefined;
+  for (const delivery of script) {
+    instance ??= await run.open();
+    turn += 1;
+    const request = { turn, at: AT + turn, seed: (turn * 7919).toString(16).padStart(16, "0"), delivery };
+    results.push(await run.finish(instance, request, keys));
+    if (!fresh) continue;
+    await instance.dispose();
+    instance = undefined;
+  }
+  await instance?.dispose();
+  await keeper.dispose();
+  return results;
+}
+
+function answerOf(result: TurnResult): Json | undefined {
+  assert.equal(result.kind, "done", JSON.stringify(result));
+  const effects: readonly Effect[] = result.kind === "done" ? result.effects : [];
+  const answer = effects.find((effect) => effect.do === "answer")?.answer;
+  return answer?.ok === true ? answer.value : undefined;
+}
+
+function neededOf(result: TurnResult): readonly string[] {
+  assert.equal(result.kind, "needKeys", JSON.stringify(result));
+  return result.kind === "needKeys" ? result.keys : [];
+}

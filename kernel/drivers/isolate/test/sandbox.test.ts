@@ -1,0 +1,255 @@
+/** The isolate driver under the contract, and what only a driver with a real host and a real deadline can show. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import type { SandboxInstance } from "@vnes/kernel";
+import { isVnesError, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
+import { sandboxContract } from "../../../contracts/sandbox.ts";
+import { openIsolateSandbox } from "../src/index.ts";
+import { bundleSource, specOf } from "./bundle.ts";
+
+const contractCapsule = new URL("../../../contracts/sandbox-capsule.ts", import.meta.url).pathname;
+const contractBundle = await bundleSource(
+  `import { capsule } from "@vnes/sdk"; import { contractHandlers } from ${JSON.stringify(contractCapsule)};
+   export default capsule(contractHandlers);`,
+);
+
+sandboxContract({
+  name: "isolate",
+  open: async () => {
+    const sandbox = openIsolateSandbox();
+    return {
+      sandbox,
+      spec: (instance, group, limits) => specOf(contractBundle, { instance, group, limits }),
+      cleanup: () => sandbox[Symbol.asyncDispose](),
+    };
+  },
+});
+
+const sandbox = openIsolateSandbox();
+after(() => sandbox[Symbol.asyncDispose]());
+
+let turn = 0;
+const call = (method: string, input: Json = null, more: Partial<TurnRequest> = {}): TurnRequest => {
+  turn += 1;
+  const delivery = {
+    kind: "call",
+    callId: `c${turn}`,
+    capability: "t",
+    method,
+    input,
+    caller: "x",
+    deadlineAt: 0,
+  } as const;
+  return { turn, at: 1_000_000_000_000, seed: "0123456789abcdef", delivery, ...more };
+};
+
+const valueOf = (result: TurnResult | undefined): unknown => {
+  assert.equal(result?.kind, "done", JSON.stringify(result));
+  const effects = result?.kind === "done" ? result.effects : [];
+  const answer = effects.find((effect) => effect.do === "answer")?.answer;
+  return answer?.ok === true ? answer.value : answer;
+};
+
+const told = (results: readonly TurnResult[]): string[] =>
+  results.map((result) => (result.kind === "failed" ? result.code : result.kind));
+
+async function open(calls: string, limits: Parameters<typeof specOf>[1] = {}): Promise<SandboxInstance> {
+  const bundle = await bundleSource(`import { capsule } from "@vnes/sdk"; const kept = [];
+    export default capsule({ calls: { ${calls} } });`);
+  return sandbox.open(specOf(bundle, limits));
+}
+
+test("time and randomness are the turn's, by every way the language has", async () => {
+  const one = await open(`"t.go": () => ({
+    now: Date.now(), make: new Date().getTime(), text: Date(), sub: new (class extends Date {})().getTime(),
+    given: new Date(5).getTime(), parse: Date.parse("1970-01-01"), hidden: new (new Date(0).constructor)().getTime(),
+    is: new Date() instanceof Date, format: new Intl.DateTimeFormat("en-GB").format(), zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    parts: new Intl.DateTimeFormat("en-GB").formatToParts().length, own: new Intl.DateTimeFormat("en-GB").format(0),
+    random: [Math.random(), Math.random()], offset: new Date().getTimezoneOffset(), locale: (1234.5).toLocaleString(),
+  })`);
+  const [first] = await one.deliver([call("go")]);
+  const [second] = await one.deliver([call("go")]);
+  const value = valueOf(first) as { random: number[] };
+  assert.deepEqual(valueOf(second), value);
+  const at = 1_000_000_000_000;
+  const { random, ...rest } = value;
+  assert.deepEqual(rest, {
+    now: at,
+    make: at,
+    text: "Sun Sep 09 2001 01:46:40 GMT+0000 (Coordinated Universal Time)",
+    sub: at,
+    given: 5,
+    parse: 0,
+    hidden: at,
+    is: true,
+    format: "09/09/2001",
+    zone: "UTC",
+    parts: 5,
+    own: "01/01/1970",
+    offset: 0,
+    locale: "1,234.5",
+  });
+  assert.ok(random.every((draw) => draw >= 0 && draw < 1) && random[0] !== random[1]);
+  const [other] = await one.deliver([call("go", null, { seed: "fedcba9876543210" })]);
+  assert.notDeepEqual((valueOf(other) as { random: number[] }).random, random);
+});
+
+test("what is not deterministic or reaches outside is absent", async () => {
+  const names = [
+    "WebAssembly",
+    "SharedArrayBuffer",
+    "Atomics",
+    "WeakRef",
+    "FinalizationRegistry",
+    "process",
+    "require",
+    "fetch",
+    "setTimeout",
+    "queueMicrotask",
+    "ivm",
+    "performance",
+  ];
+  const one = await open(
+    `"t.go": () => ${JSON.stringify(names)}.filter((name) => globalThis[name] !== undefined)`,
+  );
+  assert.deepEqual(valueOf((await one.deliver([call("go")]))[0]), []);
+});
+
+test("console becomes lines of the turn, bounded and counted", async () => {
+  const one =
+    await open(`"t.go": (turn) => { turn.log("info", "by log"); console.warn("by console", { n: 1 }, [2]); return null; },
+    "t.flood": () => { for (let n = 0; n < 5000; n++) console.log("x".repeat(10000)); return null; }`);
+  const [said, flood] = await one.deliver([call("go"), call("flood")]);
+  assert.deepEqual(said?.kind === "done" && said.logs, [
+    { level: "info", message: "by log" },
+    { level: "warn", message: 'by console {"n":1} [2]' },
+  ]);
+  const lines = flood?.kind === "done" ? (flood.logs ?? []) : [];
+  assert.equal(lines.length, 65);
+  assert.ok(lines.every(({ message }) => message.length <= 2_000));
+  assert.match(lines.at(-1)?.message ?? "", /4936 more console lines/);
+});
+
+test("a looping turn fails alone: those before it are kept, those behind it come again", async () => {
+  const one = await open(`"t.ok": (turn, input) => input, "t.loop": () => { while (true); }`);
+  assert.deepEqual(told(await one.deliver([call("ok"), call("ok"), call("loop"), call("ok")])), [
+    "done",
+    "done",
+    "TURN_DEADLINE",
+    "needKeys",
+  ]);
+  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
+});
+
+test("many turns that are slow together do not share one deadline", async () => {
+  const one = await open(
+    `"t.slow": () => { let x = 0; for (let n = 0; n < 8e6; n++) x += Math.sqrt(n); return x > 0; }`,
+    { limits: { turnMs: 300 } },
+  );
+  assert.deepEqual(
+    new Set(told(await one.deliver(Array.from({ length: 40 }, () => call("slow"))))),
+    new Set(["done"]),
+  );
+  const { cpuMs } = await one.meters();
+  assert.ok(cpuMs > 300, `the batch took ${cpuMs} ms of CPU, which is to be more than one deadline`);
+});
+
+test("a busy instance holds up its neighbour for a slice, not for a batch", async () => {
+  const busy = await open(
+    `"t.slow": () => { let x = 0; for (let n = 0; n < 4e6; n++) x += Math.sqrt(n); return x > 0; }`,
+    { instance: "busy/0" },
+  );
+  const quick = await open(`"t.ok": () => 1`, { instance: "quick/0" });
+  let isBusy = true;
+  const batch = busy.deliver(Array.from({ length: 64 }, () => call("slow"))).finally(() => {
+    isBusy = false;
+  });
+  await quick.deliver([call("ok")]);
+  assert.equal(isBusy, true);
+  await batch;
+});
+
+test("a turn at the memory limit ends in TURN_MEMORY or with its host, and never in this process", async () => {
+  const one = await open(
+    `"t.ok": () => 1, "t.take": () => { const all = []; while (true) all.push("x".repeat(1000) + all.length); }`,
+    { group: "memory", limits: { memoryMb: 16, turnMs: 5_000 } },
+  );
+  const end = await one.deliver([call("ok"), call("take")]).catch((error: unknown) => error);
+  if (isVnesError(end)) assert.equal(end.code, "SANDBOX_HOST_DIED");
+  else assert.deepEqual(told(end as TurnResult[]).slice(-1), ["TURN_MEMORY"]);
+});
+
+test("a bundle that does not load is refused with the reason, and its host stays", async () => {
+  const neighbour = await open(`"t.ok": () => 1`, { group: "loading" });
+  const pid = (await neighbour.meters()).host.pid;
+  const broken: [bundle: string, reason: RegExp][] = [
+    ["var capsule = {", /Unexpected/],
+    ["throw new Error('at the top')", /at the top/],
+    ["throw undefined", /./],
+    ["var capsule = { default: { deliver: 1 } }", /is not what capsule/],
+    ["", /is not what capsule/],
+    ["while (true);", /timed out/],
+    ["import 'x'", /import/],
+  ];
+  for (const [text, reason] of broken) {
+    await assert.rejects(sandbox.open(specOf(text, { group: "loading" })), (error: unknown) => {
+      assert.ok(isVnesError(error));
+      assert.equal(error.code, "SANDBOX_BUNDLE_BROKEN", text);
+      assert.match(error.message, reason);
+      assert.match(error.message, /impl\/main\.js of test\.capsule\/0/);
+      return true;
+    });
+  }
+  await assert.rejects(sandbox.open({ ...specOf(""), entry: "impl/other.js" }), {
+    code: "SANDBOX_BUNDLE_BROKEN",
+  });
+  assert.equal((await neighbour.meters()).host.pid, pid);
+});
+
+test("when a host dies, what it owed is rejected and its group opens again in a new one", async () => {
+  const one = await open(`"t.ok": () => 1, "t.loop": () => { while (true); }`, {
+    group: "dying",
+    limits: { turnMs: 5_000 },
+  });
+  const { pid } = (await one.meters()).host;
+  const owed = one.deliver([call("loop")]);
+  setTimeout(() => process.kill(pid, "SIGKILL"), 50);
+  await assert.rejects(owed, (error: unknown) => {
+    assert.ok(isVnesError(error));
+    assert.equal(error.code, "SANDBOX_HOST_DIED");
+    assert.equal(error.details["signal"], "SIGKILL");
+    assert.equal(error.retry, true);
+    return true;
+  });
+  await assert.rejects(one.deliver([call("ok")]), { code: "SANDBOX_HOST_DIED" });
+  await assert.rejects(one.reset(), { code: "SANDBOX_HOST_DIED" });
+  await one.dispose();
+  const again = await open(`"t.ok": () => 1`, { group: "dying" });
+  assert.deepEqual(told(await again.deliver([call("ok")])), ["done"]);
+  assert.notEqual((await again.meters()).host.pid, pid);
+});
+
+test("the last instance of a group takes its host with it", async () => {
+  const one = await open(`"t.ok": () => 1`, { group: "leaving" });
+  const { pid } = (await one.meters()).host;
+  await one.dispose();
+  assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
+
+test("a large batch leaves in several parts and nothing is lost", async () => {
+  const one = await open(`"t.big": (turn) => { turn.keys.set("k", "ä".repeat(200000)); return null; }`, {
+    limits: { effectBytes: 768 * 1024, turnMs: 2_000, memoryMb: 128 },
+  });
+  let batch = Array.from({ length: 64 }, () => call("big"));
+  let done = 0;
+  for (let round = 0; round < 20 && batch.length > 0; round++) {
+    const results = await one.deliver(batch);
+    assert.deepEqual(
+      results.filter(({ kind }) => kind === "failed"),
+      [],
+    );
+    done += results.filter(({ kind }) => kind === "done").length;
+    batch = batch.filter((_, index) => results[index]?.kind === "needKeys");
+  }
+  assert.equal(done, 64);
+});
