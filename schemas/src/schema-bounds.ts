@@ -21,31 +21,32 @@ const REFUSED = [
   "$recursiveAnchor",
   "$vocabulary",
 ];
+const MAPS = new Set(["properties", "patternProperties", "$defs", "dependentSchemas"]);
+const LISTS = new Set(["allOf", "anyOf", "oneOf", "prefixItems"]);
 /** Their values are data or names, not schemas. */
 const DATA = new Set(["const", "enum", "default", "examples", "required", "type"]);
 
-/** Why the schema cannot be used, or undefined. `document` holds what its references point at. */
-export function boundsProblem(document: JsonObject): string | undefined {
+/**
+ * The schema with only those of its `$defs` that it reaches, so that compiling one method of a capability does not pay
+ * for all the others. Throws an Error that says why the schema cannot be used.
+ */
+export function boundedSchema(document: JsonObject): JsonObject {
   const sizes = new Map<string, number>();
   const open: string[] = [];
-  try {
-    const { $defs: _, ...root } = document;
-    if (visit(root, [], true) > MAX_STEPS) return tooMany();
-    for (const name of Object.keys((document["$defs"] ?? {}) as JsonObject)) {
-      if (size(`/$defs/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`) > MAX_STEPS) return tooMany();
-    }
-    return undefined;
-  } catch (error) {
-    if (error instanceof Refused) return error.message;
-    throw error;
-  }
+  const { $id: _, $defs = {}, ...root } = document;
+  if (visit(root, [], true) > MAX_STEPS) throw new Error(tooMany());
+  const reached = Object.entries($defs as JsonObject).filter(([name]) => {
+    const pointer = pointerOf(["$defs", name]);
+    return [...sizes.keys()].some((one) => one === pointer || one.startsWith(`${pointer}/`));
+  });
+  return reached.length === 0 ? root : { ...root, $defs: Object.fromEntries(reached) };
 
   function size(pointer: string): number {
     const known = sizes.get(pointer);
     if (known !== undefined) return known;
-    if (open.includes(pointer)) throw new Refused(`#${pointer} refers to itself`);
+    if (open.includes(pointer)) throw new Error(`#${pointer} refers to itself`);
     const target = atPointer(document, pointer);
-    if (target === undefined) throw new Refused(`#${pointer} is nowhere in it`);
+    if (target === undefined) throw new Error(`#${pointer} is nowhere in it`);
     open.push(pointer);
     const steps = visit(target, pointer.split("/").slice(1), false);
     open.pop();
@@ -55,56 +56,62 @@ export function boundsProblem(document: JsonObject): string | undefined {
 
   function visit(schema: Json, path: readonly string[], isRoot: boolean): number {
     if (typeof schema !== "object" || schema === null) return 1;
-    if (path.length > MAX_DEPTH) throw new Refused(`it nests deeper than ${MAX_DEPTH} at ${pointerOf(path)}`);
+    if (path.length > MAX_DEPTH) throw new Error(`it nests deeper than ${MAX_DEPTH} at ${pointerOf(path)}`);
     let steps = 1;
     if (!Array.isArray(schema)) {
       const object = schema as JsonObject;
       const at = pointerOf(path) || "its top";
       const refused = REFUSED.find((word) => word in object && typeof object[word] !== "object");
-      if (refused !== undefined) throw new Refused(`${refused} at ${at} is not supported`);
-      if (!isRoot && typeof object["$id"] === "string") throw new Refused(`$id at ${at} is not supported`);
+      if (refused !== undefined) throw new Error(`${refused} at ${at} is not supported`);
+      if (!isRoot && typeof object["$id"] === "string") throw new Error(`$id at ${at} is not supported`);
       if (object["uniqueItems"] === true && !(Number(object["maxItems"]) <= MAX_UNIQUE_ITEMS)) {
-        throw new Refused(`uniqueItems at ${at} needs a maxItems of at most ${MAX_UNIQUE_ITEMS}`);
+        throw new Error(`uniqueItems at ${at} needs a maxItems of at most ${MAX_UNIQUE_ITEMS}`);
       }
       const reference = object["$ref"];
       if (typeof reference === "string") {
         if (reference !== "#" && !reference.startsWith("#/")) {
-          throw new Refused(`$ref ${reference} at ${at} leads out of the document`);
+          throw new Error(`$ref ${reference} at ${at} leads out of the document`);
         }
         steps += reference === "#" ? refuseSelf(at) : size(decode(reference.slice(1)));
       }
     }
     for (const [key, inner] of Object.entries(schema) as [string, Json][]) {
       if (!Array.isArray(schema) && DATA.has(key) && !isMap(path)) continue;
+      if ((isMap(path) || isList(path)) && !isSchema(inner)) {
+        throw new Error(`${pointerOf([...path, key])} is no schema`);
+      }
       steps += visit(inner, [...path, key], false);
-      if (steps > MAX_STEPS) throw new Refused(tooMany());
+      if (steps > MAX_STEPS) throw new Error(tooMany());
     }
     return steps;
   }
 }
 
-/** Inside `properties` and its like, keys are names that a capsule chose and say nothing. */
+/** Keys of a map are names that a capsule chose. A map stands in a schema: a property may be called `properties`. */
 function isMap(path: readonly string[]): boolean {
-  const last = path.at(-1);
-  return (
-    last === "properties" || last === "patternProperties" || last === "$defs" || last === "dependentSchemas"
-  );
+  return MAPS.has(path.at(-1) ?? "") && !isMap(path.slice(0, -1));
+}
+
+function isList(path: readonly string[]): boolean {
+  return LISTS.has(path.at(-1) ?? "") && !isMap(path.slice(0, -1));
+}
+
+function isSchema(value: Json): boolean {
+  return typeof value === "boolean" || (typeof value === "object" && value !== null && !Array.isArray(value));
 }
 
 function decode(pointer: string): string {
   try {
     return decodeURIComponent(pointer);
   } catch {
-    throw new Refused(`$ref #${pointer} is no reference`);
+    throw new Error(`$ref #${pointer} is no reference`);
   }
 }
 
 function refuseSelf(at: string): never {
-  throw new Refused(`$ref # at ${at} refers to itself`);
+  throw new Error(`$ref # at ${at} refers to itself`);
 }
 
 function tooMany(): string {
   return `following its references visits more than ${MAX_STEPS} schemas`;
 }
-
-class Refused extends Error {}

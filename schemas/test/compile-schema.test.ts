@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import {
   canonicalJson,
   compileSchema,
@@ -55,6 +57,11 @@ test("a schema whose references multiply, circle or lead out is refused by what 
     [{ type: "array", uniqueItems: true }, /maxItems/],
     [{ properties: { a: { $id: "urn:x" } } }, /\$id/],
     [{ $anchor: "here" }, /\$anchor/],
+    [{ properties: { a: 5 } }, /properties.a is no schema/],
+    [{ properties: { properties: { properties: { a: 5 } } } }, /is no schema/],
+    [{ allOf: [true, "x"] }, /allOf.1 is no schema/],
+    [{ type: "strin" }, /type/],
+    [{ minLength: "x" }, /minLength/],
   ];
   for (const [schema, why] of refused)
     assert.throws(() => compileSchema(schema), why, JSON.stringify(schema));
@@ -67,6 +74,31 @@ test("a schema whose references multiply, circle or lead out is refused by what 
   };
   assert.deepEqual(places(fine, [{ $id: "a" }, { const: "b" }]), []);
   assert.deepEqual(places(fine, [{ $id: 1 }]), ["/0/$id"]);
+  const names: Json = {
+    properties: { properties: { const: "a" }, allOf: { enum: [1, ["x"]] }, items: true },
+  };
+  assert.deepEqual(places(names, { properties: "a", allOf: ["x"], items: 3 }), []);
+});
+
+test("our own schemas are schemas of draft 2020-12", () => {
+  const ajv = new Ajv2020({
+    strict: true,
+    strictTypes: false,
+    strictRequired: false,
+    formats: { "date-time": true },
+  });
+  ajv.addVocabulary(["x_open"]);
+  const folder = new URL("../", import.meta.url);
+  const names = readdirSync(folder).filter((name) => name.endsWith(".schema.json"));
+  assert.ok(names.length >= 7, names.join(" "));
+  for (const name of names) {
+    const schema = JSON.parse(readFileSync(new URL(name, folder), "utf8")) as {
+      readonly [key: string]: unknown;
+    };
+    assert.equal(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", name);
+    assert.equal(ajv.validateSchema(schema), true, `${name}: ${ajv.errorsText()}`);
+    ajv.compile(schema);
+  }
 });
 
 test("a document that is wrong all over lists a bounded number of problems and counts the rest", () => {
