@@ -1,10 +1,13 @@
 /** Is what the manifest points at there: entry points, schema references, topic definitions. */
 import {
+  atPointer,
   compileSchema,
   type Json,
+  type JsonObject,
   type Manifest,
   parseStrictJson,
   parseTopicDefinition,
+  pointerOf,
 } from "@vnes/schemas";
 import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
@@ -12,6 +15,7 @@ import { documentReasons, schemaReason } from "./document-reasons.ts";
 import type { Reason } from "./verdict.ts";
 
 const MANIFEST = "manifest.json";
+const SPEC = "spec/schema.json";
 /** Interfaces whose entry is a file of the capsule. */
 const FILE_INTERFACES = ["javascript", "wasm", "native"];
 const TOPIC_FILE = /^spec\/topics\/([^/]+)\.json$/;
@@ -35,37 +39,63 @@ function entryReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[
   });
 }
 
+/** Capability definitions that the kernel compiles whether or not the manifest lists them. */
+const METHOD = /\.(?:input|output)$/;
+
 function referenceReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
   const { input_schemas: inputs = [], output_schemas: outputs = [] } = manifest.capabilities;
   const parsed = new Map<string, Json | undefined>();
+  const checked = new Set<string>();
   const reasons: Reason[] = [];
-  const check = (reference: string, pointer: string): void => {
-    const [file = "", fragment = ""] = reference.split("#");
-    if (!parsed.has(file)) {
-      const found = imageFile(image, file);
-      const json = found === undefined ? undefined : parseStrictJson(found.bytes);
-      if (json !== undefined && !json.ok) reasons.push(...documentReasons(file, [json.problem]));
-      parsed.set(file, json?.ok === true ? json.value : undefined);
-    }
-    const schema = lookUp(parsed.get(file), fragment);
-    if (schema === undefined) {
-      reasons.push(admissionReason("SCHEMA_REFERENCE_BROKEN", { reference }, { file: MANIFEST, pointer }));
-      return;
-    }
-    const problem = brokenSchema(schema, parsed.get(file) as Json);
-    if (problem !== undefined) reasons.push(schemaReason(file, fragment, problem));
+  const open = (file: string): Json | undefined => {
+    if (parsed.has(file)) return parsed.get(file);
+    const found = imageFile(image, file);
+    const json = found === undefined ? undefined : parseStrictJson(found.bytes);
+    if (json !== undefined && !json.ok) reasons.push(...documentReasons(file, [json.problem]));
+    const value = json?.ok === true ? json.value : undefined;
+    parsed.set(file, value);
+    return value;
   };
-  inputs.forEach((reference, index) => check(reference, `/capabilities/input_schemas/${index}`));
-  outputs.forEach((reference, index) => check(reference, `/capabilities/output_schemas/${index}`));
+  const compile = (file: string, pointer: string, schema: Json): void => {
+    if (checked.has(`${file}#${pointer}`)) return;
+    checked.add(`${file}#${pointer}`);
+    const problem = brokenSchema(schema, open(file) ?? {});
+    if (problem !== undefined) reasons.push(schemaReason(file, pointer, problem));
+  };
+  const follow = (reference: string, place: string): void => {
+    const [file = "", fragment = ""] = reference.split("#");
+    const pointer = decoded(fragment);
+    const document = open(file);
+    const schema = document === undefined || pointer === undefined ? undefined : atPointer(document, pointer);
+    if (schema === undefined || pointer === undefined) {
+      const details = { file: MANIFEST, pointer: place };
+      reasons.push(admissionReason("SCHEMA_REFERENCE_BROKEN", { reference }, details));
+    } else compile(file, pointer, schema);
+  };
+  inputs.forEach((reference, index) => follow(reference, `/capabilities/input_schemas/${index}`));
+  outputs.forEach((reference, index) => follow(reference, `/capabilities/output_schemas/${index}`));
+  const definitions = atPointer(open(SPEC) ?? null, "/$defs");
+  for (const [name, schema] of Object.entries((definitions ?? {}) as JsonObject)) {
+    if (METHOD.test(name)) compile(SPEC, pointerOf(["$defs", name]), schema);
+  }
   return reasons;
+}
+
+/** A URI fragment as the pointer it stands for; undefined when it stands for none. */
+function decoded(fragment: string): string | undefined {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined when ajv can use it. Compiled once here so that a turn never meets a broken schema. */
 function brokenSchema(schema: Json, document: Json): string | undefined {
+  const defs = atPointer(document, "/$defs");
+  const isObject = typeof schema === "object" && schema !== null && !Array.isArray(schema);
   try {
-    const defs = (document as { readonly $defs?: Json }).$defs;
-    const alone = typeof schema === "object" && defs !== undefined ? { ...schema, $defs: defs } : schema;
-    compileSchema(alone as Json);
+    compileSchema(isObject && defs !== undefined ? { ...(schema as JsonObject), $defs: defs } : schema);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -92,14 +122,4 @@ function topicReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[
     });
     return reasons;
   });
-}
-
-function lookUp(document: Json | undefined, fragment: string): Json | undefined {
-  let current: Json | undefined = document;
-  for (const part of fragment.split("/").slice(1)) {
-    const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
-    if (typeof current !== "object" || current === null || !Object.hasOwn(current, name)) return undefined;
-    current = (current as { readonly [name: string]: Json })[name];
-  }
-  return current;
 }

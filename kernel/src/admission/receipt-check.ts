@@ -15,7 +15,10 @@ export function receiptReasons(
 ): readonly Reason[] {
   const files = fileReasons(receipt, image);
   // A part that differs because a file does is said once, by the file's name.
-  return [...identityReasons(receipt, manifest), ...(files.length > 0 ? files : partReasons(receipt, hashes))];
+  return [
+    ...identityReasons(receipt, manifest),
+    ...(files.length > 0 ? files : partReasons(receipt, hashes)),
+  ];
 }
 
 function identityReasons(receipt: Receipt, manifest: Manifest | null): readonly Reason[] {

@@ -72,7 +72,8 @@ export function signatureReasons(
     if (!verifier.verify(found.public_key, bytes, value)) {
       against.push(admissionReason("SIGNATURE_INVALID", { key, role }, place));
     }
-    if (against.length === 0) valid.get(role)?.add(key);
+    // Counted by the key itself: one key listed under two ids is one signer.
+    if (against.length === 0) valid.get(role)?.add(found.public_key);
     reasons.push(...against);
   });
   return [...reasons, ...thresholdReasons(valid, subject, trust)];

@@ -112,9 +112,10 @@ function bindOne(
     const offered = reachable.map(({ other }) => `${other.id} at ${tierOf(other.manifest)}`).join(", ");
     return bindingReason("BINDING_TIER_TOO_LOW", { ...base, tier, offered }, pointer);
   }
-  if (firm.length > 1) {
-    const candidates = firm.map(({ other }) => other.id).join(", ");
-    return bindingReason("BINDING_AMBIGUOUS", { ...base, candidates }, pointer);
+  // A capsule may provide several versions of one capability; it is still one candidate.
+  const candidates = [...new Set(firm.map(({ other }) => other.id))];
+  if (candidates.length > 1) {
+    return bindingReason("BINDING_AMBIGUOUS", { ...base, candidates: candidates.join(", ") }, pointer);
   }
   return (firm[0] as (typeof firm)[number]).other.id;
 }
