@@ -21,6 +21,9 @@ export function usageError(message: string, yargs: Argv, words: readonly string[
   const typed = internals.getContext().commands.join(" ");
   const help = `vnes ${typed === "" ? "" : `${typed} `}--help`;
   const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]?.split(", ")[0];
+  if (message.startsWith("Not enough non-option")) {
+    return cliErrors.create("CLI_USAGE", { problem: `vnes ${typed} needs more than that`, next: help });
+  }
   if (unknown === undefined)
     return cliErrors.create("CLI_USAGE", { problem: firstLine(message), next: help });
   const isFlag = words.some(

@@ -106,7 +106,10 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
     .demandCommand(1, "Which command? ")
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? usageError(message, parser, words);
+      // A YError is the parser's own word for a wrong command line; anything else was thrown by a command.
+      throw error === undefined || error === null || error.name === "YError"
+        ? usageError(message ?? error?.message, parser, words)
+        : error;
     });
   // yargs adds `dataDir` beside `data-dir` when it parses; its types do not say so.
   return COMMANDS.reduce((so, add) => add(so, shell), global as unknown as Argv<GlobalFlags>);

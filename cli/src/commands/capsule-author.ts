@@ -1,6 +1,6 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
 
-import type { Manifest, SignatureRole } from "@vnes/schemas";
+import type { Manifest } from "@vnes/schemas";
 import { SIGNATURE_ROLES } from "@vnes/schemas";
 import { buildCapsule, manifestOf, signCapsule, type Verified, verifyCapsule } from "@vnes/registry";
 import type { Argv } from "yargs";
@@ -68,7 +68,7 @@ export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
     (args) =>
       args
         .positional("dir", DIR)
-        .option("role", { choices: SIGNATURE_ROLES, default: "build" })
+        .option("role", { choices: SIGNATURE_ROLES, default: "build" as const })
         .option("key", {
           type: "string",
           default: "build",

@@ -1,0 +1,92 @@
+/** The way of an author: from `capsule new` to a capsule that answers, and what one flipped byte does to it. */
+import assert from "node:assert/strict";
+import { appendFileSync, cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Home } from "./vnes.ts";
+
+test("a new capsule builds, verifies, installs, boots and answers as it is", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "greeter");
+  for (const args of [
+    ["new", "acme.greeter", "--dir", dir],
+    ["build", dir],
+    ["verify", dir, "--rebuild"],
+    ["install", dir],
+  ]) {
+    const { code, err } = await home.run("capsule", ...args);
+    assert.equal(code, 0, `${args[0]}: ${err}`);
+  }
+  const node = await home.boot("--unconfined-dev");
+  const greet = async (): Promise<unknown> => {
+    return (await home.json<{ value: unknown }>("call", "acme.greeter", "greet", '{"name":"Ada"}')).value;
+  };
+  assert.deepEqual(await greet(), { greeting: "Hello, Ada!", times: 1 });
+  assert.deepEqual(await greet(), { greeting: "Hello, Ada!", times: 2 });
+  await node.kill("SIGKILL");
+  await home.boot("--unconfined-dev");
+  assert.deepEqual(await greet(), { greeting: "Hello, Ada!", times: 3 }, "the count survives a killed node");
+});
+
+test("one flipped byte in impl/ is named, is exit 5, and is quarantined at boot", async () => {
+  await using home = new Home();
+  const capsules = join(home.dir, "capsules");
+  const dir = join(capsules, "greeter");
+  await home.run("capsule", "new", "acme.greeter", "--dir", dir);
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  const file = join(dir, "impl", "main.js");
+  const bytes = readFileSync(file);
+  bytes[10] = (bytes[10] as number) ^ 1;
+  writeFileSync(file, bytes);
+  const { code, out } = await home.run("capsule", "verify", dir);
+  assert.equal(code, 5);
+  assert.match(out, /^RECEIPT_HASH_MISMATCH {2}impl\/main\.js/m);
+  const refused = await home.run("capsule", "install", dir);
+  assert.equal(refused.code, 5);
+  assert.match(refused.err, /^CAPSULE_NOT_VERIFIED /m);
+
+  const node = await home.boot("--unconfined-dev", "--capsules", capsules);
+  await node.kill("SIGTERM");
+  const { entries } = await home.json<{
+    entries: { entry: string; id: string; reasons: { code: string }[] }[];
+  }>("quarantine", "list");
+  assert.deepEqual(
+    entries.map(({ id }) => id),
+    ["acme.greeter"],
+  );
+  assert.ok(entries[0]?.reasons.some(({ code: reason }) => reason === "RECEIPT_HASH_MISMATCH"));
+  const shown = await home.run("quarantine", "show", entries[0]?.entry ?? "");
+  assert.equal(shown.code, 0);
+  assert.match(shown.out, /RECEIPT_HASH_MISMATCH/);
+});
+
+test("nothing is overwritten, and what cannot be is refused by name", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "greeter");
+  assert.equal((await home.run("capsule", "new", "acme.greeter", "--dir", dir)).code, 0);
+  assert.equal((await home.run("capsule", "new", "acme.greeter", "--dir", dir)).code, 7);
+  assert.equal((await home.run("capsule", "new", "Acme", "--dir", `${dir}2`)).code, 2);
+  assert.equal((await home.run("capsule", "verify", `${dir}3`)).code, 3);
+  const copy = join(home.dir, "copy");
+  cpSync(dir, copy, { recursive: true });
+  appendFileSync(join(copy, "manifest.json"), "{");
+  const broken = await home.run("capsule", "build", copy);
+  assert.equal(broken.code, 2, broken.err);
+  assert.match(broken.err, /^BUILD_MANIFEST_INVALID /m);
+});
+
+test("a key is made once, trusted here, and its secret is shown nowhere", async () => {
+  await using home = new Home();
+  const made = await home.run("key", "new", "reviewer", "--role", "review");
+  assert.equal(made.code, 0, made.err);
+  const again = await home.run("key", "new", "reviewer");
+  assert.equal(again.code, 7);
+  const { keys } = await home.json<{ keys: { name: string; state: string }[] }>("key", "list");
+  assert.equal(keys.find(({ name }) => name === "reviewer")?.state, "trusted");
+  const secret = readFileSync(join(home.dir, "config", "keys", "reviewer.key.json"), "utf8");
+  const hidden = Object.entries(JSON.parse(secret) as Record<string, string>).filter(([name]) =>
+    /private|secret|seed/.test(name),
+  );
+  assert.equal(hidden.length, 1);
+  for (const { out, err } of [made, again]) assert.ok(!(out + err).includes(hidden[0]?.[1] ?? "?"));
+});

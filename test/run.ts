@@ -1,0 +1,90 @@
+/**
+ * `npm test`: what the tests need of the system, then every test file, a bounded number at a time, then one line with
+ * the counts. A test that was not run is said by name; nothing found is a failure.
+ */
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** A file that takes longer hangs. */
+const FILE_TIMEOUT_MS = 180_000;
+/** Test files start nodes and hosts of their own; more at once only wait for each other. */
+const MOST_AT_ONCE = 4;
+
+/** Commands the tests use, and the Debian package each comes in. */
+const SYSTEM_PACKAGES = [["strace", "strace"]] as const;
+
+provideSystemPackages();
+
+const given = process.argv.slice(2);
+const patterns = given.length > 0 ? given : ["**/test/**/*.test.ts"];
+const files = globSync(patterns, {
+  cwd: ROOT,
+  exclude: (name) => ["node_modules", "dist", "fixture", ".git"].includes(name),
+}).sort();
+if (files.length === 0) fail(`no test file matches ${patterns.join(" ")}`);
+
+let passed = 0;
+let failed = 0;
+const skipped: string[] = [];
+const stream = run({
+  files: files.map((file) => join(ROOT, file)),
+  cwd: ROOT,
+  concurrency: Math.min(availableParallelism(), MOST_AT_ONCE),
+  timeout: FILE_TIMEOUT_MS,
+  execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
+});
+stream.on("test:pass", ({ name, details, skip, todo }) => {
+  if (details.type === "suite") return;
+  if (skip !== undefined || todo !== undefined) skipped.push(`${name}: ${String(skip ?? todo)}`);
+  else passed += 1;
+});
+stream.on("test:fail", ({ details }) => {
+  if (details.type !== "suite") failed += 1;
+});
+stream.compose(spec).pipe(process.stdout);
+stream.on("end", () => {
+  // After the reporter's own summary, which is still on its way.
+  process.stdout.once("drain", finish);
+  setTimeout(finish, 200);
+});
+
+let finished = false;
+function finish(): void {
+  if (finished) return;
+  finished = true;
+  for (const name of skipped) console.log(`not run: ${name}`);
+  if (passed + failed === 0) fail("no test ran");
+  console.log(
+    `${passed} passed, ${failed} failed${skipped.length === 0 ? "" : `, ${skipped.length} not run`}`,
+  );
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+function provideSystemPackages(): void {
+  const missing = SYSTEM_PACKAGES.filter(([command]) => !has(command)).map(([, name]) => name);
+  if (missing.length === 0) return;
+  const command = `apt-get update && apt-get install -y ${missing.join(" ")}`;
+  if (process.getuid?.() === 0 && has("apt-get")) {
+    console.log(`installing ${missing.join(", ")}`);
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const done = spawnSync("sh", ["-c", command], { stdio: ["ignore", "ignore", "inherit"], env });
+    if (done.status === 0 && missing.every((name) => has(name))) return;
+  }
+  fail(`the tests need the system packages ${missing.join(", ")}\nnext: sudo sh -c '${command}'`);
+}
+
+function has(command: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${command}`], { stdio: "ignore" }).status === 0;
+}
+
+function fail(message: string): never {
+  console.error(message);
+  console.log("0 passed, 1 failed");
+  process.exit(1);
+}
