@@ -11,6 +11,7 @@ import { installPrelude } from "./prelude.ts";
 const LOAD_TIMEOUT_MS = 2_000;
 /** To fetch what an interrupted batch had finished; a capsule that holds that up too loses it. */
 const PARTIAL_TIMEOUT_MS = 50;
+const MAX_REASON = 200;
 const PRELUDE = `return (${installPrelude.toString()})();`;
 
 export interface Bundle {
@@ -26,6 +27,8 @@ export type Slice =
   /** Interrupted in the turn after `count` finished ones; `lost` when what was finished could not be told. */
   | { readonly end: "deadline"; readonly lost: boolean; readonly count: number; readonly part: string }
   | { readonly end: "memory" }
+  /** Something threw outside of every turn: a promise that nobody waits for, or the language turned upside down. */
+  | { readonly end: "threw"; readonly reason: string }
   | { readonly end: "garbage"; readonly reason: string };
 
 interface Calls {
@@ -117,7 +120,7 @@ export class CapsuleIsolate {
   #interrupted(cause: unknown, left: number): Slice {
     if (this.#isolate.isDisposed) return { end: "memory" };
     const message = cause instanceof Error ? cause.message : String(cause);
-    if (!message.includes("timed out")) return { end: "garbage", reason: message.slice(0, 200) };
+    if (!message.includes("timed out")) return { end: "threw", reason: message.slice(0, MAX_REASON) };
     try {
       const told = parseHead(
         this.#calls.partial.applySync(undefined, [], { timeout: PARTIAL_TIMEOUT_MS }),

@@ -4,7 +4,8 @@
  * H1. A slice of a batch runs at most `SLICE_MS` before others get their turn; each call into the isolate has the full
  *     deadline of a turn.
  * H2. A turn that was interrupted behind others in the same call runs again alone, in a new isolate, with a deadline of its
- *     own; only then it has failed. The same holds for memory: what others left behind is not its fault.
+ *     own; only then it has failed. The same holds for memory and for what is thrown outside of a turn: what others left
+ *     behind is not its fault.
  * H3. After a stop (`needKeys`, or an interrupted turn that failed) nothing behind it runs, neither of its batch nor
  *     of batches sent before the kernel knew (rule 2 of the sandbox port).
  */
@@ -135,9 +136,15 @@ export class HostedInstance {
         job.alone = true;
         return;
       }
+      case "threw":
       case "garbage":
         this.#discard();
-        return this.#fail(job, "SANDBOX_ANSWER_INVALID", slice.reason);
+        if (job.alone || left === 1) {
+          if (slice.end === "garbage") return this.#fail(job, "SANDBOX_ANSWER_INVALID", slice.reason);
+          return this.#fail(job, "TURN_HANDLER_THREW", `after the handler had returned: ${slice.reason}`);
+        }
+        job.alone = true;
+        return;
     }
   }
 

@@ -141,6 +141,15 @@ test("a looping turn fails alone: those before it are kept, those behind it come
   assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
 });
 
+test("what is thrown after a handler returned fails the turn that left it behind, and no other", async () => {
+  const one = await open(
+    `"t.ok": () => 1, "t.late": (turn) => { (async () => { await 1; turn.keys.set("k", 1); })(); return 1; }`,
+  );
+  const batch = [call("ok"), call("late"), call("ok")];
+  assert.deepEqual(told(await one.deliver(batch)), ["done", "TURN_HANDLER_THREW", "needKeys"]);
+  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
+});
+
 test("many turns that are slow together do not share one deadline", async () => {
   const one = await open(
     `"t.slow": () => { let x = 0; for (let n = 0; n < 8e6; n++) x += Math.sqrt(n); return x > 0; }`,
