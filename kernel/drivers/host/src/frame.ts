@@ -1,6 +1,7 @@
 /**
- * Messages as bytes: a length of four bytes, big-endian, and that many bytes of JSON in UTF-8 (`docs/host-protocol.md`).
- * A number JSON cannot carry there and back unchanged (-0, or one beyond the range of a double) is refused on arrival.
+ * Messages as bytes: a length of four bytes, big-endian, and that many bytes of UTF-8: one line of JSON and, if there is
+ * more to it, a line feed and text that is handed on as it is (`docs/host-protocol.md`). A number JSON cannot carry there
+ * and back unchanged (-0, or one beyond the range of a double) is refused on arrival; the text is its reader's to judge.
  * Used on both sides; it imports nothing, because a host's start waits for every module.
  */
 
@@ -22,15 +23,20 @@ const HEADER_BYTES = 4;
 /** Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. */
 const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
 
-export function encodeFrame(message: unknown): Buffer {
-  const text = JSON.stringify(message);
-  const size = Buffer.byteLength(text);
+/** JSON leaves no raw line feed in what it writes. */
+const LINE_FEED = 0x0a;
+
+/** `text` goes beside the message: within it, what is JSON already would be encoded twice. */
+export function encodeFrame(message: unknown, text = ""): Buffer {
+  const line = JSON.stringify(message);
+  const body = text === "" ? line : `${line}\n${text}`;
+  const size = Buffer.byteLength(body);
   if (size > MAX_FRAME_BYTES) {
     throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", { size, limit: MAX_FRAME_BYTES });
   }
   const frame = Buffer.allocUnsafe(HEADER_BYTES + size);
   frame.writeUInt32BE(size, 0);
-  frame.write(text, HEADER_BYTES, "utf8");
+  frame.write(body, HEADER_BYTES, "utf8");
   return frame;
 }
 
@@ -40,6 +46,8 @@ export class FrameReader {
   #bytes = 0;
   /** Of the frame that is arriving; undefined until its header is here. */
   #size: number | undefined;
+  /** What came beside the message last taken, unread. */
+  text = "";
 
   /** Messages that are complete with this chunk, in order. Throws `HOST_PROTOCOL_*`. */
   *push(chunk: Buffer): IterableIterator<unknown> {
@@ -57,9 +65,11 @@ export class FrameReader {
         }
       }
       if (this.#bytes < this.#size) return;
-      const text = this.#take(this.#size);
+      const body = this.#take(this.#size);
       this.#size = undefined;
-      yield parseMessage(text.toString("utf8"));
+      const end = body.indexOf(LINE_FEED);
+      this.text = end < 0 ? "" : body.toString("utf8", end + 1);
+      yield parseMessage(body.toString("utf8", 0, end < 0 ? body.length : end));
     }
   }
 

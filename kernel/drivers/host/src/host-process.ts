@@ -20,6 +20,7 @@ import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
 import { encodeFrame, FrameError, FrameReader } from "./frame.ts";
 import { OutputTail } from "./output-tail.ts";
+import { writeTogether } from "./write-together.ts";
 
 /** A cold disk and a busy machine included; measured starts are about a twentieth of it. */
 const START_TIMEOUT_MS = 10_000;
@@ -31,7 +32,8 @@ export interface HostOptions {
   readonly args?: readonly string[];
   readonly nodeFlags?: readonly string[];
   readonly startTimeoutMs?: number;
-  onMessage(message: unknown): void;
+  /** `text` is what came beside the message, unread; usually nothing. */
+  onMessage(message: unknown, text: string): void;
   onDeath(death: HostDeath): void;
 }
 
@@ -45,7 +47,7 @@ export interface HostDeath {
 export interface HostProcess {
   readonly pid: number;
   /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be told. */
-  send(message: unknown): void;
+  send(message: unknown, text?: string): void;
   /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
   expect(withinMs: number | undefined): void;
   /** Resolves when it is gone. */
@@ -104,9 +106,11 @@ class ChildHost implements HostProcess {
     return this.#child.pid ?? 0;
   }
 
-  send(message: unknown): void {
-    const frame = framed(() => encodeFrame(message));
-    if (!this.#isGone && this.#pipe.writable) this.#pipe.write(frame);
+  send(message: unknown, text?: string): void {
+    const frame = framed(() => encodeFrame(message, text));
+    if (this.#isGone || !this.#pipe.writable) return;
+    // What is expected cannot come before what was asked has left.
+    writeTogether(this.#pipe, frame, () => this.#watch?.refresh());
   }
 
   expect(withinMs: number | undefined): void {
@@ -153,7 +157,7 @@ class ChildHost implements HostProcess {
     this.#watch?.refresh();
     try {
       for (const message of this.#reader.push(chunk)) {
-        if (this.#isReady) this.#options.onMessage(message);
+        if (this.#isReady) this.#options.onMessage(message, this.#reader.text);
         else this.#greet(message);
       }
     } catch (thrown) {

@@ -12,6 +12,7 @@
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { encodeFrame, FrameReader } from "./frame.ts";
+import { writeTogether } from "./write-together.ts";
 
 const KERNEL_FD = 3;
 /** `EX_SOFTWARE` of sysexits.h. */
@@ -21,19 +22,21 @@ export const SERVED_PROTOCOL_VERSION = 1;
 
 export interface KernelLink {
   /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`; nothing is sent then. */
-  send(message: unknown): void;
+  send(message: unknown, text?: string): void;
 }
 
-export function serveHost(onMessage: (message: unknown) => void): KernelLink {
+export function serveHost(onMessage: (message: unknown, text: string) => void): KernelLink {
   const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true });
   const reader = new FrameReader();
   let greeted = false;
-  const link: KernelLink = { send: (message) => void pipe.write(encodeFrame(message)) };
+  const link: KernelLink = {
+    send: (message, text) => writeTogether(pipe, encodeFrame(message, text)),
+  };
   pipe.on("data", (chunk) => {
     try {
       for (const message of reader.push(chunk)) {
-        if (greeted) onMessage(message);
-        else greeted = greet(message, link);
+        if (greeted) onMessage(message, reader.text);
+        else greeted = greet(message, pipe);
       }
     } catch (cause) {
       // Straight to the descriptor: `exit` does not wait for streams.
@@ -46,9 +49,10 @@ export function serveHost(onMessage: (message: unknown) => void): KernelLink {
   return link;
 }
 
-function greet(message: unknown, link: KernelLink): true {
+function greet(message: unknown, pipe: Socket): true {
   const ours = SERVED_PROTOCOL_VERSION;
-  link.send({ hello: { protocol: ours, pid: process.pid } });
+  // At once: a host that exits over the version has still said its own.
+  pipe.write(encodeFrame({ hello: { protocol: ours, pid: process.pid } }));
   const theirs = (message as { hello?: { protocol?: unknown } } | null)?.hello?.protocol;
   if (theirs !== ours) throw new Error(`the kernel speaks protocol ${String(theirs)}, this host ${ours}`);
   return true;
