@@ -82,7 +82,7 @@ test("one key under two ids does not make up two signers", () => {
   const files = Object.fromEntries(
     image.files.map((file) => [file.path, new TextDecoder().decode(file.bytes)]),
   );
-  const forged = imageOf({ ...files, "receipt.stunir.json": { ...value, signatures } as Json });
+  const forged = imageOf({ ...files, "receipt.stunir.json": { ...value, signatures } });
   const verdict = judge(gatherEvidence(forged, { digest, verifier, trust: twice, policy, now: NOW }));
   assert.deepEqual(verdict.kind === "quarantined" && verdict.reasons.map(({ code }) => code), [
     "SIGNATURE_THRESHOLD",

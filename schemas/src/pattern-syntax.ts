@@ -51,7 +51,7 @@ export function parsePattern(pattern: string): PatternNode {
     );
   }
   // V8 says what is no pattern at all; what follows may then take a valid one for granted.
-  new RegExp(pattern, "u");
+  RegExp(pattern, "u");
   return new PatternReader(pattern).whole();
 }
 
@@ -63,7 +63,7 @@ class PatternReader {
 
   constructor(pattern: string) {
     this.#pattern = pattern;
-    this.#chars = [...pattern];
+    this.#chars = Array.from(pattern);
   }
 
   whole(): PatternNode {

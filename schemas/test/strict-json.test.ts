@@ -80,6 +80,7 @@ test("size, depth and encoding are bounded", () => {
 test("canonical JSON does not depend on the order of keys (RFC 8785)", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+      fc.pre(!/"(?:__proto__|toJSON)"/.test(JSON.stringify(value)));
       const shuffled = Object.fromEntries(Object.entries(value).reverse());
       assert.deepEqual(canonicalJson(shuffled), canonicalJson(value));
     }),
