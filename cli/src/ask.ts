@@ -3,7 +3,6 @@ import type { Answer, Json, JsonObject } from "@vnes/schemas";
 import { CALL_TIMEOUT_MS } from "./control/bounds.ts";
 import type { ControlClient } from "./control/client.ts";
 import { cliErrors } from "./errors.ts";
-import { tableError } from "./error-tables.ts";
 
 export async function ask(
   client: ControlClient,
@@ -21,6 +20,7 @@ export async function ask(
     throw cliErrors.create("SESSION_NOT_FOUND", { session });
   }
   // The kernel's own codes keep their exit and remedy; a capsule's are its own, and are told as they came.
+  const { tableError } = await import("./error-tables.ts");
   throw (
     tableError(code, message) ??
     cliErrors.create("CALL_REFUSED", { capability, method, code, reason: message })

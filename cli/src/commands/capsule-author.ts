@@ -1,10 +1,7 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
-
-import type { Manifest } from "@vnes/schemas";
-import { SIGNATURE_ROLES } from "@vnes/schemas";
-import { buildCapsule, manifestOf, signCapsule, type Verified, verifyCapsule } from "@vnes/registry";
+import type { Verified } from "@vnes/registry";
+import { type Manifest, SIGNATURE_ROLES } from "@vnes/schemas";
 import type { Argv } from "yargs";
-import { gravestExit } from "../error-tables.ts";
 import { cliErrors } from "../errors.ts";
 import { reasonsText } from "../output/problem.ts";
 import { fields, shortHash } from "../output/text.ts";
@@ -44,6 +41,7 @@ export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
     (args) => args.positional("dir", DIR),
     async (args) => {
       const { authority } = await openJudges(await findPlace(shell, args));
+      const { buildCapsule } = await import("@vnes/registry");
       const { manifest, receipt, image } = await buildCapsule(args.dir, { authority });
       const { id, version } = manifest;
       const signers = receipt.signatures.map(({ role, key_id }) => `${role} ${key_id}`);
@@ -77,6 +75,7 @@ export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
         }),
     async (args) => {
       const { authority } = await openJudges(await findPlace(shell, args));
+      const { signCapsule } = await import("@vnes/registry");
       const receipt = await signCapsule(args.dir, args.role, args.key, authority.keys);
       const { signatures } = receipt;
       const text = signatures.map(({ role, key_id }) => `${role.padEnd(10)}  ${key_id}`).join("\n");
@@ -98,18 +97,19 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
     async (args) => {
       const place = await findPlace(shell, args);
       const { trust, policy } = await openJudges(place);
+      const { verifyCapsule } = await import("@vnes/registry");
       const verified = await verifyCapsule(args.dir, { trust, policy, rebuild: args.rebuild });
-      sayVerdict(shell, args.dir, verified, args.rebuild);
+      await sayVerdict(shell, args.dir, verified, args.rebuild);
     },
   );
 }
 
-function sayVerdict(
+async function sayVerdict(
   shell: Shell,
   dir: string,
   { verdict, image, manifest }: Verified,
   rebuilt: boolean,
-): void {
+): Promise<void> {
   const { output } = shell;
   const name = manifest === null ? dir : `${manifest.id} ${manifest.version}`;
   const { kind, warnings } = verdict;
@@ -125,13 +125,10 @@ function sayVerdict(
   ];
   const value = { dir, verdict: kind, id: manifest?.id ?? null, image: image.hash, reasons, warnings };
   output.data("vnes.capsule.verify.v1", value, text.filter((part) => part !== "").join("\n\n"));
-  if (kind === "quarantined")
-    shell.fail(
-      gravestExit(
-        reasons.map(({ code }) => code),
-        "integrity",
-      ),
-    );
+  if (kind === "verified") return;
+  const { gravestExit } = await import("../error-tables.ts");
+  const codes = reasons.map(({ code }) => code);
+  shell.fail(gravestExit(codes, "integrity"));
 }
 
 export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -156,18 +153,20 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const place = await findPlace(shell, args);
       const { trust, policy } = await openJudges(place);
       const { allowDowngrade, allowWidened, replace } = args;
+      const { verifyCapsule } = await import("@vnes/registry");
       const first = await verifyCapsule(args.dir, { trust, policy });
       const installed =
         first.manifest === null ? undefined : await installedManifest(place, first.manifest.id);
       const again = { trust, policy, allowWidened, ...(installed === undefined ? {} : { installed }) };
       const verified = installed === undefined ? first : await verifyCapsule(args.dir, again);
       if (verified.verdict.kind === "quarantined") {
-        sayVerdict(shell, args.dir, verified, false);
+        await sayVerdict(shell, args.dir, verified, false);
+        const { gravestExit } = await import("../error-tables.ts");
         const codes = [...new Set(verified.verdict.reasons.map(({ code }) => code))];
         const error = cliErrors.create("CAPSULE_NOT_VERIFIED", { dir: args.dir, codes: codes.join(", ") });
         throw Object.assign(error, { exit: gravestExit(codes, "integrity") });
       }
-      const done = await openRegistry(place).install(verified, { allowDowngrade, replace });
+      const done = await (await openRegistry(place)).install(verified, { allowDowngrade, replace });
       const { id, version, image, changed } = done;
       const text = changed
         ? `installed  ${id} ${version}  image ${shortHash(image)}\nnext: vnes boot${unconfinedFlag(verified.manifest)}, or restart the node that runs`
@@ -182,7 +181,8 @@ function unconfinedFlag(manifest: Manifest | null): string {
 }
 
 async function installedManifest(place: Place, id: string): Promise<Manifest | undefined> {
-  const registry = openRegistry(place);
+  const registry = await openRegistry(place);
+  const { manifestOf } = await import("@vnes/registry");
   const current = await registry.current(id);
   if (current === null) return undefined;
 

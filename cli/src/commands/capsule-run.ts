@@ -19,7 +19,7 @@ export function addCapsuleList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
       }),
     async (args) => {
       if (args.installed) {
-        const installed = await openRegistry(await findPlace(shell, args)).list();
+        const installed = await (await openRegistry(await findPlace(shell, args))).list();
         const text = table(installed, [
           { title: "capsule", value: ({ id }) => id },
           { title: "version", value: ({ version }) => version },

@@ -41,7 +41,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return ["ok", `${trust.keys.length} keys trusted, version ${trust.version}, in ${authority.configDir}`];
   },
   registry: async (place) => {
-    const installed = await openRegistry(place).list();
+    const installed = await (await openRegistry(place)).list();
     return ["ok", `${installed.length} versions installed`];
   },
   "data directory": async ({ paths }) => {

@@ -1,7 +1,7 @@
 /** `vnes key`: the signing keys of this user. Only what is public of them is ever shown. */
-import { openAuthority } from "@vnes/registry";
 import { GOVERNANCE_TIERS, type SignatureRole, TRUST_ZONES } from "@vnes/schemas";
 import type { Argv } from "yargs";
+import { openJudges } from "../node/authority.ts";
 import { fields, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
 
@@ -25,8 +25,7 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
           describe: "Capsule ids it may sign for: exact, or a prefix ending in .*",
         }),
     async (args) => {
-      const { home } = await findPlace(shell, args);
-      const authority = await openAuthority(home.configDir);
+      const { authority } = await openJudges(await findPlace(shell, args));
       const roles: readonly SignatureRole[] = [args.role];
       const key = await authority.keys.createKey(args.name, roles);
       const trust = await authority.addKey(key, {
@@ -53,8 +52,7 @@ export function addKeyList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalF
     "List the signing keys of this user",
     (args) => args,
     async (args) => {
-      const { home } = await findPlace(shell, args);
-      const authority = await openAuthority(home.configDir);
+      const { authority } = await openJudges(await findPlace(shell, args));
       const trusted = new Map(authority.trust().keys.map((key) => [key.key_id, key]));
       const keys = (await authority.keys.list()).map((key) => {
         const trust = trusted.get(key.keyId);

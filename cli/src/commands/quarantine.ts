@@ -2,8 +2,8 @@
  * `vnes quarantine`: what was refused, and why. It reads the node's quarantine directory itself, because a node that
  * does not boot is when it is wanted most.
  */
-import { FsQuarantine } from "@vnes/registry";
 import type { Argv } from "yargs";
+import { openQuarantine } from "../node/authority.ts";
 import { reasonsText } from "../output/problem.ts";
 import { fields, shortHash, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
@@ -14,8 +14,8 @@ export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
     "List what a node refused, newest first",
     (args) => args,
     async (args) => {
-      const { paths } = await findPlace(shell, args);
-      const entries = await new FsQuarantine(paths.quarantine).list();
+      const quarantine = await openQuarantine(await findPlace(shell, args));
+      const entries = await quarantine.list();
       const text = table(entries, [
         { title: "entry", value: ({ entry }) => entry },
         { title: "capsule", value: ({ id }) => id ?? "?" },
@@ -40,8 +40,8 @@ export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
     (args) =>
       args.positional("entry", { type: "string", demandOption: true, describe: "Such as qua_0123456789ab" }),
     async (args) => {
-      const { paths } = await findPlace(shell, args);
-      const detail = await new FsQuarantine(paths.quarantine).show(args.entry);
+      const quarantine = await openQuarantine(await findPlace(shell, args));
+      const detail = await quarantine.show(args.entry);
       const { entry, image, evidence } = detail;
       const text = [
         fields([

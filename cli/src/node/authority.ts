@@ -1,6 +1,9 @@
-/** What decides on this machine who is trusted and what is let in: the local authority, unless the settings name other files. */
+/**
+ * What decides on this machine who is trusted and what is let in: the local authority, unless the settings name other
+ * files. The registry is loaded when one of these is asked for, so that `--help` does not wait for it.
+ */
 import { dirname, join } from "node:path";
-import { type Authority, LocalRegistry, loadPolicy, openAuthority, TrustStore } from "@vnes/registry";
+import type { Authority, FsQuarantine, LocalRegistry } from "@vnes/registry";
 import type { Policy, TrustDocument } from "@vnes/schemas";
 import type { Place } from "../shell.ts";
 
@@ -11,12 +14,19 @@ export interface Judges {
 }
 
 export async function openJudges({ home, config }: Place): Promise<Judges> {
+  const { loadPolicy, openAuthority, TrustStore } = await import("@vnes/registry");
   const authority = await openAuthority(home.configDir);
   const policy = config.policy === undefined ? authority.policy : loadPolicy(config.policy);
   const trust = config.trust === undefined ? null : new TrustStore(dirname(config.trust)).read();
   return { authority, policy, trust: trust ?? authority.trust() };
 }
 
-export function openRegistry({ home, config }: Place): LocalRegistry {
-  return new LocalRegistry(config.registry ?? join(home.dataDir, "registry"));
+export async function openRegistry({ home, config }: Place): Promise<LocalRegistry> {
+  const registry = await import("@vnes/registry");
+  return new registry.LocalRegistry(config.registry ?? join(home.dataDir, "registry"));
+}
+
+export async function openQuarantine({ paths }: Place): Promise<FsQuarantine> {
+  const registry = await import("@vnes/registry");
+  return new registry.FsQuarantine(paths.quarantine);
 }

@@ -93,7 +93,7 @@ async function prepare(
   { log, capsules }: OpenNodeOptions,
 ): Promise<Pick<NodeParts, "policy" | "trust"> & { readonly sources: readonly CapsuleSource[] }> {
   const { authority, policy, trust } = await openJudges(place);
-  const registry = openRegistry(place);
+  const registry = await openRegistry(place);
   const builtins = await installBuiltins({
     capsulesDir: builtinCapsulesDir(),
     workDir: join(place.home.dataDir, "builtins"),
