@@ -5,7 +5,7 @@
  * 1. A turn leaves something in the cache only when it ends in `done`.
  * 2. Every end of a handler is a `TurnResult`; nothing is thrown at the sandbox.
  */
-import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import { type Handlers, later } from "./capsule.ts";
 import { copyJson, NotJson } from "./json-copy.ts";
 import { KeyCache } from "./key-cache.ts";
@@ -55,7 +55,7 @@ function learn(cache: KeyCache, { keys = [], ranges = [] }: TurnRequest): void {
       cache.learn(key, undefined, 0);
       continue;
     }
-    const copied = copyJson(value);
+    const copied = copyJson(value, true);
     cache.learn(key, copied.value, copied.size);
   }
   for (const prefix of ranges) cache.learnRange(prefix);
@@ -68,17 +68,15 @@ function resultOf(
   thrown: { readonly what: unknown } | undefined,
 ): TurnResult {
   // Before anything else: what a handler did without a key it asked for means nothing.
-  if (run.needsKeys)
-    return { turn, kind: "needKeys", keys: [...run.neededKeys], ranges: [...run.neededRanges] };
+  if (run.needed !== undefined) {
+    return { turn, kind: "needKeys", keys: [...run.needed.keys], ranges: [...run.needed.ranges] };
+  }
   if (run.failure !== undefined)
     return { turn, kind: "failed", code: run.failure.code, message: run.failure.message };
   if (thrown !== undefined) {
     return { turn, kind: "failed", code: "TURN_HANDLER_THREW", message: describeThrown(thrown.what) };
   }
-  const effects: Effect[] = [];
-  for (const [key, value] of cache.changes()) {
-    effects.push(value === undefined ? { do: "delete", key } : { do: "write", key, value });
-  }
+  const effects = cache.changes();
   for (const effect of run.effects) effects.push(effect);
   return run.logs.length === 0
     ? { turn, kind: "done", effects }
@@ -117,14 +115,14 @@ function runCall(handlers: Handlers, run: TurnRun, delivery: Extract<Delivery, {
   const handler = own(handlers.calls, name);
   if (handler === undefined) {
     const message = `${name} has no handler here`;
-    return run.answer(callId, { ok: false, code: "CALL_METHOD_UNKNOWN", message });
+    return run.answerCurrent(callId, { ok: false, code: "CALL_METHOD_UNKNOWN", message });
   }
   const returned: unknown = handler(run, input, { callId, caller, deadlineAt });
   ended(run, returned);
   if (returned === later) return;
   const value = answerOf(run, name, returned);
   const refused = refusalOf(value);
-  run.answer(callId, refused === undefined ? { ok: true, value } : { ok: false, ...refused });
+  run.answerCurrent(callId, refused === undefined ? { ok: true, value } : { ok: false, ...refused });
 }
 
 /** A turn is synchronous: what a promise does later would be in no turn. */
@@ -136,7 +134,7 @@ function ended(run: TurnRun, returned: unknown): void {
 
 function answerOf(run: TurnRun, name: string, returned: unknown): Json {
   try {
-    return copyJson(returned).value;
+    return copyJson(returned, false).value;
   } catch (cause) {
     if (!(cause instanceof NotJson)) throw cause;
     return run.fail("TURN_EFFECT_INVALID", `answer of ${name}: ${cause.pointer || "/"}: ${cause.message}`);
@@ -148,10 +146,10 @@ function refusalOf(
   value: Json,
 ): { readonly code: string; readonly message: string; readonly details?: Json } | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const { refused, ...others } = value as {
+  const { refused } = value as {
     readonly refused?: { readonly code?: unknown; readonly message?: unknown };
   };
-  if (typeof refused !== "object" || refused === null || Object.keys(others).length > 0) return undefined;
+  if (typeof refused !== "object" || refused === null || Object.keys(value).length > 1) return undefined;
   if (typeof refused.code !== "string" || typeof refused.message !== "string") return undefined;
   return refused as { readonly code: string; readonly message: string; readonly details?: Json };
 }

@@ -1,5 +1,5 @@
 /**
- * A frozen copy of a value, or the place where it is not JSON. Whatever a capsule hands over is copied here, so what
+ * A copy of a value, or the place where it is not JSON. Whatever a capsule hands over is copied here, so what
  * it changes later reaches neither its cache nor its effects, and a getter or a proxy is asked once.
  */
 import type { Json } from "@vnes/schemas";
@@ -23,17 +23,24 @@ export interface JsonCopy {
   readonly size: number;
 }
 
-/** Throws `NotJson`. */
-export function copyJson(value: unknown): JsonCopy {
-  const copier = new Copier();
-  const copied = copier.copy(value, "", 0);
+/** `frozen` for what is kept and read again: nobody can change it then. Throws `NotJson`. */
+export function copyJson(value: unknown, frozen: boolean): JsonCopy {
+  const copier = new Copier(frozen);
+  const copied = copier.copy(value, 0);
   return { value: copied, size: copier.size };
 }
 
 class Copier {
   size = 0;
+  readonly #frozen: boolean;
+  /** Names on the way to the value that is being copied; made a pointer only when it is needed. */
+  readonly #path: (string | number)[] = [];
 
-  copy(value: unknown, pointer: string, depth: number): Json {
+  constructor(frozen: boolean) {
+    this.#frozen = frozen;
+  }
+
+  copy(value: unknown, depth: number): Json {
     switch (typeof value) {
       case "string":
         this.size += value.length + 2;
@@ -42,57 +49,69 @@ class Copier {
         this.size += 5;
         return value;
       case "number":
-        return this.#number(value, pointer);
+        return this.#number(value, depth);
       case "object":
         if (value === null) {
           this.size += 4;
           return null;
         }
-        if (depth >= MAX_JSON_DEPTH) throw new NotJson(pointer, `nested deeper than ${MAX_JSON_DEPTH}`);
+        if (depth >= MAX_JSON_DEPTH) this.#refuse(depth, `nested deeper than ${MAX_JSON_DEPTH}`);
         return Array.isArray(value)
-          ? this.#array(value, pointer, depth)
-          : this.#object(value as { readonly [key: string]: unknown }, pointer, depth);
+          ? this.#array(value, depth)
+          : this.#object(value as { readonly [key: string]: unknown }, depth);
       default:
-        throw new NotJson(
-          pointer,
+        return this.#refuse(
+          depth,
           value === undefined ? "undefined is not JSON" : `a ${typeof value} is not JSON`,
         );
     }
   }
 
-  #number(value: number, pointer: string): number {
-    if (!Number.isFinite(value)) throw new NotJson(pointer, `${value} is not JSON`);
-    if (Object.is(value, -0)) throw new NotJson(pointer, "-0 does not survive JSON");
+  #number(value: number, depth: number): number {
+    if (!Number.isFinite(value)) this.#refuse(depth, `${value} is not JSON`);
+    if (Object.is(value, -0)) this.#refuse(depth, "-0 does not survive JSON");
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      throw new NotJson(pointer, "integers beyond 2^53 are written as strings");
+      this.#refuse(depth, "integers beyond 2^53 are written as strings");
     }
     this.size += 8;
     return value;
   }
 
-  #array(value: readonly unknown[], pointer: string, depth: number): readonly Json[] {
+  #array(value: readonly unknown[], depth: number): readonly Json[] {
     const copied: Json[] = [];
     const { length } = value;
     this.size += 2 + length;
     for (let index = 0; index < length; index++) {
-      copied.push(this.copy(value[index], `${pointer}/${index}`, depth + 1));
+      this.#path[depth] = index;
+      copied.push(this.copy(value[index], depth + 1));
     }
-    return Object.freeze(copied);
+    return this.#frozen ? Object.freeze(copied) : copied;
   }
 
-  #object(value: { readonly [key: string]: unknown }, pointer: string, depth: number): Json {
+  #object(value: { readonly [key: string]: unknown }, depth: number): Json {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) {
-      throw new NotJson(pointer, "only plain objects, arrays and simple values are JSON");
+      this.#refuse(depth, "only plain objects, arrays and simple values are JSON");
     }
     const copied: { [key: string]: Json } = {};
     this.size += 2;
     for (const key of Object.keys(value)) {
       // Assigned, it would become the copy's prototype instead of a member.
-      if (key === "__proto__") throw new NotJson(pointer, "a member must not be called __proto__");
-      copied[key] = this.copy(value[key], `${pointer}/${key}`, depth + 1);
+      if (key === "__proto__") this.#refuse(depth, "a member must not be called __proto__");
+      this.#path[depth] = key;
+      copied[key] = this.copy(value[key], depth + 1);
       this.size += key.length + 4;
     }
-    return Object.freeze(copied);
+    return this.#frozen ? Object.freeze(copied) : copied;
+  }
+
+  #refuse(depth: number, problem: string): never {
+    throw new NotJson(
+      this.#path
+        .slice(0, depth)
+        .map((name) => `/${name}`)
+        .join(""),
+      problem,
+    );
   }
 }

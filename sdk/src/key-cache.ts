@@ -5,14 +5,14 @@
  * 2. A turn writes to an overlay. `commit` takes it over into the cache, `rollback` drops it.
  * 3. A prefix once complete stays complete: this capsule is the only writer of its keys, and writes pass through here.
  */
-import type { Json } from "@vnes/schemas";
+import type { Effect, Json } from "@vnes/schemas";
 
 /** For a sandbox that names no bound. */
 export const DEFAULT_CACHE_BYTES: number = 8 * 1024 * 1024;
 /** What a key costs beside its text and value. */
 const ENTRY_BYTES = 64;
 
-interface Cached {
+export interface Cached {
   /** Undefined when the key is known not to exist. */
   readonly value: Json | undefined;
   readonly bytes: number;
@@ -36,19 +36,17 @@ export class KeyCache {
 
   /** From now on every key below `prefix` is known. */
   learnRange(prefix: string): void {
-    if (!this.#isComplete(prefix)) this.#complete.add(prefix);
+    if (!this.isComplete(prefix)) this.#complete.add(prefix);
   }
 
-  /** `known` is false when only the kernel can tell. */
-  get(key: string): { readonly known: boolean; readonly value: Json | undefined } {
-    const found = this.#overlay.get(key) ?? this.#known.get(key);
-    if (found !== undefined) return { known: true, value: found.value };
-    return { known: this.#isComplete(key), value: undefined };
+  /** Undefined when nothing is known of the key itself. */
+  get(key: string): Cached | undefined {
+    return this.#overlay.get(key) ?? this.#known.get(key);
   }
 
   /** Undefined when only the kernel can tell. */
   entries(prefix: string): (readonly [key: string, value: Json])[] | undefined {
-    if (!this.#isComplete(prefix)) return undefined;
+    if (!this.isComplete(prefix)) return undefined;
     const found: (readonly [key: string, value: Json])[] = [];
     for (const [key, { value }] of this.#known) {
       if (value !== undefined && key.startsWith(prefix) && !this.#overlay.has(key)) found.push([key, value]);
@@ -64,8 +62,12 @@ export class KeyCache {
   }
 
   /** What the turn changed, each key once, in the order it was first touched. */
-  *changes(): IterableIterator<readonly [key: string, value: Json | undefined]> {
-    for (const [key, { value }] of this.#overlay) yield [key, value];
+  changes(): Effect[] {
+    const effects: Effect[] = [];
+    for (const [key, { value }] of this.#overlay) {
+      effects.push(value === undefined ? { do: "delete", key } : { do: "write", key, value });
+    }
+    return effects;
   }
 
   commit(): void {
@@ -94,7 +96,8 @@ export class KeyCache {
     this.#known.set(key, cached);
   }
 
-  #isComplete(prefix: string): boolean {
+  /** Every key that begins with `prefix` is known; one that is not here does not exist. */
+  isComplete(prefix: string): boolean {
     if (this.#complete.size === 0) return false;
     for (const complete of this.#complete) if (prefix.startsWith(complete)) return true;
     return false;

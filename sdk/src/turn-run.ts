@@ -3,6 +3,7 @@
  *
  * 1. What stops a turn (a key to be fetched, an effect that is not JSON) is thrown at the handler and remembered here, so a
  *    handler that catches everything cannot go on as if nothing had happened.
+ *    Methods that are not in `Turn` are the engine's.
  * 2. Once the handler has returned, its `Turn` does nothing any more: a capsule that keeps one cannot reach into a later turn.
  */
 import type { Answer, Effect, Json, LogLine, TurnRequest } from "@vnes/schemas";
@@ -10,6 +11,7 @@ import type { Keys, Turn } from "./capsule.ts";
 import { copyJson, NotJson } from "./json-copy.ts";
 import type { KeyCache } from "./key-cache.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import { TurnKeys } from "./turn-keys.ts";
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 /** A turn that says more is a loop; what is dropped is counted in one last line. */
@@ -34,11 +36,10 @@ export class TurnRun implements Turn {
   readonly keys: Keys;
   readonly effects: Effect[] = [];
   readonly logs: LogLine[] = [];
-  readonly neededKeys: Set<string> = new Set<string>();
-  readonly neededRanges: Set<string> = new Set<string>();
+  /** What only the kernel can tell; then nothing else of the turn counts. */
+  needed: { readonly keys: Set<string>; readonly ranges: Set<string> } | undefined;
   /** The first reason this turn has failed. */
   failure: TurnStop | undefined;
-  readonly #cache: KeyCache;
   readonly #seed: string;
   #random: SeededRandom | undefined;
   #droppedLogs = 0;
@@ -47,17 +48,7 @@ export class TurnRun implements Turn {
   constructor(request: TurnRequest, cache: KeyCache) {
     this.at = request.at;
     this.#seed = request.seed;
-    this.#cache = cache;
-    this.keys = Object.freeze({
-      get: (key: string) => this.#get(key),
-      set: (key: string, value: Json) => this.#set(key, value),
-      delete: (key: string) => this.#delete(key),
-      entries: (prefix: string) => this.#entries(prefix),
-    });
-  }
-
-  get needsKeys(): boolean {
-    return this.neededKeys.size > 0 || this.neededRanges.size > 0;
+    this.keys = new TurnKeys(this, cache);
   }
 
   /** No effect, no read and no line after this. */
@@ -69,24 +60,24 @@ export class TurnRun implements Turn {
   }
 
   random(): number {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     this.#random ??= new SeededRandom(this.#seed);
     return this.#random.random();
   }
 
   id(prefix: string): string {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     this.#random ??= new SeededRandom(this.#seed);
-    return this.#random.id(this.#text(prefix, "id prefix"));
+    return this.#random.id(this.text(prefix, "id prefix"));
   }
 
   publish(topic: string, key: string, event: Json): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const what = `publish ${topic}`;
     this.#ask({
       do: "publish",
-      topic: this.#text(topic, what),
-      key: this.#text(key, what),
+      topic: this.text(topic, what),
+      key: this.text(key, what),
       event: this.#json(event, what),
     });
   }
@@ -99,13 +90,13 @@ export class TurnRun implements Turn {
     context = null,
     timeoutMs = DEFAULT_TIMEOUT_MS,
   }: Parameters<Turn["call"]>[0]): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const what = `call ${capability}.${method}`;
     this.#ask({
       do: "call",
-      tag: this.#text(tag, what),
-      capability: this.#text(capability, what),
-      method: this.#text(method, what),
+      tag: this.text(tag, what),
+      capability: this.text(capability, what),
+      method: this.text(method, what),
       input: this.#json(input, what),
       context: this.#json(context, what),
       timeoutMs: this.#whole(timeoutMs, what),
@@ -113,32 +104,32 @@ export class TurnRun implements Turn {
   }
 
   answer(callId: string, answer: Answer): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const what = `answer ${callId}`;
     const copied = this.#json(answer, what) as unknown as Answer;
     if (!isAnswer(copied))
       this.fail("TURN_EFFECT_INVALID", `${what}: not { ok: true, value } or { ok: false, code, message }`);
-    this.#ask({ do: "answer", callId: this.#text(callId, what), answer: copied });
+    this.#ask({ do: "answer", callId: this.text(callId, what), answer: copied });
   }
 
   setTimer(id: string, at: number, payload: Json = null): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const what = `timer ${id}`;
     this.#ask({
       do: "setTimer",
-      id: this.#text(id, what),
+      id: this.text(id, what),
       at: this.#whole(at, what),
       payload: this.#json(payload, what),
     });
   }
 
   cancelTimer(id: string): void {
-    this.#mustBeOpen();
-    this.#ask({ do: "cancelTimer", id: this.#text(id, "cancelTimer") });
+    this.mustBeOpen();
+    this.#ask({ do: "cancelTimer", id: this.text(id, "cancelTimer") });
   }
 
   log(level: LogLine["level"], message: string, data?: Json): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     if (this.logs.length >= MAX_LOG_LINES) {
       this.#droppedLogs += 1;
       return;
@@ -156,37 +147,16 @@ export class TurnRun implements Turn {
     throw this.failure;
   }
 
-  #get(key: string): Json | undefined {
-    this.#mustBeOpen();
-    const { known, value } = this.#cache.get(this.#text(key, "key"));
-    if (known) return value;
-    this.neededKeys.add(key);
-    throw new TurnStop("NEEDS_KEYS", `key ${key} is not here yet`);
+  /** Takes an answer the engine has made and copied itself. */
+  answerCurrent(callId: string, answer: Answer): void {
+    this.#ask({ do: "answer", callId, answer });
   }
 
-  #entries(prefix: string): readonly (readonly [key: string, value: Json])[] {
-    this.#mustBeOpen();
-    const found = this.#cache.entries(this.#text(prefix, "prefix"));
-    if (found !== undefined) return found;
-    this.neededRanges.add(prefix);
-    throw new TurnStop("NEEDS_KEYS", `the keys of ${prefix} are not here yet`);
-  }
-
-  #set(key: string, value: Json): void {
-    this.#mustBeOpen();
-    const what = `write ${key}`;
-    this.#text(key, what);
-    try {
-      const copied = copyJson(value);
-      this.#cache.set(key, copied.value, copied.size);
-    } catch (cause) {
-      this.#refuse(cause, what);
-    }
-  }
-
-  #delete(key: string): void {
-    this.#mustBeOpen();
-    this.#cache.set(this.#text(key, "delete"), undefined, 0);
+  /** Ends the turn for now; throws so that the handler stops. */
+  need(kind: "keys" | "ranges", name: string): never {
+    this.needed ??= { keys: new Set(), ranges: new Set() };
+    this.needed[kind].add(name);
+    throw new TurnStop("NEEDS_KEYS", `${name} is not here yet`);
   }
 
   #ask(effect: Effect): void {
@@ -197,18 +167,18 @@ export class TurnRun implements Turn {
 
   #json(value: unknown, what: string): Json {
     try {
-      return copyJson(value).value;
+      return copyJson(value, false).value;
     } catch (cause) {
-      return this.#refuse(cause, what);
+      return this.refuse(cause, what);
     }
   }
 
-  #refuse(cause: unknown, what: string): never {
+  refuse(cause: unknown, what: string): never {
     if (!(cause instanceof NotJson)) throw cause;
     return this.fail("TURN_EFFECT_INVALID", `${what}: ${cause.pointer || "/"}: ${cause.message}`);
   }
 
-  #text(value: string, what: string): string {
+  text(value: string, what: string): string {
     if (typeof value !== "string")
       this.fail("TURN_EFFECT_INVALID", `${what}: a ${typeof value} where a string belongs`);
     return value;
@@ -220,7 +190,7 @@ export class TurnRun implements Turn {
     return value;
   }
 
-  #mustBeOpen(): void {
+  mustBeOpen(): void {
     if (!this.#open) throw new TurnStop("TURN_OVER", "this turn is over: a Turn must not be kept for later");
   }
 }
@@ -229,7 +199,7 @@ const LEVELS: ReadonlySet<string> = new Set(["debug", "info", "warn", "error"]);
 
 function logData(data: unknown): Json {
   try {
-    const { value, size } = copyJson(data);
+    const { value, size } = copyJson(data, false);
     return size <= MAX_LOG_DATA ? value : `(${size} bytes, left out)`;
   } catch {
     return "(not JSON, left out)";
