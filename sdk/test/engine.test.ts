@@ -164,8 +164,12 @@ test("a key written several times is one effect with the last value", () => {
     turn.keys.set("k", 2);
     return null;
   }).call("t.go", null);
-  assert.deepEqual((result as { effects: unknown[] }).effects[0], { do: "write", key: "k", value: 2 });
-  assert.equal((result as { effects: unknown[] }).effects.length, 2);
+  assert.deepEqual((result as unknown as { effects: unknown[] }).effects[0], {
+    do: "write",
+    key: "k",
+    value: 2,
+  });
+  assert.equal((result as unknown as { effects: unknown[] }).effects.length, 2);
 });
 
 test("whatever is not JSON fails the turn and says where", () => {
@@ -296,7 +300,7 @@ test("later answers in a later turn; calls, answers and timers find their handle
   assert.deepEqual(one.keys.values.get("fired"), ["tick", "slow:1", 1_700_000_000_010]);
   const [callId = ""] = one.open.keys();
   const answered = one.answer(callId, { ok: true, value: 7 });
-  assert.deepEqual((answered as { effects: unknown[] }).effects, [
+  assert.deepEqual((answered as unknown as { effects: unknown[] }).effects, [
     { do: "cancelTimer", id: "slow:1" },
     { do: "answer", callId: asked.callId, answer: { ok: true, value: 7 } },
   ]);

@@ -8,6 +8,8 @@ import type { FromHost, ToHost } from "./messages.ts";
 
 /** The kernel kills a host it hears nothing from; work that goes on is told this often. */
 const ALIVE_MS = 100;
+/** Small pieces of work go together, a long one is answered at once. */
+const PASS_MS = 2;
 
 const instances = new Map<number, HostedInstance>();
 /** With work, in the order of their turns. */
@@ -43,14 +45,16 @@ function open({ id, instance, entry, limits }: Extract<ToHost, { do: "open" }>, 
   }
 }
 
-/** Until nothing is left, one step of each instance in turn; messages are read in between. */
+/** One step of each instance in turn, until nothing is left or the pass is over; then answers leave and messages are read. */
 function work(): void {
-  for (let steps = ready.length; steps > 0; steps--) {
-    const instance = ready.shift() as HostedInstance;
+  const startedAt = performance.now();
+  do {
+    const instance = ready.shift();
+    if (instance === undefined) break;
     instance.step();
     if (instance.isClosed) forget(instance);
     else if (instance.hasWork) ready.push(instance);
-  }
+  } while (performance.now() - startedAt < PASS_MS);
   scheduled = ready.length > 0;
   if (!scheduled) return;
   if (performance.now() - lastSaid > ALIVE_MS) send({ did: "alive" });
