@@ -10,10 +10,13 @@
  * source, `.js` when built).
  *
  * 1. `onDeath` is called exactly once, after the last message, however the process ended.
- * 2. The child has standard input from nowhere, its output kept bounded, and descriptor 3; no environment but TZ and LANG.
+ * 2. The child has standard input from nowhere, its output kept bounded, and descriptor 3; no environment but TZ, LANG and,
+ *    when this process has a compile cache, the same one: it halves the time to start.
  * 3. It leads a process group of its own, so a Ctrl-C meant for the node does not take its hosts away first.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
@@ -91,7 +94,7 @@ class ChildHost implements HostProcess {
     const args = [...fromSource, ...(options.nodeFlags ?? []), file, ...(options.args ?? [])];
     this.#child = spawn(process.execPath, args, {
       cwd: "/",
-      env: { TZ: "UTC", LANG: "C" },
+      env: environment(),
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true,
     });
@@ -196,6 +199,13 @@ class ChildHost implements HostProcess {
   #startFailed(reason: string): VnesError {
     return hostErrors.create("HOST_START_FAILED", { host: this.#options.name, reason });
   }
+}
+
+function environment(): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
+  const fixed = { TZ: "UTC", LANG: "C" };
+  // Node has put a folder for its own version below the one that was named.
+  return cache === undefined ? fixed : { ...fixed, NODE_COMPILE_CACHE: dirname(cache) };
 }
 
 function framed<T>(work: () => T): T {

@@ -4,21 +4,23 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { encodeFrame, FrameReader, MAX_FRAME_BYTES } from "../src/frame.ts";
 
-test("messages arrive as they were sent, in order, however the stream is cut", () => {
+test("messages and their texts arrive as they were sent, in order, however the stream is cut", () => {
   const json = fc
     .jsonValue({ maxDepth: 3 })
     .map((value) => JSON.parse(JSON.stringify(value, noMinusZero)) as unknown);
   fc.assert(
     fc.property(
-      fc.array(json, { maxLength: 8 }),
+      fc.array(fc.tuple(json, fc.oneof(fc.constant(""), fc.string({ unit: "grapheme" }))), { maxLength: 8 }),
       fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
       (messages, cuts) => {
-        const stream = Buffer.concat(messages.map((message) => encodeFrame(message)));
+        const stream = Buffer.concat(messages.map(([message, text]) => encodeFrame(message, text)));
         const reader = new FrameReader();
         const arrived: unknown[] = [];
         for (let from = 0, cut = 0; from < stream.length; cut++) {
           const size = cuts[cut % cuts.length] as number;
-          arrived.push(...reader.push(stream.subarray(from, from + size)));
+          for (const message of reader.push(stream.subarray(from, from + size))) {
+            arrived.push([message, reader.text]);
+          }
           from += size;
         }
         assert.deepEqual(arrived, messages);

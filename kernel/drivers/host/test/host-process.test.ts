@@ -1,6 +1,9 @@
 /** A real child process: what it is given, and every way it can end. */
 import assert from "node:assert/strict";
-import { openSync, closeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { enableCompileCache, getCompileCacheDir } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { HOST_PROTOCOL_VERSION } from "@vnes/schemas";
 import { type HostDeath, type HostProcess, spawnHost } from "../src/index.ts";
@@ -52,7 +55,10 @@ test("a host has no environment, no directory and none of the kernel's files", a
   const secret = openSync(new URL(import.meta.url), "r");
   const { host, ask } = await start();
   try {
-    assert.deepEqual(await ask("env"), { env: { TZ: "UTC", LANG: "C" }, cwd: "/" });
+    const { env, cwd } = (await ask("env")) as { env: object; cwd: string };
+    const { NODE_COMPILE_CACHE: _, ...others } = env as { NODE_COMPILE_CACHE?: string };
+    assert.deepEqual(others, { TZ: "UTC", LANG: "C" });
+    assert.equal(cwd, "/");
     const { descriptors } = (await ask("descriptors")) as { descriptors: string[] };
     assert.deepEqual(
       descriptors.filter((line) => line.includes("host-process.test")),
@@ -184,4 +190,15 @@ test("a host of another protocol version is refused", async () => {
   });
   await assert.rejects(start, { code: "HOST_PROTOCOL_VERSION" });
   assert.equal(SERVED_PROTOCOL_VERSION, HOST_PROTOCOL_VERSION);
+});
+
+test("a kernel with a compile cache shares it with its hosts, and nothing else of its environment", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "vnes-host-test-"));
+  enableCompileCache(folder);
+  const { host, ask } = await start();
+  const shared = dirname(getCompileCacheDir() ?? assert.fail("this Node has no compile cache"));
+  const { env } = (await ask("env")) as { env: object };
+  assert.deepEqual(env, { LANG: "C", NODE_COMPILE_CACHE: shared, TZ: "UTC" });
+  await host.kill();
+  rmSync(folder, { recursive: true });
 });
