@@ -25,6 +25,7 @@ export const kernelErrors: ErrorTable<
   | "CALL_INBOX_FULL"
   | "CALL_TOO_DEEP"
   | "TURN_KILLED_HOST"
+  | "TURN_KEYS_ENDLESS"
   | "TURN_TOPIC_UNKNOWN"
   | "TURN_TOPIC_NOT_DECLARED"
   | "TURN_EVENT_INVALID"
@@ -203,6 +204,13 @@ export const kernelErrors: ErrorTable<
     fault: "capsule",
     retry: false,
     remedy: "vnes capsule inspect, then mend the capsule: it allocates without end or crashes its runtime",
+    exit: "failed",
+  },
+  TURN_KEYS_ENDLESS: {
+    message: "the turn asked for keys {limit} times and was not done",
+    fault: "capsule",
+    retry: false,
+    remedy: "read a range instead of one key after the other: turn.keys.entries(prefix)",
     exit: "failed",
   },
   TURN_TOPIC_UNKNOWN: {

@@ -13,7 +13,7 @@ export function chainHash(previous: Uint8Array, bytes: Uint8Array, digest: Diges
   return digest.sha256(previous, bytes);
 }
 
-/** Throws `LEDGER_CHAIN_BROKEN` unless `stored` follows from `previous` and `bytes`. */
+/** Throws `LEDGER_HASH_WRONG` unless `stored` follows from `previous` and `bytes`. */
 export function assertChain(
   shard: string,
   seq: number,

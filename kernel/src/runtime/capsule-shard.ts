@@ -198,6 +198,7 @@ export class CapsuleShard {
     this.#pumping = this.#drain()
       .catch((error: unknown) => {
         this.#open = false;
+        this.#started?.reject(error);
         this.#parts.giveUp(error);
       })
       .finally(() => {
@@ -254,12 +255,13 @@ export class CapsuleShard {
     let poisoned = false;
     for (const [index, waiting] of batch.entries()) {
       const result = results[index] as TurnResult;
-      if (result.kind === "needKeys") {
+      const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
+      if (result.kind === "needKeys" && !endless) {
         this.#serveKeys(waiting, result.keys, result.ranges);
         again = batch.slice(index);
         break;
       }
-      const verdict = this.#judge(waiting, result);
+      const verdict = this.#judge(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
       if (verdict.record !== undefined) {
         records.push(verdict.record);
         if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
@@ -277,15 +279,18 @@ export class CapsuleShard {
   }
 
   #serveKeys(waiting: Waiting, keys: readonly string[], ranges: readonly string[]): void {
+    waiting.rounds = (waiting.rounds ?? 0) + 1;
     waiting.keys ??= [];
     waiting.ranges ??= [];
     const { state } = this;
+    // A small state crosses whole the first time anything is missing; one key a turn would be one crossing a key.
+    const whole = isSmall(state.keys);
     const give = (key: string): void => {
       const value = state.keys.get(key);
       waiting.keys?.push(value === undefined ? [key] : [key, value]);
     };
     for (const key of keys) give(key);
-    for (const prefix of ranges) {
+    for (const prefix of whole ? [""] : ranges) {
       for (const key of state.keys.keys()) if (key.startsWith(prefix)) give(key);
       waiting.ranges.push(prefix);
     }
@@ -586,6 +591,28 @@ export class CapsuleShard {
     const answer = { ok: false, code, message } as const;
     this.receiveValue("kernel", { kind: "answer", callId, tag, context, answer }, depth);
   }
+}
+
+/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
+const MAX_KEY_ROUNDS = 1_000;
+
+function asksForEver(turn: number): Extract<TurnResult, { kind: "failed" }> {
+  const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
+  return { turn, kind: "failed", code, message };
+}
+
+/** A state up to this is handed over whole: a fraction of what the sandbox caches, a few milliseconds to cross. */
+const WHOLE_STATE_KEYS = 4_096;
+const WHOLE_STATE_BYTES = 1024 * 1024;
+
+function isSmall(keys: ReadonlyMap<string, Json>): boolean {
+  if (keys.size > WHOLE_STATE_KEYS) return false;
+  let bytes = 0;
+  for (const [key, value] of keys) {
+    bytes += key.length + JSON.stringify(value).length;
+    if (bytes > WHOLE_STATE_BYTES) return false;
+  }
+  return true;
 }
 
 const TIMER = "t:";

@@ -21,6 +21,8 @@ export interface Waiting {
   readonly confirm?: () => void;
   /** Turn number, kept when the delivery is repeated. */
   turn?: number;
+  /** How often it was delivered again for want of keys. */
+  rounds?: number;
   /** What the latest delivery of it told the capsule. */
   ran?: { readonly at: number; readonly seed: string };
   keys?: (readonly [key: string, value?: Json])[];
