@@ -3,7 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Due, DueQueue } from "../src/runtime/due-queue.ts";
 
-const dueArbitrary = fc.record({ at: fc.integer({ min: 0, max: 50 }), id: fc.string({ maxLength: 3 }) });
+const dueArbitrary = fc.record(
+  { at: fc.integer({ min: 0, max: 50 }), id: fc.string({ maxLength: 3 }) },
+  { noNullPrototype: true },
+);
 
 const drain = (queue: DueQueue, now: number): Due[] => {
   const out: Due[] = [];

@@ -67,19 +67,21 @@ export interface DemoNode {
 export interface BootOptions {
   readonly home: string;
   readonly name: string;
+  /** Capsules to run; what they require comes along. */
+  readonly run: readonly string[];
   readonly config: { readonly [capsule: string]: Json };
   onDeath(name: string, tail: string): void;
 }
 
 /** One `vnes boot` with a data directory of its own. */
-export async function boot({ home, name, config, onDeath }: BootOptions): Promise<DemoNode> {
+export async function boot({ home, name, run, config, onDeath }: BootOptions): Promise<DemoNode> {
   const dir = join(home, name);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const settings: NodeConfig = {
     schema_version: "v1",
     node: name,
     data_dir: join(dir, "data"),
-    capsules: { config },
+    capsules: { run, config },
   };
   const file = join(dir, "config.json");
   await writeFile(file, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
