@@ -7,8 +7,16 @@ import ivm from "isolated-vm";
 export interface BareRequest {
   /** JSON of requests, to be answered with JSON of results. */
   readonly text?: string;
-  /** The same many times over, without anybody asking: answered with microseconds a request. */
-  readonly measure?: { readonly text: string; readonly requests: number; readonly roundMs: number };
+  /** Measured in here, without a process between: answered with `BareCosts`. */
+  readonly measure?: { readonly requests: readonly unknown[]; readonly roundMs: number };
+}
+
+/** Microseconds a request, JSON made and read on both sides included. */
+export interface BareCosts {
+  /** Every request an asynchronous call of its own, all of them in flight. */
+  readonly inFlight: number;
+  /** All requests in one synchronous call. */
+  readonly inOneCall: number;
 }
 
 const BODY = `
@@ -37,13 +45,30 @@ const call = (text: string): string => handle.applySync(undefined, [text], { tim
 
 process.on("message", ({ text, measure }: BareRequest) => {
   if (text !== undefined) process.send?.(call(text));
-  if (measure === undefined) return;
-  let calls = 0;
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < measure.roundMs) {
-    // Parsed on the far side as well: a result nobody can read is no result.
-    JSON.parse(call(measure.text));
-    calls++;
-  }
-  process.send?.(((performance.now() - startedAt) * 1_000) / (calls * measure.requests));
+  if (measure !== undefined) void costs(measure).then((measured) => process.send?.(measured));
 });
+
+async function costs({ requests, roundMs }: NonNullable<BareRequest["measure"]>): Promise<BareCosts> {
+  const inOneCall = await perRequest(requests.length, roundMs, async () => {
+    JSON.parse(call(JSON.stringify(requests)));
+  });
+  const inFlight = await perRequest(requests.length, roundMs, async () => {
+    await Promise.all(
+      requests.map(async (request) => {
+        const answer = await handle.apply(undefined, [JSON.stringify([request])], { timeout: 1_000 });
+        JSON.parse(answer as string);
+      }),
+    );
+  });
+  return { inFlight, inOneCall };
+}
+
+async function perRequest(requests: number, roundMs: number, work: () => Promise<void>): Promise<number> {
+  let done = 0;
+  const startedAt = performance.now();
+  while (performance.now() - startedAt < roundMs) {
+    await work();
+    done += requests;
+  }
+  return ((performance.now() - startedAt) * 1_000) / done;
+}
