@@ -364,3 +364,10 @@ test("a changed byte in the ledger is found at boot, with the shard and seq", as
     },
   );
 });
+
+test("a node that loses its ledger while it boots refuses to boot, with the reason, and does not hang", async () => {
+  for (let append = 1; append <= 12; append++) {
+    const faults = { ioFailedAt: append };
+    await assert.rejects(bootTestNode({ capsules: both, faults }), { code: "LEDGER_IO_FAILED" }, `append ${append}`);
+  }
+});

@@ -148,6 +148,8 @@ export class CapsuleShard {
   async pause(): Promise<void> {
     this.#open = false;
     this.#disarm();
+    // A start turn that will not run any more must not be waited for.
+    this.#startFailed("PAUSED", "the shard was stopped before it had started");
     await this.#pumping;
     await this.#parts.log.settled();
   }

@@ -57,7 +57,9 @@ export class NodeRuntime implements Node {
     this.#r = parts;
   }
 
+  /** Throws what broke the ledger while the node booted. */
   booted(): void {
+    if (this.#broken !== undefined) throw this.#broken;
     this.#bootedAt = this.#r.parts.clock.now();
   }
 
