@@ -47,6 +47,7 @@ export const contractHandlers: Handlers = {
       turn.keys.set("large", "x".repeat(size as number));
       return null;
     },
+    "contract.size": (turn) => ((turn.keys.get("large") as string | undefined) ?? "").length,
     "contract.swallow": (turn) => {
       try {
         turn.keys.get("swallow");
