@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
+import { type Bundle, LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
 import { capsule, later, refuse, type Turn } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
 import {
@@ -120,7 +120,10 @@ test("capsules start in the order of their needs, and a call crosses two of them
   assert.equal(state, "running");
   assert.deepEqual(await ask("test.intake", "add", { key: "a" }), { ok: true, value: 1 });
   assert.deepEqual(await ask("test.intake", "add", { key: "a" }), { ok: true, value: 2 });
-  assert.deepEqual(await ask("test.tally", "get", {}), { ok: true, value: { "n/a": 2, "e/a": 2, "e/boot": 1 } });
+  assert.deepEqual(await ask("test.tally", "get", {}), {
+    ok: true,
+    value: { "n/a": 2, "e/a": 2, "e/boot": 1 },
+  });
   await node[Symbol.asyncDispose]();
 });
 
@@ -368,6 +371,47 @@ test("a changed byte in the ledger is found at boot, with the shard and seq", as
 test("a node that loses its ledger while it boots refuses to boot, with the reason, and does not hang", async () => {
   for (let append = 1; append <= 12; append++) {
     const faults = { ioFailedAt: append };
-    await assert.rejects(bootTestNode({ capsules: both, faults }), { code: "LEDGER_IO_FAILED" }, `append ${append}`);
+    await assert.rejects(
+      bootTestNode({ capsules: both, faults }),
+      { code: "LEDGER_IO_FAILED" },
+      `append ${append}`,
+    );
   }
+});
+
+test("a capsule that keeps killing its host is suspended; after another chance it is unloaded and its image denied", async () => {
+  const memory = new LedgerMemory();
+  const clock = new MemoryClock();
+  const hostDiesAt = new Set(Array.from({ length: 500 }, (_, index) => index + 2));
+  const sandbox = new MemorySandbox({ "test.tally": tally.bundle as () => Bundle }, { hostDiesAt });
+  const alone = { ...tally, manifest: { ...tally.manifest, bus: {} } };
+  const { node, settle, quarantine } = await bootTestNode({
+    capsules: [alone],
+    memory,
+    clock,
+    parts: { sandbox },
+  });
+  assert.equal((await quarantine.list()).length, 0);
+  const killThrice = async (): Promise<string | undefined> => {
+    const answers = [1, 2, 3].map(() => node.call("test.tally", "get", {}, 1_000));
+    for (let round = 0; round < 30; round++) {
+      await settle();
+      clock.advance(50);
+    }
+    assert.deepEqual(
+      (await Promise.all(answers)).map((answer) => (answer.ok ? "ok" : answer.code)),
+      Array(3).fill("TURN_KILLED_HOST"),
+    );
+    return (await node.status()).capsules[0]?.state;
+  };
+  assert.equal(await killThrice(), "suspended");
+  await node.resume("test.tally");
+  assert.equal(await killThrice(), "unloaded");
+  await node[Symbol.asyncDispose]();
+  const next = await bootTestNode({ capsules: [alone], memory, clock });
+  assert.deepEqual(
+    (await next.quarantine.list()).map(({ reasons }) => reasons[0]?.code),
+    ["CAPSULE_IMAGE_DENIED"],
+  );
+  await next.node[Symbol.asyncDispose]();
 });

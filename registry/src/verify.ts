@@ -12,6 +12,7 @@ import type { Manifest, Policy, TrustDocument } from "@vnes/schemas";
 import { BUNDLE_FILE, bundle, SOURCE_ENTRY } from "./bundle.ts";
 import { registryErrors } from "./errors.ts";
 import { readImage } from "./image-reader.ts";
+import type { LocalRegistry } from "./local-registry.ts";
 import { nodeDigest, nodeVerifier } from "./node-digest.ts";
 
 export interface VerifyOptions {
@@ -39,6 +40,19 @@ export async function verifyCapsule(
 ): Promise<Verified> {
   const origin = resolve(dir);
   const verified = verifyImage(await readImage(origin), origin, options);
+  return options.rebuild === true ? await withRebuild(verified) : verified;
+}
+
+/** The same about the version of `id` that is installed; null when none is. */
+export async function verifyInstalled(
+  registry: LocalRegistry,
+  id: string,
+  options: VerifyOptions & { readonly rebuild?: boolean },
+): Promise<Verified | null> {
+  const current = await registry.current(id);
+  if (current === null) return null;
+  const origin = `registry:${current.image}`;
+  const verified = verifyImage(await registry.readImage(current.image, current.origin), origin, options);
   return options.rebuild === true ? await withRebuild(verified) : verified;
 }
 

@@ -1,14 +1,17 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
 import type { Verified } from "@vnes/registry";
 import { type Manifest, SIGNATURE_ROLES } from "@vnes/schemas";
+import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
 import { reasonsText } from "../output/problem.ts";
 import { fields, shortHash } from "../output/text.ts";
 import { openJudges, openRegistry } from "../node/authority.ts";
+import { setUpBuiltins } from "../node/builtins.ts";
 import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
 import { writeTemplate } from "../template/write-template.ts";
 
+const CAPSULE_ID = /^[a-z0-9_]+(\.[a-z0-9_]+)+$/;
 const DIR = { type: "string", demandOption: true, describe: "The capsule's directory" } as const;
 
 export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -86,19 +89,31 @@ export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
 
 export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
-    "verify <dir>",
+    "verify <dir|id>",
     "Say whether this machine would admit a capsule, with every reason why not",
     (args) =>
-      args.positional("dir", DIR).option("rebuild", {
-        type: "boolean",
-        default: false,
-        describe: "Also build src/ again and compare impl/",
-      }),
+      args
+        .positional("dir", {
+          ...DIR,
+          describe: "The capsule's directory, or the id of an installed or built-in one",
+        })
+        .option("rebuild", {
+          type: "boolean",
+          default: false,
+          describe: "Also build src/ again and compare impl/",
+        }),
     async (args) => {
       const place = await findPlace(shell, args);
-      const { trust, policy } = await openJudges(place);
-      const { verifyCapsule } = await import("@vnes/registry");
-      const verified = await verifyCapsule(args.dir, { trust, policy, rebuild: args.rebuild });
+      const { authority, trust, policy } = await openJudges(place);
+      const { verifyCapsule, verifyInstalled } = await import("@vnes/registry");
+      const options = { trust, policy, rebuild: args.rebuild };
+      let verified: Verified | null = null;
+      if (CAPSULE_ID.test(args.dir) && !existsSync(args.dir)) {
+        const registry = await openRegistry(place);
+        await setUpBuiltins(place, authority, registry, undefined);
+        verified = await verifyInstalled(registry, args.dir, options);
+      }
+      verified ??= await verifyCapsule(args.dir, options);
       await sayVerdict(shell, args.dir, verified, args.rebuild);
     },
   );

@@ -3,13 +3,11 @@
  * a node that runs already, a ledger in use, trust, the registry, then boot.
  */
 import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { openDevice } from "@vnes/driver-device";
 import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
-import { directorySource, FsQuarantine, installBuiltins, nodeDigest, nodeVerifier } from "@vnes/registry";
+import { directorySource, FsQuarantine, nodeDigest, nodeVerifier } from "@vnes/registry";
 import type { Json } from "@vnes/schemas";
 import type { ControlledNode } from "../control/methods.ts";
 import { openControlServer } from "../control/server.ts";
@@ -17,6 +15,7 @@ import { assertSocketPath, isLive } from "../control/socket-path.ts";
 import { cliErrors } from "../errors.ts";
 import type { Place } from "../shell.ts";
 import { openJudges, openRegistry } from "./authority.ts";
+import { setUpBuiltins } from "./builtins.ts";
 import { cryptoRandom } from "./crypto-random.ts";
 import { SystemClock } from "./system-clock.ts";
 
@@ -94,19 +93,7 @@ async function prepare(
 ): Promise<Pick<NodeParts, "policy" | "trust"> & { readonly sources: readonly CapsuleSource[] }> {
   const { authority, policy, trust } = await openJudges(place);
   const registry = await openRegistry(place);
-  const builtins = await installBuiltins({
-    capsulesDir: builtinCapsulesDir(),
-    workDir: join(place.home.dataDir, "builtins"),
-    authority,
-    registry,
-  });
-  for (const { id, version, image } of builtins.installed) {
-    log.info({ capsule: id, version, image }, "built, signed and installed with this machine's own keys");
-  }
-  for (const { dir, error, reasons } of builtins.failed) {
-    const code = error?.code ?? reasons[0]?.code;
-    log.error({ dir, code }, error?.message ?? reasons.map(({ message }) => message).join("; "));
-  }
+  await setUpBuiltins(place, authority, registry, log);
   return { policy, trust, sources: [...capsules.map((dir) => directorySource(dir)), registry] };
 }
 
@@ -117,11 +104,6 @@ function makeDataDir(path: string): void {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw cliErrors.create("DATA_DIR_UNUSABLE", { path, reason: code ?? message }, cause);
   }
-}
-
-/** `capsules/` of the program. */
-export function builtinCapsulesDir(): string {
-  return dirname(createRequire(import.meta.url).resolve("@vnes/capsules/package.json"));
 }
 
 function controlled(node: Node, quarantine: FsQuarantine): ControlledNode {

@@ -1,5 +1,5 @@
 /** The capabilities of a node: who provides each, and the schemas its methods are checked against, both ways. */
-import type { Json } from "@vnes/schemas";
+import type { Json, JsonObject } from "@vnes/schemas";
 import type { SchemaCheck } from "./topics.ts";
 
 /** What recovery does with a call to a driver that was not answered before the crash. */
@@ -35,7 +35,7 @@ export function readMethods(
   compile: (schema: Json) => SchemaCheck,
 ): ReadonlyMap<string, Method> {
   const methods = new Map<string, Method>();
-  const defs = objectAt(schema, "$defs");
+  const defs = asObject(asObject(schema)["$defs"]);
   for (const name of Object.keys(defs).sort()) {
     if (!name.startsWith(`${capability}.`) || !name.endsWith(INPUT)) continue;
     const method = name.slice(capability.length + 1, -INPUT.length);
@@ -54,20 +54,15 @@ export function readMethods(
 }
 
 /** Lets `#/$defs/...` references inside a definition resolve once it stands alone. */
-function withDefs(schema: Json, defs: { readonly [name: string]: Json }): Json {
-  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return schema;
-  return JSON.stringify(schema).includes('"#/$defs/') ? { ...schema, $defs: defs } : schema;
+function withDefs(schema: Json, defs: JsonObject): Json {
+  return JSON.stringify(schema).includes('"#/$defs/') ? { ...asObject(schema), $defs: defs } : schema;
 }
 
-function objectAt(value: Json, name: string): { readonly [name: string]: Json } {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
-  const inner = (value as { readonly [name: string]: Json })[name];
-  if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return {};
-  return inner as { readonly [name: string]: Json };
+function asObject(value: Json | undefined): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
 function annotation(schema: Json, name: string): string | undefined {
-  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return undefined;
-  const value = (schema as { readonly [name: string]: Json })[name];
+  const value = asObject(schema)[name];
   return typeof value === "string" ? value : undefined;
 }

@@ -40,8 +40,10 @@ async function boot(parts: NodeParts): Promise<Node> {
   const counters = new Counters();
   const denied = new Map<string, string>();
   const recovered = await recoverAll(parts.ledger, parts.digest, (_, record) => {
-    if (record.kind !== "kernel" || record.fact["type"] !== "denied") return;
-    denied.set(String(record.fact["image"]), String(record.fact["reason"]));
+    if (record.kind !== "kernel") return;
+    const { type, image, reason } = record.fact;
+    if (type === "denied" && typeof image === "string" && typeof reason === "string")
+      denied.set(image, reason);
   });
 
   const board: Switchboard = {
@@ -91,7 +93,10 @@ async function boot(parts: NodeParts): Promise<Node> {
   const known = new Set(recovered.keys());
   const shared = { parts, board, control, router, table, kernel, counters, stalls };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
-  await runtime.activateAll((shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }), recovered);
+  await runtime.activateAll(
+    (shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }),
+    recovered,
+  );
   kernel.publish();
   await kernel.settled();
   runtime.booted();

@@ -471,7 +471,7 @@ export class CapsuleShard {
 
   /** C4: one delivery at a time in a host of its own, so that the one to blame is known. Returns what did not run. */
   async #runAlone(batch: readonly Waiting[], reason: string): Promise<readonly Waiting[]> {
-    const { sandbox, spec, hostDied, counters } = this.#parts;
+    const { spec, hostDied, counters } = this.#parts;
     this.#instance = undefined;
     counters.add("host.deaths");
     hostDied(reason);
@@ -484,7 +484,8 @@ export class CapsuleShard {
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
       try {
-        alone ??= await sandbox.open({ ...spec, group: `alone/${spec.instance}` });
+        alone ??= await this.#openPatiently({ ...spec, group: `alone/${spec.instance}` });
+        if (alone === undefined) break;
         const results = await alone.deliver(this.#requests([waiting]));
         const { again, poisoned } = this.#settleBatch([waiting], results);
         if (again.length === 0) queue.shift();
@@ -519,12 +520,16 @@ export class CapsuleShard {
   }
 
   async #reopen(): Promise<void> {
-    const { sandbox, spec, clock } = this.#parts;
+    this.#instance = await this.#openPatiently(this.#parts.spec);
+    if (this.#instance !== undefined) this.restarts++;
+  }
+
+  /** Tries until a host starts, with bounded back-off; undefined when the shard was stopped meanwhile. */
+  async #openPatiently(spec: SandboxSpec): Promise<SandboxInstance | undefined> {
+    const { sandbox, clock } = this.#parts;
     for (let attempt = 0; this.#open; attempt++) {
       try {
-        this.#instance = await sandbox.open(spec);
-        this.restarts++;
-        return;
+        return await sandbox.open(spec);
       } catch (error) {
         if (!isHostDeath(error) && !(isVnesError(error) && error.retry)) throw error;
         await new Promise<void>((resolve) => {
@@ -532,6 +537,7 @@ export class CapsuleShard {
         });
       }
     }
+    return undefined;
   }
 
   // --- what is due ---------------------------------------------------------------------------------------------

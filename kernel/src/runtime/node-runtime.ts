@@ -49,6 +49,8 @@ export class NodeRuntime implements Node {
   #state: "running" | "stopping" = "running";
   #bootedAt = 0;
   #broken: unknown;
+  /** Capsules that were suspended for killing their hosts. */
+  readonly #killers = new Set<string>();
   #stopped: Promise<void> | undefined;
   /** One change of a capsule's state at a time. */
   #changes: Promise<unknown> = Promise.resolve();
@@ -414,9 +416,21 @@ export class NodeRuntime implements Node {
       return;
     }
     if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
+    const again = code === "CAPSULE_KEEPS_KILLING" && this.#killers.has(capsule.id);
+    if (code === "CAPSULE_KEEPS_KILLING") this.#killers.add(capsule.id);
     void this.#change(capsule.id, async () => {
       if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
       await this.#halt(capsule);
+      if (!again) return;
+      // It was given another chance by hand and did it again: this image is not run here any more.
+      await table.move(capsule, { type: "stopped", reason: code });
+      await this.#close(capsule);
+      await kernel.record({
+        type: "denied",
+        capsule: capsule.id,
+        image: capsule.image.hash,
+        reason: message,
+      });
     }).catch((problem: unknown) => parts.log.error(errorText(problem), "a capsule could not be suspended"));
   }
 
@@ -447,7 +461,8 @@ export class NodeRuntime implements Node {
 }
 
 function entryOf(capsule: Capsule): string {
-  return String(capsule.manifest.interfaces?.["javascript"] ?? "");
+  const entry = capsule.manifest.interfaces?.["javascript"];
+  return typeof entry === "string" ? entry : "";
 }
 
 function distinct<T extends { readonly code: string }>(items: readonly T[]): readonly T[] {

@@ -52,7 +52,7 @@ async function open({ network, gateway, client }: Lab, kind: "udp" | "tcp" = "ud
 async function opening({ network, gateway, client }: Lab, kind: "udp" | "tcp", peer = gateway.publicKey) {
   const pending = call(client.driver, "open", { pathId: `to-${kind}`, kind, ...GATEWAY, peer });
   let answer: Answer | null = null;
-  pending.then((value) => (answer = value));
+  void pending.then((value) => (answer = value));
   for (let i = 0; i < 100 && answer === null; i++) await network.clock.advance(10);
   await network.settle();
   return pending;
