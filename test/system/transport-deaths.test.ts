@@ -9,8 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
-import type { Json } from "@vnes/schemas";
+import type { CapsuleImage } from "@vnes/kernel";
+import { LocalRegistry } from "@vnes/registry";
+import type { Json, Sha256 } from "@vnes/schemas";
 import { type Child, start } from "../demo/children.ts";
 import {
   boot,
@@ -20,11 +23,14 @@ import {
   gatewayConfig,
   transportOf,
 } from "../demo/nodes.ts";
+import { replay } from "./replay.ts";
 
 const RELAY = fileURLToPath(new URL("../demo/relay.ts", import.meta.url));
 const DEATHS = 100;
 /** Far above what a switch needs; a test that waits this long has failed. */
 const PATIENCE_MS = 20_000;
+/** A new isolate costs milliseconds. */
+const FRESH_TURNS = 40;
 const POLICY = { maxSwitchesPerMinute: 600 };
 
 interface Config {
@@ -36,7 +42,7 @@ const withPolicy = (config: Config, capsule: string, policy: Json): Config => ({
   [capsule]: { ...(config[capsule] as { readonly [name: string]: Json }), policy },
 });
 
-test(`a session outlives ${DEATHS} deaths of its transport: same id, version +1 each step, never two bindings`, async () => {
+test(`a session outlives ${DEATHS} deaths of its transport, and every turn of it is the same again in fresh isolates`, async () => {
   const home = await mkdtemp(join(tmpdir(), "vnes-deaths-"));
   const children: Child[] = [];
   const dead: string[] = [];
@@ -107,6 +113,8 @@ test(`a session outlives ${DEATHS} deaths of its transport: same id, version +1 
     for (const child of [...children.reverse(), ...relays.values()]) await child.end();
     assert.deepEqual(dead, []);
     await assertHistory(join(home, "gateway", "data", "ledger.sqlite"), id);
+    for (const name of ["gateway", "client"])
+      await assertReplay(join(home, name, "data", "ledger.sqlite"), home);
   } finally {
     for (const child of children) await child.end();
     await rm(home, { recursive: true, force: true });
@@ -142,4 +150,29 @@ async function assertHistory(path: string, id: string): Promise<void> {
     if (before !== undefined) assert.equal(version, before + 1, `transition ${index}`);
     assert.ok(bindings <= 1, `transition ${index}: ${bindings} bindings`);
   });
+}
+
+/** What every capsule did is the same again: in one isolate, and in a fresh one for each turn. */
+async function assertReplay(path: string, home: string): Promise<void> {
+  await using ledger = await openSqliteLedgerStore({ path });
+  await using sandbox = openIsolateSandbox();
+  const registry = new LocalRegistry(join(home, "data", "registry"));
+  const imageOf = (hash: string): Promise<CapsuleImage> => registry.readImage(hash as Sha256);
+  const shards = (await ledger.shards()).filter((name) => name.startsWith("vnes."));
+  assert.ok(shards.length >= 2, shards.join(", "));
+  for (const shard of shards) {
+    for (const [fresh, maxTurns] of [
+      [false, Number.POSITIVE_INFINITY],
+      [true, FRESH_TURNS],
+    ] as const) {
+      const replayed = await replay({ ledger, shard, sandbox, imageOf, fresh, maxTurns });
+      assert.ok(replayed.turns > 0, shard);
+      assert.equal(
+        replayed.firstDifference,
+        undefined,
+        `${shard}, ${fresh ? "fresh" : "kept"}: the first turn that differs`,
+      );
+      assert.equal(replayed.hash, replayed.recordedHash);
+    }
+  }
 }
