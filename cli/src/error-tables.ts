@@ -6,7 +6,7 @@ import * as sqlite from "@vnes/driver-sqlite";
 import * as kernel from "@vnes/kernel";
 import * as registry from "@vnes/registry";
 import * as schemas from "@vnes/schemas";
-import { type ErrorEntry, type ErrorTable, type ExitName, VnesError } from "@vnes/schemas";
+import { type ErrorDetails, type ErrorEntry, type ErrorTable, type ExitName, VnesError } from "@vnes/schemas";
 import { cliErrors } from "./errors.ts";
 
 const PACKAGES: Readonly<Record<string, object>> = {
@@ -43,12 +43,13 @@ export function findEntry(code: string): ErrorEntry | undefined {
   return errorTables().find(({ entries }) => Object.hasOwn(entries, code))?.entries[code];
 }
 
-/** A known code with the message it came with. */
-export function tableError(code: string, message: string): VnesError | undefined {
+/** A known code with the message it came with; its remedy is filled from the details that came along. */
+export function tableError(code: string, message: string, details: ErrorDetails): VnesError | undefined {
   const entry = findEntry(code);
   if (entry === undefined) return undefined;
-  const remedy = entry.remedy.includes("{") ? "vnes status" : entry.remedy;
-  const error = new VnesError(code, { ...entry, message: "", remedy });
+  const { remedy } = new VnesError(code, entry, details);
+  const filled = /\{\w+\}/.test(remedy) ? "vnes status" : remedy;
+  const error = new VnesError(code, { ...entry, message: "", remedy: filled }, details);
   return Object.defineProperty(error, "message", { value: message });
 }
 

@@ -37,6 +37,9 @@ export const kernelErrors: ErrorTable<
   | "TURN_ANSWER_UNKNOWN_CALL"
   | "TURN_TIMER_INVALID"
   | "TURN_EFFECTS_TOO_MANY"
+  | "TURN_STATE_TOO_LARGE"
+  | "CAPSULE_IN_USE"
+  | "CAPSULE_DOWN"
 > = defineErrors({
   LEDGER_RECORD_INVALID: {
     message: "record {seq} of shard {shard} cannot be read: {problem}",
@@ -283,6 +286,28 @@ export const kernelErrors: ErrorTable<
     remedy:
       "a timer has an id of 1 to 256 characters and a whole number of milliseconds; a shard has at most 1,048,576",
     exit: "failed",
+  },
+  TURN_STATE_TOO_LARGE: {
+    message: "keys and timers of the shard would come to {size} bytes; at most {limit}",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "delete what is not needed, spread the keys over more shards (state.shards), or raise limits.*.state_mb in policy.json",
+    exit: "failed",
+  },
+  CAPSULE_DOWN: {
+    message: "capsule {capsule} is {state}: {reason}",
+    fault: "capsule",
+    retry: false,
+    remedy: "vnes capsule inspect {capsule}",
+    exit: "failed",
+  },
+  CAPSULE_IN_USE: {
+    message: "capsule {capsule} is needed by {by}",
+    fault: "user",
+    retry: false,
+    remedy: "unload what needs it first, or suspend it instead: vnes capsule suspend {capsule}",
+    exit: "conflict",
   },
   TURN_EFFECTS_TOO_MANY: {
     message: "{count} effects in one turn; at most {limit}",

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { LedgerMemory } from "@vnes/driver-memory";
 import { decodeRecord, type TurnRecord } from "../src/ledger/record.ts";
+import { sizeOf } from "../src/ledger/shard-state.ts";
+import { MAX_WAITING_CALLS } from "../src/runtime/inbox.ts";
 import { openHarness } from "./shard-harness.ts";
 
 const turnsOf = (memory: LedgerMemory): TurnRecord[] =>
@@ -185,4 +187,40 @@ test("a second answer to a call that has ended is dropped and counted", async ()
   await h.settle();
   assert.equal(h.shard.state.pending.size, 0);
   assert.equal(h.counters.get("turn.stale.answer"), 1);
+});
+
+test("keys and timers of a shard are bounded in the kernel's memory; freeing is always allowed", async () => {
+  const h = await openHarness({ maxStateSize: 400 });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 8; n++) h.call(n, { key: `key-${n}` });
+  h.call(9, { key: "", set: ["t", h.clock.now() + 1_000_000] });
+  await h.settle();
+  const codes = [...h.answers().values()];
+  assert.equal(codes.filter((answer) => answer === 1).length, 5);
+  assert.equal(codes.filter((answer) => answer === "TURN_STATE_TOO_LARGE").length, 4);
+  assert.ok(h.shard.state.size <= 400);
+});
+
+test("a shard takes so many waiting calls and no more, and says so", async () => {
+  const h = await openHarness({});
+  for (let n = 1; n <= MAX_WAITING_CALLS; n++) assert.ok(h.call(n, { key: "a" }));
+  assert.equal(h.call(MAX_WAITING_CALLS + 1, { key: "a" }), false);
+});
+
+test("the size of a shard is that of what it holds, whatever was written, replaced, deleted, set and fired", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 40; n++) {
+    const key = String(n % 7);
+    if (n % 3 === 0) h.call(n, { key: "", set: [key, h.clock.now() + (n % 5) * 10] });
+    else if (n % 4 === 0) h.call(n, { key: "", cancel: key });
+    else h.call(n, { key });
+    await h.settle();
+    h.clock.advance(7);
+  }
+  await h.settle();
+  let size = 0;
+  for (const [key, value] of h.shard.state.keys) size += sizeOf(key, value);
+  for (const [id, { payload }] of h.shard.state.timers) size += sizeOf(id, payload);
+  assert.equal(h.shard.state.size, size);
 });

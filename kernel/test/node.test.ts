@@ -243,11 +243,18 @@ test("suspended, a capsule keeps what waits for it; resumed, it goes on; unloade
   await settle();
   assert.deepEqual(await waiting, { ok: true, value: 1 });
   await assert.rejects(node.resume("test.tally"), { code: "LIFECYCLE_TRANSITION_ILLEGAL" });
+  await assert.rejects(node.unload("test.tally"), (error: { code?: string; message: string }) => {
+    assert.equal(error.code, "CAPSULE_IN_USE");
+    assert.match(error.message, /test\.intake/);
+    return true;
+  });
+  await node.unload("test.intake");
   await node.unload("test.tally");
   assert.equal(
-    ((await ask("test.intake", "add", { key: "a" })) as { code?: string }).code,
+    ((await ask("test.tally", "get", {})) as { code?: string }).code,
     "CALL_CAPABILITY_UNAVAILABLE",
   );
+  assert.equal((await node.status()).state, "running");
   await assert.rejects(node.suspend("test.nobody"), { code: "CAPSULE_UNKNOWN" });
   clock.advance(100);
   await node[Symbol.asyncDispose]();
@@ -414,4 +421,86 @@ test("a capsule that keeps killing its host is suspended; after another chance i
     ["CAPSULE_IMAGE_DENIED"],
   );
   await next.node[Symbol.asyncDispose]();
+});
+
+test("a capsule that policy requires cannot be unloaded; one that went down by itself makes the node degraded", async () => {
+  const parts = { policy: { ...policy, required: ["test.tally"] } };
+  const down = {
+    ...tally,
+    manifest: { ...manifestOf("test.down"), state: { owns: ["x/"] } },
+    bundle: () =>
+      capsule({
+        start: () => {
+          throw new Error("no");
+        },
+      }),
+  };
+  const { node } = await bootTestNode({ capsules: [tally, intake, down], parts });
+  await assert.rejects(node.unload("test.tally"), { code: "CAPSULE_IN_USE" });
+  const { state, problems } = await node.status();
+  assert.equal(state, "degraded");
+  assert.deepEqual(
+    problems.map(({ code, file }) => [code, file]),
+    [["CAPSULE_DOWN", "test.down"]],
+  );
+  await node[Symbol.asyncDispose]();
+});
+
+test("a node that finds no space while it boots refuses to boot with LEDGER_DISK_FULL", async () => {
+  for (const append of [1, 4, 9]) {
+    const diskFullAt = new Set(Array.from({ length: 1_000 }, (_, index) => append + index));
+    await assert.rejects(bootTestNode({ capsules: both, faults: { diskFullAt } }), {
+      code: "LEDGER_DISK_FULL",
+    });
+  }
+});
+
+test("on a full disk a running node says so at once, to callers and in its status, and still ends when asked", async () => {
+  const full = new Set<number>();
+  const { node, ask, clock, settle } = await bootTestNode({ capsules: both, faults: { diskFullAt: full } });
+  for (let append = 1; append < 10_000; append++) full.add(append);
+  const waiting = node.call("test.intake", "add", { key: "a" }, 60_000);
+  await settle();
+  assert.equal((await node.status()).state, "degraded");
+  assert.equal(((await ask("test.tally", "get", {})) as { code?: string }).code, "LEDGER_DISK_FULL");
+  const ended = node[Symbol.asyncDispose]();
+  await settle();
+  clock.advance(5_000);
+  await ended;
+  assert.equal(((await waiting) as { code?: string }).code, "NODE_STOPPING");
+});
+
+test("a chain of calls longer than sixteen is refused by name", async () => {
+  const link = (n: number): TestCapsule => ({
+    manifest: manifestOf(`test.c${n}`, {
+      capabilities: { provides: [`test.c${n}`], requires: n === 20 ? [] : [`test.c${n + 1}`] },
+    }),
+    spec: schemas(`test.c${n}.go`),
+    bundle: () =>
+      capsule({
+        calls: {
+          [`test.c${n}.go`]: (turn, _input, { callId }) => {
+            if (n === 20) return n;
+            turn.call({
+              capability: `test.c${n + 1}`,
+              method: "go",
+              input: {},
+              tag: "back",
+              context: callId,
+            });
+            return later;
+          },
+        },
+        answers: { back: (turn, answer, context) => turn.answer(context as string, answer) },
+      }),
+  });
+  const { node, ask, settle } = await bootTestNode({
+    capsules: Array.from({ length: 20 }, (_, index) => link(index + 1)),
+  });
+  const short = await ask("test.c5", "go", {});
+  assert.deepEqual(short, { ok: true, value: 20 });
+  const long = node.call("test.c1", "go", {}, 10_000);
+  for (let round = 0; round < 5; round++) await settle();
+  assert.equal(((await long) as { code?: string }).code, "CALL_TOO_DEEP");
+  await node[Symbol.asyncDispose]();
 });

@@ -99,6 +99,7 @@ export async function openHarness(options: {
   readonly clock?: MemoryClock;
   readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
   readonly hostDiesAt?: ReadonlySet<number>;
+  readonly maxStateSize?: number;
   readonly onRelease?: (entry: OutboxEntry, memory: LedgerMemory) => void;
 }): Promise<Harness> {
   const memory = options.memory ?? new LedgerMemory();
@@ -124,7 +125,13 @@ export async function openHarness(options: {
     },
     version: "1.0.0",
     sandbox,
-    rules: { manifest, topics: new Map(), capabilities: new Map(), required: new Set(["test.other"]) },
+    rules: {
+      manifest,
+      topics: new Map(),
+      capabilities: new Map(),
+      required: new Set(["test.other"]),
+      maxStateSize: options.maxStateSize ?? 1e9,
+    },
     state: recovered?.state ?? emptyShard(name),
     log,
     clock,

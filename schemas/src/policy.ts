@@ -21,6 +21,11 @@ export interface Policy {
   /** Zones that may provide to a requirer of the given zone; a zone always may provide to itself. */
   readonly providers: { readonly [zone in TrustZone]?: readonly TrustZone[] };
   readonly limits: {
-    readonly [zone in TrustZone]?: { readonly memory_mb: number; readonly turn_ms: number };
+    readonly [zone in TrustZone]?: {
+      readonly memory_mb: number;
+      readonly turn_ms: number;
+      /** Keys and timers of one shard, kept in the kernel's memory. Default 64. */
+      readonly state_mb?: number;
+    };
   };
 }

@@ -16,7 +16,8 @@ test("the lock file holds every optional dependency it names, for every platform
   for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
     for (const name of Object.keys(optionalDependencies)) {
       const nested = `${path}/node_modules/${name}`;
-      if (packages[nested] === undefined && packages[`node_modules/${name}`] === undefined) missing.push(name);
+      if (packages[nested] === undefined && packages[`node_modules/${name}`] === undefined)
+        missing.push(name);
     }
   }
   assert.deepEqual(missing, []);

@@ -24,6 +24,9 @@ import { LineReader } from "./lines.ts";
 import { answer, type ControlledNode } from "./methods.ts";
 import { assertSocketPath, isLive } from "./socket-path.ts";
 
+/** For answers on their way out when the node ends. */
+const LAST_ANSWER_MS = 500;
+
 export interface ControlServer {
   readonly path: string;
   /** Stops listening, lets answers that are on their way out go, and removes the socket file. */
@@ -40,7 +43,8 @@ export async function openControlServer(path: string, node: ControlledNode): Pro
     socket.on("error", () => socket.destroy());
     if (sockets.size >= MAX_CLIENTS) {
       const error = toFailure(cliErrors.create("CONTROL_TOO_MANY_CLIENTS", { limit: MAX_CLIENTS }));
-      socket.end(line({ id: null, error }));
+      // Told, and gone whether or not it reads: a refused client must not cost a descriptor for longer.
+      socket.end(line({ id: null, error }), () => socket.destroy());
       return;
     }
     sockets.add(socket);
@@ -54,7 +58,12 @@ export async function openControlServer(path: string, node: ControlledNode): Pro
     async [Symbol.asyncDispose](): Promise<void> {
       const closed = new Promise<void>((done) => server.close(() => done()));
       for (const socket of sockets) socket.destroySoon();
+      // A client that does not read its last answer must not keep the node from ending.
+      const patience = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, LAST_ANSWER_MS);
       await closed;
+      clearTimeout(patience);
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Effect, Manifest, VnesError } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
-import type { OpenCall, ShardState } from "../ledger/shard-state.ts";
+import { type OpenCall, type ShardState, sizeOf } from "../ledger/shard-state.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { eventProblem, type Topics } from "./topics.ts";
 
@@ -24,6 +24,8 @@ export interface TurnRules {
   readonly capabilities: Capabilities;
   /** Names of the capabilities the manifest requires, without ranges. */
   readonly required: ReadonlySet<string>;
+  /** Most that keys and timers of the shard may come to (`ShardState.size`). */
+  readonly maxStateSize: number;
 }
 
 /** The first effect that is refused, as an error; undefined when all may be committed. */
@@ -38,12 +40,40 @@ export function refusedEffect(
     const details = { count: effects.length, limit: MAX_EFFECTS_PER_TURN };
     return kernelErrors.create("TURN_EFFECTS_TOO_MANY", details);
   }
+  const tooLarge = refusedGrowth(effects, rules, state);
+  if (tooLarge !== undefined) return tooLarge;
   const answered = new Set<string>();
   for (const effect of effects) {
     const refused = refuse(effect, rules, state, current, answered);
     if (refused !== undefined) return refused;
   }
   return undefined;
+}
+
+/** Keys and timers live in the kernel's memory, so a capsule's own memory limit does not bound them. */
+function refusedGrowth(
+  effects: readonly Effect[],
+  { maxStateSize }: TurnRules,
+  state: ShardState,
+): VnesError | undefined {
+  let added = 0;
+  for (const effect of effects) {
+    if (effect.do === "write") added += sizeOf(effect.key, effect.value);
+    else if (effect.do === "setTimer") added += sizeOf(effect.id, effect.payload);
+    else if (effect.do === "delete" || effect.do === "cancelTimer") added -= freed(effect, state);
+  }
+  // A turn that only frees is always welcome.
+  if (added <= 0 || state.size + added <= maxStateSize) return undefined;
+  return kernelErrors.create("TURN_STATE_TOO_LARGE", { size: state.size + added, limit: maxStateSize });
+}
+
+function freed(effect: Extract<Effect, { do: "delete" | "cancelTimer" }>, state: ShardState): number {
+  if (effect.do === "delete") {
+    const value = state.keys.get(effect.key);
+    return value === undefined ? 0 : sizeOf(effect.key, value);
+  }
+  const timer = state.timers.get(effect.id);
+  return timer === undefined ? 0 : sizeOf(effect.id, timer.payload);
 }
 
 function refuse(

@@ -54,6 +54,8 @@ export interface ShardState {
   /** Hash of the image the shard's latest turns ran; null before the first activation. */
   image: string | null;
   readonly keys: Map<string, Json>;
+  /** Length of the JSON of keys, values, timer ids and payloads: what the shard keeps in the kernel's memory. */
+  size: number;
   readonly timers: Map<string, Timer>;
   readonly pending: Map<string, PendingCall>;
   readonly open: Map<string, OpenCall>;
@@ -72,6 +74,7 @@ export function emptyShard(shard: string): ShardState {
     at: 0,
     image: null,
     keys: new Map(),
+    size: 0,
     timers: new Map(),
     pending: new Map(),
     open: new Map(),
@@ -115,7 +118,7 @@ function applyTurn(state: ShardState, record: TurnRecord): void {
     depth = input.from === "timer" ? 0 : input.depth;
     const { delivery } = input;
     if (delivery.kind === "answer") state.pending.delete(delivery.callId);
-    if (delivery.kind === "timer") state.timers.delete(delivery.id);
+    if (delivery.kind === "timer") dropTimer(state, delivery.id);
     if (delivery.kind === "call") {
       const { capability, method, deadlineAt } = delivery;
       state.open.set(delivery.callId, { capability, method, deadlineAt });
@@ -130,16 +133,20 @@ function applyTurn(state: ShardState, record: TurnRecord): void {
 function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number, depth: number): void {
   switch (effect.do) {
     case "write":
+      dropKey(state, effect.key);
       state.keys.set(effect.key, effect.value);
+      state.size += sizeOf(effect.key, effect.value);
       return;
     case "delete":
-      state.keys.delete(effect.key);
+      dropKey(state, effect.key);
       return;
     case "setTimer":
+      dropTimer(state, effect.id);
       state.timers.set(effect.id, { at: effect.at, payload: effect.payload });
+      state.size += sizeOf(effect.id, effect.payload);
       return;
     case "cancelTimer":
-      state.timers.delete(effect.id);
+      dropTimer(state, effect.id);
       return;
     case "publish":
       state.outbox.set(formatEffectId(id), { id, at, depth, effect });
@@ -164,6 +171,27 @@ function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number
       return;
     }
   }
+}
+
+/** What one key or timer counts: its name, its JSON, and what a map entry costs beside them. */
+export function sizeOf(name: string, value: Json): number {
+  return name.length + JSON.stringify(value).length + ENTRY_SIZE;
+}
+
+const ENTRY_SIZE = 64;
+
+function dropKey(state: ShardState, key: string): void {
+  const value = state.keys.get(key);
+  if (value === undefined) return;
+  state.size -= sizeOf(key, value);
+  state.keys.delete(key);
+}
+
+function dropTimer(state: ShardState, id: string): void {
+  const timer = state.timers.get(id);
+  if (timer === undefined) return;
+  state.size -= sizeOf(id, timer.payload);
+  state.timers.delete(id);
 }
 
 /** The seq up to which every effect has reached its receiver: what a record carries as `released`. */

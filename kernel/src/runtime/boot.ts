@@ -14,6 +14,7 @@ import { ControlCalls } from "./control-calls.ts";
 import { Counters } from "./counters.ts";
 import { groupOf } from "./host-group.ts";
 import { diagnostic, KernelShard } from "./kernel-shard.ts";
+import { LedgerWatch } from "./ledger-watch.ts";
 import type { Node } from "./node.ts";
 import { NodeRuntime } from "./node-runtime.ts";
 import type { NodeParts } from "./parts.ts";
@@ -27,15 +28,21 @@ const DEFAULT_ZONE = "ephemeral";
 
 /** Resolves once every capsule that can be active is. Rejects with `NODE_REQUIRED_CAPSULE_MISSING` and ledger errors. */
 export async function bootNode(parts: NodeParts): Promise<Node> {
+  const watch = new LedgerWatch(parts.log);
+  const { stalled, end } = watch.untilStall();
   try {
-    return await boot(parts);
+    // A running node waits for space on the disk; one that boots says that there is none.
+    return await Promise.race([boot(parts, watch), stalled]);
   } catch (error) {
+    watch.abandon(kernelErrors.create("NODE_STOPPING"));
     await closeAll(parts);
     throw error;
+  } finally {
+    end();
   }
 }
 
-async function boot(parts: NodeParts): Promise<Node> {
+async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const startedAt = parts.clock.now();
   const counters = new Counters();
   const denied = new Map<string, string>();
@@ -56,14 +63,12 @@ async function boot(parts: NodeParts): Promise<Node> {
   };
   const control = new ControlCalls(parts.clock, parts.random.seed());
   const router = new Router(board, control, counters);
-  const stalls = new Map<string, VnesError>();
   const openLog = (shard: string): ShardLog => {
-    const onStall = (problem: VnesError | undefined): void => {
-      if (problem === undefined) stalls.delete(shard);
-      else stalls.set(shard, problem);
-    };
+    const onStall = (problem: VnesError | undefined): void => watch.set(shard, problem);
     const { ledger: store, digest, clock } = parts;
-    return new ShardLog({ shard, store, digest, clock, onStall }, recovered.get(shard)?.head);
+    const log = new ShardLog({ shard, store, digest, clock, onStall }, recovered.get(shard)?.head);
+    watch.add(log);
+    return log;
   };
 
   const name = kernelShard(parts.node);
@@ -91,7 +96,7 @@ async function boot(parts: NodeParts): Promise<Node> {
   board.capabilities = capabilitiesOf(bound);
   openPartitions(parts, board, recovered, openLog, counters);
   const known = new Set(recovered.keys());
-  const shared = { parts, board, control, router, table, kernel, counters, stalls };
+  const shared = { parts, board, control, router, table, kernel, counters, watch };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
   await runtime.activateAll(
     (shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }),

@@ -13,6 +13,7 @@
 import {
   isVnesError,
   type Delivery,
+  type ErrorDetails,
   type Effect,
   type Json,
   type TurnRequest,
@@ -310,13 +311,12 @@ export class CapsuleShard {
       return { poisoned: result.kind === "done" && writes(result) };
     }
     this.turns++;
-    if (result.kind === "failed")
-      return { ...this.#failed(waiting, result.code, result.message), poisoned: false };
+    if (result.kind === "failed") return { ...this.#failed(waiting, result), poisoned: false };
     this.#print(result);
     const current = delivery.kind === "call" ? delivery : undefined;
     const refused = refusedEffect(result.effects, this.#parts.rules, this.state, current);
     if (refused !== undefined) {
-      return { ...this.#failed(waiting, refused.code, refused.message), poisoned: writes(result) };
+      return { ...this.#failed(waiting, refused), poisoned: writes(result) };
     }
     if (delivery.kind === "start") this.#startDone();
     if (this.#isWorthNoRecord(waiting, result.effects)) {
@@ -334,8 +334,9 @@ export class CapsuleShard {
   }
 
   /** The record of a failed turn; none for an ephemeral delivery, which is counted and answered only. */
-  #failed(waiting: Waiting, code: string, message: string): { readonly record?: TurnRecord } {
-    const effects = this.#giveUpDelivery(waiting.delivery, code, message);
+  #failed(waiting: Waiting, failure: Failure): { readonly record?: TurnRecord } {
+    const { code, message } = failure;
+    const effects = this.#giveUpDelivery(waiting.delivery, failure);
     if (waiting.input.from === "ephemeral" || waiting.input.from === "control") {
       this.#releaseUnrecorded(waiting, effects);
       return {};
@@ -344,14 +345,15 @@ export class CapsuleShard {
   }
 
   /** Counts and reports; returns what the kernel says in the capsule's place. */
-  #giveUpDelivery(delivery: Delivery, code: string, message: string): Effect[] {
+  #giveUpDelivery(delivery: Delivery, { code, message, details }: Failure): Effect[] {
     this.failedTurns++;
     this.deadLetters++;
     this.#parts.counters.add(`turn.failed.${code}`);
     this.#parts.deadLetter({ delivery, code, message });
     if (delivery.kind === "start") this.#startFailed(code, message);
     if (delivery.kind !== "call") return [];
-    return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message } }];
+    const known = details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) as Json };
+    return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
   }
 
   #record(waiting: Waiting, outcome: Outcome, effects: readonly Effect[]): TurnRecord {
@@ -510,7 +512,7 @@ export class CapsuleShard {
     counters.add("host.kills");
     this.#kills = [...this.#kills.filter((at) => at > now - KILL_WINDOW_MS), now];
     const { code, message } = kernelErrors.create("TURN_KILLED_HOST", { reason });
-    const effects = this.#giveUpDelivery(waiting.delivery, code, message);
+    const effects = this.#giveUpDelivery(waiting.delivery, { code, message });
     const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
     this.#commit([this.#record(waiting, { failed: code, message }, effects)], confirms);
     if (this.#kills.length < MAX_KILLS) return;
@@ -621,6 +623,12 @@ function isSmall(keys: ReadonlyMap<string, Json>): boolean {
     if (bytes > WHOLE_STATE_BYTES) return false;
   }
   return true;
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: ErrorDetails;
 }
 
 const TIMER = "t:";

@@ -71,10 +71,16 @@ export class KernelShard {
     this.#fail = parts.fail;
   }
 
+  /** Records a diagnostic unless there were too many this minute; false then, and it is counted. */
+  report(fact: Fact & { readonly type: "diagnostic" }): boolean {
+    if (!this.#isWithinRate(this.#clock.now())) return false;
+    void this.record(fact);
+    return true;
+  }
+
   /** Resolves once the fact is durable. */
   async record(fact: Fact): Promise<void> {
     const at = Math.max(this.state.at, this.#clock.now());
-    if (fact.type === "diagnostic" && !this.#isWithinRate(at)) return;
     const effects = publications(fact, at);
     const record: KernelRecord = {
       v: 1,

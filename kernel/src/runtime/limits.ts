@@ -11,6 +11,14 @@ const CACHE_BYTES = 8 * 1024 * 1024;
 /** Well below what a messenger between nodes carries in one message. */
 const EFFECT_BYTES = 768 * 1024;
 
+/** Per shard, for a zone the policy says nothing of: many times what the built-in capsules keep. */
+const DEFAULT_STATE_MB = 64;
+
+/** Bytes that keys and timers of one shard may come to. */
+export function maxStateSize(zone: TrustZone, policy: Policy): number {
+  return (policy.limits[zone]?.state_mb ?? DEFAULT_STATE_MB) * 1024 * 1024;
+}
+
 export function limitsOf(manifest: Manifest, zone: TrustZone, policy: Policy): SandboxLimits {
   const allowed = policy.limits[zone] ?? { memory_mb: DEFAULT_MEMORY_MB, turn_ms: DEFAULT_TURN_MS };
   const memoryMb = Math.min(manifest.runtime?.memory_limit_mb ?? DEFAULT_MEMORY_MB, allowed.memory_mb);

@@ -2,12 +2,13 @@
  * A running node: holds the parts that boot put together and carries out what a person asks of it. Decisions are made
  * elsewhere (lifecycle, binding, router); this file only keeps them in order.
  */
-import { type Answer, isVnesError, type Json, type VnesError } from "@vnes/schemas";
+import { type Answer, isVnesError, type Json } from "@vnes/schemas";
 import { capsuleShard, slotOf } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
 import { imageFile } from "../admission/image.ts";
 import { kernelErrors } from "../errors.ts";
 import type { PendingCall, ShardState } from "../ledger/shard-state.ts";
+import type { Reason } from "../admission/verdict.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
 import { reasonFrom } from "./admit.ts";
 import { errorText, shardsOf } from "./boot.ts";
@@ -17,7 +18,8 @@ import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
 import { DeviceRunner } from "./device-runner.ts";
 import { diagnostic, type KernelShard } from "./kernel-shard.ts";
-import { limitsOf } from "./limits.ts";
+import type { LedgerWatch } from "./ledger-watch.ts";
+import { limitsOf, maxStateSize } from "./limits.ts";
 import type { CapsuleStatus, Node, NodeStatus } from "./node.ts";
 import type { NodeParts } from "./parts.ts";
 import type { RecoveredShard } from "./recovery.ts";
@@ -33,14 +35,18 @@ export interface NodeRuntimeParts {
   readonly table: CapsuleTable;
   readonly kernel: KernelShard;
   readonly counters: Counters;
-  /** Shards whose store does not take records for now. */
-  readonly stalls: ReadonlyMap<string, VnesError>;
+  readonly watch: LedgerWatch;
   /** Ids in the order of activation. */
   readonly order: readonly string[];
   readonly startedAt: number;
   /** Names of the shards that had records when the node booted. */
   readonly known: ReadonlySet<string>;
 }
+
+/** For the store to take what waits when the node ends. */
+const STOP_PATIENCE_MS = 3_000;
+/** Reasons of transitions that somebody wanted. */
+const MEANT: ReadonlySet<string> = new Set(["ASKED", "SHUTDOWN"]);
 
 type OpenShard = (shard: string) => { readonly state: ShardState; readonly log: ShardLog };
 
@@ -169,6 +175,7 @@ export class NodeRuntime implements Node {
         topics: board.topics,
         capabilities: board.capabilities,
         required: new Set((manifest.capabilities.requires ?? []).map(nameOf)),
+        maxStateSize: maxStateSize(zone, parts.policy),
       },
       state,
       log,
@@ -179,8 +186,9 @@ export class NodeRuntime implements Node {
       release: (entry, confirm) => router.route(entry, confirm),
       deadLetter: ({ delivery, code, message }) => {
         counters.add("deadLetters");
+        // One rate for the log and the topic: what is over it is counted and neither.
+        if (!kernel.report({ type: "diagnostic", about: "deadLetter", capsule: id, code, message })) return;
         parts.log.warn({ capsule: id, code, delivery: delivery.kind }, message);
-        void kernel.record({ type: "diagnostic", about: "deadLetter", capsule: id, code, message });
       },
       hostDied: (reason) => {
         parts.log.warn(
@@ -193,7 +201,7 @@ export class NodeRuntime implements Node {
           capsule: id,
           code: "SANDBOX_HOST_DIED",
         } as const;
-        void kernel.record({ ...fact, message: reason });
+        kernel.report({ ...fact, message: reason });
       },
       giveUp: (error) => this.#giveUp(capsule, error),
     });
@@ -229,7 +237,7 @@ export class NodeRuntime implements Node {
       publish: (topic, key, event) => router.publishFromDevice(declared, topic, key, event),
       died: (reason) => {
         parts.log.warn({ capsule: id, reason }, "the device host died and is restarted");
-        void kernel.record({
+        kernel.report({
           type: "diagnostic",
           about: "deviceDied",
           capsule: id,
@@ -275,8 +283,7 @@ export class NodeRuntime implements Node {
 
   async status(): Promise<NodeStatus> {
     const { parts, board, table, counters, kernel } = this.#r;
-    const problems = [...this.#r.stalls.values()].map(reasonFrom);
-    if (isVnesError(this.#broken)) problems.push(reasonFrom(this.#broken));
+    const problems = this.#problems();
     const records =
       [...board.shards.values()].reduce((sum, { state }) => sum + state.seq, kernel.state.seq) +
       [...board.partitions.values()].reduce((sum, { lastSeq }) => sum + lastSeq, 0);
@@ -294,6 +301,19 @@ export class NodeRuntime implements Node {
       ledger: { records, shards: board.shards.size + board.partitions.size + 1 },
       counters: counters.all(),
     };
+  }
+
+  #problems(): readonly Reason[] {
+    const { watch, table } = this.#r;
+    const broken = isVnesError(this.#broken) ? [this.#broken] : [];
+    return [...watch.problems(), ...broken].map(reasonFrom).concat(
+      // What a person or the node's end stopped is no problem; what stopped by itself is.
+      table.all().flatMap(({ id, state, reason }) => {
+        if ((state !== "unloaded" && state !== "suspended") || MEANT.has(reason)) return [];
+        const { code, message, remedy } = kernelErrors.create("CAPSULE_DOWN", { capsule: id, state, reason });
+        return [{ code, message, remedy, file: id }];
+      }),
+    );
   }
 
   #statusOf(capsule: Capsule): CapsuleStatus {
@@ -368,9 +388,23 @@ export class NodeRuntime implements Node {
 
   async unload(id: string): Promise<CapsuleStatus> {
     return this.#change(id, async (capsule) => {
+      this.#assertUnneeded(capsule);
       await this.#r.table.move(capsule, { type: "stopped", reason: "ASKED" });
       await this.#close(capsule);
     });
+  }
+
+  /** Throws `CAPSULE_IN_USE` when policy or an active capsule requires it. */
+  #assertUnneeded({ id }: Capsule): void {
+    const { parts, table, board } = this.#r;
+    const users = table.all().filter(({ id: other, state, manifest }) => {
+      if (other === id || (state !== "active" && state !== "suspended")) return false;
+      const requires = manifest.capabilities.requires ?? [];
+      return requires.some((one) => board.capabilities.get(nameOf(one))?.provider === id);
+    });
+    const by = users.map(({ id: user }) => user);
+    if (parts.policy.required.includes(id)) by.push("the policy of this node");
+    if (by.length > 0) throw kernelErrors.create("CAPSULE_IN_USE", { capsule: id, by: by.join(", ") });
   }
 
   async quarantined(): Promise<readonly QuarantineEntry[]> {
@@ -382,6 +416,8 @@ export class NodeRuntime implements Node {
       const { code, message } = kernelErrors.create("NODE_STOPPING");
       return { ok: false, code, message };
     }
+    const [stall] = this.#r.watch.problems();
+    if (stall !== undefined) return { ok: false, code: stall.code, message: stall.message };
     return this.#r.router.callFromControl(capability, method, input, timeoutMs);
   }
 
@@ -394,6 +430,10 @@ export class NodeRuntime implements Node {
     const { parts, order, table, control, kernel } = this.#r;
     this.#state = "stopping";
     control.endAll();
+    // A store that takes no records must not keep the node from ending.
+    const abandon = (): void => this.#r.watch.abandon(kernelErrors.create("NODE_STOPPING"));
+    const cancel = parts.clock.wakeAt(parts.clock.now() + STOP_PATIENCE_MS, abandon);
+    if (this.#r.watch.problems().length > 0) abandon();
     for (const id of [...order].reverse()) {
       const capsule = table.get(id);
       if (capsule.state !== "active" && capsule.state !== "suspended") continue;
@@ -403,6 +443,7 @@ export class NodeRuntime implements Node {
     if (this.#broken === undefined) await kernel.settled();
     await parts.sandbox[Symbol.asyncDispose]();
     await parts.device[Symbol.asyncDispose]();
+    cancel();
     await parts.ledger[Symbol.asyncDispose]();
   }
 
@@ -410,6 +451,7 @@ export class NodeRuntime implements Node {
   #giveUp(capsule: Capsule, error: unknown): void {
     const { table, kernel, parts } = this.#r;
     const { code, message } = errorText(error);
+    if (this.#state === "stopping") return;
     parts.log.error({ capsule: capsule.id, code }, message);
     if (code.startsWith("LEDGER_")) {
       this.halt(error);
@@ -465,6 +507,8 @@ function entryOf(capsule: Capsule): string {
   return typeof entry === "string" ? entry : "";
 }
 
-function distinct<T extends { readonly code: string }>(items: readonly T[]): readonly T[] {
-  return [...new Map(items.map((item) => [item.code, item])).values()];
+function distinct<T extends { readonly code: string; readonly file?: string }>(
+  items: readonly T[],
+): readonly T[] {
+  return [...new Map(items.map((item) => [`${item.code} ${item.file ?? ""}`, item])).values()];
 }

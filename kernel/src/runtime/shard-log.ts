@@ -90,6 +90,16 @@ export class ShardLog {
     return done;
   }
 
+  /** Rejects what waits and everything after it: the node ends, and the store does not take records. */
+  abandon(error: unknown): void {
+    if (this.#waiting.length === 0) return;
+    this.#issue++;
+    this.#fatal = error;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const one of waiting) one.reject(error);
+  }
+
   #send(waiting: Waiting, issue: number): void {
     const { store, shard } = this.#parts;
     store.append(shard, waiting.expectedSeq, waiting.records).then(
