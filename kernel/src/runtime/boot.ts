@@ -30,11 +30,14 @@ const DEFAULT_ZONE = "ephemeral";
 export async function bootNode(parts: NodeParts): Promise<Node> {
   const watch = new LedgerWatch(parts.log);
   const { stalled, end } = watch.untilStall();
+  const booting = boot(parts, watch);
   try {
     // A running node waits for space on the disk; one that boots says that there is none.
-    return await Promise.race([boot(parts, watch), stalled]);
+    return await Promise.race([booting, stalled]);
   } catch (error) {
     watch.abandon(kernelErrors.create("NODE_STOPPING"));
+    // Nothing may be opened behind the back of what closes everything.
+    await booting.catch(() => undefined);
     await closeAll(parts);
     throw error;
   } finally {

@@ -10,6 +10,7 @@ export class LedgerWatch {
   readonly #lines: Log;
   readonly #logs: ShardLog[] = [];
   readonly #stalls = new Map<string, VnesError>();
+  #abandoned: VnesError | undefined;
   #onStall: ((problem: VnesError) => void) | undefined;
 
   constructor(lines: Log) {
@@ -34,7 +35,16 @@ export class LedgerWatch {
     };
   }
 
+  /** True once the node has given the ledger up; what fails from then on is a consequence, not news. */
+  get isAbandoned(): boolean {
+    return this.#abandoned !== undefined;
+  }
+
   set(shard: string, problem: VnesError | undefined): void {
+    if (this.#abandoned !== undefined) {
+      if (problem !== undefined) this.abandon(this.#abandoned);
+      return;
+    }
     const before = this.#stalls.size;
     if (problem === undefined) this.#stalls.delete(shard);
     else this.#stalls.set(shard, problem);
@@ -49,8 +59,9 @@ export class LedgerWatch {
     return [...this.#stalls.values()];
   }
 
-  /** Gives up every append that still waits. None of it was released, so nobody was told of it. */
+  /** Gives up every append that waits, now or later. None of it was released, so nobody was told of it. */
   abandon(error: VnesError): void {
+    this.#abandoned = error;
     for (const log of this.#logs) log.abandon(error);
   }
 }

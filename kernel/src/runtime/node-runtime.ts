@@ -75,7 +75,7 @@ export class NodeRuntime implements Node {
   halt(error: unknown): void {
     if (this.#broken !== undefined || this.#state === "stopping") return;
     this.#broken = error;
-    this.#r.parts.log.error(errorText(error), "the node stops acting: its ledger cannot be written");
+    if (!this.#r.watch.isAbandoned) this.#r.parts.log.error(errorText(error), "the node stops acting: its ledger cannot be written");
     for (const shard of this.#r.board.shards.values()) void shard.pause();
   }
 
@@ -251,7 +251,7 @@ export class NodeRuntime implements Node {
   async #failToStart(capsule: Capsule, error: unknown): Promise<void> {
     const { table, kernel, parts } = this.#r;
     const { code, message } = errorText(error);
-    parts.log.error({ capsule: capsule.id, code }, message);
+    if (!this.#r.watch.isAbandoned) parts.log.error({ capsule: capsule.id, code }, message);
     if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
     await this.#close(capsule);
     await table.move(capsule, { type: "stopped", reason: code });
@@ -451,7 +451,7 @@ export class NodeRuntime implements Node {
   #giveUp(capsule: Capsule, error: unknown): void {
     const { table, kernel, parts } = this.#r;
     const { code, message } = errorText(error);
-    if (this.#state === "stopping") return;
+    if (this.#state === "stopping" || this.#r.watch.isAbandoned) return;
     parts.log.error({ capsule: capsule.id, code }, message);
     if (code.startsWith("LEDGER_")) {
       this.halt(error);
