@@ -34,7 +34,7 @@ const entries = {
     message: "There is no configuration file {path}.",
     fault: "user",
     retry: false,
-    remedy: "Check --config, or leave it out: every setting has a default.",
+    remedy: "Check --config, or leave it out: a node needs no configuration file.",
     exit: "notFound",
   },
   CONFIG_INVALID: {

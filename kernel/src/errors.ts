@@ -39,6 +39,7 @@ export const kernelErrors: ErrorTable<
   | "TURN_EFFECTS_TOO_MANY"
   | "TURN_STATE_TOO_LARGE"
   | "CAPSULE_IN_USE"
+  | "CAPSULE_SUSPENDED"
   | "CAPSULE_DOWN"
 > = defineErrors({
   LEDGER_RECORD_INVALID: {
@@ -301,6 +302,13 @@ export const kernelErrors: ErrorTable<
     retry: false,
     remedy: "vnes capsule inspect {capsule}",
     exit: "failed",
+  },
+  CAPSULE_SUSPENDED: {
+    message: "capsule {capsule} is suspended and answers nobody",
+    fault: "user",
+    retry: true,
+    remedy: "vnes capsule resume {capsule}",
+    exit: "conflict",
   },
   CAPSULE_IN_USE: {
     message: "capsule {capsule} is needed by {by}",

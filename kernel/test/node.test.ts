@@ -236,6 +236,7 @@ test("a capsule of a zone nobody can confine here needs --unconfined-dev", async
 test("suspended, a capsule keeps what waits for it; resumed, it goes on; unloaded, its callers are told", async () => {
   const { node, ask, settle, clock } = await bootTestNode({ capsules: both });
   await node.suspend("test.tally");
+  assert.equal(((await ask("test.tally", "get", {})) as { code?: string }).code, "CAPSULE_SUSPENDED");
   const waiting = node.call("test.intake", "add", { key: "a" }, 60_000);
   await settle();
   assert.equal((await node.status()).capsules.find(({ id }) => id === "test.tally")?.state, "suspended");

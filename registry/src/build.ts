@@ -1,7 +1,7 @@
 /** Makes a capsule out of its directory: compiles src/ into impl/, writes the receipt, signs it. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type CapsuleImage, type ImageFile, imageFile, treeHash } from "@vnes/kernel";
+import { type CapsuleImage, type ImageFile, imageFile, receiptSigningBytes, treeHash } from "@vnes/kernel";
 import {
   canonicalJson,
   type Manifest,
@@ -53,7 +53,10 @@ export async function buildCapsule(
   if (impl.length === 0) throw registryErrors.create("BUILD_NOTHING_TO_BUILD", { dir: root });
   const unsigned = withFiles(read, [...read.files.filter(isInput), ...impl]);
   const receipt = await signReceipt(
-    describeImage(unsigned, manifest, bundled === null ? packer() : compiler(bundled.packages), now),
+    asBefore(
+      read,
+      describeImage(unsigned, manifest, bundled === null ? packer() : compiler(bundled.packages), now),
+    ),
     manifest,
     authority,
   );
@@ -84,6 +87,11 @@ export async function signCapsule(
     if (path !== RECEIPT_FILE && receipt.files[path] !== imageFile(image, path)?.sha256) {
       throw registryErrors.create("RECEIPT_STALE", { dir: root, file: path });
     }
+  }
+  const { name, roles } = await keys.find(key);
+  // Refused here: a signature that nobody may count would make the capsule refused everywhere.
+  if (!(roles as readonly string[]).includes(role)) {
+    throw registryErrors.create("KEY_ROLE_MISSING", { key: name, role, roles: roles.join(", ") });
   }
   const signed = await addSignature(receipt, role, key, keys);
   replaceFile(join(root, RECEIPT_FILE), canonicalJson(signed), 0o644);
@@ -123,6 +131,17 @@ function receiptOf(image: CapsuleImage, dir: string): Receipt {
   if (parsed.ok) return parsed.value;
   const reason = parsed.problems.map(({ pointer, message }) => `${pointer} ${message}`).join("; ");
   throw registryErrors.create("RECEIPT_UNREADABLE", { dir, reason });
+}
+
+/** A build that gives what the last one gave keeps its time, so that building twice makes one image and not two. */
+function asBefore(image: CapsuleImage, receipt: Receipt): Receipt {
+  const file = imageFile(image, RECEIPT_FILE);
+  const before = file === undefined ? undefined : parseReceipt(file.bytes);
+  if (before?.ok !== true) return receipt;
+  const { timestamp } = before.value;
+  const again = { ...receipt, timestamp };
+  const same = Buffer.compare(receiptSigningBytes(again), receiptSigningBytes(before.value)) === 0;
+  return same ? again : receipt;
 }
 
 function receiptFile(receipt: Receipt): ImageFile {

@@ -114,6 +114,13 @@ const entries = {
     remedy: "vnes key list",
     exit: "notFound",
   },
+  KEY_ROLE_MISSING: {
+    message: "Key {key} may not sign as {role}; it has {roles}.",
+    fault: "user",
+    retry: false,
+    remedy: "Make one that may: vnes key new <name> --role {role}",
+    exit: "policy",
+  },
   KEY_FILE_PERMISSIONS: {
     message:
       "{file} can be read or changed by others (mode {mode}, owner {owner}); its key may be known to them.",

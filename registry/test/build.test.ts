@@ -203,3 +203,26 @@ test("a manifest that cannot be understood stops the build with its place", asyn
   const capsule = writeCapsule(join(dir, "capsule"), {}, { "manifest.json": '{ "id": 1 ' });
   await assert.rejects(buildCapsule(capsule, { authority }), code("BUILD_MANIFEST_INVALID"));
 });
+
+test("building again what has not changed gives the same image; a change gives another", async (t) => {
+  const dir = scratch(t);
+  const authority = await openAuthority(join(dir, "config"));
+  const capsule = writeCapsule(join(dir, "capsule"));
+  const first = await buildCapsule(capsule, { authority, now: new Date(0) });
+  const again = await buildCapsule(capsule, { authority, now: new Date(86_400_000) });
+  assert.equal(again.image.hash, first.image.hash);
+  assert.equal((await readImage(capsule)).hash, first.image.hash);
+  writeFileSync(join(capsule, "src/step.ts"), "export const step = () => 4;\n");
+  const changed = await buildCapsule(capsule, { authority, now: new Date(86_400_000) });
+  assert.notEqual(changed.image.hash, first.image.hash);
+  assert.equal(changed.receipt.timestamp, new Date(86_400_000).toISOString());
+});
+
+test("a key signs only in a role it has", async (t) => {
+  const dir = scratch(t);
+  const authority = await openAuthority(join(dir, "config"));
+  const capsule = writeCapsule(join(dir, "capsule"));
+  const { image } = await buildCapsule(capsule, { authority });
+  await assert.rejects(signCapsule(capsule, "review", "build", authority.keys), code("KEY_ROLE_MISSING"));
+  assert.equal((await readImage(capsule)).hash, image.hash);
+});

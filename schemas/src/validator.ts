@@ -105,7 +105,9 @@ function problemOf(error: ErrorObject): Problem {
     return { code: "SCHEMA_INVALID", pointer: instancePath + pointerOf([name]), message: "is missing" };
   }
   const allowed = (params as { allowedValues?: readonly unknown[] }).allowedValues;
-  const more = allowed === undefined ? "" : `: ${allowed.join(", ")}`;
+  const constant = (params as { allowedValue?: unknown }).allowedValue;
+  const known = allowed ?? (constant === undefined ? undefined : [constant]);
+  const more = known === undefined ? "" : `: ${known.join(", ")}`;
   return { code: "SCHEMA_INVALID", pointer: instancePath, message: `${message}${more}` };
 }
 

@@ -40,7 +40,7 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
       const options = { pid: shell.pid, log, capsules: args.capsules, unconfinedDev: args.unconfinedDev };
       const stop = shell.stopRequested();
       await using open = await openNode(place, options);
-      const { node, pid, bootMs, capsules, quarantined } = await open.node.status();
+      const { node, pid, bootMs, capsules, quarantined, problems } = await open.node.status();
       const active = capsules.filter(({ state }) => state === "active").length;
       const { controlSocket } = open;
       shell.output.data(
@@ -48,6 +48,7 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         { node, pid, controlSocket, dataDir: place.paths.dataDir, bootMs, active, capsules, quarantined },
         [
           `node ${node} runs: ${active} of ${capsules.length} capsules active after ${duration(bootMs)}, ${quarantined} in quarantine`,
+          ...problems.flatMap(({ code, message, remedy }) => [`${code}  ${message}`, `  next: ${remedy}`]),
           `next: vnes status${place.flags}`,
         ].join("\n"),
       );

@@ -1,6 +1,6 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
 import type { Verified } from "@vnes/registry";
-import { type Manifest, SIGNATURE_ROLES } from "@vnes/schemas";
+import { isVnesError, type Manifest, SIGNATURE_ROLES } from "@vnes/schemas";
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
@@ -200,6 +200,11 @@ async function installedManifest(place: Place, id: string): Promise<Manifest | u
   const { manifestOf } = await import("@vnes/registry");
   const current = await registry.current(id);
   if (current === null) return undefined;
-
-  return manifestOf(await registry.readImage(current.image, current.origin), current.origin);
+  try {
+    return manifestOf(await registry.readImage(current.image, current.origin), current.origin);
+  } catch (error) {
+    // What is installed is damaged, and this is the way to repair it: there is nothing left to compare with.
+    if (isVnesError(error) && error.code === "IMAGE_HASH_MISMATCH") return undefined;
+    throw error;
+  }
 }

@@ -130,7 +130,8 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
   SIGNATURE_KEY_ROLE: {
     ...integrity,
     message: "{key} may not sign as {role}",
-    remedy: "let a key sign that has the role {role}: vnes capsule sign {dir} --role {role}",
+    remedy:
+      "make a key for the role: vnes key new <name> --role {role}; then vnes capsule build {dir} drops this signature",
   },
   SIGNATURE_THRESHOLD: {
     ...integrity,

@@ -163,6 +163,11 @@ export class CapsuleShard {
     await instance?.dispose();
   }
 
+  /** True while nothing is delivered: suspended, or not started yet. */
+  get isPaused(): boolean {
+    return !this.#open;
+  }
+
   async meters(): Promise<SandboxMeters | undefined> {
     return this.#instance?.meters().catch(() => undefined);
   }

@@ -75,7 +75,8 @@ export class NodeRuntime implements Node {
   halt(error: unknown): void {
     if (this.#broken !== undefined || this.#state === "stopping") return;
     this.#broken = error;
-    if (!this.#r.watch.isAbandoned) this.#r.parts.log.error(errorText(error), "the node stops acting: its ledger cannot be written");
+    if (!this.#r.watch.isAbandoned)
+      this.#r.parts.log.error(errorText(error), "the node stops acting: its ledger cannot be written");
     for (const shard of this.#r.board.shards.values()) void shard.pause();
   }
 
@@ -311,7 +312,9 @@ export class NodeRuntime implements Node {
       table.all().flatMap(({ id, state, reason }) => {
         if ((state !== "unloaded" && state !== "suspended") || MEANT.has(reason)) return [];
         const { code, message, remedy } = kernelErrors.create("CAPSULE_DOWN", { capsule: id, state, reason });
-        return [{ code, message, remedy, file: id }];
+        // Where the reason has a remedy of its own, that is the one to type.
+        const own = Object.entries(kernelErrors.entries).find(([known]) => known === reason)?.[1].remedy;
+        return [{ code, message, remedy: own?.includes("{") === false ? own : remedy, file: id }];
       }),
     );
   }

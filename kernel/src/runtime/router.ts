@@ -106,6 +106,7 @@ export class Router {
     const shard = this.#shardFor(provider, definition, input);
     if (shard === undefined)
       this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+    else if (shard.isPaused) this.#control.end(callId, refusal("CAPSULE_SUSPENDED", { capsule: provider }));
     else if (!shard.receiveValue("control", delivery)) {
       const details = { capsule: provider, waiting: shard.inbox.waiting };
       this.#control.end(callId, refusal("CALL_INBOX_FULL", details));
