@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Manifest, Receipt, TrustDocument } from "@vnes/schemas";
 import { type Authority, buildCapsule, openAuthority, signCapsule, verifyCapsule } from "@vnes/registry";
+import { addSignature } from "../src/make-receipt.ts";
 import { CORE, scratch, write, writeCapsule } from "./scratch.ts";
 
 interface Setting {
@@ -148,7 +149,18 @@ test("a core capsule needs both signatures, and one key does not stand in for tw
   const { capsule, authority, against, edit } = await built(t, CORE);
   edit((receipt) => ({ ...receipt, signatures: receipt.signatures.filter(({ role }) => role === "build") }));
   assert.deepEqual(await against(), [`SIGNATURE_THRESHOLD ${RECEIPT}`]);
-  await signCapsule(capsule, "deployment", "builtin-build", authority.keys);
+  await assert.rejects(signCapsule(capsule, "deployment", "builtin-build", authority.keys), {
+    code: "KEY_ROLE_MISSING",
+  });
+  let current: Receipt | undefined;
+  edit((receipt) => (current = receipt));
+  const forged = await addSignature(
+    current as unknown as Receipt,
+    "deployment",
+    "builtin-build",
+    authority.keys,
+  );
+  edit(() => forged);
   assert.deepEqual(await against(), [`SIGNATURE_KEY_ROLE ${RECEIPT}`, `SIGNATURE_THRESHOLD ${RECEIPT}`]);
 });
 
