@@ -121,7 +121,7 @@ export async function openHarness(options: {
       entry: "impl/main.js",
       zone: "system",
       group: "g",
-      limits: { memoryMb: 8, turnMs: 100, cacheBytes: 1, effectBytes: 1 },
+      limits: { memoryMb: 8, turnMs: 100, cacheBytes: 1, effectBytes: 1_000_000 },
     },
     version: "1.0.0",
     sandbox,

@@ -4,7 +4,7 @@
  * cannot share memory with the kernel here and fail in a real host.
  */
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
-import { type TurnRequest, type TurnResult, VnesError } from "@vnes/schemas";
+import { type TurnRequest, type TurnResult, turnErrors, VnesError } from "@vnes/schemas";
 import { memoryErrors } from "./errors.ts";
 import type { SandboxFaults } from "./faults.ts";
 
@@ -76,7 +76,9 @@ class MemoryInstance implements SandboxInstance {
 
   deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     const stops = this.#stops;
-    return this.#next(() => this.#run(batch, stops));
+    // Copied now: what the kernel does to its objects later is nobody else's business.
+    const text = JSON.stringify(batch);
+    return this.#next(() => this.#run(text, stops));
   }
 
   reset(): Promise<void> {
@@ -110,19 +112,30 @@ class MemoryInstance implements SandboxInstance {
   }
 
   /** `stops`: how often turns had ended in `needKeys` when the batch was sent; more by now means rule 2 holds for it. */
-  #run(batch: readonly TurnRequest[], stops: number): readonly TurnResult[] {
+  #run(text: string, stops: number): readonly TurnResult[] {
     if (this.#dead) throw this.#hostDied();
-    const requests = JSON.parse(JSON.stringify(batch)) as readonly TurnRequest[];
+    const requests = JSON.parse(text) as readonly TurnRequest[];
     const results = requests.map((request): TurnResult => {
       if (this.#stops !== stops) return { turn: request.turn, kind: "needKeys", keys: [], ranges: [] };
       if (this.#sandbox.hostDies(this.group)) throw this.#hostDied();
-      const result = this.#bundle.deliver(request);
+      const result = this.#bounded(this.#bundle.deliver(request));
       if (result.kind === "needKeys") this.#stops++;
       else this.#turns++;
       if (result.kind === "failed") this.#failedTurns++;
       return result;
     });
     return JSON.parse(JSON.stringify(results)) as readonly TurnResult[];
+  }
+
+  #bounded(result: TurnResult): TurnResult {
+    if (result.kind !== "done") return result;
+    const size = JSON.stringify(result.effects).length;
+    const limit = this.#spec.limits.effectBytes;
+    if (size <= limit) return result;
+    // Its writes are in the bundle's cache and will not be kept.
+    this.#bundle.reset();
+    const { code, message } = turnErrors.create("TURN_EFFECTS_TOO_LARGE", { size, limit });
+    return { turn: result.turn, kind: "failed", code, message };
   }
 
   /** The port names the code; its entry for people stands with the driver that has real hosts. */

@@ -10,7 +10,7 @@ const spec = (instance: string): SandboxSpec => ({
   entry: "impl/main.js",
   zone: "system",
   group: "system",
-  limits: { memoryMb: 1, turnMs: 1, cacheBytes: 1, effectBytes: 1 },
+  limits: { memoryMb: 1, turnMs: 1, cacheBytes: 1, effectBytes: 1_000_000 },
 });
 
 const request = (turn: number, key = "k"): TurnRequest => ({
