@@ -24,7 +24,7 @@ import { LineReader } from "./lines.ts";
 import { answer, type ControlledNode } from "./methods.ts";
 import { assertSocketPath, isLive } from "./socket-path.ts";
 
-/** For answers on their way out when the node ends. */
+/** For the last answer on its way to a client that has to go. */
 const LAST_ANSWER_MS = 500;
 
 export interface ControlServer {
@@ -39,12 +39,20 @@ export async function openControlServer(path: string, node: ControlledNode): Pro
   if (await isLive(path)) throw cliErrors.create("NODE_ALREADY_RUNNING", { path, flags: "" });
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
+  const refused = new Set<Socket>();
   const server = createServer({ pauseOnConnect: false }, (socket) => {
     socket.on("error", () => socket.destroy());
     if (sockets.size >= MAX_CLIENTS) {
       const error = toFailure(cliErrors.create("CONTROL_TOO_MANY_CLIENTS", { limit: MAX_CLIENTS }));
-      // Told, and gone whether or not it reads: a refused client must not cost a descriptor for longer.
-      socket.end(line({ id: null, error }), () => socket.destroy());
+      // Told, and gone soon whether or not it reads: a refused client must not cost a descriptor for longer.
+      socket.resume();
+      socket.end(line({ id: null, error }));
+      refused.add(socket);
+      const gone = setTimeout(() => socket.destroy(), LAST_ANSWER_MS);
+      socket.on("close", () => {
+        clearTimeout(gone);
+        refused.delete(socket);
+      });
       return;
     }
     sockets.add(socket);
@@ -60,7 +68,7 @@ export async function openControlServer(path: string, node: ControlledNode): Pro
       for (const socket of sockets) socket.destroySoon();
       // A client that does not read its last answer must not keep the node from ending.
       const patience = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
+        for (const socket of [...sockets, ...refused]) socket.destroy();
       }, LAST_ANSWER_MS);
       await closed;
       clearTimeout(patience);

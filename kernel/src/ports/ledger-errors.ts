@@ -30,7 +30,8 @@ export const ledgerErrors: ErrorTable<
     message: "no space left for the ledger {path}; nothing of the refused records was kept",
     fault: "system",
     retry: true,
-    remedy: "free space on the disk of {path}; the node goes on by itself",
+    remedy:
+      "free space on the disk of {path}: a node that runs goes on by itself, one that refused to boot is booted again",
     exit: "failed",
   },
   LEDGER_FILE_CORRUPT: {

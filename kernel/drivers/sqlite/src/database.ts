@@ -34,11 +34,19 @@ export function openDatabase(path: string): DatabaseSync {
     db.exec("BEGIN IMMEDIATE");
     prepareSchema(db, path, existed);
     db.exec("COMMIT");
+    if (existed) assertShardTable(db, path);
     return db;
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** The table of shards is small and everything leans on it; records are checked as they are read. */
+function assertShardTable(db: DatabaseSync, path: string): void {
+  const [first] = db.prepare("PRAGMA integrity_check(shard)").all();
+  const found = Object.values(first ?? {})[0];
+  if (found !== "ok") throw corrupt(path, `the table of shards: ${String(found)}`);
 }
 
 /** True when there was a file with something in it. */

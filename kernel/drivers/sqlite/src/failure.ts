@@ -29,6 +29,9 @@ export function storeFailure(path: string, error: unknown, where = ""): VnesErro
     case SQLITE_NOTADB:
       return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
     default:
+      // A header that no SQLite writes is told as a plain error.
+      if (problem.includes("unsupported file format"))
+        return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
       return ledgerErrors.create("LEDGER_IO_FAILED", { path, problem }, error);
   }
 }

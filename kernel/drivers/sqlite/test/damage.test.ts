@@ -173,3 +173,19 @@ test("a directory that is not there is an error of the disk, with the path", asy
   assert.equal(error.code, "LEDGER_IO_FAILED");
   assert.ok(error.message.includes(path));
 });
+
+test("a damaged table or index of shards, or a header no SQLite writes, is refused at opening", async () => {
+  const damages: readonly (readonly [name: string, damage: (bytes: Buffer) => void])[] = [
+    ["header", (bytes) => bytes.fill(0xff, 44, 52)],
+    // The root page of table `shard` is page 2, of its index page 3, as the schema is created: both in pages of 4096.
+    ["index", (bytes) => bytes.fill(0xff, 8192 + 8, 8192 + 46)],
+    ["hidden row", (bytes) => bytes.writeUInt16BE(bytes.readUInt16BE(4096 + 3) - 1, 4096 + 3)],
+  ];
+  for (const [name, damage] of damages) {
+    const path = await filled(`shards-${name}`);
+    const bytes = await readFile(path);
+    damage(bytes);
+    await writeFile(path, bytes);
+    assert.equal((await failure(openSqliteLedgerStore({ path }))).code, "LEDGER_FILE_CORRUPT", name);
+  }
+});
