@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { parseManifest } from "@vnes/schemas";
 import type { Answer, Capsule, Delivery, Effect, Json, JsonObject } from "@vnes/sdk";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
@@ -33,8 +34,9 @@ function readJson(url: URL): JsonObject {
 /** Manifest, methods and topics of a capsule directory, as the kernel would read them. */
 export function readSpec(directory: string, topics: readonly string[] = []): Spec {
   const root = new URL(`${directory}/`, CAPSULES);
-  // biome-ignore lint/suspicious/noExplicitAny: the manifest's own schema is tested elsewhere
-  const manifest = readJson(new URL("manifest.json", root)) as any;
+  const parsed = parseManifest(readFileSync(new URL("manifest.json", root)));
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const manifest = parsed.value;
   const defs = readJson(new URL("spec/schema.json", root))["$defs"] as JsonObject;
   const methods = new Map<string, { input: ValidateFunction; output: ValidateFunction; effect: string }>();
   for (const name of Object.keys(defs)) {
