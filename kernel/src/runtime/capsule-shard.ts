@@ -10,28 +10,21 @@
  * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
-import {
-  isVnesError,
-  type Delivery,
-  type ErrorDetails,
-  type Effect,
-  type Json,
-  type TurnRequest,
-  type TurnResult,
-} from "@vnes/schemas";
-import { refusedEffect, type TurnRules } from "../bus/turn-check.ts";
-import { isDurable } from "../bus/topics.ts";
+import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { TurnRules } from "../bus/turn-check.ts";
+import { type Failure, judgeTurn } from "../bus/turn-verdict.ts";
 import { kernelErrors } from "../errors.ts";
 import { type EffectId, formatEffectId, isAtOrBelow } from "../ledger/effect-id.ts";
 import type { Outcome, TurnRecord } from "../ledger/record.ts";
+import { serveKeys } from "../ledger/served-keys.ts";
 import { applyRecord, type OutboxEntry, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "../ports/sandbox.ts";
-import { type BackOff, delayMs } from "./back-off.ts";
 import type { Counters } from "./counters.ts";
-import { DueQueue } from "./due-queue.ts";
+import { DueDeliveries } from "./due-deliveries.ts";
+import { HostTrials, isHostDeath } from "./host-trials.ts";
 import { Inbox, type Waiting } from "./inbox.ts";
 import type { ShardLog } from "./shard-log.ts";
 
@@ -39,13 +32,8 @@ import type { ShardLog } from "./shard-log.ts";
 const BATCH_TURNS = 64;
 /** Records that may wait for the disk before new turns do. */
 const MAX_UNCOMMITTED = 4_096;
-/** A host that dies is restarted at once the first time, then ever more slowly. */
-const RESTART: BackOff = { firstMs: 10, maxMs: 5_000 };
-/** A capsule that kills its host this often within the window is suspended. */
-const MAX_KILLS = 3;
-const KILL_WINDOW_MS = 60_000;
-/** Timers and deadlines found due at once; the rest follow in the next round. */
-const DUE_ROUND = 1_024;
+/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
+const MAX_KEY_ROUNDS = 1_000;
 
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
@@ -73,8 +61,8 @@ export class CapsuleShard {
   readonly state: ShardState;
   readonly inbox: Inbox;
   readonly #parts: CapsuleShardParts;
-  readonly #due = new DueQueue();
-  readonly #queuedTimers = new Set<string>();
+  readonly #due: DueDeliveries;
+  readonly #hosts: HostTrials;
   /** Highest effect of each sender that is in the inbox or consumed. */
   readonly #seen = new Map<string, { seq: number; index: number }>();
   #instance: SandboxInstance | undefined;
@@ -82,9 +70,6 @@ export class CapsuleShard {
   #again = false;
   #open = false;
   #pumping: Promise<void> = Promise.resolve();
-  #cancelWake: (() => void) | undefined;
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #kills: number[] = [];
   #uncommitted = 0;
   #started: { resolve(): void; reject(error: unknown): void } | undefined;
   turns = 0;
@@ -100,10 +85,14 @@ export class CapsuleShard {
       () => this.#pump(),
       (error) => parts.giveUp(error),
     );
-    for (const [id, timer] of this.state.timers) this.#due.push({ at: timer.at, id: timerDue(id) });
-    for (const call of this.state.pending.values()) {
-      this.#due.push({ at: call.deadlineAt, id: callDue(call.callId) });
-    }
+    this.#hosts = new HostTrials(parts);
+    const { state, clock } = parts;
+    this.#due = new DueDeliveries({
+      state,
+      clock,
+      timer: (delivery) => this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
+      deadline: (delivery, depth) => this.receiveValue("kernel", delivery, depth),
+    });
     for (const [sender, watermark] of this.state.watermarks) this.#seen.set(sender, { ...watermark });
   }
 
@@ -141,14 +130,14 @@ export class CapsuleShard {
   /** Starts or goes on delivering. */
   run(): void {
     this.#open = true;
-    this.#arm();
+    this.#due.arm();
     this.#pump();
   }
 
   /** Stops delivering; resolves once what was running is durable. What waits keeps waiting. */
   async pause(): Promise<void> {
     this.#open = false;
-    this.#disarm();
+    this.#due.disarm();
     // A start turn that will not run any more must not be waited for.
     this.#startFailed("PAUSED", "the shard was stopped before it had started");
     await this.#pumping;
@@ -174,7 +163,7 @@ export class CapsuleShard {
 
   /** Forgets earlier kills: a person has decided to try again. */
   forgive(): void {
-    this.#kills = [];
+    this.#hosts.forgive();
   }
 
   /** An effect of another shard. What was seen before is confirmed and dropped. False when there is no room. */
@@ -237,7 +226,7 @@ export class CapsuleShard {
       if (poisoned) await instance.reset();
     } catch (error) {
       if (!isHostDeath(error)) throw error;
-      left = await this.#runAlone(left, reasonOf(error));
+      left = await this.#runAlone(left, error.message);
     }
     this.inbox.putBack(left);
   }
@@ -265,11 +254,14 @@ export class CapsuleShard {
       const result = results[index] as TurnResult;
       const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
       if (result.kind === "needKeys" && !endless) {
-        this.#serveKeys(waiting, result.keys, result.ranges);
+        const served = serveKeys(this.state.keys, result);
+        waiting.rounds = (waiting.rounds ?? 0) + 1;
+        waiting.keys = [...(waiting.keys ?? []), ...served.keys];
+        waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
         again = batch.slice(index);
         break;
       }
-      const verdict = this.#judge(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
+      const verdict = this.#settle(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
       if (verdict.record !== undefined) {
         records.push(verdict.record);
         if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
@@ -286,67 +278,30 @@ export class CapsuleShard {
     return { again, poisoned };
   }
 
-  #serveKeys(waiting: Waiting, keys: readonly string[], ranges: readonly string[]): void {
-    waiting.rounds = (waiting.rounds ?? 0) + 1;
-    waiting.keys ??= [];
-    waiting.ranges ??= [];
-    const { state } = this;
-    // A small state crosses whole the first time anything is missing; one key a turn would be one crossing a key.
-    const whole = isSmall(state.keys);
-    const give = (key: string): void => {
-      const value = state.keys.get(key);
-      waiting.keys?.push(value === undefined ? [key] : [key, value]);
-    };
-    for (const key of keys) give(key);
-    for (const prefix of whole ? [""] : ranges) {
-      for (const key of state.keys.keys()) if (key.startsWith(prefix)) give(key);
-      waiting.ranges.push(prefix);
-    }
-  }
-
-  /** What becomes of one finished turn. `poisoned` when the sandbox believes in writes that are not in the ledger. */
-  #judge(
+  /** Carries out the verdict on one finished turn. */
+  #settle(
     waiting: Waiting,
     result: Exclude<TurnResult, { kind: "needKeys" }>,
   ): { readonly record?: TurnRecord; readonly poisoned: boolean } {
     const { delivery } = waiting;
-    if (delivery.kind === "timer") this.#queuedTimers.delete(delivery.id);
-    if (this.#isStale(delivery)) {
+    if (delivery.kind === "timer") this.#due.delivered(delivery.id);
+    const verdict = judgeTurn(waiting, result, this.#parts.rules, this.state);
+    const { poisoned } = verdict;
+    if (verdict.kind === "stale") {
       this.#parts.counters.add(`turn.stale.${delivery.kind}`);
-      return { poisoned: result.kind === "done" && writes(result) };
+      return { poisoned };
     }
     this.turns++;
-    if (result.kind === "failed") return { ...this.#failed(waiting, result), poisoned: false };
-    this.#print(result);
-    const current = delivery.kind === "call" ? delivery : undefined;
-    const refused = refusedEffect(result.effects, this.#parts.rules, this.state, current);
-    if (refused !== undefined) {
-      return { ...this.#failed(waiting, refused), poisoned: writes(result) };
-    }
-    if (delivery.kind === "start") this.#startDone();
-    if (this.#isWorthNoRecord(waiting, result.effects)) {
-      this.#releaseUnrecorded(waiting, result.effects);
-      return { poisoned: false };
-    }
-    return { record: this.#record(waiting, "ok", result.effects), poisoned: false };
-  }
-
-  /** A timer that was replaced or cancelled, or an answer to a call that has ended, while it waited. */
-  #isStale(delivery: Delivery): boolean {
-    if (delivery.kind === "timer") return this.state.timers.get(delivery.id)?.at !== delivery.dueAt;
-    if (delivery.kind === "answer") return !this.state.pending.has(delivery.callId);
-    return false;
-  }
-
-  /** The record of a failed turn; none for an ephemeral delivery, which is counted and answered only. */
-  #failed(waiting: Waiting, failure: Failure): { readonly record?: TurnRecord } {
-    const { code, message } = failure;
-    const effects = this.#giveUpDelivery(waiting.delivery, failure);
-    if (waiting.input.from === "ephemeral" || waiting.input.from === "control") {
+    if (result.kind === "done") this.#print(result);
+    if (verdict.kind === "done" && delivery.kind === "start") this.#startDone();
+    const effects =
+      verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(delivery, verdict.failure);
+    if (!verdict.recorded) {
       this.#releaseUnrecorded(waiting, effects);
-      return {};
+      return { poisoned };
     }
-    return { record: this.#record(waiting, { failed: code, message }, effects) };
+    const outcome = verdict.kind === "done" ? "ok" : failedWith(verdict.failure);
+    return { record: this.#record(waiting, outcome, effects), poisoned };
   }
 
   /** Counts and reports; returns what the kernel says in the capsule's place. */
@@ -375,22 +330,8 @@ export class CapsuleShard {
       released: releasedSeq(this.state),
     };
     applyRecord(this.state, record);
-    this.#schedule(record);
+    this.#due.schedule(record);
     return record;
-  }
-
-  #schedule(record: TurnRecord): void {
-    record.effects.forEach((effect, index) => {
-      if (effect.do === "setTimer") this.#due.push({ at: effect.at, id: timerDue(effect.id) });
-      if (effect.do === "call") {
-        const callId = formatEffectId({ shard: this.name, seq: record.seq, index });
-        this.#due.push({ at: record.at + effect.timeoutMs, id: callDue(callId) });
-      }
-    });
-    const live = this.state.timers.size + this.state.pending.size;
-    if (this.#due.size > 1_024 && this.#due.size > 4 * live)
-      this.#due.prune((due) => this.#isLive(due.id, due.at));
-    this.#arm();
   }
 
   #commit(records: readonly TurnRecord[], confirms: readonly (() => void)[]): void {
@@ -421,24 +362,6 @@ export class CapsuleShard {
   /** Sends one effect on its way; recovery calls it for what was not confirmed before the crash. */
   releaseEntry(id: string, entry: OutboxEntry): void {
     this.#parts.release(entry, () => this.state.outbox.delete(id));
-  }
-
-  /** Ephemeral input, no durable effect: nothing would be different had it been lost. */
-  #isWorthNoRecord({ input, delivery }: Waiting, effects: readonly Effect[]): boolean {
-    if (input.from !== "control" && input.from !== "ephemeral" && input.from !== "kernel") return false;
-    if (delivery.kind === "start" || delivery.kind === "answer" || delivery.kind === "timer") return false;
-    let answered = delivery.kind !== "call";
-    for (const effect of effects) {
-      if (effect.do === "answer" && delivery.kind === "call" && effect.callId === delivery.callId)
-        answered = true;
-      else if (effect.do !== "publish" || this.#isDurableTopic(effect.topic)) return false;
-    }
-    return answered;
-  }
-
-  #isDurableTopic(name: string): boolean {
-    const topic = this.#parts.rules.topics.get(name);
-    return topic !== undefined && isDurable(topic);
   }
 
   #releaseUnrecorded(waiting: Waiting, effects: readonly Effect[]): void {
@@ -478,7 +401,7 @@ export class CapsuleShard {
 
   /** C4: one delivery at a time in a host of its own, so that the one to blame is known. Returns what did not run. */
   async #runAlone(batch: readonly Waiting[], reason: string): Promise<readonly Waiting[]> {
-    const { spec, hostDied, counters } = this.#parts;
+    const { hostDied, counters } = this.#parts;
     this.#instance = undefined;
     counters.add("host.deaths");
     hostDied(reason);
@@ -491,7 +414,7 @@ export class CapsuleShard {
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
       try {
-        alone ??= await this.#openPatiently({ ...spec, group: `alone/${spec.instance}` });
+        alone ??= await this.#hosts.openAlone(() => this.#open);
         if (alone === undefined) break;
         const results = await alone.deliver(this.#requests([waiting]));
         const { again, poisoned } = this.#settleBatch([waiting], results);
@@ -502,7 +425,7 @@ export class CapsuleShard {
         alone = undefined;
         if (queue[0] === waiting) {
           queue.shift();
-          this.#killed(waiting, reasonOf(error));
+          this.#killed(waiting, error.message);
         }
       }
     }
@@ -512,148 +435,28 @@ export class CapsuleShard {
   }
 
   #killed(waiting: Waiting, reason: string): void {
-    const { clock, counters, spec } = this.#parts;
-    const now = clock.now();
-    counters.add("host.kills");
-    this.#kills = [...this.#kills.filter((at) => at > now - KILL_WINDOW_MS), now];
-    const { code, message } = kernelErrors.create("TURN_KILLED_HOST", { reason });
-    const effects = this.#giveUpDelivery(waiting.delivery, { code, message });
+    this.#parts.counters.add("host.kills");
+    const failure = kernelErrors.create("TURN_KILLED_HOST", { reason });
+    const effects = this.#giveUpDelivery(waiting.delivery, failure);
     const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
-    this.#commit([this.#record(waiting, { failed: code, message }, effects)], confirms);
-    if (this.#kills.length < MAX_KILLS) return;
+    this.#commit([this.#record(waiting, failedWith(failure), effects)], confirms);
+    const tooOften = this.#hosts.killed();
+    if (tooOften === undefined) return;
     this.#open = false;
-    const details = { capsule: spec.instance, kills: this.#kills.length, windowMs: KILL_WINDOW_MS };
-    this.#parts.giveUp(kernelErrors.create("CAPSULE_KEEPS_KILLING", details));
+    this.#parts.giveUp(tooOften);
   }
 
   async #reopen(): Promise<void> {
-    this.#instance = await this.#openPatiently(this.#parts.spec);
+    this.#instance = await this.#hosts.open(() => this.#open);
     if (this.#instance !== undefined) this.restarts++;
   }
-
-  /** Tries until a host starts, with bounded back-off; undefined when the shard was stopped meanwhile. */
-  async #openPatiently(spec: SandboxSpec): Promise<SandboxInstance | undefined> {
-    const { sandbox, clock } = this.#parts;
-    for (let attempt = 0; this.#open; attempt++) {
-      try {
-        return await sandbox.open(spec);
-      } catch (error) {
-        if (!isHostDeath(error) && !(isVnesError(error) && error.retry)) throw error;
-        await new Promise<void>((resolve) => {
-          clock.wakeAt(clock.now() + delayMs(RESTART, attempt), resolve);
-        });
-      }
-    }
-    return undefined;
-  }
-
-  // --- what is due ---------------------------------------------------------------------------------------------
-
-  #arm(): void {
-    const next = this.#due.next();
-    if (!this.#open || next === undefined || next >= this.#wakeAt) return;
-    this.#disarm();
-    this.#wakeAt = next;
-    this.#cancelWake = this.#parts.clock.wakeAt(next, () => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.#fire();
-    });
-  }
-
-  #disarm(): void {
-    this.#cancelWake?.();
-    this.#cancelWake = undefined;
-    this.#wakeAt = Number.POSITIVE_INFINITY;
-  }
-
-  #fire(): void {
-    const now = this.#parts.clock.now();
-    for (let round = 0; round < DUE_ROUND; round++) {
-      const due = this.#due.pop(now);
-      if (due === undefined) break;
-      if (!this.#isLive(due.id, due.at)) continue;
-      const id = due.id.slice(2);
-      if (due.id.startsWith(TIMER)) this.#fireTimer(id);
-      else this.#fireDeadline(id);
-    }
-    this.#arm();
-  }
-
-  #isLive(id: string, at: number): boolean {
-    const name = id.slice(2);
-    if (id.startsWith(TIMER)) return this.state.timers.get(name)?.at === at;
-    return this.state.pending.get(name)?.deadlineAt === at;
-  }
-
-  #fireTimer(id: string): void {
-    const timer = this.state.timers.get(id);
-    if (timer === undefined || this.#queuedTimers.has(id)) return;
-    this.#queuedTimers.add(id);
-    const delivery: Delivery = { kind: "timer", id, dueAt: timer.at, payload: timer.payload };
-    this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 });
-  }
-
-  #fireDeadline(callId: string): void {
-    const call = this.state.pending.get(callId);
-    if (call === undefined) return;
-    const { capability, method, tag, context, depth } = call;
-    const timeoutMs = call.deadlineAt - this.state.at;
-    const { code, message } = kernelErrors.create("CALL_TIMEOUT", {
-      capability,
-      method,
-      timeoutMs: Math.max(0, timeoutMs),
-    });
-    const answer = { ok: false, code, message } as const;
-    this.receiveValue("kernel", { kind: "answer", callId, tag, context, answer }, depth);
-  }
 }
-
-/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
-const MAX_KEY_ROUNDS = 1_000;
 
 function asksForEver(turn: number): Extract<TurnResult, { kind: "failed" }> {
   const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
   return { turn, kind: "failed", code, message };
 }
 
-/** A state up to this is handed over whole: a fraction of what the sandbox caches, a few milliseconds to cross. */
-const WHOLE_STATE_KEYS = 4_096;
-const WHOLE_STATE_BYTES = 1024 * 1024;
-
-function isSmall(keys: ReadonlyMap<string, Json>): boolean {
-  if (keys.size > WHOLE_STATE_KEYS) return false;
-  let bytes = 0;
-  for (const [key, value] of keys) {
-    bytes += key.length + JSON.stringify(value).length;
-    if (bytes > WHOLE_STATE_BYTES) return false;
-  }
-  return true;
-}
-
-interface Failure {
-  readonly code: string;
-  readonly message: string;
-  readonly details?: ErrorDetails;
-}
-
-const TIMER = "t:";
-
-function timerDue(id: string): string {
-  return `${TIMER}${id}`;
-}
-
-function callDue(callId: string): string {
-  return `c:${callId}`;
-}
-
-function writes(result: { readonly effects: readonly Effect[] }): boolean {
-  return result.effects.some((effect) => effect.do === "write" || effect.do === "delete");
-}
-
-function isHostDeath(error: unknown): boolean {
-  return isVnesError(error) && error.code === "SANDBOX_HOST_DIED";
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function failedWith({ code, message }: Failure): Outcome {
+  return { failed: code, message };
 }

@@ -1,0 +1,88 @@
+/**
+ * What becomes of a finished turn: a record, effects without a record, or nothing. Decided from the delivery, the
+ * sandbox's answer, the rules of the capsule and the shard's state; carried out by `runtime/capsule-shard.ts`.
+ */
+import type { Delivery, Effect, ErrorDetails, TurnResult } from "@vnes/schemas";
+import type { TurnInput } from "../ledger/record.ts";
+import type { ShardState } from "../ledger/shard-state.ts";
+import { isDurable, type Topics } from "./topics.ts";
+import { refusedEffect, type TurnRules } from "./turn-check.ts";
+
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: ErrorDetails;
+}
+
+/** `poisoned`: the sandbox's cache holds writes that the ledger does not, and must be dropped. */
+export type TurnVerdict =
+  /** A timer that was replaced or cancelled, or an answer to a call that has ended, while it waited. */
+  | { readonly kind: "stale"; readonly poisoned: boolean }
+  | {
+      readonly kind: "done";
+      readonly poisoned: false;
+      readonly effects: readonly Effect[];
+      readonly recorded: boolean;
+    }
+  | {
+      readonly kind: "failed";
+      readonly poisoned: boolean;
+      readonly failure: Failure;
+      readonly recorded: boolean;
+    };
+
+export function judgeTurn(
+  turn: { readonly input: TurnInput; readonly delivery: Delivery },
+  result: Exclude<TurnResult, { kind: "needKeys" }>,
+  rules: TurnRules,
+  state: ShardState,
+): TurnVerdict {
+  const { input, delivery } = turn;
+  if (isStale(delivery, state)) {
+    return { kind: "stale", poisoned: result.kind === "done" && writes(result.effects) };
+  }
+  // A failed ephemeral delivery is counted and answered only.
+  const recorded = input.from !== "ephemeral" && input.from !== "control";
+  if (result.kind === "failed") return { kind: "failed", poisoned: false, failure: result, recorded };
+  const { effects } = result;
+  const current = delivery.kind === "call" ? delivery : undefined;
+  const refused = refusedEffect(effects, rules, state, current);
+  if (refused !== undefined) {
+    return { kind: "failed", poisoned: writes(effects), failure: refused, recorded };
+  }
+  const isPassing = isWorthNoRecord(input, delivery, effects, rules.topics);
+  return { kind: "done", poisoned: false, effects, recorded: !isPassing };
+}
+
+function isStale(delivery: Delivery, state: ShardState): boolean {
+  if (delivery.kind === "timer") return state.timers.get(delivery.id)?.at !== delivery.dueAt;
+  if (delivery.kind === "answer") return !state.pending.has(delivery.callId);
+  return false;
+}
+
+/** Ephemeral input, no durable effect: nothing would be different had it been lost. */
+function isWorthNoRecord(
+  input: TurnInput,
+  delivery: Delivery,
+  effects: readonly Effect[],
+  topics: Topics,
+): boolean {
+  if (input.from !== "control" && input.from !== "ephemeral" && input.from !== "kernel") return false;
+  if (delivery.kind === "start" || delivery.kind === "answer" || delivery.kind === "timer") return false;
+  let answered = delivery.kind !== "call";
+  for (const effect of effects) {
+    if (effect.do === "answer" && delivery.kind === "call" && effect.callId === delivery.callId)
+      answered = true;
+    else if (effect.do !== "publish" || isDurableTopic(effect.topic, topics)) return false;
+  }
+  return answered;
+}
+
+function isDurableTopic(name: string, topics: Topics): boolean {
+  const topic = topics.get(name);
+  return topic !== undefined && isDurable(topic);
+}
+
+function writes(effects: readonly Effect[]): boolean {
+  return effects.some((effect) => effect.do === "write" || effect.do === "delete");
+}
