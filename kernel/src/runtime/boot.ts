@@ -2,9 +2,9 @@
  * Boot, in the order a person can follow: recover -> discover and admit -> choose -> bind -> open topics -> activate ->
  * release what waited. A node that may not run says why and leaves nothing half-open.
  */
-import { isVnesError, type Json, type VnesError } from "@vnes/schemas";
+import type { VnesError } from "@vnes/schemas";
 import { resolve } from "../binding/resolve.ts";
-import { capsuleShard, kernelShard, topicShard } from "../bus/routing.ts";
+import { kernelShard, topicShard } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
 import { kernelErrors } from "../errors.ts";
 import { emptyShard } from "../ledger/shard-state.ts";
@@ -264,17 +264,4 @@ async function closeAll(parts: NodeParts): Promise<void> {
   await parts.sandbox[Symbol.asyncDispose]();
   await parts.device[Symbol.asyncDispose]();
   await parts.ledger[Symbol.asyncDispose]();
-}
-
-/** Names of the shards of a capsule. */
-export function shardsOf(capsule: Capsule): readonly string[] {
-  const count = capsule.manifest.state?.shards ?? 1;
-  return Array.from({ length: count }, (_, slot) => capsuleShard(capsule.id, slot));
-}
-
-export function errorText(
-  error: unknown,
-): { readonly code: string; readonly message: string } & { [k: string]: Json } {
-  if (isVnesError(error)) return { code: error.code, message: error.message };
-  return { code: "UNEXPECTED", message: error instanceof Error ? error.message : String(error) };
 }

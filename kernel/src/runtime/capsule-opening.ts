@@ -1,0 +1,119 @@
+/** Puts one shard of a logic capsule, or the device of a driver capsule, together with everything it talks to. */
+import { capsuleShard, slotOf } from "../bus/routing.ts";
+import { isDurable, partitionShards } from "../bus/topics.ts";
+import type { ShardState } from "../ledger/shard-state.ts";
+import { CapsuleShard } from "./capsule-shard.ts";
+import type { Capsule } from "./capsule-table.ts";
+import { DeviceRunner } from "./device-runner.ts";
+import { limitsOf, maxStateSize } from "./limits.ts";
+import type { NodeContext } from "./node-context.ts";
+import type { ShardLog } from "./shard-log.ts";
+import { nameOf } from "./wiring.ts";
+
+/** The state and the writing end of a shard, as recovery left them. */
+export type OpenShard = (shard: string) => { readonly state: ShardState; readonly log: ShardLog };
+
+/** `giveUp` is told when the shard cannot go on by itself. */
+export function openCapsuleShard(
+  { parts, board, router, kernel, counters }: NodeContext,
+  capsule: Capsule,
+  { name, slot, state, log }: ReturnType<OpenShard> & { readonly name: string; readonly slot: number },
+  giveUp: (error: unknown) => void,
+): CapsuleShard {
+  const { id, manifest, image, zone, group, version } = capsule;
+  const slots = manifest.state?.shards ?? 1;
+  const shard = new CapsuleShard({
+    spec: {
+      instance: name,
+      image,
+      entry: entryOf(capsule),
+      zone,
+      group,
+      limits: limitsOf(manifest, zone, parts.policy),
+    },
+    version,
+    sandbox: parts.sandbox,
+    rules: {
+      manifest,
+      topics: board.topics,
+      capabilities: board.capabilities,
+      required: new Set((manifest.capabilities.requires ?? []).map(nameOf)),
+      maxStateSize: maxStateSize(zone, parts.policy),
+    },
+    state,
+    log,
+    clock: parts.clock,
+    random: parts.random,
+    counters,
+    lines: parts.log,
+    release: (entry, confirm) => router.route(entry, confirm),
+    deadLetter: ({ delivery, code, message }) => {
+      counters.add("deadLetters");
+      // One rate for the log and the topic: what is over it is counted and neither.
+      if (!kernel.report({ type: "diagnostic", about: "deadLetter", capsule: id, code, message })) return;
+      parts.log.warn({ capsule: id, code, delivery: delivery.kind }, message);
+    },
+    hostDied: (reason) => {
+      parts.log.warn(
+        { capsule: id, group, reason },
+        "the sandbox host died; its deliveries are repeated alone",
+      );
+      const fact = {
+        type: "diagnostic",
+        about: "hostDied",
+        capsule: id,
+        code: "SANDBOX_HOST_DIED",
+      } as const;
+      kernel.report({ ...fact, message: reason });
+    },
+    giveUp,
+  });
+  for (const topic of manifest.bus?.subscribes ?? []) {
+    const found = board.topics.get(topic);
+    if (found === undefined || !isDurable(found)) continue;
+    for (const partitionName of partitionShards(found)) {
+      const partition = board.partitions.get(partitionName);
+      if (partition === undefined) continue;
+      const next = (state.positions.get(partitionName) ?? 0) + 1;
+      shard.inbox.subscribe(partition, next, (key) => slotOf(key, slots) === slot);
+    }
+  }
+  return shard;
+}
+
+export function openDeviceRunner(
+  { parts, router, kernel, counters }: NodeContext,
+  capsule: Capsule,
+): DeviceRunner {
+  const { id, manifest, image } = capsule;
+  const declared = new Set(manifest.bus?.publishes ?? []);
+  return new DeviceRunner({
+    spec: {
+      instance: capsuleShard(id, 0),
+      image,
+      entry: entryOf(capsule),
+      powers: manifest.security?.resources ?? [],
+      config: parts.config[id] ?? null,
+    },
+    device: parts.device,
+    clock: parts.clock,
+    counters,
+    lines: parts.log,
+    publish: (topic, key, event) => router.publishFromDevice(declared, topic, key, event),
+    died: (reason) => {
+      parts.log.warn({ capsule: id, reason }, "the device host died and is restarted");
+      kernel.report({
+        type: "diagnostic",
+        about: "deviceDied",
+        capsule: id,
+        code: "DEVICE_DIED",
+        message: reason,
+      });
+    },
+  });
+}
+
+function entryOf(capsule: Capsule): string {
+  const entry = capsule.manifest.interfaces?.["javascript"];
+  return typeof entry === "string" ? entry : "";
+}

@@ -1,0 +1,45 @@
+/** What the parts of a running node share: the drivers, and the tables that say who is where. */
+import { isVnesError, type Json } from "@vnes/schemas";
+import { capsuleShard } from "../bus/routing.ts";
+import type { CapsuleShard } from "./capsule-shard.ts";
+import type { Capsule, CapsuleTable } from "./capsule-table.ts";
+import type { ControlCalls } from "./control-calls.ts";
+import type { Counters } from "./counters.ts";
+import type { KernelShard } from "./kernel-shard.ts";
+import type { LedgerWatch } from "./ledger-watch.ts";
+import type { NodeParts } from "./parts.ts";
+import type { Router, Switchboard } from "./router.ts";
+
+export interface NodeContext {
+  readonly parts: NodeParts;
+  readonly board: Switchboard;
+  readonly control: ControlCalls;
+  readonly router: Router;
+  readonly table: CapsuleTable;
+  readonly kernel: KernelShard;
+  readonly counters: Counters;
+  readonly watch: LedgerWatch;
+  /** Ids in the order of activation. */
+  readonly order: readonly string[];
+  readonly startedAt: number;
+  /** Names of the shards that had records when the node booted. */
+  readonly known: ReadonlySet<string>;
+}
+
+/** Names of the shards of a capsule. */
+export function shardsOf(capsule: Capsule): readonly string[] {
+  const count = capsule.manifest.state?.shards ?? 1;
+  return Array.from({ length: count }, (_, slot) => capsuleShard(capsule.id, slot));
+}
+
+/** Those of them that are loaded on this node. */
+export function loadedShards({ board }: NodeContext, capsule: Capsule): readonly CapsuleShard[] {
+  return shardsOf(capsule).flatMap((name) => board.shards.get(name) ?? []);
+}
+
+export function errorText(
+  error: unknown,
+): { readonly code: string; readonly message: string } & { [k: string]: Json } {
+  if (isVnesError(error)) return { code: error.code, message: error.message };
+  return { code: "UNEXPECTED", message: error instanceof Error ? error.message : String(error) };
+}
