@@ -41,7 +41,24 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_IN_USE"
   | "CAPSULE_SUSPENDED"
   | "CAPSULE_DOWN"
+  | "CLOCK_JUMPED"
+  | "CLOCK_BEHIND_LEDGER"
 > = defineErrors({
+  CLOCK_JUMPED: {
+    message: "the wall clock of this machine was set by {ms} ms; node time does not follow it",
+    fault: "system",
+    retry: false,
+    remedy: "let one service keep the clock (timedatectl); node time takes the wall's again at the next boot",
+    exit: "failed",
+  },
+  CLOCK_BEHIND_LEDGER: {
+    message:
+      "the wall clock is {ms} ms behind the newest record of the ledger; node time goes on from that record",
+    fault: "system",
+    retry: false,
+    remedy: "set the clock of this machine (timedatectl) and boot again",
+    exit: "failed",
+  },
   LEDGER_RECORD_INVALID: {
     message: "record {seq} of shard {shard} cannot be read: {problem}",
     fault: "system",

@@ -25,6 +25,8 @@ import { ShardLog } from "./shard-log.ts";
 import { capabilitiesOf, topicOffers, topicsOf } from "./wiring.ts";
 
 const DEFAULT_ZONE = "ephemeral";
+/** Less is what two readings of a clock may differ by. */
+const CLOCK_BEHIND_NOTICED_MS = 1_000;
 
 /** Resolves once every capsule that can be active is. Rejects with `NODE_REQUIRED_CAPSULE_MISSING` and ledger errors. */
 export async function bootNode(parts: NodeParts): Promise<Node> {
@@ -85,6 +87,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     route: (entry, confirm) => router.route(entry, confirm),
     fail: (error) => runtime?.halt(error),
   });
+  keepTime(parts, recovered, kernel, counters);
   void kernel.record({ type: "booted", node: parts.node, boot: parts.random.seed() });
   const table = new CapsuleTable((fact) => kernel.record(fact));
 
@@ -109,6 +112,27 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   await kernel.settled();
   runtime.booted();
   return runtime;
+}
+
+/** What is recorded is never in the future, and a clock that somebody sets is reported, not followed. */
+function keepTime(
+  { clock, log }: NodeParts,
+  recovered: ReadonlyMap<string, RecoveredShard>,
+  kernel: KernelShard,
+  counters: Counters,
+): void {
+  const report = (code: "CLOCK_JUMPED" | "CLOCK_BEHIND_LEDGER", ms: number): void => {
+    const error = kernelErrors.create(code, { ms });
+    counters.add("clock.reported");
+    log.warn({ code, remedy: error.remedy }, error.message);
+    kernel.report(diagnostic("clock", "", error));
+  };
+  let newest = 0;
+  for (const { state } of recovered.values()) newest = Math.max(newest, state.at);
+  const behind = newest - clock.now();
+  clock.notBefore(newest);
+  if (behind >= CLOCK_BEHIND_NOTICED_MS) report("CLOCK_BEHIND_LEDGER", behind);
+  clock.onWallJump((ms) => report("CLOCK_JUMPED", ms));
 }
 
 export function stateOf(

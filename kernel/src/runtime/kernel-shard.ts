@@ -30,7 +30,7 @@ export type Fact =
     }
   | {
       readonly type: "diagnostic";
-      /** What it is about: `admission`, `binding`, `deadLetter`, `hostDied`, `deviceDied`, `capsule`. */
+      /** What it is about: `admission`, `binding`, `deadLetter`, `hostDied`, `deviceDied`, `capsule`, `clock`. */
       readonly about: string;
       readonly code: string;
       readonly capsule: string;
@@ -148,7 +148,11 @@ export class KernelShard {
 }
 
 /** A diagnostic about an error. */
-export function diagnostic(about: string, capsule: string, error: VnesError): Fact {
+export function diagnostic(
+  about: string,
+  capsule: string,
+  error: VnesError,
+): Fact & { readonly type: "diagnostic" } {
   return { type: "diagnostic", about, code: error.code, capsule, message: error.message };
 }
 

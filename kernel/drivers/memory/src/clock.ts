@@ -11,6 +11,7 @@ export class MemoryClock implements Clock {
   #now: number;
   #wakes: Wake[] = [];
   #order = 0;
+  #onWallJump: (ms: number) => void = () => {};
 
   constructor(startAt = 1_700_000_000_000) {
     this.#now = startAt;
@@ -27,6 +28,19 @@ export class MemoryClock implements Clock {
     return () => {
       this.#wakes = this.#wakes.filter((other) => other !== entry);
     };
+  }
+
+  notBefore(at: number): void {
+    this.#now = Math.max(this.#now, at);
+  }
+
+  onWallJump(listener: (ms: number) => void): void {
+    this.#onWallJump = listener;
+  }
+
+  /** Somebody sets the wall clock; node time stays. */
+  jumpWall(ms: number): void {
+    this.#onWallJump(ms);
   }
 
   /** When the next wake is due; undefined when nobody waits. */
