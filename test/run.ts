@@ -17,7 +17,10 @@ const FILE_TIMEOUT_MS = 180_000;
 const MOST_AT_ONCE = 4;
 
 /** Commands the tests use, and the Debian package each comes in. */
-const SYSTEM_PACKAGES = [["strace", "strace"]] as const;
+const SYSTEM_PACKAGES = [
+  ["strace", "strace"],
+  ["nats-server", "nats-server"],
+] as const;
 
 provideSystemPackages();
 

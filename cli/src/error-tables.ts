@@ -2,6 +2,7 @@
 import * as device from "@vnes/driver-device";
 import * as host from "@vnes/driver-host";
 import * as isolate from "@vnes/driver-isolate";
+import * as nats from "@vnes/driver-nats/errors";
 import * as sqlite from "@vnes/driver-sqlite";
 import * as kernel from "@vnes/kernel";
 import * as registry from "@vnes/registry";
@@ -14,6 +15,7 @@ const PACKAGES: Readonly<Record<string, object>> = {
   kernel,
   registry,
   "kernel/drivers/sqlite": sqlite,
+  "kernel/drivers/nats": nats,
   "kernel/drivers/host": host,
   "kernel/drivers/isolate": isolate,
   "kernel/drivers/device": device,

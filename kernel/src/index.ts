@@ -19,6 +19,7 @@ export * from "./admission/judge.ts";
 export * from "./admission/signing.ts";
 export * from "./admission/tree-hash.ts";
 export { matchesId, type TrustRoot, verifyTrust } from "./admission/trust.ts";
+export { keyHash } from "./bus/routing.ts";
 export * from "./binding/errors.ts";
 export * from "./binding/resolve.ts";
 export * from "./lifecycle/errors.ts";

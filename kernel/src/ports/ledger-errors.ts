@@ -10,6 +10,9 @@ export const ledgerErrors: ErrorTable<
   | "LEDGER_IO_FAILED"
   | "LEDGER_CLOSED"
   | "LEDGER_RECORD_TOO_LARGE"
+  | "LEDGER_UNREACHABLE"
+  | "LEDGER_CLAIMED"
+  | "LEDGER_NOT_OWNED"
 > = defineErrors({
   LEDGER_SEQUENCE_CONFLICT: {
     message:
@@ -20,10 +23,11 @@ export const ledgerErrors: ErrorTable<
     exit: "conflict",
   },
   LEDGER_IN_USE: {
-    message: "the ledger {path} is in use by another process (pid {pid})",
+    message: "the ledger {path} is in use by {owner}",
     fault: "user",
     retry: true,
-    remedy: "stop the node that uses this data directory, or boot with another one: vnes boot --data-dir DIR",
+    remedy:
+      "stop the node that uses it, or boot with another ledger (vnes boot --data-dir DIR; on NATS another bus.namespace)",
     exit: "conflict",
   },
   LEDGER_DISK_FULL: {
@@ -69,5 +73,27 @@ export const ledgerErrors: ErrorTable<
     retry: false,
     remedy: "let the capsule keep smaller values and publish smaller events",
     exit: "failed",
+  },
+  LEDGER_UNREACHABLE: {
+    message:
+      "the ledger {path} confirms nothing since {seconds} s ({problem}); what was sent may be kept or not and is asked again",
+    fault: "system",
+    retry: true,
+    remedy: "see that its servers run and can be reached: vnes doctor; the node goes on by itself",
+    exit: "timeout",
+  },
+  LEDGER_CLAIMED: {
+    message: "the ledger {path} was claimed by {owner}; this node is fenced and writes nothing more to it",
+    fault: "system",
+    retry: false,
+    remedy: "one node owns a ledger: stop one of the two, then boot this one again",
+    exit: "conflict",
+  },
+  LEDGER_NOT_OWNED: {
+    message: "shard {shard} is in ledger group {group}, which this node does not own",
+    fault: "user",
+    retry: false,
+    remedy: "ask the node that owns the group, or change bus.owns in the configuration of both",
+    exit: "conflict",
   },
 });

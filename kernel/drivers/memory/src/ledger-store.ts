@@ -52,7 +52,7 @@ export class MemoryLedgerStore implements LedgerStore {
 
   constructor(memory: LedgerMemory = new LedgerMemory(), faults: StoreFaults = {}) {
     if (memory.holder !== undefined)
-      throw ledgerErrors.create("LEDGER_IN_USE", { path: PATH, pid: "this one" });
+      throw ledgerErrors.create("LEDGER_IN_USE", { path: PATH, owner: "another store of this process" });
     memory.holder = this;
     this.#memory = memory;
     this.#faults = faults;

@@ -1,1 +1,9 @@
-export {};
+export { busErrors } from "./bus-errors.ts";
+export {
+  type Bus,
+  type BusOptions,
+  isVersionAtLeast,
+  OLDEST_SERVER,
+  openBus,
+  parseAddress,
+} from "./connection.ts";

@@ -22,7 +22,11 @@ export function storeFailure(path: string, error: unknown, where = ""): VnesErro
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return ledgerErrors.create("LEDGER_IN_USE", { path, pid: lockHolder(path) ?? "unknown" }, error);
+      return ledgerErrors.create(
+        "LEDGER_IN_USE",
+        { path, owner: `another process (pid ${lockHolder(path) ?? "unknown"})` },
+        error,
+      );
     case SQLITE_FULL:
       return ledgerErrors.create("LEDGER_DISK_FULL", { path }, error);
     case SQLITE_CORRUPT:
