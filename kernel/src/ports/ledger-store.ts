@@ -8,6 +8,15 @@
  * 4. Appends to one shard issued in order resolve in order. When one fails, every later one already issued to that
  *    shard fails with it.
  * 5. `seq` counts from 1 without gaps.
+ * 6. A chunk is a piece of a snapshot, kept by shard and name. `putChunk` is durable before it resolves, makes no record
+ *    and no shard; the same name again replaces what was there. Chunks are put before the record that names them is
+ *    appended: a crash in between leaves chunks nobody names, and nothing else.
+ * 7. `lastSnapshot` is the seq of the newest record that was appended with `snapshot: true`, kept with that append.
+ * 8. `trim` drops records below `before` from the oldest on, then chunks whose name is not in `keepChunks`. It may stop
+ *    anywhere (a crash, a full disk): what is left is a run of records without gaps and at least the chunks to be kept,
+ *    and the next trim drops the rest. A chunk put while a trim runs is never dropped by it. Nothing of the newest
+ *    snapshot record and what follows it can be dropped: `before` beyond it is a bug and rejects with `RangeError`.
+ * 9. Only the owner of a shard puts chunks and trims. Appends and reads go on meanwhile; no step of it takes long.
  */
 export interface StoredRecord {
   readonly shard: string;
@@ -21,16 +30,36 @@ export interface StoredRecord {
 export interface NewRecord {
   readonly bytes: Uint8Array;
   readonly hash: Uint8Array;
+  /** The shard can be read from this record on, with the chunks it names: `lastSnapshot` finds it. */
+  readonly snapshot?: true;
+}
+
+/** What a trim dropped. */
+export interface Trimmed {
+  readonly records: number;
+  readonly chunks: number;
 }
 
 export interface LedgerStore {
   /** Resolves to the seq of the last record appended. */
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number>;
-  /** Records with seq >= `from` in order, at most `limit`. */
+  /** Records with seq >= `from` in order, at most `limit`; those that were trimmed are not among them. */
   read(shard: string, from: number, limit: number): Promise<readonly StoredRecord[]>;
   /** Seq of the last record, 0 for a shard without records. */
   lastSeq(shard: string): Promise<number>;
+  /** Seq of the oldest record still kept, 0 for a shard without records. */
+  firstSeq(shard: string): Promise<number>;
+  /** Seq of the newest snapshot record, 0 for none (7). */
+  lastSnapshot(shard: string): Promise<number>;
   /** Names of all shards with records, sorted. */
   shards(): Promise<readonly string[]>;
+  /** At most `MAX_CHUNK_BYTES`; rejects with `LEDGER_RECORD_TOO_LARGE` beyond (6). */
+  putChunk(shard: string, name: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined when there is none of that name. What comes back was not checked against its name. */
+  readChunk(shard: string, name: string): Promise<Uint8Array | undefined>;
+  /** Resolves once what it dropped is gone for good (8). */
+  trim(shard: string, before: number, keepChunks: ReadonlySet<string>): Promise<Trimmed>;
+  /** Bytes the store takes, as far as it knows: for people, not for decisions. */
+  sizeBytes(): Promise<number>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,9 +1,12 @@
 /**
  * The file: opening it, what is in it, and what is refused.
  *
- * Tables (schema version 1):
- *   shard(no INTEGER PRIMARY KEY, name TEXT UNIQUE)
+ * Tables (schema version 2):
+ *   shard(no INTEGER PRIMARY KEY, name TEXT UNIQUE, first, snapshot)
  *   record(id INTEGER PRIMARY KEY, shard, seq, hash, crc, bytes), unique (shard, seq)
+ *   chunk(id INTEGER PRIMARY KEY, shard, name, crc, bytes), unique (shard, name)
+ * `first` is the oldest record a shard must have: what was trimmed and what is missing are told apart by it.
+ * A file of version 1 (without `first`, `snapshot` and chunks) is brought up to 2 in the transaction that opens it.
  * `id` rises with every append, so commits write at one end of the table whichever shards they hold. `crc` is CRC-32
  * over shard name, seq, hash and bytes: SQLite notices damage to its pages' structure, not to what they carry.
  */
@@ -14,11 +17,19 @@ import { findWalDamage } from "./wal-check.ts";
 
 /** "VNES". */
 const APPLICATION_ID = 0x564e4553;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** Pages in the log before they are copied into the file: 2 MB, a pause below 10 ms. 16 MB is no faster and pauses 45. */
 const CHECKPOINT_PAGES = 500;
 /** The log is cut back to this after it had to grow further. */
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
+
+const TO_VERSION_2 = `
+  ALTER TABLE shard ADD COLUMN first INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE shard ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY, shard TEXT NOT NULL, name TEXT NOT NULL,
+    crc INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (shard, name)
+  ) STRICT`;
 
 /** Takes the file for this process alone; whoever comes second is refused at once. */
 export function openDatabase(path: string): DatabaseSync {
@@ -89,6 +100,7 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
         id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, seq INTEGER NOT NULL,
         hash BLOB NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (shard, seq)
       ) STRICT`);
+    db.exec(TO_VERSION_2);
     return;
   }
   if (applicationId !== APPLICATION_ID) {
@@ -97,7 +109,7 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
       problem: "it is a database of another program",
     });
   }
-  if (version !== SCHEMA_VERSION) {
+  if (version !== SCHEMA_VERSION && version !== 1) {
     const problem = `its schema version is ${version}, this program knows ${SCHEMA_VERSION}`;
     throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", { path, problem });
   }
@@ -107,6 +119,7 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
   if (actual < expected && !(existsSync(wal) && statSync(wal).size > 0)) {
     throw corrupt(path, `it has ${actual} bytes and should have ${expected}`);
   }
+  if (version === 1) db.exec(`${TO_VERSION_2}; PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
 function isEmpty(db: DatabaseSync): boolean {

@@ -1,56 +1,46 @@
 /**
  * The embedded ledger store: one SQLite file, one process.
  *
- * Owns the file and the queue of appends that wait for the next commit. Every append issued in one round of the event loop
- * shares one transaction and so one fsync; the transaction runs on the calling thread.
- *
  * S1. An append resolves after its transaction's fsync, so it survives `kill -9` and a power cut.
  * S2. Within a commit, appends are taken in the order they were issued; one that is refused refuses every later one of its
  *     shard in the queue, and touches no other shard.
- * S3. A transaction that fails is rolled back whole and refuses all of its appends. After a full disk the store goes on;
- *     after any other failure of the disk what reached it is unknown, so the store refuses everything until it is opened again.
+ * S3. Chunks and the pieces of a trim stand in the same queue and share the same commits; what a failed commit means for
+ *     them is said in `group-commit.ts`.
  */
+import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   appendProblem,
+  assertTrim,
+  chunkProblem,
   ledgerErrors,
   type LedgerStore,
-  MAX_RECORD_BYTES,
   type NewRecord,
   type StoredRecord,
+  type Trimmed,
 } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { openDatabase } from "./database.ts";
 import { storeFailure } from "./failure.ts";
-
-/** What may wait for a commit; past it the commit happens at once instead of at the end of the round. */
-const MAX_GROUP_BYTES: number = 2 * MAX_RECORD_BYTES;
-const MAX_GROUP_APPENDS = 4_096;
+import { GroupCommit } from "./group-commit.ts";
+import { type Head, Heads } from "./heads.ts";
+import { prepareStatements, type Statements } from "./statements.ts";
+import { chunkGroups, nextRun } from "./trim.ts";
 
 export interface SqliteLedgerOptions {
   /** File; its directory must exist. */
   readonly path: string;
 }
 
-interface Waiting {
-  readonly shard: string;
-  readonly expectedSeq: number;
-  readonly records: readonly NewRecord[];
-  resolve(seq: number): void;
-  reject(error: VnesError): void;
-}
-
-interface Head {
-  readonly no: number;
-  seq: number;
-}
-
 /** Rejects with `LEDGER_IN_USE`, `LEDGER_FILE_CORRUPT`, `LEDGER_FORMAT_UNKNOWN`, `LEDGER_DISK_FULL` or `LEDGER_IO_FAILED`. */
 export async function openSqliteLedgerStore(options: SqliteLedgerOptions): Promise<SqliteLedgerStore> {
+  let db: DatabaseSync | undefined;
   try {
-    return new SqliteLedgerStore(options.path, openDatabase(options.path));
+    db = openDatabase(options.path);
+    return new SqliteLedgerStore(options.path, db);
   } catch (error) {
+    db?.close();
     throw storeFailure(options.path, error);
   }
 }
@@ -59,38 +49,39 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
-  readonly #heads = new Map<string, Head>();
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
-  #scheduled: NodeJS.Immediate | undefined;
-  #refusing: VnesError | undefined;
+  readonly #heads: Heads;
+  readonly #group: GroupCommit;
+  /** By shard: chunks a trim under way will drop. */
+  readonly #doomed = new Map<string, Set<string>>();
 
   /** Use `openSqliteLedgerStore`. */
   constructor(path: string, db: DatabaseSync) {
     this.#path = path;
     this.#db = db;
     this.#statements = prepareStatements(db);
-    for (const [no, name, seq] of this.#statements.heads.all() as unknown as [number, string, number][]) {
-      this.#heads.set(name, { no, seq });
-    }
+    this.#heads = new Heads(this.#statements, path);
+    this.#group = new GroupCommit(path, db, this.#statements, this.#heads);
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {
-    if (this.#refusing !== undefined) return Promise.reject(this.#refusing);
+    if (this.#group.refusing !== undefined) return Promise.reject(this.#group.refusing);
     const problem = appendProblem(shard, records);
     if (problem !== undefined) return Promise.reject(problem);
+    let size = 0;
+    for (const { bytes } of records) size += bytes.length;
     return new Promise<number>((resolve, reject) => {
-      this.#waiting.push({ shard, expectedSeq, records, resolve, reject });
-      for (const { bytes } of records) this.#waitingBytes += bytes.length;
-      if (this.#waitingBytes > MAX_GROUP_BYTES || this.#waiting.length >= MAX_GROUP_APPENDS) this.#commit();
-      else this.#scheduled ??= setImmediate(() => this.#commit());
+      const run = (refused: Map<string, VnesError>): (() => void) => {
+        const outcome = this.#keep(shard, expectedSeq, records, refused);
+        return typeof outcome === "number" ? () => resolve(outcome) : () => reject(outcome);
+      };
+      this.#group.add({ run, reject }, size);
     });
   }
 
   async read(shard: string, from: number, limit: number): Promise<readonly StoredRecord[]> {
     const head = this.#head(shard);
     if (head === undefined || limit <= 0) return [];
-    const first = Math.max(from, 1);
+    const first = Math.max(from, head.first);
     let rows: readonly (readonly [number, Uint8Array, number, Uint8Array])[];
     try {
       rows = this.#statements.read.all(head.no, first, limit) as unknown as typeof rows;
@@ -99,13 +90,13 @@ export class SqliteLedgerStore implements LedgerStore {
     }
     const expected = Math.min(limit, Math.max(head.seq - first + 1, 0));
     const records = rows.map(([seq, hash, crc, bytes], index): StoredRecord => {
-      if (seq !== first + index) throw this.#corrupt(shard, first + index, "the record is missing");
-      if (crc !== checksum(shard, seq, hash, bytes))
-        throw this.#corrupt(shard, seq, "the record's bytes changed");
+      if (seq !== first + index) throw this.#corrupt(placeOf(shard, first + index), "the record is missing");
+      if (crc !== recordSum(shard, seq, hash, bytes))
+        throw this.#corrupt(placeOf(shard, seq), "the record's bytes changed");
       return { shard, seq, bytes, hash };
     });
     if (records.length < expected)
-      throw this.#corrupt(shard, first + records.length, "the record is missing");
+      throw this.#corrupt(placeOf(shard, first + records.length), "the record is missing");
     return records;
   }
 
@@ -113,85 +104,130 @@ export class SqliteLedgerStore implements LedgerStore {
     return this.#head(shard)?.seq ?? 0;
   }
 
+  async firstSeq(shard: string): Promise<number> {
+    return this.#head(shard)?.first ?? 0;
+  }
+
+  async lastSnapshot(shard: string): Promise<number> {
+    return this.#head(shard)?.snapshot ?? 0;
+  }
+
   async shards(): Promise<readonly string[]> {
     if (!this.#db.isOpen) throw this.#closed();
-    return [...this.#heads].flatMap(([name, { seq }]) => (seq > 0 ? [name] : [])).sort();
+    return this.#heads.names();
+  }
+
+  async putChunk(shard: string, name: string, bytes: Uint8Array): Promise<void> {
+    const problem = chunkProblem(shard, bytes);
+    if (problem !== undefined) throw problem;
+    await this.#chore(bytes.length, () => {
+      this.#statements.putChunk.run(shard, name, chunkSum(shard, name, bytes), bytes);
+      // Put again while a trim runs: it is no longer the trim's to drop.
+      this.#doomed.get(shard)?.delete(name);
+    });
+  }
+
+  async readChunk(shard: string, name: string): Promise<Uint8Array | undefined> {
+    if (!this.#db.isOpen) throw this.#closed();
+    const where = ` at chunk ${name} of shard ${shard}`;
+    let row: readonly [crc: number, bytes: Uint8Array] | undefined;
+    try {
+      row = this.#statements.readChunk.get(shard, name) as unknown as typeof row;
+    } catch (error) {
+      throw storeFailure(this.#path, error, where);
+    }
+    if (row === undefined) return undefined;
+    const [crc, bytes] = row;
+    if (crc !== chunkSum(shard, name, bytes)) throw this.#corrupt(where, "the chunk's bytes changed");
+    return bytes;
+  }
+
+  async trim(shard: string, before: number, keepChunks: ReadonlySet<string>): Promise<Trimmed> {
+    const head = this.#head(shard);
+    assertTrim(shard, before, head?.snapshot ?? 0);
+    const groups = chunkGroups(this.#statements, shard, keepChunks);
+    const doomed = new Set(groups.flat());
+    this.#doomed.set(shard, doomed);
+    try {
+      const records = head === undefined ? 0 : await this.#trimRecords(shard, before);
+      let chunks = 0;
+      for (const group of groups) {
+        await this.#chore(0, () => {
+          for (const name of group) {
+            if (doomed.has(name)) chunks += Number(this.#statements.dropChunk.run(shard, name).changes);
+          }
+        });
+      }
+      return { records, chunks };
+    } finally {
+      this.#doomed.delete(shard);
+    }
+  }
+
+  async sizeBytes(): Promise<number> {
+    if (!this.#db.isOpen) throw this.#closed();
+    const [bytes] = this.#statements.fileBytes.get() as unknown as [number];
+    return bytes + (statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#db.isOpen) return;
-    if (this.#waiting.length > 0) this.#commit();
-    this.#refusing = this.#closed();
+    this.#group.close();
     this.#db.close();
   }
 
-  #commit(): void {
-    clearImmediate(this.#scheduled);
-    this.#scheduled = undefined;
-    const group = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    const answers: (() => void)[] = [];
-    const before = new Map<string, number>();
-    try {
-      this.#statements.begin.run();
-      const refused = new Map<string, VnesError>();
-      for (const one of group) answers.push(this.#keep(one, refused, before));
-      this.#statements.commit.run();
-    } catch (error) {
-      this.#undo(before, group, storeFailure(this.#path, error));
-      return;
-    }
-    for (const answer of answers) answer();
-  }
-
-  /** Writes one append into the open transaction, or refuses it; the answer is given after the commit. */
-  #keep(one: Waiting, refused: Map<string, VnesError>, before: Map<string, number>): () => void {
-    const { shard, expectedSeq, records } = one;
+  /** Writes one append into the open transaction: the seq it ends at, or why not. */
+  #keep(
+    shard: string,
+    expectedSeq: number,
+    records: readonly NewRecord[],
+    refused: Map<string, VnesError>,
+  ): number | VnesError {
     const lastSeq = this.#heads.get(shard)?.seq ?? 0;
     let error = refused.get(shard);
     if (error === undefined && lastSeq !== expectedSeq) {
       error = ledgerErrors.create("LEDGER_SEQUENCE_CONFLICT", { shard, lastSeq, expectedSeq });
     }
     if (error !== undefined) {
-      const reason = error;
-      refused.set(shard, reason);
-      return () => one.reject(reason);
+      refused.set(shard, error);
+      return error;
     }
-    if (records.length > 0) {
-      if (!before.has(shard)) before.set(shard, lastSeq);
-      const head = this.#heads.get(shard) ?? this.#addShard(shard);
-      for (const { hash, bytes } of records) {
-        const seq = head.seq + 1;
-        this.#statements.insert.run(head.no, seq, hash, checksum(shard, seq, hash, bytes), bytes);
-        head.seq = seq;
-      }
+    if (records.length === 0) return lastSeq;
+    const head = this.#heads.grown(shard);
+    let { seq, snapshot } = head;
+    for (const { hash, bytes, snapshot: isSnapshot } of records) {
+      seq++;
+      this.#statements.insert.run(head.no, seq, hash, recordSum(shard, seq, hash, bytes), bytes);
+      if (isSnapshot === true) snapshot = seq;
     }
-    const seq = lastSeq + records.length;
-    return () => one.resolve(seq);
+    if (snapshot !== head.snapshot) this.#statements.markSnapshot.run(snapshot, head.no);
+    this.#heads.set(shard, { ...head, seq, snapshot });
+    return seq;
   }
 
-  #addShard(name: string): Head {
-    const no = Number(this.#statements.addShard.run(name).lastInsertRowid);
-    const head: Head = { no, seq: 0 };
-    this.#heads.set(name, head);
-    return head;
+  async #trimRecords(shard: string, before: number): Promise<number> {
+    let records = 0;
+    for (;;) {
+      const { no, first } = this.#head(shard) as Head;
+      const run = nextRun(this.#statements, no, first, before);
+      if (run === undefined) return records;
+      await this.#chore(0, () => {
+        this.#statements.dropRecords.run(no, run.before);
+        this.#statements.setFirst.run(run.before, no);
+        this.#heads.set(shard, { ...(this.#heads.get(shard) as Head), first: run.before });
+      });
+      records += run.records;
+    }
   }
 
-  #undo(before: ReadonlyMap<string, number>, group: readonly Waiting[], error: VnesError): void {
-    let failure = error;
-    try {
-      if (this.#db.isTransaction) this.#statements.rollback.run();
-    } catch (second) {
-      failure = storeFailure(this.#path, second);
-    }
-    for (const [shard, seq] of before) {
-      const head = this.#heads.get(shard);
-      if (seq === 0) this.#heads.delete(shard);
-      else if (head !== undefined) head.seq = seq;
-    }
-    if (failure.code !== "LEDGER_DISK_FULL") this.#refusing = failure;
-    for (const one of group) one.reject(failure);
+  #chore(bytes: number, run: () => void): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const job = (): (() => void) => {
+        run();
+        return resolve;
+      };
+      this.#group.add({ run: job, reject }, bytes);
+    });
   }
 
   #head(shard: string): Head | undefined {
@@ -203,48 +239,17 @@ export class SqliteLedgerStore implements LedgerStore {
     return ledgerErrors.create("LEDGER_CLOSED", { path: this.#path });
   }
 
-  #corrupt(shard: string, seq: number, problem: string): VnesError {
-    return ledgerErrors.create("LEDGER_FILE_CORRUPT", {
-      path: this.#path,
-      where: placeOf(shard, seq),
-      problem,
-    });
+  #corrupt(where: string, problem: string): VnesError {
+    return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path: this.#path, where, problem });
   }
 }
 
-interface Statements {
-  readonly begin: StatementSync;
-  readonly commit: StatementSync;
-  readonly rollback: StatementSync;
-  readonly addShard: StatementSync;
-  readonly insert: StatementSync;
-  readonly read: StatementSync;
-  readonly heads: StatementSync;
-}
-
-function prepareStatements(db: DatabaseSync): Statements {
-  const read = db.prepare(
-    "SELECT seq, hash, crc, bytes FROM record WHERE shard = ? AND seq >= ? ORDER BY seq LIMIT ?",
-  );
-  const heads = db.prepare(
-    "SELECT no, name, (SELECT coalesce(max(seq), 0) FROM record WHERE record.shard = shard.no) FROM shard",
-  );
-  // Rows as arrays spare an object with four names for each row.
-  read.setReturnArrays(true);
-  heads.setReturnArrays(true);
-  return {
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    addShard: db.prepare("INSERT INTO shard (name) VALUES (?)"),
-    insert: db.prepare("INSERT INTO record (shard, seq, hash, crc, bytes) VALUES (?, ?, ?, ?, ?)"),
-    read,
-    heads,
-  };
-}
-
-function checksum(shard: string, seq: number, hash: Uint8Array, bytes: Uint8Array): number {
+function recordSum(shard: string, seq: number, hash: Uint8Array, bytes: Uint8Array): number {
   return crc32(bytes, crc32(hash, crc32(`${shard}\0${seq}\0`)));
+}
+
+function chunkSum(shard: string, name: string, bytes: Uint8Array): number {
+  return crc32(bytes, crc32(`${shard}\0${name}\0`));
 }
 
 function placeOf(shard: string, seq: number): string {

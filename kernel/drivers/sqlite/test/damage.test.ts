@@ -189,3 +189,39 @@ test("a damaged table or index of shards, or a header no SQLite writes, is refus
     assert.equal((await failure(openSqliteLedgerStore({ path }))).code, "LEDGER_FILE_CORRUPT", name);
   }
 });
+
+test("a trimmed ledger tells what was trimmed from what is missing", async () => {
+  for (const [name, sql] of [
+    ["oldest", "DELETE FROM record WHERE seq = 60"],
+    ["snapshot", "DELETE FROM record WHERE seq >= 90"],
+    ["all", "DELETE FROM record"],
+  ] as const) {
+    const path = await filled(`trimmed-${name}`);
+    {
+      await using store = await openSqliteLedgerStore({ path });
+      await store.append("a/0", 100, [{ ...record("snapshot"), snapshot: true }]);
+      await store.trim("a/0", 60, new Set());
+      assert.equal((await store.read("a/0", 1, 1_000)).length, 42);
+    }
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    const error = await failure(readAll(path));
+    assert.equal(error.code, "LEDGER_FILE_CORRUPT", name);
+    assert.match(error.message, /at record (60|101) of shard a\/0/);
+  }
+});
+
+test("one changed byte of a chunk is found when it is read, by its name", async () => {
+  const path = await filled("chunk.db");
+  {
+    await using store = await openSqliteLedgerStore({ path });
+    await store.putChunk("a/0", "c42", new TextEncoder().encode("the bytes of chunk 42"));
+  }
+  const bytes = await readFile(path);
+  await flip(path, bytes.indexOf("the bytes of chunk 42") + 3);
+  await using store = await openSqliteLedgerStore({ path });
+  const error = await failure(store.readChunk("a/0", "c42"));
+  assert.equal(error.code, "LEDGER_FILE_CORRUPT");
+  assert.match(error.message, /chunk c42 of shard a\/0/);
+});

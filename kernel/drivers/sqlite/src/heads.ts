@@ -1,0 +1,69 @@
+/**
+ * What is known of each shard without asking the file. Changed only inside a commit; `undo` puts back what a failed one
+ * changed.
+ */
+import { ledgerErrors } from "@vnes/kernel";
+import type { Statements } from "./statements.ts";
+
+export interface Head {
+  readonly no: number;
+  /** Last record. */
+  readonly seq: number;
+  /** Oldest record that was not trimmed. */
+  readonly first: number;
+  /** Newest snapshot record, 0 for none. */
+  readonly snapshot: number;
+}
+
+export class Heads {
+  readonly #statements: Statements;
+  readonly #heads = new Map<string, Head>();
+  readonly #before = new Map<string, Head | undefined>();
+
+  /** Throws `LEDGER_FILE_CORRUPT` when records a shard must have are not there. */
+  constructor(statements: Statements, path: string) {
+    this.#statements = statements;
+    const rows = statements.heads.all() as unknown as [string, number, number, number, number][];
+    for (const [name, no, first, snapshot, seq] of rows) {
+      if (seq < Math.max(first - 1, snapshot)) {
+        const where = ` at record ${Math.max(first, snapshot)} of shard ${name}`;
+        throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem: "the record is missing" });
+      }
+      this.#heads.set(name, { no, seq, first, snapshot });
+    }
+  }
+
+  get(shard: string): Head | undefined {
+    return this.#heads.get(shard);
+  }
+
+  /** The head of a shard that is about to get records. */
+  grown(shard: string): Head {
+    const head = this.#heads.get(shard);
+    if (head !== undefined) return head;
+    const no = Number(this.#statements.addShard.run(shard).lastInsertRowid);
+    return { no, seq: 0, first: 1, snapshot: 0 };
+  }
+
+  set(shard: string, head: Head): void {
+    if (!this.#before.has(shard)) this.#before.set(shard, this.#heads.get(shard));
+    this.#heads.set(shard, head);
+  }
+
+  /** Names of all shards with records, sorted. */
+  names(): readonly string[] {
+    return [...this.#heads].flatMap(([name, { seq }]) => (seq > 0 ? [name] : [])).sort();
+  }
+
+  keep(): void {
+    this.#before.clear();
+  }
+
+  undo(): void {
+    for (const [shard, head] of this.#before) {
+      if (head === undefined) this.#heads.delete(shard);
+      else this.#heads.set(shard, head);
+    }
+    this.#before.clear();
+  }
+}

@@ -1,0 +1,62 @@
+/** Every statement the store runs on its file, prepared once. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+
+export interface Statements {
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
+  readonly rollback: StatementSync;
+  readonly addShard: StatementSync;
+  readonly insert: StatementSync;
+  readonly read: StatementSync;
+  readonly heads: StatementSync;
+  readonly markSnapshot: StatementSync;
+  readonly putChunk: StatementSync;
+  readonly readChunk: StatementSync;
+  readonly chunkNames: StatementSync;
+  readonly dropChunk: StatementSync;
+  readonly recordSizes: StatementSync;
+  readonly dropRecords: StatementSync;
+  readonly setFirst: StatementSync;
+  readonly fileBytes: StatementSync;
+}
+
+export function prepareStatements(db: DatabaseSync): Statements {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    addShard: db.prepare("INSERT INTO shard (name) VALUES (?)"),
+    insert: db.prepare("INSERT INTO record (shard, seq, hash, crc, bytes) VALUES (?, ?, ?, ?, ?)"),
+    read: inArrays(
+      db,
+      "SELECT seq, hash, crc, bytes FROM record WHERE shard = ? AND seq >= ? ORDER BY seq LIMIT ?",
+    ),
+    heads: inArrays(
+      db,
+      `SELECT name, no, first, snapshot,
+        (SELECT coalesce(max(seq), 0) FROM record WHERE record.shard = shard.no) FROM shard`,
+    ),
+    markSnapshot: db.prepare("UPDATE shard SET snapshot = ? WHERE no = ?"),
+    putChunk: db.prepare(
+      `INSERT INTO chunk (shard, name, crc, bytes) VALUES (?, ?, ?, ?)
+        ON CONFLICT (shard, name) DO UPDATE SET crc = excluded.crc, bytes = excluded.bytes`,
+    ),
+    readChunk: inArrays(db, "SELECT crc, bytes FROM chunk WHERE shard = ? AND name = ?"),
+    chunkNames: inArrays(db, "SELECT name, length(bytes) FROM chunk WHERE shard = ?"),
+    dropChunk: db.prepare("DELETE FROM chunk WHERE shard = ? AND name = ?"),
+    recordSizes: inArrays(
+      db,
+      "SELECT seq, length(bytes) FROM record WHERE shard = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
+    ),
+    dropRecords: db.prepare("DELETE FROM record WHERE shard = ? AND seq < ?"),
+    setFirst: db.prepare("UPDATE shard SET first = ? WHERE no = ?"),
+    fileBytes: inArrays(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+  };
+}
+
+/** Rows as arrays spare an object with a name for each column. */
+function inArrays(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  return statement;
+}
