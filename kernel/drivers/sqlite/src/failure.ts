@@ -22,11 +22,7 @@ export function storeFailure(path: string, error: unknown, where = ""): VnesErro
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return ledgerErrors.create(
-        "LEDGER_IN_USE",
-        { path, owner: `another process (pid ${lockHolder(path) ?? "unknown"})` },
-        error,
-      );
+      return inUse(path, error);
     case SQLITE_FULL:
       return ledgerErrors.create("LEDGER_DISK_FULL", { path }, error);
     case SQLITE_CORRUPT:
@@ -38,6 +34,11 @@ export function storeFailure(path: string, error: unknown, where = ""): VnesErro
         return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
       return ledgerErrors.create("LEDGER_IO_FAILED", { path, problem }, error);
   }
+}
+
+function inUse(path: string, error: unknown): VnesError {
+  const pid = lockHolder(path) ?? "unknown";
+  return ledgerErrors.create("LEDGER_IN_USE", { path, pid, owner: `another process (pid ${pid})` }, error);
 }
 
 function sqliteCode(error: unknown): number {
