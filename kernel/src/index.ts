@@ -17,6 +17,7 @@ export * from "./admission/errors.ts";
 export * from "./admission/evidence.ts";
 export * from "./admission/judge.ts";
 export * from "./admission/signing.ts";
+export { type TopicOffer, topicOffers } from "./admission/topic-files.ts";
 export * from "./admission/tree-hash.ts";
 export { matchesId, type TrustRoot, verifyTrust } from "./admission/trust.ts";
 export { keyHash } from "./bus/routing.ts";

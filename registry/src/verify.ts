@@ -8,7 +8,7 @@ import {
   judge,
   type Verdict,
 } from "@vnes/kernel";
-import type { Manifest, Policy, TrustDocument } from "@vnes/schemas";
+import type { Manifest, Policy, TopicDefinition, TrustDocument } from "@vnes/schemas";
 import { BUNDLE_FILE, bundle, SOURCE_ENTRY } from "./bundle.ts";
 import { registryErrors } from "./errors.ts";
 import { readImage } from "./image-reader.ts";
@@ -22,6 +22,8 @@ export interface VerifyOptions {
   /** What this one would take the place of; asking for more than it did needs an explicit yes. */
   readonly installed?: Manifest;
   readonly allowWidened?: boolean;
+  /** Topics it defined; a new definition of one has to add to it. */
+  readonly installedTopics?: readonly TopicDefinition[];
 }
 
 export interface Verified {
@@ -57,7 +59,7 @@ export async function verifyInstalled(
 }
 
 export function verifyImage(image: CapsuleImage, origin: string, options: VerifyOptions): Verified {
-  const { trust, policy, now = new Date() } = options;
+  const { trust, policy, now = new Date(), installed, allowWidened = false, installedTopics = [] } = options;
   const evidence = gatherEvidence(image, {
     digest: nodeDigest,
     verifier: nodeVerifier,
@@ -65,6 +67,9 @@ export function verifyImage(image: CapsuleImage, origin: string, options: Verify
     policy,
     now: now.getTime(),
     origin,
+    ...(installed === undefined ? {} : { installed }),
+    allowWidened,
+    installedTopics,
   });
   return { origin, image, evidence, verdict: judge(evidence), manifest: evidence.manifest };
 }

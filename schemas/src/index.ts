@@ -10,6 +10,7 @@ export * from "./parse.ts";
 export * from "./policy.ts";
 export * from "./receipt.ts";
 export * from "./strict-json.ts";
+export * from "./subscription.ts";
 export * from "./topic.ts";
 export * from "./trust.ts";
 export * from "./turn-errors.ts";

@@ -1,5 +1,6 @@
 /** `manifest.json`: what a capsule says it is. Schema: `schemas/manifest.schema.json`. */
 import type { Json, JsonObject } from "./json.ts";
+import type { SubscriptionEntry } from "./subscription.ts";
 
 export const CAPSULE_TYPES = [
   "logic",
@@ -82,7 +83,8 @@ export interface Manifest {
   readonly bus?: {
     /** Topics such as `vpn.session.v1`. */
     readonly publishes?: readonly string[];
-    readonly subscribes?: readonly string[];
+    /** A topic, or a topic with how it is to be delivered; read it with `subscriptionsOf`. */
+    readonly subscribes?: readonly (string | SubscriptionEntry)[];
   };
   readonly state?: {
     /** Key prefixes; a write outside of them fails its turn. */

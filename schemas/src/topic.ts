@@ -19,5 +19,22 @@ export interface TopicDefinition {
   };
   readonly quality: QualityOfService;
   readonly retention: { readonly max_events?: number; readonly max_age_ms?: number };
-  readonly flow: { readonly policy: "block" | "shed" | "aggregate"; readonly buffer: number };
+  readonly flow: FlowPolicy;
+}
+
+export type Shed = "oldest" | "newest" | "lowest_priority";
+export type Aggregate = "latest_per_key" | "batch";
+
+/** What a subscriber gets that falls more than `buffer` events behind. */
+export interface FlowPolicy {
+  readonly policy: "block" | "shed" | "aggregate";
+  readonly buffer: number;
+  /** Of policy `shed`; absent: `newest`. */
+  readonly shed?: Shed;
+  /** JSON pointer to the number `lowest_priority` goes by. */
+  readonly priority?: string;
+  /** Of policy `aggregate`; absent: `latest_per_key`. */
+  readonly aggregate?: Aggregate;
+  /** Capability that is asked instead; without an answer the fields above count. */
+  readonly decided_by?: string;
 }

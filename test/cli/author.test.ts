@@ -75,6 +75,45 @@ test("nothing is overwritten, and what cannot be is refused by name", async () =
   assert.match(broken.err, /^BUILD_MANIFEST_INVALID /m);
 });
 
+test("what a new version changes of a topic, or asks for in addition, is refused before it is installed", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "greeter");
+  for (const args of [
+    ["new", "acme.greeter", "--dir", dir],
+    ["build", dir],
+    ["install", dir],
+  ])
+    assert.equal((await home.run("capsule", ...args)).code, 0);
+  const edit = (file: string, change: (document: Document) => void): void => {
+    const document = JSON.parse(readFileSync(join(dir, file), "utf8")) as Document;
+    change(document);
+    writeFileSync(join(dir, file), JSON.stringify(document));
+  };
+  edit("manifest.json", (manifest) => {
+    manifest.version = "0.2.0";
+    manifest.state.owns.push("more/");
+  });
+  const topic = "spec/topics/acme.greeter.greeted.v1.json";
+  const before = readFileSync(join(dir, topic), "utf8");
+  edit(topic, ({ schemas: [schema] }) => schema?.required.push("tone"));
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  const verified = await home.run("capsule", "verify", dir);
+  assert.equal(verified.code, 4, verified.out);
+  assert.match(verified.out, /^TOPIC_SCHEMA_NOT_ADDITIVE .*\/schemas\/0\/required/m);
+  writeFileSync(join(dir, topic), before);
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  const widened = await home.run("capsule", "install", dir);
+  assert.equal(widened.code, 4);
+  assert.match(widened.err, /ADMISSION_CAPABILITIES_WIDENED/);
+  assert.equal((await home.run("capsule", "install", dir, "--allow-widened")).code, 0);
+});
+
+interface Document {
+  version: string;
+  readonly state: { readonly owns: string[] };
+  readonly schemas: readonly { readonly required: string[] }[];
+}
+
 test("a key is made once, trusted here, and its secret is shown nowhere", async () => {
   await using home = new Home();
   const made = await home.run("key", "new", "reviewer", "--role", "review");

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { parseManifest } from "@vnes/schemas";
+import { parseManifest, topicsSubscribed } from "@vnes/schemas";
 import type { Answer, Capsule, Delivery, Effect, Json, JsonObject } from "@vnes/sdk";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
@@ -61,7 +61,7 @@ export function readSpec(directory: string, topics: readonly string[] = []): Spe
     provides: manifest.capabilities.provides,
     requires: manifest.capabilities.requires ?? [],
     publishes: manifest.bus?.publishes ?? [],
-    subscribes: manifest.bus?.subscribes ?? [],
+    subscribes: topicsSubscribed(manifest),
     methods,
     topics: new Map(compiled),
   };

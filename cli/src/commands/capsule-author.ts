@@ -1,6 +1,6 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
 import type { Verified } from "@vnes/registry";
-import { isVnesError, type Manifest, SIGNATURE_ROLES } from "@vnes/schemas";
+import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES } from "@vnes/schemas";
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
@@ -114,6 +114,12 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         verified = await verifyInstalled(registry, args.dir, options);
       }
       verified ??= await verifyCapsule(args.dir, options);
+      // What is installed under that id says what its topics promised; what the capsule may ask for is install's question.
+      const before =
+        verified.manifest === null ? undefined : await installedVersion(place, verified.manifest.id);
+      if (before !== undefined && !verified.origin.startsWith("registry:")) {
+        verified = await verifyCapsule(args.dir, { ...options, installedTopics: before.installedTopics });
+      }
       await sayVerdict(shell, args.dir, verified, args.rebuild);
     },
   );
@@ -170,10 +176,9 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const { allowDowngrade, allowWidened, replace } = args;
       const { verifyCapsule } = await import("@vnes/registry");
       const first = await verifyCapsule(args.dir, { trust, policy });
-      const installed =
-        first.manifest === null ? undefined : await installedManifest(place, first.manifest.id);
-      const again = { trust, policy, allowWidened, ...(installed === undefined ? {} : { installed }) };
-      const verified = installed === undefined ? first : await verifyCapsule(args.dir, again);
+      const before = first.manifest === null ? undefined : await installedVersion(place, first.manifest.id);
+      const again = { trust, policy, allowWidened, ...before };
+      const verified = before === undefined ? first : await verifyCapsule(args.dir, again);
       if (verified.verdict.kind === "quarantined") {
         await sayVerdict(shell, args.dir, verified, false);
         const { gravestExit } = await import("../error-tables.ts");
@@ -195,13 +200,22 @@ function unconfinedFlag(manifest: Manifest | null): string {
   return manifest?.security?.trust_zone === "system" ? "" : " --unconfined-dev";
 }
 
-async function installedManifest(place: Place, id: string): Promise<Manifest | undefined> {
+/** What a new version of `id` is compared with. */
+async function installedVersion(
+  place: Place,
+  id: string,
+): Promise<
+  { readonly installed: Manifest; readonly installedTopics: readonly TopicDefinition[] } | undefined
+> {
   const registry = await openRegistry(place);
   const { manifestOf } = await import("@vnes/registry");
+  const { topicOffers } = await import("@vnes/kernel");
   const current = await registry.current(id);
   if (current === null) return undefined;
   try {
-    return manifestOf(await registry.readImage(current.image, current.origin), current.origin);
+    const image = await registry.readImage(current.image, current.origin);
+    const installedTopics = topicOffers(image).map(({ definition }) => definition);
+    return { installed: manifestOf(image, current.origin), installedTopics };
   } catch (error) {
     // What is installed is damaged, and this is the way to repair it: there is nothing left to compare with.
     if (isVnesError(error) && error.code === "IMAGE_HASH_MISMATCH") return undefined;

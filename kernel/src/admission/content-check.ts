@@ -8,24 +8,41 @@ import {
   parseStrictJson,
   parseTopicDefinition,
   pointerOf,
+  topicsSubscribed,
 } from "@vnes/schemas";
 import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
 import { documentReasons, schemaReason } from "./document-reasons.ts";
+import { TOPIC_FILE } from "./topic-files.ts";
 import type { Reason } from "./verdict.ts";
 
 const MANIFEST = "manifest.json";
 const SPEC = "spec/schema.json";
 /** Interfaces whose entry is a file of the capsule. */
 const FILE_INTERFACES = ["javascript", "wasm", "native"];
-const TOPIC_FILE = /^spec\/topics\/([^/]+)\.json$/;
 
 export function contentReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
   return [
     ...entryReasons(manifest, image),
     ...referenceReasons(manifest, image),
     ...topicReasons(manifest, image),
+    ...subscriptionReasons(manifest),
   ];
+}
+
+/** `uniqueItems` of the schema sees two different entries. */
+function subscriptionReasons(manifest: Manifest): readonly Reason[] {
+  const topics = topicsSubscribed(manifest);
+  return topics.flatMap((topic, index) => {
+    if (topics.indexOf(topic) === index) return [];
+    return [
+      admissionReason(
+        "SUBSCRIPTION_TWICE",
+        { topic },
+        { file: MANIFEST, pointer: `/bus/subscribes/${index}` },
+      ),
+    ];
+  });
 }
 
 function entryReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {

@@ -37,6 +37,8 @@ export type AdmissionCode =
   | "SCHEMA_REFERENCE_BROKEN"
   | "TOPIC_OWNER_MISMATCH"
   | "TOPIC_FILE_NAME"
+  | "TOPIC_SCHEMA_NOT_ADDITIVE"
+  | "SUBSCRIPTION_TWICE"
   | "ADMISSION_CAPABILITIES_WIDENED"
   | "TRUST_ROLLED_BACK"
   | "TRUST_SIGNATURE_INVALID";
@@ -197,6 +199,16 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...integrity,
     message: "{file} defines {topic}; a topic stands in a file of its name",
     remedy: "rename it to spec/topics/{topic}.json",
+  },
+  TOPIC_SCHEMA_NOT_ADDITIVE: {
+    ...policy,
+    message: "{topic} was defined before, and its new definition breaks {rule} at {pointer}: {why}",
+    remedy: 'keep to what docs/authoring.md lists under "Changing a topic", or define {next} beside it',
+  },
+  SUBSCRIPTION_TWICE: {
+    ...integrity,
+    message: "bus.subscribes names {topic} more than once",
+    remedy: "leave one entry for {topic} and build again: vnes capsule build {dir}",
   },
   ADMISSION_CAPABILITIES_WIDENED: {
     ...policy,

@@ -6,6 +6,7 @@ import {
   parseReceipt,
   type Policy,
   type Receipt,
+  type TopicDefinition,
   type TrustDocument,
 } from "@vnes/schemas";
 import type { Digest, SignatureVerifier } from "../ports/digest.ts";
@@ -15,6 +16,7 @@ import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
 import { policyReasons, zoneOf } from "./policy-check.ts";
 import { receiptReasons } from "./receipt-check.ts";
+import { evolutionReasons } from "./topic-files.ts";
 import { allHashes, type PartHashes } from "./tree-hash.ts";
 import { signatureReasons } from "./trust.ts";
 import type { Reason } from "./verdict.ts";
@@ -32,6 +34,8 @@ export interface EvidenceParts {
   /** The version this one would replace; asking for more than it did needs `allowWidened`. */
   readonly installed?: Manifest;
   readonly allowWidened?: boolean;
+  /** Topics that version defined: what a new definition of one of them has to add to. */
+  readonly installedTopics?: readonly TopicDefinition[];
 }
 
 export interface Evidence {
@@ -78,7 +82,10 @@ export function gatherEvidence(image: CapsuleImage, parts: EvidenceParts): Evide
           : receipt.reasons),
         ...(r === null ? [] : receiptReasons(r, m, image, hashes)),
       ],
-      content: m === null ? [] : contentReasons(m, image),
+      content: [
+        ...(m === null ? [] : contentReasons(m, image)),
+        ...evolutionReasons(image, parts.installedTopics ?? []),
+      ],
       signatures: r === null || subject === null ? [] : signatureReasons(r, subject, trust, now, verifier),
       policy: m === null ? [] : policyReasons(m, policy),
       widening:

@@ -1,5 +1,5 @@
 /** What a new version asks for that the one it replaces did not have. */
-import type { Manifest } from "@vnes/schemas";
+import { type Manifest, topicsSubscribed } from "@vnes/schemas";
 import { admissionReason } from "./errors.ts";
 import { zoneOf } from "./policy-check.ts";
 import type { Reason } from "./verdict.ts";
@@ -9,7 +9,7 @@ export function widenedReasons(manifest: Manifest, installed: Manifest): readonl
     ...more("requires", manifest.capabilities.requires, installed.capabilities.requires),
     ...more("power", manifest.security?.resources, installed.security?.resources),
     ...more("publishes", manifest.bus?.publishes, installed.bus?.publishes),
-    ...more("subscribes to", manifest.bus?.subscribes, installed.bus?.subscribes),
+    ...more("subscribes to", topicsSubscribed(manifest), topicsSubscribed(installed)),
     ...more("owns", manifest.state?.owns, installed.state?.owns),
     ...more("zone", [zoneOf(manifest)], [zoneOf(installed)]),
     ...more("type", [manifest.type], [installed.type]),

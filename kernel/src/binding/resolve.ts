@@ -18,7 +18,8 @@ import type { Reason } from "../admission/verdict.ts";
 import { cycles } from "./cycles.ts";
 import { bindingReason } from "./errors.ts";
 import { parseRequirement, satisfies } from "./requirement.ts";
-import { type TopicOffer, topicReasons } from "./topic-binding.ts";
+import type { TopicOffer } from "../admission/topic-files.ts";
+import { type RecordedTopics, topicReasons } from "./topic-binding.ts";
 
 export interface Bindable {
   readonly id: string;
@@ -42,7 +43,11 @@ export interface Bindings {
   readonly refused: readonly { readonly id: string; readonly reasons: readonly Reason[] }[];
 }
 
-export function resolve(capsules: readonly Bindable[], policy: Policy): Bindings {
+export function resolve(
+  capsules: readonly Bindable[],
+  policy: Policy,
+  recorded: RecordedTopics = new Map(),
+): Bindings {
   const sorted = [...capsules].sort((a, b) => (a.id < b.id ? -1 : 1));
   const refused = new Map<string, Reason[]>();
   const refuse = (id: string, reason: Reason): void => {
@@ -66,7 +71,8 @@ export function resolve(capsules: readonly Bindable[], policy: Policy): Bindings
       refuse(id, bindingReason("BINDING_CYCLE", { capsule: id, cycle: [...circle, circle[0]].join(" -> ") }));
     }
   }
-  for (const [id, reasons] of topicReasons(sorted)) for (const reason of reasons) refuse(id, reason);
+  for (const [id, reasons] of topicReasons(sorted, recorded))
+    for (const reason of reasons) refuse(id, reason);
   refuseDependents(bindings, refused, refuse);
   const kept = sorted.filter(({ id }) => !refused.has(id));
   return {

@@ -1,18 +1,19 @@
 /** Topics seen as bindings: each is defined by one capsule, and no circle of capsules may wait for itself. */
-import type { TopicDefinition } from "@vnes/schemas";
+import { topicsSubscribed } from "@vnes/schemas";
+import { evolutionReason, type TopicOffer } from "../admission/topic-files.ts";
 import type { Reason } from "../admission/verdict.ts";
 import { cycles } from "./cycles.ts";
 import { bindingReason } from "./errors.ts";
 import type { Bindable } from "./resolve.ts";
 
-export interface TopicOffer {
-  readonly definition: TopicDefinition;
-  /** Hash of the file: a second definition must be byte-equal. */
-  readonly hash: string;
-}
+/** The definitions that events were kept under here, by topic. */
+export type RecordedTopics = ReadonlyMap<string, TopicOffer>;
 
 /** Reasons by capsule. */
-export function topicReasons(capsules: readonly Bindable[]): ReadonlyMap<string, readonly Reason[]> {
+export function topicReasons(
+  capsules: readonly Bindable[],
+  recorded: RecordedTopics,
+): ReadonlyMap<string, readonly Reason[]> {
   const reasons = new Map<string, Reason[]>();
   const refuse = (id: string, reason: Reason): void => {
     reasons.set(id, [...(reasons.get(id) ?? []), reason]);
@@ -26,12 +27,16 @@ export function topicReasons(capsules: readonly Bindable[]): ReadonlyMap<string,
       else if (first.offer.hash !== offer.hash) {
         refuse(id, bindingReason("BINDING_TOPIC_DEFINED_TWICE", { topic, capsule: id, other: first.owner }));
       }
+      const before = recorded.get(topic);
+      if (before === undefined || before.hash === offer.hash) continue;
+      const reason = evolutionReason(before.definition, offer.definition);
+      if (reason !== undefined) refuse(id, reason);
     }
   }
   for (const { id, manifest } of capsules) {
     for (const [does, list] of [
       ["publishes", manifest.bus?.publishes],
-      ["subscribes to", manifest.bus?.subscribes],
+      ["subscribes to", topicsSubscribed(manifest)],
     ] as const) {
       (list ?? []).forEach((topic, index) => {
         if (defined.has(topic)) return;
@@ -48,7 +53,7 @@ export function topicReasons(capsules: readonly Bindable[]): ReadonlyMap<string,
     const manifest = capsules.find((one) => one.id === id)?.manifest;
     const published = (manifest?.bus?.publishes ?? []).filter(blocks);
     return capsules
-      .filter((other) => (other.manifest.bus?.subscribes ?? []).some((topic) => published.includes(topic)))
+      .filter((other) => topicsSubscribed(other.manifest).some((topic) => published.includes(topic)))
       .map((other) => other.id);
   };
   for (const circle of cycles(

@@ -3,6 +3,7 @@
  * release what waited. A node that may not run says why and leaves nothing half-open.
  */
 import type { VnesError } from "@vnes/schemas";
+import { topicOffers, type TopicOffer } from "../admission/topic-files.ts";
 import { resolve } from "../binding/resolve.ts";
 import { kernelShard, topicShard } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
@@ -22,7 +23,8 @@ import { Partition } from "./partition.ts";
 import { type RecoveredShard, recoverAll } from "./recovery.ts";
 import { Router, type Switchboard } from "./router.ts";
 import { ShardLog } from "./shard-log.ts";
-import { capabilitiesOf, topicOffers, topicsOf } from "./wiring.ts";
+import { noteTopic, recordTopics } from "./recorded-topics.ts";
+import { capabilitiesOf, topicsOf } from "./wiring.ts";
 
 const DEFAULT_ZONE = "ephemeral";
 /** Less is what two readings of a clock may differ by. */
@@ -51,7 +53,9 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const startedAt = parts.clock.now();
   const counters = new Counters();
   const denied = new Map<string, string>();
+  const recorded = new Map<string, TopicOffer>();
   const recovered = await recoverAll(parts.ledger, parts.digest, (_, record) => {
+    noteTopic(recorded, record);
     if (record.kind !== "kernel") return;
     const { type, image, reason } = record.fact;
     if (type === "denied" && typeof image === "string" && typeof reason === "string")
@@ -95,12 +99,14 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   enrol(parts, admission, table, kernel);
   assertRequired(parts, admission);
   const running = choose(parts, table, kernel);
-  const order = bind(parts, running, table, kernel);
+  const order = bind(parts, running, table, kernel, recorded);
   const bound = order.map((id) => table.get(id));
 
   board.topics = topicsOf(bound);
   board.capabilities = capabilitiesOf(bound);
   openPartitions(parts, board, recovered, openLog, counters);
+  const offers = bound.flatMap(({ image }) => topicOffers(image));
+  await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());
   const shared = { parts, board, control, router, table, kernel, counters, watch };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
@@ -240,9 +246,10 @@ function bind(
   running: readonly Capsule[],
   table: CapsuleTable,
   kernel: KernelShard,
+  recorded: ReadonlyMap<string, TopicOffer>,
 ): readonly string[] {
   const bindable = running.map((capsule) => ({ ...capsule, topics: topicOffers(capsule.image) }));
-  const bindings = resolve(bindable, parts.policy);
+  const bindings = resolve(bindable, parts.policy, recorded);
   for (const { id, reasons } of bindings.refused) {
     for (const reason of reasons) {
       const about = { type: "diagnostic", about: "binding", capsule: id } as const;

@@ -1,4 +1,5 @@
 /** Puts one shard of a logic capsule, or the device of a driver capsule, together with everything it talks to. */
+import { subscriptionsOf } from "@vnes/schemas";
 import { capsuleShard, slotOf } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
 import type { ShardState } from "../ledger/shard-state.ts";
@@ -68,7 +69,7 @@ export function openCapsuleShard(
     },
     giveUp,
   });
-  for (const topic of manifest.bus?.subscribes ?? []) {
+  for (const { topic } of subscriptionsOf(manifest)) {
     const found = board.topics.get(topic);
     if (found === undefined || !isDurable(found)) continue;
     for (const partitionName of partitionShards(found)) {

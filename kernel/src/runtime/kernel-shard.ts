@@ -2,7 +2,7 @@
  * The kernel's own shard: what it decided (lifecycle transitions, verdicts, dead letters, deaths of hosts), each fact a
  * record, each published for whoever observes. Publishing waits until topics are open; facts do not.
  */
-import type { Effect, Json, VnesError } from "@vnes/schemas";
+import type { Effect, Json, TopicDefinition, VnesError } from "@vnes/schemas";
 import { eventProblem } from "../bus/topics.ts";
 import { formatEffectId } from "../ledger/effect-id.ts";
 import type { KernelRecord } from "../ledger/record.ts";
@@ -37,6 +37,13 @@ export type Fact =
       readonly message: string;
     }
   | { readonly type: "booted"; readonly node: string; readonly boot: string }
+  /** From here on events of the topic are checked against this definition. */
+  | {
+      readonly type: "topicDefined";
+      readonly topic: string;
+      readonly hash: string;
+      readonly definition: TopicDefinition;
+    }
   | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string };
 
 export class KernelShard {
@@ -170,6 +177,7 @@ function publications(fact: Fact, at: number): Effect[] {
     }
     case "booted":
     case "denied":
+    case "topicDefined":
       return [];
   }
 }

@@ -1,22 +1,12 @@
 /** Reads the topics and capabilities that a set of capsules brings along, from their images alone. */
-import { compileSchema, type Json, parseTopicDefinition } from "@vnes/schemas";
-import { type CapsuleImage, imageFile } from "../admission/image.ts";
+import { compileSchema, type Json, topicsSubscribed } from "@vnes/schemas";
+import { imageFile } from "../admission/image.ts";
+import { topicOffers } from "../admission/topic-files.ts";
 import { type Capability, type Capabilities, readMethods } from "../bus/capabilities.ts";
 import type { SchemaCheck, Topic, Topics } from "../bus/topics.ts";
-import type { TopicOffer } from "../binding/topic-binding.ts";
 import type { Capsule } from "./capsule-table.ts";
 
-const TOPIC_FILE = /^spec\/topics\/[^/]+\.json$/;
 const decoder = new TextDecoder();
-
-/** The topic definitions in an image, each with the hash of its file. */
-export function topicOffers(image: CapsuleImage): readonly TopicOffer[] {
-  return image.files.flatMap(({ path, bytes, sha256 }) => {
-    if (!TOPIC_FILE.test(path)) return [];
-    const parsed = parseTopicDefinition(bytes);
-    return parsed.ok ? [{ definition: parsed.value, hash: sha256 }] : [];
-  });
-}
 
 /** Topics of the capsules given; admission has checked each definition, binding that none is defined twice. */
 export function topicsOf(capsules: readonly Capsule[]): Topics {
@@ -24,7 +14,7 @@ export function topicsOf(capsules: readonly Capsule[]): Topics {
   for (const { image } of capsules) {
     for (const { definition } of topicOffers(image)) {
       const subscribers = capsules
-        .filter(({ manifest }) => manifest.bus?.subscribes?.includes(definition.topic) === true)
+        .filter(({ manifest }) => topicsSubscribed(manifest).includes(definition.topic))
         .map(({ id }) => id)
         .sort();
       topics.set(definition.topic, { definition, subscribers, checks: lazily(definition.schemas) });
