@@ -4,6 +4,7 @@ export * from "./device.ts";
 export * from "./errors.ts";
 export * from "./faults.ts";
 export * from "./ledger-store.ts";
+export * from "./messenger-hub.ts";
 export * from "./quarantine.ts";
 export * from "./random.ts";
 export * from "./sandbox.ts";

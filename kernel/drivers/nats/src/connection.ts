@@ -35,6 +35,8 @@ export interface BusOptions {
   readonly credentials?: string;
   /** Path of a file whose first line is the user and whose second is the password. */
   readonly login?: string;
+  /** Does not hear what it published itself: for a messenger, never for a ledger, which reads itself back. */
+  readonly noEcho?: boolean;
 }
 
 export interface Bus {
@@ -62,6 +64,7 @@ export async function openBus(options: BusOptions): Promise<Bus> {
       pingInterval: PING_MS,
       maxPingOut: MAX_PINGS_OUT,
       timeout: CONNECT_TIMEOUT_MS,
+      noEcho: options.noEcho ?? false,
       ...(authenticator === undefined ? {} : { authenticator }),
       ...(servers.some((address) => address.startsWith("tls:")) ? { tls: {} } : {}),
     });

@@ -7,3 +7,4 @@ export {
   openBus,
   parseAddress,
 } from "./connection.ts";
+export { type NatsMessengerOptions, natsMessenger } from "./messenger.ts";
