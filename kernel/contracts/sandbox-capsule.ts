@@ -28,6 +28,12 @@ export const contractHandlers: Handlers = {
       return null;
     },
     "contract.list": (turn) => turn.keys.entries("n/") as unknown as Json,
+    "contract.swap": (turn, input) => {
+      const { key, value } = input as { readonly key: string; readonly value: Json };
+      const version = turn.keys.version(`n/${key}`);
+      turn.keys.set(`n/${key}`, value, { expect: version, ttlMs: 60_000 });
+      return version;
+    },
     "contract.echo": (turn, input) => ({ at: turn.at, input }),
     "contract.refuse": (turn) => {
       turn.keys.set("refused", true);

@@ -145,6 +145,33 @@ export function sandboxContract(contract: SandboxContract): void {
       assert.deepEqual(answerOf(results[3] as TurnResult), [["n/a", 1]]);
     });
 
+    check("a version is what was given; what a turn wrote has one only the kernel knows (4)", async (run) => {
+      const one = await run.open();
+      const swap = (turn?: number): TurnRequest => run.call("swap", { key: "a", value: 9 }, turn);
+      assert.deepEqual((await one.deliver([swap()])).map(neededOf), [["n/a"]]);
+      const [first] = await one.deliver([{ ...swap(), keys: [["n/a", 5, 31]] }]);
+      assert.equal(answerOf(first as TurnResult), 31);
+      const written = { do: "write", key: "n/a", value: 9, expect: 31, ttlMs: 60_000 };
+      assert.deepEqual(first?.kind === "done" && first.effects[0], written);
+      assert.deepEqual((await one.deliver([swap()])).map(neededOf), [["n/a"]]);
+      const [second] = await one.deliver([{ ...swap(), keys: [["n/a", 9, 40]] }]);
+      assert.equal(answerOf(second as TurnResult), 40);
+      const [absent] = await one.deliver([{ ...run.call("swap", { key: "b", value: 1 }), keys: [["n/b"]] }]);
+      assert.equal(answerOf(absent as TurnResult), null);
+    });
+
+    check("an expiry deletes the key, for the turns behind it too (4)", async (run) => {
+      const one = await run.open();
+      const expiry = { kind: "expiry", key: "n/a", version: 3, dueAt: AT } as const;
+      const results = await one.deliver([
+        { ...run.call("add", "a"), keys: [["n/a", 5, 3]] },
+        run.request(expiry),
+        run.call("add", "a"),
+      ]);
+      assert.deepEqual(results[1]?.kind === "done" && results[1].effects, [{ do: "delete", key: "n/a" }]);
+      assert.equal(answerOf(results[2] as TurnResult), 1);
+    });
+
     check("a request changed after it was sent is not changed in the sandbox", async (run) => {
       const one = await run.open();
       const input = { list: [1] };
@@ -291,6 +318,10 @@ async function transcript(run: ContractRun, fresh: boolean): Promise<readonly Tu
     call("drop", "a"),
     call("list", null),
     call("add", "a"),
+    call("swap", { key: "a", value: 2 }),
+    call("swap", { key: "c", value: 3 }),
+    { kind: "expiry", key: "n/c", version: 1, dueAt: AT },
+    call("list", null),
     call("refuse", null),
     call("nothing", null),
     call("ask", null),

@@ -31,6 +31,8 @@ export const kernelErrors: ErrorTable<
   | "TURN_EVENT_INVALID"
   | "TURN_KEY_NOT_OWNED"
   | "TURN_KEY_INVALID"
+  | "TURN_VERSION_CONFLICT"
+  | "TURN_TTL_INVALID"
   | "TURN_CAPABILITY_NOT_REQUIRED"
   | "TURN_CALL_INVALID"
   | "TURN_ANSWER_INVALID"
@@ -256,10 +258,12 @@ export const kernelErrors: ErrorTable<
     exit: "failed",
   },
   TURN_KEY_NOT_OWNED: {
-    message: "write to key {key}, which is under none of the prefixes in state.owns",
+    message:
+      "{capsule} may not write key {key}: it is under none of its prefixes in state.owns; its owner here is {owner}",
     fault: "capsule",
     retry: false,
-    remedy: "add the prefix to state.owns in manifest.json and build again",
+    remedy:
+      "call a capability of the owner, or, for a key of its own, add the prefix to state.owns in manifest.json and build again",
     exit: "policy",
   },
   TURN_KEY_INVALID: {
@@ -267,6 +271,20 @@ export const kernelErrors: ErrorTable<
     fault: "capsule",
     retry: false,
     remedy: "use shorter keys",
+    exit: "failed",
+  },
+  TURN_VERSION_CONFLICT: {
+    message: "key {key} was to have version {expected} and has {found} (null: it does not exist)",
+    fault: "user",
+    retry: false,
+    remedy: "read the key again and decide with the version it has now: vnes state get",
+    exit: "conflict",
+  },
+  TURN_TTL_INVALID: {
+    message: "the ttlMs of key {key} is not a whole number of milliseconds from 1 to {limit}",
+    fault: "capsule",
+    retry: false,
+    remedy: "leave ttlMs out for a key that does not expire",
     exit: "failed",
   },
   TURN_CAPABILITY_NOT_REQUIRED: {

@@ -130,6 +130,7 @@ export async function openHarness(options: {
       topics: new Map(),
       capabilities: new Map(),
       required: new Set(["test.other"]),
+      ownersOf: () => [],
       maxStateSize: options.maxStateSize ?? 1e9,
     },
     state: recovered?.state ?? emptyShard(name),

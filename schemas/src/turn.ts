@@ -43,11 +43,24 @@ export type Delivery =
       readonly context: Json;
       readonly answer: Answer;
     }
-  | { readonly kind: "timer"; readonly id: string; readonly dueAt: number; readonly payload: Json };
+  | { readonly kind: "timer"; readonly id: string; readonly dueAt: number; readonly payload: Json }
+  /** The time of a key has come (`ttlMs`). The sdk answers it with the key's deletion; the capsule has no handler for it. */
+  | { readonly kind: "expiry"; readonly key: string; readonly version: number; readonly dueAt: number };
+
+/** Seq of the record that last wrote a key; null for a key that does not exist. With its shard it is the write's logical timestamp. */
+export type KeyVersion = number | null;
 
 export type Effect =
-  | { readonly do: "write"; readonly key: string; readonly value: Json }
-  | { readonly do: "delete"; readonly key: string }
+  | {
+      readonly do: "write";
+      readonly key: string;
+      readonly value: Json;
+      /** Compare-and-set: the turn fails unless the key has this version before it. */
+      readonly expect?: KeyVersion;
+      /** The key is gone this many milliseconds after the turn's time, unless it is written again. */
+      readonly ttlMs?: number;
+    }
+  | { readonly do: "delete"; readonly key: string; readonly expect?: KeyVersion }
   | { readonly do: "publish"; readonly topic: string; readonly key: string; readonly event: Json }
   | {
       readonly do: "call";
@@ -69,6 +82,9 @@ export interface LogLine {
   readonly data?: Json;
 }
 
+/** A version left out is one the sandbox has to ask for again when a turn wants it. */
+export type GivenKey = readonly [key: string, value?: Json, version?: number];
+
 export interface TurnRequest {
   /** Chosen by the kernel, unique within an instance, rising. */
   readonly turn: number;
@@ -77,8 +93,8 @@ export interface TurnRequest {
   /** 16 hex digits; the only source of randomness the capsule has. */
   readonly seed: string;
   readonly delivery: Delivery;
-  /** Values the sandbox asked for with `needKeys`; a key without a value does not exist. */
-  readonly keys?: readonly (readonly [key: string, value?: Json])[];
+  /** Values the sandbox asked for with `needKeys`, each with its version; a key without a value does not exist. */
+  readonly keys?: readonly GivenKey[];
   /** Prefixes of which `keys` now holds every key. */
   readonly ranges?: readonly string[];
 }

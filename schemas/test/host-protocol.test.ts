@@ -33,6 +33,7 @@ const deliveries: { readonly [K in Delivery["kind"]]: Extract<Delivery, { kind: 
     answer: { ok: false, code: "X", message: "" },
   },
   timer: { kind: "timer", id: "t:1", dueAt: 1, payload: [] },
+  expiry: { kind: "expiry", key: "k", version: 3, dueAt: 1 },
 };
 const effects: { readonly [K in Effect["do"]]: Extract<Effect, { do: K }> } = {
   write: { do: "write", key: "k", value: null },
@@ -73,8 +74,25 @@ test("keys that were asked for, and the other two ends of a turn", () => {
   ];
   assert.ok(fits("turnRequest", keys));
   for (const end of ends) assert.ok(fits("turnResult", end), end.kind);
-  assert.ok(!fits("turnRequest", { ...keys, keys: [["a", 1, 2]] }));
+  assert.ok(!fits("turnRequest", { ...keys, keys: [["a", 1, "2"]] }));
   assert.ok(!fits("turnRequest", { ...keys, seed: "1" }));
   assert.ok(!fits("turnRequest", { ...keys, at: 1.5 }));
   assert.ok(!fits("turnResult", { ...ends[1], effects: [] }));
+});
+
+test("a write may say what it expects and how long it lasts; a key that is given may carry its version", () => {
+  const write = { do: "write", key: "k", value: 1 };
+  const done = (effect: object): unknown => ({ turn: 1, kind: "done", effects: [effect] });
+  for (const more of [{ expect: 3 }, { expect: null }, { ttlMs: 1 }, { expect: 1, ttlMs: 5 }]) {
+    assert.ok(fits("turnResult", done({ ...write, ...more })), JSON.stringify(more));
+  }
+  assert.ok(fits("turnResult", done({ do: "delete", key: "k", expect: 2 })));
+  for (const more of [{ expect: 0 }, { expect: "3" }, { ttlMs: 0 }, { ttlMs: 1.5 }, { ttlMs: null }]) {
+    assert.ok(!fits("turnResult", done({ ...write, ...more })), JSON.stringify(more));
+  }
+  assert.ok(!fits("turnResult", done({ do: "delete", key: "k", ttlMs: 2 })));
+  const given = (...key: readonly Json[]): unknown => ({ ...request(deliveries.timer), keys: [key] });
+  assert.ok(fits("turnRequest", given("k", 1, 7)));
+  assert.ok(!fits("turnRequest", given("k", 1, 0)));
+  assert.ok(!fits("turnRequest", given("k", 1, 7, 8)));
 });

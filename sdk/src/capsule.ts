@@ -2,16 +2,25 @@
  * What a capsule author writes against. A capsule is a table of synchronous handlers; each runs one turn to completion
  * and touches nothing but the `Turn` it is given. Module variables are caches: a turn may run in a fresh isolate.
  */
-import type { Answer, Json, LogLine } from "@vnes/schemas";
+import type { Answer, Json, KeyVersion, LogLine } from "@vnes/schemas";
 
 /** The capsule's own keys. Writes are seen by later reads of the same turn and kept only if the turn succeeds. */
 export interface Keys {
   /** Undefined when the key does not exist. */
   get(key: string): Json | undefined;
-  set(key: string, value: Json): void;
-  delete(key: string): void;
+  set(key: string, value: Json, options?: WriteOptions): void;
+  delete(key: string, options?: Pick<WriteOptions, "expect">): void;
+  /** Version before this turn: seq of the record that last wrote the key, null when it did not exist. */
+  version(key: string): KeyVersion;
   /** Every key that starts with `prefix`, sorted by UTF-16 code units. */
   entries(prefix: string): readonly (readonly [key: string, value: Json])[];
+}
+
+export interface WriteOptions {
+  /** Compare-and-set: the turn fails with `TURN_VERSION_CONFLICT` unless `version(key)` is this. */
+  readonly expect?: KeyVersion;
+  /** The key is deleted by a turn of its own, at or after `turn.at + ttlMs`; a later `set` or `delete` cancels that. */
+  readonly ttlMs?: number;
 }
 
 export interface Turn {

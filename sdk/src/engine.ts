@@ -50,13 +50,13 @@ function deliver(handlers: Handlers, cache: KeyCache, request: TurnRequest): Tur
 }
 
 function learn(cache: KeyCache, { keys = [], ranges = [] }: TurnRequest): void {
-  for (const [key, value] of keys) {
+  for (const [key, value, version] of keys) {
     if (value === undefined) {
-      cache.learn(key, undefined, 0);
+      cache.learn(key, undefined, 0, null);
       continue;
     }
     const copied = copyJson(value, true);
-    cache.learn(key, copied.value, copied.size);
+    cache.learn(key, copied.value, copied.size, version);
   }
   for (const prefix of ranges) cache.learnRange(prefix);
 }
@@ -106,6 +106,8 @@ function runHandler(handlers: Handlers, run: TurnRun, delivery: Delivery): void 
       const handler = own(handlers.timers, name) ?? missing(run, "timers", name);
       return ended(run, handler(run, payload, id, dueAt));
     }
+    case "expiry":
+      return run.keys.delete(delivery.key);
   }
 }
 

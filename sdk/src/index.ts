@@ -5,6 +5,7 @@ export type {
   Effect,
   Json,
   JsonObject,
+  KeyVersion,
   LogLine,
   TurnRequest,
   TurnResult,
@@ -18,5 +19,6 @@ export {
   type Refusal,
   refuse,
   type Turn,
+  type WriteOptions,
 } from "./capsule.ts";
 export { type Capsule, capsule } from "./engine.ts";

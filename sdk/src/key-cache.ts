@@ -5,7 +5,8 @@
  * 2. A turn writes to an overlay. `commit` takes it over into the cache, `rollback` drops it.
  * 3. A prefix once complete stays complete: this capsule is the only writer of its keys, and writes pass through here.
  */
-import type { Effect, Json } from "@vnes/schemas";
+import type { Effect, Json, KeyVersion } from "@vnes/schemas";
+import type { WriteOptions } from "./capsule.ts";
 
 /** For a sandbox that names no bound. */
 export const DEFAULT_CACHE_BYTES: number = 8 * 1024 * 1024;
@@ -16,12 +17,18 @@ export interface Cached {
   /** Undefined when the key is known not to exist. */
   readonly value: Json | undefined;
   readonly bytes: number;
+  /** Undefined when only the kernel knows: what a turn wrote has its version once it is recorded. */
+  readonly version?: KeyVersion | undefined;
+}
+
+interface Change extends Cached {
+  readonly options: WriteOptions;
 }
 
 export class KeyCache {
   readonly #known = new Map<string, Cached>();
   readonly #complete = new Set<string>();
-  readonly #overlay = new Map<string, Cached>();
+  readonly #overlay = new Map<string, Change>();
   #bytes = 0;
   #maxBytes = DEFAULT_CACHE_BYTES;
 
@@ -30,8 +37,8 @@ export class KeyCache {
   }
 
   /** A value the kernel gave. */
-  learn(key: string, value: Json | undefined, size: number): void {
-    this.#put(key, { value, bytes: size + key.length + ENTRY_BYTES });
+  learn(key: string, value: Json | undefined, size: number, version: KeyVersion | undefined): void {
+    this.#put(key, { value, version, bytes: size + key.length + ENTRY_BYTES });
   }
 
   /** From now on every key below `prefix` is known. */
@@ -42,6 +49,18 @@ export class KeyCache {
   /** Undefined when nothing is known of the key itself. */
   get(key: string): Cached | undefined {
     return this.#overlay.get(key) ?? this.#known.get(key);
+  }
+
+  /** Of the key as it was before this turn; undefined when only the kernel can tell. */
+  version(key: string): KeyVersion | undefined {
+    const known = this.#known.get(key);
+    if (known === undefined) return this.isComplete(key) ? null : undefined;
+    return known.value === undefined ? null : known.version;
+  }
+
+  /** What the running turn expects of the key's version, as far as it has said so. */
+  expected(key: string): KeyVersion | undefined {
+    return this.#overlay.get(key)?.options.expect;
   }
 
   /** Undefined when only the kernel can tell. */
@@ -57,21 +76,24 @@ export class KeyCache {
     return found.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  set(key: string, value: Json | undefined, size: number): void {
-    this.#overlay.set(key, { value, bytes: size + key.length + ENTRY_BYTES });
+  /** `options` are those of the last write of the turn. */
+  set(key: string, value: Json | undefined, size: number, options: WriteOptions): void {
+    this.#overlay.set(key, { value, options, bytes: size + key.length + ENTRY_BYTES });
   }
 
   /** What the turn changed, each key once, in the order it was first touched. */
   changes(): Effect[] {
     const effects: Effect[] = [];
-    for (const [key, { value }] of this.#overlay) {
-      effects.push(value === undefined ? { do: "delete", key } : { do: "write", key, value });
+    for (const [key, { value, options }] of this.#overlay) {
+      effects.push(
+        value === undefined ? { do: "delete", key, ...options } : { do: "write", key, value, ...options },
+      );
     }
     return effects;
   }
 
   commit(): void {
-    for (const [key, cached] of this.#overlay) this.#put(key, cached);
+    for (const [key, { value, bytes }] of this.#overlay) this.#put(key, { value, bytes });
     this.#overlay.clear();
   }
 

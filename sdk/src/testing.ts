@@ -2,7 +2,16 @@
  * A test kit: runs a capsule in this process, turn by turn, as a kernel would: it keeps the keys, gives those that were
  * asked for, applies what a finished turn wrote, and remembers open calls and timers. It checks no schema and no manifest.
  */
-import type { Answer, Delivery, Effect, Json, LogLine, TurnRequest, TurnResult } from "@vnes/schemas";
+import type {
+  Answer,
+  Delivery,
+  Effect,
+  GivenKey,
+  Json,
+  LogLine,
+  TurnRequest,
+  TurnResult,
+} from "@vnes/schemas";
 import type { Capsule } from "./engine.ts";
 
 /** A turn that still asks for keys after this many rounds asks in circles. */
@@ -14,6 +23,10 @@ export type Finished = Exclude<TurnResult, { kind: "needKeys" }>;
 /** The keys of one shard, as the kernel holds them. */
 export class KeyTable {
   readonly values: Map<string, Json> = new Map();
+  readonly versions: Map<string, number> = new Map();
+  /** When each key expires, of those that do. */
+  readonly expiries: Map<string, number> = new Map();
+  #seq = 0;
 
   /** The same request with what its turn asked for, beside what it was given before. */
   serve(request: TurnRequest, needed: Extract<TurnResult, { kind: "needKeys" }>): TurnRequest {
@@ -21,17 +34,35 @@ export class KeyTable {
     const wanted = new Set(needed.keys);
     for (const key of this.values.keys())
       if (needed.ranges.some((prefix) => key.startsWith(prefix))) wanted.add(key);
-    const served = [...wanted].map((key): readonly [key: string, value?: Json] => {
-      const value = this.values.get(key);
-      return value === undefined ? [key] : [key, value];
+    const served = [...wanted].map((key): GivenKey => {
+      const [value, version] = [this.values.get(key), this.versions.get(key)];
+      return value === undefined || version === undefined ? [key] : [key, value, version];
     });
     return { ...request, keys: [...(request.keys ?? []), ...served], ranges };
   }
 
-  apply(effects: readonly Effect[]): void {
+  /** The first write that expects another version than the key has. */
+  conflict(effects: readonly Effect[]): string | undefined {
     for (const effect of effects) {
-      if (effect.do === "write") this.values.set(effect.key, effect.value);
-      else if (effect.do === "delete") this.values.delete(effect.key);
+      if ((effect.do !== "write" && effect.do !== "delete") || effect.expect === undefined) continue;
+      const found = this.versions.get(effect.key) ?? null;
+      if (found !== effect.expect) return `${effect.key} has version ${found}, not ${effect.expect}`;
+    }
+    return undefined;
+  }
+
+  /** `at` is the turn's time, from which keys with a time to live count. */
+  apply(effects: readonly Effect[], at = 0): void {
+    this.#seq += 1;
+    for (const effect of effects) {
+      if (effect.do === "write") {
+        this.values.set(effect.key, effect.value);
+        this.versions.set(effect.key, this.#seq);
+        this.expiries.delete(effect.key);
+        if (effect.ttlMs !== undefined) this.expiries.set(effect.key, at + effect.ttlMs);
+      } else if (effect.do === "delete") {
+        for (const table of [this.values, this.versions, this.expiries]) table.delete(effect.key);
+      }
     }
   }
 }
@@ -98,15 +129,26 @@ export class CapsuleHarness {
     const until = this.at + byMs;
     const fired: Finished[] = [];
     while (true) {
-      const due = [...this.timers].filter(([, timer]) => timer.at <= until).sort(byDue)[0];
+      const due = this.#due()
+        .filter(({ dueAt }) => dueAt <= until)
+        .sort(byDue)[0];
       if (due === undefined) break;
-      const [id, timer] = due;
-      this.timers.delete(id);
-      this.at = Math.max(this.at, timer.at);
-      fired.push(this.deliver({ kind: "timer", id, dueAt: timer.at, payload: timer.payload }));
+      if (due.kind === "timer") this.timers.delete(due.id);
+      this.at = Math.max(this.at, due.dueAt);
+      fired.push(this.deliver(due));
     }
     this.at = until;
     return fired;
+  }
+
+  #due(): Due[] {
+    const timers = [...this.timers].map(([id, { at, payload }]): Due => {
+      return { kind: "timer", id, dueAt: at, payload };
+    });
+    const keys = [...this.keys.expiries].map(([key, dueAt]): Due => {
+      return { kind: "expiry", key, version: this.keys.versions.get(key) ?? 0, dueAt };
+    });
+    return [...timers, ...keys];
   }
 
   deliver(delivery: Delivery): Finished {
@@ -117,16 +159,21 @@ export class CapsuleHarness {
       // What crosses is text in a node; a shared object here would hide a mistake.
       const result = JSON.parse(JSON.stringify(this.#capsule.deliver(request))) as TurnResult;
       if (result.kind !== "needKeys") {
-        if (result.kind === "done") this.#apply(turn, result);
-        return result;
+        return result.kind === "done" ? this.#apply(turn, result) : result;
       }
       request = this.keys.serve(request, result);
     }
     throw new Error(`the turn still asks for keys after ${MAX_ROUNDS} rounds`);
   }
 
-  #apply(turn: number, { effects, logs = [] }: Extract<TurnResult, { kind: "done" }>): void {
-    this.keys.apply(effects);
+  #apply(turn: number, result: Extract<TurnResult, { kind: "done" }>): Finished {
+    const { effects, logs = [] } = result;
+    const message = this.keys.conflict(effects);
+    if (message !== undefined) {
+      this.#capsule.reset();
+      return { turn, kind: "failed", code: "TURN_VERSION_CONFLICT", message };
+    }
+    this.keys.apply(effects, this.at);
     this.logs.push(...logs);
     for (const [index, effect] of effects.entries()) {
       if (effect.do === "call") this.open.set(`made:${turn}:${index}`, effect);
@@ -134,6 +181,7 @@ export class CapsuleHarness {
         this.timers.set(effect.id, { at: effect.at, payload: effect.payload });
       else if (effect.do === "cancelTimer") this.timers.delete(effect.id);
     }
+    return result;
   }
 }
 
@@ -144,8 +192,12 @@ function answerIn(result: Finished, callId: string): Answer | undefined {
   return undefined;
 }
 
-type Timers = readonly [id: string, timer: { readonly at: number }];
+type Due = Extract<Delivery, { kind: "timer" | "expiry" }>;
 
-function byDue([a, x]: Timers, [b, y]: Timers): number {
-  return x.at - y.at || (a < b ? -1 : 1);
+function byDue(a: Due, b: Due): number {
+  const [x, y] = [a, b].map((due) => (due.kind === "timer" ? `t:${due.id}` : `k:${due.key}`)) as [
+    string,
+    string,
+  ];
+  return a.dueAt - b.dueAt || (x < y ? -1 : 1);
 }

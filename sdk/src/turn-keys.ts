@@ -1,6 +1,6 @@
 /** The capsule's own keys as one turn sees them: the cache below, what the turn wrote on top. */
-import type { Json } from "@vnes/schemas";
-import type { Keys } from "./capsule.ts";
+import type { Json, KeyVersion } from "@vnes/schemas";
+import type { Keys, WriteOptions } from "./capsule.ts";
 import { copyJson } from "./json-copy.ts";
 import type { KeyCache } from "./key-cache.ts";
 import type { TurnRun } from "./turn-run.ts";
@@ -21,24 +21,53 @@ export class TurnKeys implements Keys {
     return this.#cache.isComplete(key) ? undefined : this.#run.need("keys", key);
   }
 
-  set(key: string, value: Json): void {
+  version(key: string): KeyVersion {
+    this.#run.mustBeOpen();
+    const version = this.#cache.version(this.#run.text(key, "key"));
+    return version === undefined ? this.#run.need("keys", key) : version;
+  }
+
+  set(key: string, value: Json, options: WriteOptions = {}): void {
     this.#run.mustBeOpen();
     this.#run.text(key, "key");
     try {
       const copied = copyJson(value, true);
-      this.#cache.set(key, copied.value, copied.size);
+      this.#cache.set(key, copied.value, copied.size, this.#options(key, options));
     } catch (cause) {
       this.#run.refuse(cause, `write ${key}`);
     }
   }
 
-  delete(key: string): void {
+  delete(key: string, { expect }: Pick<WriteOptions, "expect"> = {}): void {
     this.#run.mustBeOpen();
-    this.#cache.set(this.#run.text(key, "key"), undefined, 0);
+    this.#run.text(key, "key");
+    this.#cache.set(key, undefined, 0, this.#options(key, expect === undefined ? {} : { expect }));
   }
 
   entries(prefix: string): readonly (readonly [key: string, value: Json])[] {
     this.#run.mustBeOpen();
     return this.#cache.entries(this.#run.text(prefix, "prefix")) ?? this.#run.need("ranges", prefix);
+  }
+
+  /** A turn is one write of a key, so it has one expectation: what was expected first still holds. */
+  #options(key: string, { expect, ttlMs }: WriteOptions): WriteOptions {
+    if (expect !== undefined && expect !== null && (!Number.isSafeInteger(expect) || expect < 1)) {
+      this.#run.fail("TURN_EFFECT_INVALID", `write ${key}: expect is a version, or null for no such key`);
+    }
+    if (ttlMs !== undefined && (!Number.isSafeInteger(ttlMs) || ttlMs < 1)) {
+      this.#run.fail("TURN_EFFECT_INVALID", `write ${key}: ttlMs is a whole number of milliseconds from 1`);
+    }
+    const before = this.#cache.expected(key);
+    if (before !== undefined && expect !== undefined && before !== expect) {
+      this.#run.fail(
+        "TURN_EFFECT_INVALID",
+        `write ${key}: the same turn expects version ${before} of it and ${expect}`,
+      );
+    }
+    const expected = expect === undefined ? before : expect;
+    return {
+      ...(expected === undefined ? {} : { expect: expected }),
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+    };
   }
 }

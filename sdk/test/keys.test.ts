@@ -6,14 +6,14 @@ import { capsule, type Json, type Turn } from "@vnes/sdk";
 import { CapsuleHarness } from "@vnes/sdk/testing";
 
 type Step =
-  | readonly ["get" | "delete", string]
+  | readonly ["get" | "delete" | "version", string]
   | readonly ["entries", string]
   | readonly ["set", string, Json];
 
 /** Few names, so that steps meet; some are prefixes of others. */
 const key = fc.constantFrom("a", "a/", "a/1", "a/10", "a/2", "b/1", "b/2", "c");
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(fc.constantFrom("get" as const, "delete" as const), key),
+  fc.tuple(fc.constantFrom("get" as const, "delete" as const, "version" as const), key),
   fc.tuple(fc.constant("entries" as const), fc.constantFrom("", "a", "a/", "b/", "z")),
   fc.tuple(
     fc.constant("set" as const),
@@ -28,6 +28,8 @@ function run(turn: Turn, steps: readonly Step[]): Json {
     switch (what) {
       case "get":
         return turn.keys.get(name) ?? "(none)";
+      case "version":
+        return turn.keys.version(name);
       case "entries":
         return turn.keys.entries(name) as unknown as Json;
       case "delete":
@@ -42,10 +44,15 @@ function run(turn: Turn, steps: readonly Step[]): Json {
 
 class Model {
   values = new Map<string, Json>();
+  #versions = new Map<string, number>();
+  #turns = 0;
 
   run(steps: readonly Step[], fails: boolean): Json {
     const before = new Map(this.values);
+    const written = new Set<string>();
     const seen = steps.map(([what, name, value]): Json => {
+      if (what === "set" || what === "delete") written.add(name);
+      if (what === "version") return this.#versions.get(name) ?? null;
       if (what === "get") return this.values.get(name) ?? "(none)";
       if (what === "set") this.values.set(name, value ?? null);
       if (what === "delete") this.values.delete(name);
@@ -53,6 +60,11 @@ class Model {
       return [...this.values].filter(([one]) => one.startsWith(name)).sort(([a], [b]) => (a < b ? -1 : 1));
     });
     if (fails) this.values = before;
+    else this.#turns += 1;
+    for (const name of fails ? [] : written) {
+      if (this.values.has(name)) this.#versions.set(name, this.#turns);
+      else this.#versions.delete(name);
+    }
     return seen;
   }
 }

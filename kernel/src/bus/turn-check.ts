@@ -4,14 +4,13 @@
  */
 import type { Effect, Manifest, VnesError } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
-import { type OpenCall, type ShardState, sizeOf } from "../ledger/shard-state.ts";
+import { type OpenCall, type ShardState, sizeOf, sizeOfKey, sizeOfWrite } from "../ledger/shard-state.ts";
 import type { Capabilities } from "./capabilities.ts";
+import { refusedKey } from "./key-check.ts";
 import { eventProblem, type Topics } from "./topics.ts";
 
 /** A turn that asks for more is a loop, not a plan. */
 export const MAX_EFFECTS_PER_TURN = 10_000;
-/** Keys are names; longer ones are values in the wrong place. */
-export const MAX_KEY_LENGTH = 512;
 const MAX_TIMER_ID_LENGTH = 256;
 /** A million sessions with a timer each, and no more. */
 export const MAX_TIMERS_PER_SHARD = 1_048_576;
@@ -24,6 +23,8 @@ export interface TurnRules {
   readonly capabilities: Capabilities;
   /** Names of the capabilities the manifest requires, without ranges. */
   readonly required: ReadonlySet<string>;
+  /** Capsules of the node, other than this one, whose manifests own a prefix of the key: for the name in a refusal. */
+  ownersOf(key: string): readonly string[];
   /** Most that keys and timers of the shard may come to (`ShardState.size`). */
   readonly maxStateSize: number;
 }
@@ -58,7 +59,7 @@ function refusedGrowth(
 ): VnesError | undefined {
   let added = 0;
   for (const effect of effects) {
-    if (effect.do === "write") added += sizeOf(effect.key, effect.value);
+    if (effect.do === "write") added += sizeOfWrite(effect);
     else if (effect.do === "setTimer") added += sizeOf(effect.id, effect.payload);
     else if (effect.do === "delete" || effect.do === "cancelTimer") added -= freed(effect, state);
   }
@@ -68,10 +69,7 @@ function refusedGrowth(
 }
 
 function freed(effect: Extract<Effect, { do: "delete" | "cancelTimer" }>, state: ShardState): number {
-  if (effect.do === "delete") {
-    const value = state.keys.get(effect.key);
-    return value === undefined ? 0 : sizeOf(effect.key, value);
-  }
+  if (effect.do === "delete") return sizeOfKey(state, effect.key);
   const timer = state.timers.get(effect.id);
   return timer === undefined ? 0 : sizeOf(effect.id, timer.payload);
 }
@@ -86,7 +84,7 @@ function refuse(
   switch (effect.do) {
     case "write":
     case "delete":
-      return refusedKey(effect.key, rules.manifest);
+      return refusedKey(effect, rules, state);
     case "publish":
       return refusedPublish(effect, rules);
     case "call":
@@ -97,15 +95,6 @@ function refuse(
     case "cancelTimer":
       return refusedTimer(effect, state);
   }
-}
-
-function refusedKey(key: string, manifest: Manifest): VnesError | undefined {
-  if (key.length === 0 || key.length > MAX_KEY_LENGTH) {
-    return kernelErrors.create("TURN_KEY_INVALID", { length: key.length, limit: MAX_KEY_LENGTH });
-  }
-  const owns = manifest.state?.owns ?? [];
-  if (owns.some((prefix) => key.startsWith(prefix))) return undefined;
-  return kernelErrors.create("TURN_KEY_NOT_OWNED", { key });
 }
 
 function refusedPublish(

@@ -16,7 +16,7 @@ export interface Failure {
 
 /** `poisoned`: the sandbox's cache holds writes that the ledger does not, and must be dropped. */
 export type TurnVerdict =
-  /** A timer that was replaced or cancelled, or an answer to a call that has ended, while it waited. */
+  /** A timer that was replaced or cancelled, a key that was written again, or an answer to a call that has ended, while it waited. */
   | { readonly kind: "stale"; readonly poisoned: boolean }
   | {
       readonly kind: "done";
@@ -43,12 +43,17 @@ export function judgeTurn(
   }
   // A failed ephemeral delivery is counted and answered only.
   const recorded = input.from !== "ephemeral" && input.from !== "control";
-  if (result.kind === "failed") return { kind: "failed", poisoned: false, failure: result, recorded };
+  if (result.kind === "failed") {
+    // The key is gone all the same (`dropExpired`), and the sandbox does not know it.
+    const poisoned = delivery.kind === "expiry";
+    return { kind: "failed", poisoned, failure: result, recorded };
+  }
   const { effects } = result;
   const current = delivery.kind === "call" ? delivery : undefined;
   const refused = refusedEffect(effects, rules, state, current);
   if (refused !== undefined) {
-    return { kind: "failed", poisoned: writes(effects), failure: refused, recorded };
+    const poisoned = delivery.kind === "expiry" || writes(effects);
+    return { kind: "failed", poisoned, failure: refused, recorded };
   }
   const isPassing = isWorthNoRecord(input, delivery, effects, rules.topics);
   return { kind: "done", poisoned: false, effects, recorded: !isPassing };
@@ -56,6 +61,7 @@ export function judgeTurn(
 
 function isStale(delivery: Delivery, state: ShardState): boolean {
   if (delivery.kind === "timer") return state.timers.get(delivery.id)?.at !== delivery.dueAt;
+  if (delivery.kind === "expiry") return state.versions.get(delivery.key) !== delivery.version;
   if (delivery.kind === "answer") return !state.pending.has(delivery.callId);
   return false;
 }

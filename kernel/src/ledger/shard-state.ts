@@ -4,10 +4,10 @@
  *
  * L1. `applyRecord` depends on the state and the record only.
  * L2. `seq` rises by one and `at` never falls.
- * L3. A failed turn changes watermarks, positions, timers and pending calls by its input, and nothing by its effects
+ * L3. A failed turn changes watermarks, positions, timers, expired keys and pending calls by its input, and nothing by its effects
  *     but the answer the kernel gives in its place.
  */
-import type { Effect, Json } from "@vnes/schemas";
+import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { type EffectId, formatEffectId, type Watermark } from "./effect-id.ts";
 import type { LedgerRecord, TurnRecord } from "./record.ts";
 
@@ -54,6 +54,10 @@ export interface ShardState {
   /** Hash of the image the shard's latest turns ran; null before the first activation. */
   image: string | null;
   readonly keys: Map<string, Json>;
+  /** Seq of the record that last wrote each key. */
+  readonly versions: Map<string, number>;
+  /** Node time at which a key expires, of those that do. */
+  readonly expiries: Map<string, number>;
   /** Length of the JSON of keys, values, timer ids and payloads: what the shard keeps in the kernel's memory. */
   size: number;
   readonly timers: Map<string, Timer>;
@@ -74,6 +78,8 @@ export function emptyShard(shard: string): ShardState {
     at: 0,
     image: null,
     keys: new Map(),
+    versions: new Map(),
+    expiries: new Map(),
     size: 0,
     timers: new Map(),
     pending: new Map(),
@@ -119,6 +125,7 @@ function applyTurn(state: ShardState, record: TurnRecord): void {
     const { delivery } = input;
     if (delivery.kind === "answer") state.pending.delete(delivery.callId);
     if (delivery.kind === "timer") dropTimer(state, delivery.id);
+    if (delivery.kind === "expiry") dropExpired(state, delivery);
     if (delivery.kind === "call") {
       const { capability, method, deadlineAt } = delivery;
       state.open.set(delivery.callId, { capability, method, deadlineAt });
@@ -135,7 +142,9 @@ function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number
     case "write":
       dropKey(state, effect.key);
       state.keys.set(effect.key, effect.value);
-      state.size += sizeOf(effect.key, effect.value);
+      state.versions.set(effect.key, id.seq);
+      if (effect.ttlMs !== undefined) state.expiries.set(effect.key, at + effect.ttlMs);
+      state.size += sizeOfWrite(effect);
       return;
     case "delete":
       dropKey(state, effect.key);
@@ -178,13 +187,32 @@ export function sizeOf(name: string, value: Json): number {
   return name.length + JSON.stringify(value).length + ENTRY_SIZE;
 }
 
-const ENTRY_SIZE = 64;
+/** A map entry each for a key's value and its version. */
+const ENTRY_SIZE = 96;
+/** What remembering when a key expires costs on top. */
+const EXPIRY_SIZE = 64;
+
+export function sizeOfWrite({ key, value, ttlMs }: Extract<Effect, { do: "write" }>): number {
+  return sizeOf(key, value) + (ttlMs === undefined ? 0 : EXPIRY_SIZE);
+}
+
+/** What deleting the key would free. */
+export function sizeOfKey(state: ShardState, key: string): number {
+  const value = state.keys.get(key);
+  if (value === undefined) return 0;
+  return sizeOf(key, value) + (state.expiries.has(key) ? EXPIRY_SIZE : 0);
+}
 
 function dropKey(state: ShardState, key: string): void {
-  const value = state.keys.get(key);
-  if (value === undefined) return;
-  state.size -= sizeOf(key, value);
+  state.size -= sizeOfKey(state, key);
   state.keys.delete(key);
+  state.versions.delete(key);
+  state.expiries.delete(key);
+}
+
+/** By its input alone, so that a capsule cannot keep what has expired. A key written since is another version, and stays. */
+function dropExpired(state: ShardState, { key, version }: Extract<Delivery, { kind: "expiry" }>): void {
+  if (state.versions.get(key) === version) dropKey(state, key);
 }
 
 function dropTimer(state: ShardState, id: string): void {

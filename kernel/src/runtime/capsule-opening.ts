@@ -16,7 +16,7 @@ export type OpenShard = (shard: string) => { readonly state: ShardState; readonl
 
 /** `giveUp` is told when the shard cannot go on by itself. */
 export function openCapsuleShard(
-  { parts, board, router, kernel, counters }: NodeContext,
+  { parts, board, router, kernel, counters, table }: NodeContext,
   capsule: Capsule,
   { name, slot, state, log }: ReturnType<OpenShard> & { readonly name: string; readonly slot: number },
   giveUp: (error: unknown) => void,
@@ -39,6 +39,7 @@ export function openCapsuleShard(
       topics: board.topics,
       capabilities: board.capabilities,
       required: new Set((manifest.capabilities.requires ?? []).map(nameOf)),
+      ownersOf: (key) => table.ownersOf(key, id),
       maxStateSize: maxStateSize(zone, parts.policy),
     },
     state,

@@ -90,7 +90,7 @@ export class CapsuleShard {
     this.#due = new DueDeliveries({
       state,
       clock,
-      timer: (delivery) => this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
+      due: (delivery) => this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
       deadline: (delivery, depth) => this.receiveValue("kernel", delivery, depth),
     });
     for (const [sender, watermark] of this.state.watermarks) this.#seen.set(sender, { ...watermark });
@@ -254,7 +254,7 @@ export class CapsuleShard {
       const result = results[index] as TurnResult;
       const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
       if (result.kind === "needKeys" && !endless) {
-        const served = serveKeys(this.state.keys, result);
+        const served = serveKeys(this.state, result);
         waiting.rounds = (waiting.rounds ?? 0) + 1;
         waiting.keys = [...(waiting.keys ?? []), ...served.keys];
         waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
@@ -284,7 +284,7 @@ export class CapsuleShard {
     result: Exclude<TurnResult, { kind: "needKeys" }>,
   ): { readonly record?: TurnRecord; readonly poisoned: boolean } {
     const { delivery } = waiting;
-    if (delivery.kind === "timer") this.#due.delivered(delivery.id);
+    if (delivery.kind === "timer" || delivery.kind === "expiry") this.#due.delivered(delivery);
     const verdict = judgeTurn(waiting, result, this.#parts.rules, this.state);
     const { poisoned } = verdict;
     if (verdict.kind === "stale") {

@@ -44,6 +44,18 @@ export class CapsuleTable {
     return capsule;
   }
 
+  /** Capsules in service, other than `except`, that own a prefix of the key; sorted. */
+  ownersOf(key: string, except: string): readonly string[] {
+    const isOwner = ({ id, state, manifest }: Capsule): boolean =>
+      id !== except &&
+      (state === "active" || state === "suspended") &&
+      (manifest.state?.owns ?? []).some((prefix) => key.startsWith(prefix));
+    return this.all()
+      .filter(isOwner)
+      .map(({ id }) => id)
+      .sort();
+  }
+
   isActive(id: string): boolean {
     return this.#capsules.get(id)?.state === "active";
   }

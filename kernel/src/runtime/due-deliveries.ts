@@ -1,5 +1,5 @@
 /**
- * Timers and deadlines of one shard, turned into deliveries when they are due, in (due, id) order. The shard's state
+ * Timers, deadlines and expiries of one shard, turned into deliveries when they are due, in (due, id) order. The shard's state
  * says what is set; this only knows when to look.
  */
 import type { Delivery } from "@vnes/schemas";
@@ -13,10 +13,13 @@ import { DueQueue } from "./due-queue.ts";
 /** Timers and deadlines found due at once; the rest follow in the next round. */
 const DUE_ROUND = 1_024;
 
+export type DueDelivery = Extract<Delivery, { kind: "timer" | "expiry" }>;
+
 export interface DueDeliveriesParts {
   readonly state: ShardState;
   readonly clock: Clock;
-  timer(delivery: Extract<Delivery, { kind: "timer" }>): void;
+  /** A timer, or a key whose time has come. */
+  due(delivery: DueDelivery): void;
   /** Nobody answered in time: the answer the kernel gives. */
   deadline(delivery: Extract<Delivery, { kind: "answer" }>, depth: number): void;
 }
@@ -24,7 +27,7 @@ export interface DueDeliveriesParts {
 export class DueDeliveries {
   readonly #parts: DueDeliveriesParts;
   readonly #due = new DueQueue();
-  /** Timers that are on their way and must not be delivered twice. */
+  /** What is on its way and must not be delivered twice, by `waitingName`. */
   readonly #queued = new Set<string>();
   #isArmed = false;
   #cancelWake: (() => void) | undefined;
@@ -32,9 +35,10 @@ export class DueDeliveries {
 
   constructor(parts: DueDeliveriesParts) {
     this.#parts = parts;
-    const { timers, pending } = parts.state;
+    const { timers, pending, expiries, versions } = parts.state;
     for (const [id, timer] of timers) this.#due.push({ at: timer.at, id: timerDue(id) });
     for (const call of pending.values()) this.#due.push({ at: call.deadlineAt, id: callDue(call.callId) });
+    for (const [key, at] of expiries) this.#due.push({ at, id: keyDue(key, versions.get(key) ?? 0) });
   }
 
   /** From now on what is due is delivered. */
@@ -48,9 +52,9 @@ export class DueDeliveries {
     this.#sleep();
   }
 
-  /** The timer's delivery has run or was found stale; the same id may fire again. */
-  delivered(id: string): void {
-    this.#queued.delete(id);
+  /** The delivery has run or was found stale; the same timer may fire again. */
+  delivered(delivery: DueDelivery): void {
+    this.#queued.delete(waitingName(delivery));
   }
 
   /** Looks up what a record set. The record is folded into the state already. */
@@ -62,10 +66,13 @@ export class DueDeliveries {
         const callId = formatEffectId({ shard: state.shard, seq: record.seq, index });
         this.#due.push({ at: record.at + effect.timeoutMs, id: callDue(callId) });
       }
+      if (effect.do === "write" && effect.ttlMs !== undefined) {
+        this.#due.push({ at: record.at + effect.ttlMs, id: keyDue(effect.key, record.seq) });
+      }
     });
-    const live = state.timers.size + state.pending.size;
+    const live = state.timers.size + state.pending.size + state.expiries.size;
     if (this.#due.size > 1_024 && this.#due.size > 4 * live)
-      this.#due.prune((due) => this.#isLive(due.id, due.at));
+      this.#due.prune((due) => this.#delivery(due.id, due.at) !== undefined);
     this.#wake();
   }
 
@@ -91,33 +98,44 @@ export class DueDeliveries {
     for (let round = 0; round < DUE_ROUND; round++) {
       const due = this.#due.pop(now);
       if (due === undefined) break;
-      if (!this.#isLive(due.id, due.at)) continue;
-      const name = due.id.slice(2);
-      if (due.id.startsWith(TIMER)) this.#fireTimer(name);
-      else this.#fireDeadline(name);
+      const found = this.#delivery(due.id, due.at);
+      if (found === undefined) continue;
+      if ("callId" in found) this.#parts.deadline(timedOut(found, this.#parts.state.at), found.depth);
+      else this.#deliver(found);
     }
     this.#wake();
   }
 
-  #isLive(id: string, at: number): boolean {
-    const { timers, pending } = this.#parts.state;
+  #deliver(delivery: DueDelivery): void {
+    const name = waitingName(delivery);
+    if (this.#queued.has(name)) return;
+    this.#queued.add(name);
+    this.#parts.due(delivery);
+  }
+
+  /** What is due under this name, as long as the state still says so. */
+  #delivery(id: string, at: number): DueDelivery | PendingCall | undefined {
+    const { timers, pending, expiries, versions } = this.#parts.state;
     const name = id.slice(2);
-    if (id.startsWith(TIMER)) return timers.get(name)?.at === at;
-    return pending.get(name)?.deadlineAt === at;
+    if (id.startsWith(TIMER)) {
+      const timer = timers.get(name);
+      return timer?.at === at ? { kind: "timer", id: name, dueAt: at, payload: timer.payload } : undefined;
+    }
+    if (id.startsWith(CALL)) {
+      const call = pending.get(name);
+      return call?.deadlineAt === at ? call : undefined;
+    }
+    const colon = name.indexOf(":");
+    const [version, key] = [Number(name.slice(0, colon)), name.slice(colon + 1)];
+    if (versions.get(key) !== version || expiries.get(key) !== at) return undefined;
+    return { kind: "expiry", key, version, dueAt: at };
   }
+}
 
-  #fireTimer(id: string): void {
-    const timer = this.#parts.state.timers.get(id);
-    if (timer === undefined || this.#queued.has(id)) return;
-    this.#queued.add(id);
-    this.#parts.timer({ kind: "timer", id, dueAt: timer.at, payload: timer.payload });
-  }
-
-  #fireDeadline(callId: string): void {
-    const { state } = this.#parts;
-    const call = state.pending.get(callId);
-    if (call !== undefined) this.#parts.deadline(timedOut(call, state.at), call.depth);
-  }
+/** A timer set again while its old delivery waits is another one. */
+function waitingName(delivery: DueDelivery): string {
+  if (delivery.kind === "expiry") return keyDue(delivery.key, delivery.version);
+  return `${timerDue(delivery.id)}@${delivery.dueAt}`;
 }
 
 function timedOut(call: PendingCall, now: number): Extract<Delivery, { kind: "answer" }> {
@@ -128,11 +146,17 @@ function timedOut(call: PendingCall, now: number): Extract<Delivery, { kind: "an
 }
 
 const TIMER = "t:";
+const CALL = "c:";
 
 function timerDue(id: string): string {
   return `${TIMER}${id}`;
 }
 
 function callDue(callId: string): string {
-  return `c:${callId}`;
+  return `${CALL}${callId}`;
+}
+
+/** By version too: a key written again expires anew. */
+function keyDue(key: string, version: number): string {
+  return `k:${version}:${key}`;
 }

@@ -2,7 +2,7 @@
  * What waits for one capsule shard. Deliveries made for it alone (calls, answers, timers, ephemeral events) queue here;
  * events of durable topics stay in their partition and are pulled when there is room, so a backlog costs no memory.
  */
-import type { Delivery, Json } from "@vnes/schemas";
+import type { Delivery, GivenKey, Json } from "@vnes/schemas";
 import type { TurnInput } from "../ledger/record.ts";
 import type { Partition } from "./partition.ts";
 
@@ -25,7 +25,7 @@ export interface Waiting {
   rounds?: number;
   /** What the latest delivery of it told the capsule. */
   ran?: { readonly at: number; readonly seed: string };
-  keys?: (readonly [key: string, value?: Json])[];
+  keys?: GivenKey[];
   ranges?: string[];
 }
 

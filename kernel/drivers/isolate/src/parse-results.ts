@@ -118,9 +118,15 @@ function isEffect(effect: unknown): boolean {
   const it = effect as { [name in string]: unknown } & { readonly do?: Effect["do"] };
   switch (it.do) {
     case "write":
-      return hasOnly(it, 3) && isText(it["key"]) && isValue(it["value"], 0);
+      return (
+        hasOnly(it, 3, ["expect", "ttlMs"]) &&
+        isText(it["key"]) &&
+        isValue(it["value"], 0) &&
+        isExpected(it["expect"]) &&
+        (it["ttlMs"] === undefined || isPositive(it["ttlMs"]))
+      );
     case "delete":
-      return hasOnly(it, 2) && isText(it["key"]);
+      return hasOnly(it, 2, ["expect"]) && isText(it["key"]) && isExpected(it["expect"]);
     case "publish":
       return hasOnly(it, 4) && isText(it["topic"]) && isText(it["key"]) && isValue(it["event"], 0);
     case "call":
@@ -196,6 +202,20 @@ function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length <= MAX_NEEDED && value.every(isText);
 }
 
-function hasOnly(value: object, members: number): boolean {
-  return Object.keys(value).length === members;
+/** `members`, and of the `optional` ones as many as there are. */
+function hasOnly(value: object, members: number, optional: readonly string[] = NONE): boolean {
+  let allowed = members;
+  for (const name of optional) if (Object.hasOwn(value, name)) allowed++;
+  return Object.keys(value).length === allowed;
+}
+
+const NONE: readonly string[] = [];
+
+/** A version, null for no key, or nothing expected. */
+function isExpected(value: unknown): boolean {
+  return value === undefined || value === null || isPositive(value);
+}
+
+function isPositive(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }
