@@ -5,6 +5,7 @@ import type { Effect } from "@vnes/schemas";
 import fc from "fast-check";
 import { assertChain, chainHash, genesisHash } from "../src/ledger/chain.ts";
 import { formatEffectId, isAtOrBelow, parseEffectId } from "../src/ledger/effect-id.ts";
+import { textBytes } from "../src/ledger/text-bytes.ts";
 import { decodeRecord, encodeRecord, type TurnRecord } from "../src/ledger/record.ts";
 import { applyRecord, emptyShard, releasedSeq, type ShardState } from "../src/ledger/shard-state.ts";
 import type { Digest } from "../src/ports/digest.ts";
@@ -190,4 +191,19 @@ test("an answer ends the pending call it names, a timer that fired is gone unles
   const fired = { kind: "timer", id: "x", dueAt: 9, payload: null } as const;
   applyRecord(state, turn(3, [], { input: { from: "timer", delivery: fired } }));
   assert.equal(state.timers.size, 0);
+});
+
+test("encoded records share memory and still do not touch each other, whatever their text and length", () => {
+  const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ minLength: 5_000, maxLength: 30_000 }));
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 12 }), (texts) => {
+      const encoded = texts.map((one) => textBytes(one));
+      const expected = texts.map((one) => new TextEncoder().encode(one));
+      assert.deepEqual(
+        encoded.map((bytes) => [...bytes]),
+        expected.map((bytes) => [...bytes]),
+      );
+    }),
+    { numRuns: 50 },
+  );
 });

@@ -10,15 +10,36 @@ const SIGNATURE_BYTES = 64;
 /** A trust document names a handful of keys; beyond this the oldest is parsed again when it is needed. */
 const PARSED_KEYS_MAX = 256;
 
+/** Up to here chunks are copied together and hashed in one call: a third of the time of a hash object for a record. */
+const ONE_CALL_BYTES = 16_384;
+const together = Buffer.allocUnsafeSlow(ONE_CALL_BYTES);
+
 export const nodeDigest: Digest = {
   sha256(...chunks) {
-    const only = chunks[0];
-    if (chunks.length === 1 && only !== undefined) return hash("sha256", only, "buffer");
-    const digest = createHash("sha256");
-    for (const chunk of chunks) digest.update(chunk);
-    return digest.digest();
+    const [first] = chunks;
+    if (chunks.length === 1 && first !== undefined) return oneCall(first);
+    let size = 0;
+    for (const chunk of chunks) size += chunk.length;
+    if (size > ONE_CALL_BYTES) return hashObject(chunks);
+    let end = 0;
+    for (const chunk of chunks) {
+      together.set(chunk, end);
+      end += chunk.length;
+    }
+    return oneCall(together.subarray(0, end));
   },
 };
+
+/** As text and back: the text is free, and bytes from it come out of Node's pool instead of a buffer of their own. */
+function oneCall(bytes: Uint8Array): Uint8Array {
+  return Buffer.from(hash("sha256", bytes, "binary"), "binary");
+}
+
+function hashObject(chunks: readonly Uint8Array[]): Uint8Array {
+  const digest = createHash("sha256");
+  for (const chunk of chunks) digest.update(chunk);
+  return digest.digest();
+}
 
 const parsedKeys = new Map<string, KeyObject>();
 

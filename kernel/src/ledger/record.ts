@@ -7,6 +7,7 @@
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
+import { textBytes } from "./text-bytes.ts";
 
 /** Where a turn's delivery came from. By reference where the bytes are in another kept shard, by value otherwise. */
 export type TurnInput =
@@ -77,11 +78,10 @@ export interface KernelRecord {
 
 export type LedgerRecord = TurnRecord | ActivationRecord | EventRecord | KernelRecord;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeRecord(record: LedgerRecord): Uint8Array {
-  return encoder.encode(JSON.stringify(record));
+  return textBytes(JSON.stringify(record));
 }
 
 /** Throws `LEDGER_RECORD_INVALID`: the bytes carry a valid hash, yet are not a record this version knows. */

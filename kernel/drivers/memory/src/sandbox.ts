@@ -1,10 +1,11 @@
 /**
  * A sandbox that runs bundles in this process, straight from a table. It confines nothing and stops no loop: it is for
- * simulation and for measuring everything around a sandbox. Everything that crosses is copied as JSON, so a handler
+ * simulation and for measuring everything around a sandbox. Everything that crosses is copied as JSON would, so a handler
  * cannot share memory with the kernel here and fail in a real host.
  */
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
 import { type TurnRequest, type TurnResult, turnErrors, VnesError } from "@vnes/schemas";
+import { copyAcross, jsonLengthOver } from "./crossing.ts";
 import { memoryErrors } from "./errors.ts";
 import type { SandboxFaults } from "./faults.ts";
 
@@ -77,8 +78,8 @@ class MemoryInstance implements SandboxInstance {
   deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     const stops = this.#stops;
     // Copied now: what the kernel does to its objects later is nobody else's business.
-    const text = JSON.stringify(batch);
-    return this.#next(() => this.#run(text, stops));
+    const requests = copyAcross(batch);
+    return this.#next(() => this.#run(requests, stops));
   }
 
   reset(): Promise<void> {
@@ -112,9 +113,8 @@ class MemoryInstance implements SandboxInstance {
   }
 
   /** `stops`: how often turns had ended in `needKeys` when the batch was sent; more by now means rule 2 holds for it. */
-  #run(text: string, stops: number): readonly TurnResult[] {
+  #run(requests: readonly TurnRequest[], stops: number): readonly TurnResult[] {
     if (this.#dead) throw this.#hostDied();
-    const requests = JSON.parse(text) as readonly TurnRequest[];
     const results = requests.map((request): TurnResult => {
       if (this.#stops !== stops) return { turn: request.turn, kind: "needKeys", keys: [], ranges: [] };
       if (this.#sandbox.hostDies(this.group)) throw this.#hostDied();
@@ -124,14 +124,14 @@ class MemoryInstance implements SandboxInstance {
       if (result.kind === "failed") this.#failedTurns++;
       return result;
     });
-    return JSON.parse(JSON.stringify(results)) as readonly TurnResult[];
+    return copyAcross(results);
   }
 
   #bounded(result: TurnResult): TurnResult {
     if (result.kind !== "done") return result;
-    const size = JSON.stringify(result.effects).length;
     const limit = this.#spec.limits.effectBytes;
-    if (size <= limit) return result;
+    const size = jsonLengthOver(result.effects, limit);
+    if (size === undefined) return result;
     // Its writes are in the bundle's cache and will not be kept.
     this.#bundle.reset();
     const { code, message } = turnErrors.create("TURN_EFFECTS_TOO_LARGE", { size, limit });
