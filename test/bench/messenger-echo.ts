@@ -1,0 +1,59 @@
+/** The other node of the messenger's benchmark, in a process of its own: answers and counts, ours and beside. */
+import { connect } from "@nats-io/transport-node";
+import { natsMessenger, openBus } from "@vnes/driver-nats";
+import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
+import { SystemClock } from "../../cli/src/node/system-clock.ts";
+import { requirePeer } from "./peers.ts";
+
+/** As much of Moleculer as is used here. */
+export interface Moleculer {
+  ServiceBroker: new (
+    options: object,
+  ) => {
+    createService(service: object): unknown;
+    start(): Promise<void>;
+    stop(): Promise<void>;
+    waitForServices(name: string): Promise<unknown>;
+    call(action: string, params: unknown): Promise<unknown>;
+  };
+}
+
+export function brokerOptions(nodeID: string, url: string): object {
+  const quiet = { logger: false, metrics: false, tracing: false };
+  return { nodeID, transporter: { type: "NATS", options: { servers: [url] } }, ...quiet };
+}
+
+const [, file, url] = process.argv;
+if (file === import.meta.filename && url !== undefined) await serve(url);
+
+async function serve(server: string): Promise<void> {
+  const bus = await openBus({ servers: [server], node: "echo", noEcho: true });
+  const clock = new SystemClock();
+  const messenger = natsMessenger({ bus, namespace: "bench", node: "echo", clock, random: cryptoRandom });
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  messenger.serve("echo", (payload) => encoder.encode(JSON.stringify(JSON.parse(decoder.decode(payload)))));
+  let heard = 0;
+  let wanted = Number.POSITIVE_INFINITY;
+  const hear = (): void => {
+    if (++heard === wanted) process.send?.("heard");
+  };
+  messenger.subscribe("events", hear);
+  const bare = await connect({ servers: server });
+  bare.subscribe("bench.bare", { callback: hear });
+  bare.subscribe("bench.request", {
+    callback: (_, message) => void message.respond(JSON.stringify(message.json())),
+  });
+  const { ServiceBroker } = requirePeer<Moleculer>("moleculer");
+  const broker = new ServiceBroker(brokerOptions("echo", server));
+  broker.createService({ name: "echo", actions: { ping: (ctx: { params: unknown }) => ctx.params } });
+  await broker.start();
+  await Promise.all([messenger.flush(), bare.flush()]);
+  process.on("message", (message: { readonly count: number }) => {
+    heard = 0;
+    wanted = message.count;
+    process.send?.("ready");
+  });
+  process.on("disconnect", () => process.exit(0));
+  process.send?.("up");
+}
