@@ -14,6 +14,8 @@ export interface NodePaths {
   readonly dataDir: string;
   readonly ledger: string;
   readonly quarantine: string;
+  /** Every image the ledger names. */
+  readonly images: string;
   readonly controlSocket: string;
 }
 
@@ -51,6 +53,7 @@ export function nodePaths(home: HomePaths, node: string, dataDir: string | undef
     dataDir: dir,
     ledger: join(dir, "ledger.sqlite"),
     quarantine: join(dir, "quarantine"),
+    images: join(dir, "images"),
     controlSocket: join(dir, "control.sock"),
   };
 }

@@ -45,6 +45,7 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_DOWN"
   | "CLOCK_JUMPED"
   | "CLOCK_BEHIND_LEDGER"
+  | "CAPSULE_DIVERGED"
 > = defineErrors({
   CLOCK_JUMPED: {
     message: "the wall clock of this machine was set by {ms} ms; node time does not follow it",
@@ -337,6 +338,15 @@ export const kernelErrors: ErrorTable<
     retry: false,
     remedy: "vnes capsule inspect {capsule}",
     exit: "failed",
+  },
+  CAPSULE_DIVERGED: {
+    message:
+      "capsule {capsule} is not deterministic: run again, record {seq} of {shard} comes out otherwise ({what})",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "vnes replay <capsule> shows the turn and both values; mend the capsule, or say a weaker determinism_tier, then vnes capsule resume <capsule>",
+    exit: "integrity",
   },
   CAPSULE_SUSPENDED: {
     message: "capsule {capsule} is suspended and answers nobody",

@@ -3,6 +3,7 @@ export * from "./ports/capsule-source.ts";
 export * from "./ports/clock.ts";
 export * from "./ports/device.ts";
 export * from "./ports/digest.ts";
+export * from "./ports/image-archive.ts";
 export * from "./ports/ledger-bounds.ts";
 export * from "./ports/ledger-errors.ts";
 export * from "./ports/ledger-store.ts";
@@ -30,5 +31,15 @@ export * from "./lifecycle/lifecycle.ts";
 export { MAX_PAYLOAD_BYTES, WireMessenger } from "./messenger/wire-messenger.ts";
 export * from "./placement/ledger-group.ts";
 export * from "./placement/owner-table.ts";
+export * from "./replay/errors.ts";
+export type { Difference } from "./replay/output.ts";
+export {
+  type ReplayOptions,
+  type ReplayParts,
+  type ReplayProgress,
+  type ReplayReport,
+  replayShard,
+} from "./runtime/replay.ts";
+export type { CapsuleReplayOptions, CapsuleReplayReport } from "./runtime/replays.ts";
 export { bootNode } from "./runtime/boot.ts";
 export type { NodeParts } from "./runtime/parts.ts";

@@ -93,6 +93,14 @@ const entries = {
     remedy: "Check the disk, then install it again: vnes capsule install {origin}",
     exit: "integrity",
   },
+  IMAGE_ARCHIVE_DAMAGED: {
+    message: "The kept image {image} at {path} is not what was put there: {problem}.",
+    fault: "system",
+    retry: false,
+    remedy:
+      "Check the disk. Booting a node with this version of the capsule writes the image anew: vnes boot",
+    exit: "integrity",
+  },
   KEY_EXISTS: {
     message: "A key named {name} already exists in {dir}.",
     fault: "user",

@@ -6,6 +6,7 @@ export type { KeyScope } from "./default-trust.ts";
 export * from "./directory-source.ts";
 export * from "./errors.ts";
 export * from "./fs-quarantine.ts";
+export * from "./image-archive.ts";
 export * from "./image-layout.ts";
 export * from "./image-reader.ts";
 export type { KeyInfo, KeyRole } from "./key-file.ts";

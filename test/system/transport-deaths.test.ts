@@ -11,9 +11,9 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
-import type { CapsuleImage } from "@vnes/kernel";
-import { LocalRegistry } from "@vnes/registry";
-import type { Json, Sha256 } from "@vnes/schemas";
+import { replayShard } from "@vnes/kernel";
+import { DirectoryImageArchive, nodeDigest } from "@vnes/registry";
+import type { Json } from "@vnes/schemas";
 import { type Child, start } from "../demo/children.ts";
 import {
   boot,
@@ -23,14 +23,14 @@ import {
   gatewayConfig,
   transportOf,
 } from "../demo/nodes.ts";
-import { replay } from "./replay.ts";
 
 const RELAY = fileURLToPath(new URL("../demo/relay.ts", import.meta.url));
 const DEATHS = 100;
 /** Far above what a switch needs; a test that waits this long has failed. */
 const PATIENCE_MS = 20_000;
 /** A new isolate costs milliseconds. */
-const FRESH_TURNS = 40;
+const FRESH_RECORDS = 40;
+const LIMITS = { memoryMb: 64, turnMs: 2_000, cacheBytes: 8 * 1024 * 1024, effectBytes: 1024 * 1024 };
 const POLICY = { maxSwitchesPerMinute: 600 };
 
 interface Config {
@@ -113,8 +113,7 @@ test(`a session outlives ${DEATHS} deaths of its transport, and every turn of it
     for (const child of [...children.reverse(), ...relays.values()]) await child.end();
     assert.deepEqual(dead, []);
     await assertHistory(join(home, "gateway", "data", "ledger.sqlite"), id);
-    for (const name of ["gateway", "client"])
-      await assertReplay(join(home, name, "data", "ledger.sqlite"), home);
+    for (const name of ["gateway", "client"]) await assertReplay(join(home, name, "data"));
   } finally {
     for (const child of children) await child.end();
     await rm(home, { recursive: true, force: true });
@@ -153,26 +152,31 @@ async function assertHistory(path: string, id: string): Promise<void> {
 }
 
 /** What every capsule did is the same again: in one isolate, and in a fresh one for each turn. */
-async function assertReplay(path: string, home: string): Promise<void> {
-  await using ledger = await openSqliteLedgerStore({ path });
+async function assertReplay(dataDir: string): Promise<void> {
+  await using ledger = await openSqliteLedgerStore({ path: join(dataDir, "ledger.sqlite") });
   await using sandbox = openIsolateSandbox();
-  const registry = new LocalRegistry(join(home, "data", "registry"));
-  const imageOf = (hash: string): Promise<CapsuleImage> => registry.readImage(hash as Sha256);
+  const archive = new DirectoryImageArchive(join(dataDir, "images"));
   const shards = (await ledger.shards()).filter((name) => name.startsWith("vnes."));
   assert.ok(shards.length >= 2, shards.join(", "));
   for (const shard of shards) {
-    for (const [fresh, maxTurns] of [
-      [false, Number.POSITIVE_INFINITY],
-      [true, FRESH_TURNS],
-    ] as const) {
-      const replayed = await replay({ ledger, shard, sandbox, imageOf, fresh, maxTurns });
+    const parts = {
+      ledger,
+      sandbox,
+      shard,
+      digest: nodeDigest,
+      imageOf: async (hash: string) => {
+        const image = await archive.get(hash);
+        assert.ok(image, `${hash} was kept`);
+        return image;
+      },
+      specOf: () => ({ entry: "impl/main.js", zone: "system", limits: LIMITS }) as const,
+    };
+    const last = await ledger.lastSeq(shard);
+    for (const options of [{}, { fresh: true, to: Math.min(FRESH_RECORDS, last) }]) {
+      const replayed = await replayShard(parts, options);
       assert.ok(replayed.turns > 0, shard);
-      assert.equal(
-        replayed.firstDifference,
-        undefined,
-        `${shard}, ${fresh ? "fresh" : "kept"}: the first turn that differs`,
-      );
-      assert.equal(replayed.hash, replayed.recordedHash);
+      assert.equal(replayed.difference, null, `${shard}, ${"fresh" in options ? "fresh" : "kept"}`);
+      assert.equal(replayed.replayedHash, replayed.recordedHash);
     }
   }
 }

@@ -7,7 +7,14 @@ import { openDevice } from "@vnes/driver-device";
 import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
-import { directorySource, FsQuarantine, nodeDigest, nodeVerifier } from "@vnes/registry";
+import {
+  DirectoryImageArchive,
+  directorySource,
+  FsQuarantine,
+  type LocalRegistry,
+  nodeDigest,
+  nodeVerifier,
+} from "@vnes/registry";
 import type { Json } from "@vnes/schemas";
 import type { ControlledNode } from "../control/methods.ts";
 import { openControlServer } from "../control/server.ts";
@@ -45,7 +52,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
   const quarantine = new FsQuarantine(paths.quarantine);
   let parts: NodeParts;
   try {
-    const { policy, trust, sources } = await prepare(place, options);
+    const { policy, trust, sources, registry } = await prepare(place, options);
     parts = {
       node: place.node,
       pid: options.pid,
@@ -59,6 +66,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,
+      archive: new DirectoryImageArchive(paths.images, registry),
       policy,
       trust,
       run: config.capsules?.run,
@@ -90,11 +98,16 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
 async function prepare(
   place: Place,
   { log, capsules }: OpenNodeOptions,
-): Promise<Pick<NodeParts, "policy" | "trust"> & { readonly sources: readonly CapsuleSource[] }> {
+): Promise<
+  Pick<NodeParts, "policy" | "trust"> & {
+    readonly sources: readonly CapsuleSource[];
+    readonly registry: LocalRegistry;
+  }
+> {
   const { authority, policy, trust } = await openJudges(place);
   const registry = await openRegistry(place);
   await setUpBuiltins(place, authority, registry, log);
-  return { policy, trust, sources: [...capsules.map((dir) => directorySource(dir)), registry] };
+  return { policy, trust, sources: [...capsules.map((dir) => directorySource(dir)), registry], registry };
 }
 
 function makeDataDir(path: string): void {

@@ -74,7 +74,8 @@ async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giv
   );
   board.slots.set(capsule.id, shards.length);
   for (const shard of shards) board.shards.set(shard.name, shard);
-  await Promise.all(shards.map((shard) => shard.load()));
+  // The image is kept before a record names it.
+  await Promise.all([context.parts.archive?.put(capsule.image), ...shards.map((shard) => shard.load())]);
 }
 
 async function start(context: NodeContext, capsule: Capsule): Promise<void> {

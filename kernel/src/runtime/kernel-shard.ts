@@ -44,7 +44,15 @@ export type Fact =
       readonly hash: string;
       readonly definition: TopicDefinition;
     }
-  | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string };
+  | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string }
+  /** A replay came out otherwise at this record. */
+  | {
+      readonly type: "diverged";
+      readonly capsule: string;
+      readonly image: string;
+      readonly shard: string;
+      readonly seq: number;
+    };
 
 export class KernelShard {
   readonly name: string;
@@ -178,6 +186,7 @@ function publications(fact: Fact, at: number): Effect[] {
     case "booted":
     case "denied":
     case "topicDefined":
+    case "diverged":
       return [];
   }
 }

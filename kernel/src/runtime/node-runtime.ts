@@ -13,6 +13,7 @@ import type { CapsuleStatus, Node, NodeStatus } from "./node.ts";
 import { errorText, loadedShards, type NodeContext } from "./node-context.ts";
 import { capsuleStatus, inspectCapsule, nodeStatus } from "./node-status.ts";
 import type { RecoveredShard } from "./recovery.ts";
+import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "./replays.ts";
 import { nameOf } from "./wiring.ts";
 
 /** For the store to take what waits when the node ends. */
@@ -26,11 +27,16 @@ export class NodeRuntime implements Node {
   /** Capsules that were suspended for killing their hosts. */
   readonly #killers = new Set<string>();
   #stopped: Promise<void> | undefined;
+  readonly #replays: Replays;
   /** One change of a capsule's state at a time. */
   #changes: Promise<unknown> = Promise.resolve();
 
   constructor(context: NodeContext) {
     this.#context = context;
+    this.#replays = new Replays(context, async (capsule, error) => {
+      this.#giveUp(capsule, error);
+      await this.#changes;
+    });
   }
 
   async activateAll(open: OpenShard, recovered: ReadonlyMap<string, RecoveredShard>): Promise<void> {
@@ -104,6 +110,10 @@ export class NodeRuntime implements Node {
     if (by.length > 0) throw kernelErrors.create("CAPSULE_IN_USE", { capsule: id, by: by.join(", ") });
   }
 
+  replay(id: string, options: CapsuleReplayOptions = {}): Promise<CapsuleReplayReport> {
+    return this.#replays.run(id, options);
+  }
+
   async quarantined(): Promise<readonly QuarantineEntry[]> {
     return this.#context.parts.quarantine.list();
   }
@@ -127,6 +137,7 @@ export class NodeRuntime implements Node {
     const { parts, order, table, control, kernel, watch } = this.#context;
     this.#state = "stopping";
     control.endAll();
+    await this.#replays.stop();
     // A store that takes no records must not keep the node from ending.
     const abandon = (): void => watch.abandon(kernelErrors.create("NODE_STOPPING"));
     const cancel = parts.clock.wakeAt(parts.clock.now() + STOP_PATIENCE_MS, abandon);

@@ -3,6 +3,7 @@ import type { Answer, Json, TrustZone } from "@vnes/schemas";
 import type { Reason } from "../admission/verdict.ts";
 import type { CapsuleState } from "../lifecycle/lifecycle.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
+import type { CapsuleReplayOptions, CapsuleReplayReport } from "./replays.ts";
 
 export interface CapsuleStatus {
   readonly id: string;
@@ -46,6 +47,8 @@ export interface Node {
   suspend(id: string): Promise<CapsuleStatus>;
   resume(id: string): Promise<CapsuleStatus>;
   unload(id: string): Promise<CapsuleStatus>;
+  /** Runs what a capsule's shard recorded again; a deterministic capsule that comes out otherwise is suspended. */
+  replay(id: string, options?: CapsuleReplayOptions): Promise<CapsuleReplayReport>;
   quarantined(): Promise<readonly QuarantineEntry[]>;
   /** Asks a capability as a person at the command line does (`caller` is `control`). */
   call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer>;

@@ -4,6 +4,7 @@ import type { CapsuleSource } from "../ports/capsule-source.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Device } from "../ports/device.ts";
 import type { Digest, SignatureVerifier } from "../ports/digest.ts";
+import type { ImageArchive } from "../ports/image-archive.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Quarantine } from "../ports/quarantine.ts";
@@ -27,6 +28,8 @@ export interface NodeParts {
   readonly device: Device;
   /** Asked in order; the first image of an id counts. */
   readonly sources: readonly CapsuleSource[];
+  /** Where every image that is activated is kept; absent: only what runs now can be run again. */
+  readonly archive?: ImageArchive;
   readonly quarantine: Quarantine;
   readonly policy: Policy;
   readonly trust: TrustDocument;

@@ -3,6 +3,7 @@ export * from "./clock.ts";
 export * from "./device.ts";
 export * from "./errors.ts";
 export * from "./faults.ts";
+export * from "./image-archive.ts";
 export * from "./ledger-store.ts";
 export * from "./messenger-hub.ts";
 export * from "./quarantine.ts";
