@@ -1,14 +1,15 @@
 /**
- * The sandbox of a replay. Owns one instance of the image that ran, and the keys as the replay has made them so far; many
+ * The sandbox of a replay. Owns one instance of the image that ran, and reads the state as the replay has made it so far; many
  * turns cross at once, and the next lot is on its way while the last is looked at.
  *
  * I1. Results come out in the order turns went in.
  * I2. Keys are those of the turns before: what a turn asks for is served once every turn before it has ended and was
  *     taken (`take`).
  */
-import type { Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { TurnRequest, TurnResult } from "@vnes/schemas";
 import { serveKeys } from "../ledger/served-keys.ts";
 import type { TurnRecord } from "../ledger/record.ts";
+import type { ShardState } from "../ledger/shard-state.ts";
 import type { Sandbox, SandboxInstance, SandboxSpec } from "../ports/sandbox.ts";
 
 /** Turns that cross at once: the wake-up is shared by many, and the kernel is held up for a millisecond or two. */
@@ -36,21 +37,17 @@ interface Lot {
 
 export class ReplayInstance {
   readonly #sandbox: Sandbox;
-  readonly #keys: ReadonlyMap<string, Json>;
+  readonly #state: ShardState;
   readonly #take: (turn: ReplayTurn, result: Ended) => boolean;
   #instance: SandboxInstance | undefined;
   #waiting: ReplayTurn[] = [];
   #waitingBytes = 0;
   #inFlight: Lot[] = [];
 
-  /** `take` gets each result in order, and says whether to go on; it keeps `keys` up to date. */
-  constructor(
-    sandbox: Sandbox,
-    keys: ReadonlyMap<string, Json>,
-    take: (turn: ReplayTurn, result: Ended) => boolean,
-  ) {
+  /** `take` gets each result in order, and says whether to go on; it keeps `state` up to date. */
+  constructor(sandbox: Sandbox, state: ShardState, take: (turn: ReplayTurn, result: Ended) => boolean) {
     this.#sandbox = sandbox;
-    this.#keys = keys;
+    this.#state = state;
     this.#take = take;
   }
 
@@ -129,7 +126,7 @@ export class ReplayInstance {
     let result: TurnResult = asked;
     for (let round = 0; result.kind === "needKeys"; round++) {
       if (round === MAX_KEY_ROUNDS) throw new Error(`turn ${turn.record.seq} asks for keys without an end`);
-      const { keys, ranges } = serveKeys(this.#keys, result);
+      const { keys, ranges } = serveKeys(this.#state, result);
       request = {
         ...request,
         keys: [...(request.keys ?? []), ...keys],
@@ -146,13 +143,5 @@ export class ReplayInstance {
   #opened(): SandboxInstance {
     if (this.#instance === undefined) throw new Error("no image runs");
     return this.#instance;
-  }
-}
-
-/** What a turn's effects make of the keys. */
-export function applyKeys(keys: Map<string, Json>, effects: readonly Effect[]): void {
-  for (const effect of effects) {
-    if (effect.do === "write") keys.set(effect.key, effect.value);
-    else if (effect.do === "delete") keys.delete(effect.key);
   }
 }

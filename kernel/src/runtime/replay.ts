@@ -4,10 +4,11 @@
  *
  * Nothing is published, answered or written: effects are looked at and dropped. Turns before `from` are folded, not run.
  */
-import type { Delivery, Json } from "@vnes/schemas";
+import type { Delivery } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
 import { hex } from "../ledger/chain.ts";
 import type { LedgerRecord } from "../ledger/record.ts";
+import { applyRecord, emptyShard, type ShardState } from "../ledger/shard-state.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Sandbox, SandboxSpec } from "../ports/sandbox.ts";
@@ -20,7 +21,7 @@ import {
   outputOf,
   outputText,
 } from "../replay/output.ts";
-import { applyKeys, type Ended, ReplayInstance, type ReplayTurn } from "./replay-instance.ts";
+import { type Ended, ReplayInstance, type ReplayTurn } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
 
 /** Records between two reports of progress. */
@@ -93,11 +94,11 @@ class ShardReplay {
   readonly #from: number;
   readonly #to: number;
   readonly #reader: ReplayReader;
-  readonly #keys = new Map<string, Json>();
+  /** What the records up to the last one taken add up to. */
+  readonly #state: ShardState;
   readonly #instance: ReplayInstance;
   readonly #images: string[] = [];
   #hashes: { readonly recorded: Uint8Array; readonly replayed: Uint8Array };
-  #image = "";
   #running: CapsuleImage | undefined;
   #turns = 0;
   #taken = 0;
@@ -109,8 +110,9 @@ class ShardReplay {
     this.#from = from;
     this.#to = to;
     const { ledger, shard, digest } = parts;
+    this.#state = emptyShard(shard);
     this.#reader = new ReplayReader(ledger, shard, digest);
-    this.#instance = new ReplayInstance(parts.sandbox, this.#keys, (turn, result) =>
+    this.#instance = new ReplayInstance(parts.sandbox, this.#state, (turn, result) =>
       this.#compare(turn, result),
     );
     const empty = digest.sha256();
@@ -135,20 +137,12 @@ class ShardReplay {
 
   /** False once a difference was found. */
   async #step(record: LedgerRecord, size: number): Promise<boolean> {
-    if (record.kind === "activation") {
-      this.#image = record.image;
-      // The keys the next image starts from are those of every turn before it.
+    if (record.kind !== "turn" || record.seq < this.#from || !isRunAgain(record)) {
+      // Taken in order: behind every turn before it.
       if (!(await this.#instance.drain())) return false;
-      if (this.#options.against === undefined) await this.#end();
-      return true;
-    }
-    if (record.kind !== "turn") return true;
-    if (record.seq < this.#from) {
-      applyKeys(this.#keys, record.effects);
-      return true;
-    }
-    if (!isRunAgain(record)) {
-      this.#taken++;
+      applyRecord(this.#state, record);
+      if (record.kind === "activation" && this.#options.against === undefined) await this.#end();
+      if (record.kind === "turn" && record.seq >= this.#from) this.#taken++;
       return true;
     }
     await this.#start();
@@ -166,7 +160,7 @@ class ShardReplay {
     if (this.#instance.isOpen) return;
     const { shard, specOf } = this.#parts;
     const against = this.#options.against;
-    if (this.#running === undefined || (against === undefined && this.#running.hash !== this.#image)) {
+    if (this.#running === undefined || (against === undefined && this.#running.hash !== this.#state.image)) {
       this.#running = against ?? (await this.#recordedImage());
       this.#images.push(this.#running.hash);
     }
@@ -177,7 +171,7 @@ class ShardReplay {
 
   #recordedImage(): Promise<CapsuleImage> {
     const { shard, imageOf } = this.#parts;
-    if (this.#image !== "") return imageOf(this.#image);
+    if (this.#state.image !== null) return imageOf(this.#state.image);
     const capsule = shard.slice(0, shard.lastIndexOf("/"));
     throw replayErrors.create("REPLAY_NO_ACTIVATION", { shard, capsule });
   }
@@ -200,7 +194,7 @@ class ShardReplay {
     const recorded = digest.sha256(before, encoder.encode(was));
     this.#hashes = { recorded, replayed: was === is ? recorded : digest.sha256(before, encoder.encode(is)) };
     if (was === is) {
-      applyKeys(this.#keys, record.effects);
+      applyRecord(this.#state, record);
       return true;
     }
     const image = this.#running?.hash ?? "";
@@ -242,5 +236,7 @@ function describe(delivery: Delivery): string {
       return `answer ${delivery.tag}`;
     case "timer":
       return `timer ${delivery.id}`;
+    case "expiry":
+      return `expiry ${delivery.key}`;
   }
 }
