@@ -16,6 +16,12 @@ export const contractHandlers: Handlers = {
       turn.publish("contract.total.v1", key, { total, id: turn.id("evt"), draw: turn.random() });
     },
   },
+  batches: {
+    "contract.v1": (turn, events, { topic, partition }) => {
+      const sum = events.reduce((total, { event }) => total + (event as number), 0);
+      turn.keys.set("batch", { topic, partition, seqs: events.map(({ seq }) => seq), sum });
+    },
+  },
   calls: {
     "contract.add": (turn, key) => {
       const n = ((turn.keys.get(`n/${key as string}`) as number | undefined) ?? 0) + 1;

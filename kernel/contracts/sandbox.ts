@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import type { Sandbox, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
-import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { BatchEvent, Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
 
 export interface OpenedSandbox {
@@ -235,7 +235,12 @@ export function sandboxContract(contract: SandboxContract): void {
           "setTimer",
           "write",
         ]);
-        assert.equal(kept.filter(({ kind }) => kind === "failed").length, 2);
+        const batch = kept.flatMap((result) => (result.kind === "done" ? result.effects : []));
+        const [summed] = batch.filter((effect) => effect.do === "write" && effect.key === "batch");
+        const value = { topic: "contract.v1", partition: 0, seqs: [4, 5, 7], sum: 16 };
+        assert.deepEqual(summed, { do: "write", key: "batch", value });
+        // The one that is told to, an unknown timer, and a batch of a topic nobody handles.
+        assert.equal(kept.filter(({ kind }) => kind === "failed").length, 3);
       },
     );
   });
@@ -287,6 +292,10 @@ class ContractRun {
   }
 }
 
+function batchOf(seqs: readonly number[]): readonly BatchEvent[] {
+  return seqs.map((seq) => ({ seq, key: `k${seq}`, event: seq }));
+}
+
 /** The same deliveries, in one instance or in a new one for each. */
 async function transcript(run: ContractRun, fresh: boolean): Promise<readonly TurnResult[]> {
   const call = (method: string, input: Json): Delivery => ({
@@ -310,6 +319,8 @@ async function transcript(run: ContractRun, fresh: boolean): Promise<readonly Tu
   const script: Delivery[] = [
     { kind: "start", config: { a: 1 }, resumed: false },
     ...[1, 2, 3].map((seq) => event(seq, `k${seq % 2}`, seq)),
+    { kind: "batch", topic: "contract.v1", partition: 0, events: batchOf([4, 5, 7]) },
+    { kind: "batch", topic: "unknown.v1", partition: 0, events: batchOf([1]) },
     call("add", "a"),
     call("add", "b"),
     call("fail", "a"),

@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import type { Effect } from "@vnes/schemas";
+import type { BatchEvent, Delivery, Effect } from "@vnes/schemas";
 import fc from "fast-check";
 import { assertChain, chainHash, genesisHash } from "../src/ledger/chain.ts";
 import { formatEffectId, isAtOrBelow, parseEffectId } from "../src/ledger/effect-id.ts";
 import { textBytes } from "../src/ledger/text-bytes.ts";
-import { decodeRecord, encodeRecord, type TurnRecord } from "../src/ledger/record.ts";
+import { deliveryOf, seqsOf } from "../src/replay/delivery.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  type EventRecord,
+  type PositionRecord,
+  type TopicInput,
+  type TurnRecord,
+} from "../src/ledger/record.ts";
 import { applyRecord, emptyShard, releasedSeq, type ShardState } from "../src/ledger/shard-state.ts";
 import type { Digest } from "../src/ports/digest.ts";
 
@@ -51,6 +59,44 @@ test("an effect id survives being written down, and nothing else parses", () => 
   );
   for (const text of ["", "a", "a:1", "a:b:1", ":1:1", "a:-1:0", "a:1:1:1"])
     assert.equal(parseEffectId(text), undefined);
+});
+
+test("a topic input and the events it names give the delivery of its turn", () => {
+  const record = (seq: number): EventRecord => {
+    const source = { shard: "a/0", seq, index: 0 };
+    return { v: 1, kind: "event", seq, at: 1, source, key: `k${seq}`, event: { seq } };
+  };
+  const input = { from: "topic", shard: "topic/a.b.v1/3", seq: 9, hash: "" } as const;
+  const give = (more: Partial<TopicInput>): Delivery => {
+    const whole = { ...input, ...more };
+    return deliveryOf(whole, seqsOf(whole).map(record));
+  };
+  const place = { topic: "a.b.v1", partition: 3 };
+  const one = (seq: number): BatchEvent => ({ seq, key: `k${seq}`, event: { seq } });
+  assert.deepEqual(give({ skipped: 3 }), { kind: "event", ...place, ...one(9) });
+  assert.deepEqual(give({ batch: { first: 7 } }), { kind: "batch", ...place, events: [7, 8, 9].map(one) });
+  const gaps = { first: 2, seqs: [2, 5, 9] };
+  assert.deepEqual(give({ batch: gaps }), { kind: "batch", ...place, events: [2, 5, 9].map(one) });
+  assert.throws(() => deliveryOf(input, []), /no event/);
+});
+
+test("a position record moves one partition's position and nothing else; one without a place is refused", () => {
+  const state = emptyShard("a/0");
+  const partition = "topic/a.b.v1/3";
+  const set: PositionRecord = {
+    v: 1,
+    kind: "position",
+    seq: 1,
+    at: 5,
+    partition,
+    position: 7,
+    reason: "replay",
+  };
+  applyRecord(state, set);
+  assert.deepEqual([...state.positions], [[partition, 7]]);
+  assert.deepEqual(decodeRecord("a/0", 1, encodeRecord(set)), set);
+  const broken = encodeRecord({ ...set, position: -1 });
+  assert.throws(() => decodeRecord("a/0", 1, broken), { code: "LEDGER_RECORD_INVALID" });
 });
 
 test("a watermark covers exactly what is not later than it", () => {

@@ -23,7 +23,8 @@ export const turnErrors: ErrorTable<TurnCode> = defineErrors({
     message: "the capsule has no handler for {what}",
     fault: "capsule",
     retry: false,
-    remedy: "add the handler to capsule({...}), or take the topic out of bus.subscribes in manifest.json",
+    remedy:
+      "add the handler to capsule({...}) (batches for a subscription with batch, else events), or take the topic out of bus.subscribes in manifest.json",
     exit: "failed",
   },
   TURN_RETURNED_PROMISE: {

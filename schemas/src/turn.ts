@@ -24,6 +24,13 @@ export type Delivery =
       readonly key: string;
       readonly event: Json;
     }
+  /** Events of one partition in its order, at least one, as one turn: for a subscription with `batch`. */
+  | {
+      readonly kind: "batch";
+      readonly topic: string;
+      readonly partition: number;
+      readonly events: readonly BatchEvent[];
+    }
   | {
       readonly kind: "call";
       readonly callId: string;
@@ -49,6 +56,13 @@ export type Delivery =
 
 /** Seq of the record that last wrote a key; null for a key that does not exist. With its shard it is the write's logical timestamp. */
 export type KeyVersion = number | null;
+
+export interface BatchEvent {
+  /** Position in the partition; null on an `at_most_once` topic. */
+  readonly seq: number | null;
+  readonly key: string;
+  readonly event: Json;
+}
 
 export type Effect =
   | {

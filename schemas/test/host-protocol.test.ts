@@ -16,6 +16,7 @@ const fits = (part: "turnRequest" | "turnResult", value: unknown): boolean =>
 const deliveries: { readonly [K in Delivery["kind"]]: Extract<Delivery, { kind: K }> } = {
   start: { kind: "start", config: null, resumed: false },
   event: { kind: "event", topic: "vpn.session.v1", partition: 0, seq: null, key: "", event: {} },
+  batch: { kind: "batch", topic: "a.v1", partition: 0, events: [{ seq: 1, key: "", event: {} }] },
   call: {
     kind: "call",
     callId: "c/1/0",

@@ -2,7 +2,7 @@
  * What a capsule author writes against. A capsule is a table of synchronous handlers; each runs one turn to completion
  * and touches nothing but the `Turn` it is given. Module variables are caches: a turn may run in a fresh isolate.
  */
-import type { Answer, Json, KeyVersion, LogLine } from "@vnes/schemas";
+import type { Answer, BatchEvent, Json, KeyVersion, LogLine } from "@vnes/schemas";
 
 /** The capsule's own keys. Writes are seen by later reads of the same turn and kept only if the turn succeeds. */
 export interface Keys {
@@ -78,11 +78,20 @@ export interface EventInfo {
   readonly seq: number | null;
 }
 
+export interface BatchInfo {
+  readonly topic: string;
+  readonly partition: number;
+}
+
 export interface Handlers {
   /** The first turn of an activation. */
   start?(turn: Turn, config: Json, resumed: boolean): void;
   /** By topic. */
   readonly events?: { readonly [topic: string]: (turn: Turn, event: Json, info: EventInfo) => void };
+  /** By topic, for a subscription with `batch`: the events of one partition in its order, as one turn. */
+  readonly batches?: {
+    readonly [topic: string]: (turn: Turn, events: readonly BatchEvent[], info: BatchInfo) => void;
+  };
   /** By `<capability>.<method>`; the value returned is the answer. */
   readonly calls?: {
     readonly [method: string]: (turn: Turn, input: Json, info: CallInfo) => Json | Refusal | typeof later;

@@ -92,6 +92,11 @@ function runHandler(handlers: Handlers, run: TurnRun, delivery: Delivery): void 
       const handler = own(handlers.events, topic) ?? missing(run, "events", topic);
       return ended(run, handler(run, event, { topic, key, partition, seq }));
     }
+    case "batch": {
+      const { topic, partition, events } = delivery;
+      const handler = own(handlers.batches, topic) ?? missing(run, "batches", topic);
+      return ended(run, handler(run, events, { topic, partition }));
+    }
     case "call":
       return runCall(handlers, run, delivery);
     case "answer": {

@@ -1,6 +1,7 @@
 /** What the author of a logic capsule imports. */
 export type {
   Answer,
+  BatchEvent,
   Delivery,
   Effect,
   Json,
@@ -11,6 +12,7 @@ export type {
   TurnResult,
 } from "@vnes/schemas";
 export {
+  type BatchInfo,
   type CallInfo,
   type EventInfo,
   type Handlers,

@@ -102,6 +102,12 @@ export class CapsuleHarness {
     return this.deliver({ kind: "event", topic, event, key, partition: 0, seq: null });
   }
 
+  /** `seq` counts from 1; `key` is empty. */
+  batch(topic: string, events: readonly Json[]): Finished {
+    const numbered = events.map((event, index) => ({ seq: index + 1, key: "", event }));
+    return this.deliver({ kind: "batch", topic, partition: 0, events: numbered });
+  }
+
   /** `name` is `<capability>.<method>`. `answer` is undefined when the capsule answers later or the turn failed. */
   call(
     name: string,

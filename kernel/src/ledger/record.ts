@@ -11,7 +11,7 @@ import { textBytes } from "./text-bytes.ts";
 
 /** Where a turn's delivery came from. By reference where the bytes are in another kept shard, by value otherwise. */
 export type TurnInput =
-  | { readonly from: "topic"; readonly shard: string; readonly seq: number; readonly hash: string }
+  | TopicInput
   | {
       readonly from: "effect";
       readonly shard: string;
@@ -26,6 +26,18 @@ export type TurnInput =
       readonly depth: number;
       readonly delivery: Delivery;
     };
+
+/** One event of a partition, or several as one batch. `seq` and `hash` are those of the last of them. */
+export interface TopicInput {
+  readonly from: "topic";
+  readonly shard: string;
+  readonly seq: number;
+  readonly hash: string;
+  /** Present when the delivery was a batch: its first event, and every one of them where some in between are not in it. */
+  readonly batch?: { readonly first: number; readonly seqs?: readonly number[] };
+  /** Events of this subscriber that flow control took out since the turn before. */
+  readonly skipped?: number;
+}
 
 export type Outcome = "ok" | { readonly failed: string; readonly message: string };
 
@@ -65,6 +77,19 @@ export interface EventRecord {
   readonly event: Json;
 }
 
+/** The shard's position in a topic partition, set by the kernel and not by a turn: at a first start, or to replay. */
+export interface PositionRecord {
+  readonly v: 1;
+  readonly kind: "position";
+  readonly seq: number;
+  readonly at: number;
+  /** `topic/<name>/<partition>`. */
+  readonly partition: string;
+  /** Seq of the last event that counts as consumed. */
+  readonly position: number;
+  readonly reason: "from_now" | "replay";
+}
+
 /** Something the kernel decided, and what it publishes about it. */
 export interface KernelRecord {
   readonly v: 1;
@@ -76,7 +101,7 @@ export interface KernelRecord {
   readonly released: number;
 }
 
-export type LedgerRecord = TurnRecord | ActivationRecord | EventRecord | KernelRecord;
+export type LedgerRecord = TurnRecord | ActivationRecord | EventRecord | PositionRecord | KernelRecord;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -97,7 +122,7 @@ export function decodeRecord(shard: string, seq: number, bytes: Uint8Array): Led
   return value;
 }
 
-const KINDS: ReadonlySet<string> = new Set(["turn", "activation", "event", "kernel"]);
+const KINDS: ReadonlySet<string> = new Set(["turn", "activation", "event", "position", "kernel"]);
 
 function recordProblem(value: LedgerRecord, seq: number): string | undefined {
   if (typeof value !== "object" || value === null) return "not an object";
@@ -109,6 +134,13 @@ function recordProblem(value: LedgerRecord, seq: number): string | undefined {
     return "turn without input or effects";
   }
   if (value.kind === "event" && typeof value.source !== "object") return "event without source";
+  if (value.kind === "position" && (typeof value.partition !== "string" || !isPosition(value.position))) {
+    return "position without a partition or a place in it";
+  }
   if (value.kind === "kernel" && !Array.isArray(value.effects)) return "kernel record without effects";
   return undefined;
+}
+
+function isPosition(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }

@@ -5,7 +5,7 @@
  * L1. `applyRecord` depends on the state and the record only.
  * L2. `seq` rises by one and `at` never falls.
  * L3. A failed turn changes watermarks, positions, timers, expired keys and pending calls by its input, and nothing by its effects
- *     but the answer the kernel gives in its place.
+ *     but what the kernel says in its place: the answer to a call, the dead letter of a kept event.
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { type EffectId, formatEffectId, type Watermark } from "./effect-id.ts";
@@ -109,6 +109,9 @@ export function applyRecord(state: ShardState, record: LedgerRecord): void {
       return;
     case "event":
       state.watermarks.set(record.source.shard, { seq: record.source.seq, index: record.source.index });
+      return;
+    case "position":
+      state.positions.set(record.partition, record.position);
       return;
   }
 }

@@ -1,10 +1,16 @@
 /** Reads a shard back for a replay: every hash checked, each turn with what it was told, events of other shards looked up. */
 import type { Delivery } from "@vnes/schemas";
 import { assertChain, genesisHash, hex } from "../ledger/chain.ts";
-import { decodeRecord, type EventRecord, type LedgerRecord, type TurnRecord } from "../ledger/record.ts";
+import {
+  decodeRecord,
+  type EventRecord,
+  type LedgerRecord,
+  type TopicInput,
+  type TurnRecord,
+} from "../ledger/record.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { LedgerStore, StoredRecord } from "../ports/ledger-store.ts";
-import { deliveryOf, type EventReference, referenceOf } from "../replay/delivery.ts";
+import { deliveryOf, referenceOf, seqsOf } from "../replay/delivery.ts";
 import { replayErrors } from "../replay/errors.ts";
 
 const PAGE = 512;
@@ -51,13 +57,24 @@ export class ReplayReader {
     input,
   }: TurnRecord): Promise<{ readonly delivery: Delivery; readonly size: number }> {
     const reference = referenceOf(input);
-    if (reference === undefined) return { delivery: deliveryOf(input, undefined), size: 0 };
-    const { event, size } = await this.#event(seq, reference);
-    return { delivery: deliveryOf(input, event), size };
+    if (reference === undefined) return { delivery: deliveryOf(input, []), size: 0 };
+    const events: EventRecord[] = [];
+    let total = 0;
+    for (const at of seqsOf(reference)) {
+      const { event, size } = await this.#event(seq, reference, at);
+      events.push(event);
+      total += size;
+    }
+    return { delivery: deliveryOf(input, events), size: total };
   }
 
-  async #event(turn: number, reference: EventReference): Promise<{ event: EventRecord; size: number }> {
-    const { shard, seq } = reference;
+  /** The input names the hash of its last event, which covers those before it. */
+  async #event(
+    turn: number,
+    reference: TopicInput,
+    seq: number,
+  ): Promise<{ event: EventRecord; size: number }> {
+    const { shard } = reference;
     const missing = (problem: string): Error =>
       replayErrors.create("REPLAY_INPUT_MISSING", {
         shard: this.#shard,
@@ -68,7 +85,7 @@ export class ReplayReader {
     const page = await this.#page(shard, seq);
     const stored = page[seq - (page[0]?.seq ?? 0)];
     if (stored === undefined) throw missing("it is not in the ledger");
-    if (hex(stored.hash) !== reference.hash) throw missing("its hash is another");
+    if (seq === reference.seq && hex(stored.hash) !== reference.hash) throw missing("its hash is another");
     const record = decodeRecord(shard, seq, stored.bytes);
     if (record.kind !== "event") throw missing("it is no event");
     return { event: record, size: stored.bytes.length };

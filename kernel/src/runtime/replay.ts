@@ -230,6 +230,8 @@ function describe(delivery: Delivery): string {
       return "start";
     case "event":
       return `event ${delivery.topic}${delivery.seq === null ? "" : ` ${delivery.partition}:${delivery.seq}`}`;
+    case "batch":
+      return `batch ${delivery.topic} ${delivery.partition}:${delivery.events[0]?.seq ?? "-"} (${delivery.events.length})`;
     case "call":
       return `call ${delivery.capability}.${delivery.method}`;
     case "answer":
