@@ -44,7 +44,7 @@ async function serve(server: string): Promise<void> {
   bare.subscribe("bench.request", {
     callback: (_, message) => void message.respond(JSON.stringify(message.json())),
   });
-  const { ServiceBroker } = requirePeer<Moleculer>("moleculer");
+  const { ServiceBroker } = requirePeer("moleculer") as Moleculer;
   const broker = new ServiceBroker(brokerOptions("echo", server));
   broker.createService({ name: "echo", actions: { ping: (ctx: { params: unknown }) => ctx.params } });
   await broker.start();

@@ -71,7 +71,7 @@ async function inTurn(runs: readonly (() => Promise<number>)[]): Promise<number[
 }
 
 export async function run(): Promise<readonly BenchResult[]> {
-  const { ServiceBroker } = requirePeer<Moleculer>("moleculer");
+  const { ServiceBroker } = requirePeer("moleculer") as Moleculer;
   await using servers = await startNatsServers({ jetstream: false });
   const url = servers.urls[0] as string;
   const echo = fork(new URL("messenger-echo.ts", import.meta.url), [url], {
