@@ -135,6 +135,28 @@ const entries = {
     remedy: "It may have ended: vnes status",
     exit: "failed",
   },
+  CONTROL_TOO_MANY_JOBS: {
+    message: "{limit} pieces of work for clients run on this node already.",
+    fault: "system",
+    retry: true,
+    remedy: "Wait for one of them to end and try again.",
+    exit: "conflict",
+  },
+  CONTROL_JOB_UNKNOWN: {
+    message: "There is no {job}: it was told already, or called off because nobody looked at it.",
+    fault: "user",
+    retry: false,
+    remedy: "Start it again.",
+    exit: "notFound",
+  },
+  REPLAY_DIVERGED: {
+    message: "{capsule} is not deterministic: record {seq} of {shard} comes out otherwise ({what}).",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "It is suspended if {image} is what runs. Mend it, or let its manifest say a weaker determinism_tier; then vnes capsule resume {capsule}",
+    exit: "integrity",
+  },
   SESSION_NOT_FOUND: {
     message: "There is no session {session} on this node.",
     fault: "user",

@@ -12,6 +12,7 @@ import * as run from "./commands/capsule-run.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyList, addKeyNew } from "./commands/key.ts";
 import { addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
+import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
 import { addStatus } from "./commands/status.ts";
 
@@ -33,6 +34,7 @@ const COMMANDS: readonly Add[] = [
   group("quarantine", "See what was refused, and why", [addQuarantineList, addQuarantineShow]),
   group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
   group("key", "Signing keys", [addKeyNew, addKeyList]),
+  addReplay,
   addCall,
   addDoctor,
 ];

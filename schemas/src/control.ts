@@ -15,6 +15,8 @@ export const CONTROL_METHODS = [
   "quarantine.list",
   "quarantine.show",
   "call",
+  "replay",
+  "replay.look",
 ] as const;
 export type ControlMethod = (typeof CONTROL_METHODS)[number];
 

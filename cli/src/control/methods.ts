@@ -2,12 +2,16 @@
 import type { Node } from "@vnes/kernel";
 import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import { CALL_TIMEOUT_MS } from "./bounds.ts";
+import type { Jobs } from "./jobs.ts";
 
 /** What the control socket offers of a node, and of the quarantine beside it. */
 export interface ControlledNode
   extends Pick<Node, "status" | "inspect" | "suspend" | "resume" | "unload" | "quarantined" | "call"> {
   /** One entry with its evidence; rejects with `QUARANTINE_ENTRY_UNKNOWN`. */
   showQuarantined(entry: string): Promise<Json>;
+  /** Params of the control method; stops when the signal says so. */
+  replay(params: JsonObject, signal: AbortSignal, tell: (progress: Json) => void): Promise<Json>;
+  readonly jobs: Jobs;
 }
 
 export async function answer(node: ControlledNode, method: ControlMethod, params: JsonObject): Promise<Json> {
@@ -29,6 +33,10 @@ export async function answer(node: ControlledNode, method: ControlMethod, params
       return asJson(await node.quarantined());
     case "quarantine.show":
       return await node.showQuarantined(text("entry"));
+    case "replay":
+      return { job: node.jobs.start((signal, tell) => node.replay(params, signal, tell)) };
+    case "replay.look":
+      return asJson(await node.jobs.look(text("job"), (params["wait_ms"] as number | undefined) ?? 0));
     case "call": {
       const timeoutMs = (params["timeout_ms"] as number | undefined) ?? CALL_TIMEOUT_MS;
       return asJson(await node.call(text("capability"), text("method"), params["input"] ?? {}, timeoutMs));

@@ -16,6 +16,7 @@ import {
   nodeVerifier,
 } from "@vnes/registry";
 import type { Json } from "@vnes/schemas";
+import { Jobs } from "../control/jobs.ts";
 import type { ControlledNode } from "../control/methods.ts";
 import { openControlServer } from "../control/server.ts";
 import { assertSocketPath, isLive } from "../control/socket-path.ts";
@@ -24,6 +25,7 @@ import type { Place } from "../shell.ts";
 import { openJudges, openRegistry } from "./authority.ts";
 import { setUpBuiltins } from "./builtins.ts";
 import { cryptoRandom } from "./crypto-random.ts";
+import { replayFor, type ReplayJudges } from "./replay.ts";
 import { SystemClock } from "./system-clock.ts";
 
 export interface OpenNodeOptions {
@@ -79,7 +81,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
   }
   const node = await bootNode(parts);
   try {
-    const control = await openControlServer(paths.controlSocket, controlled(node, quarantine));
+    const control = await openControlServer(paths.controlSocket, controlled(node, quarantine, parts));
     return {
       node,
       controlSocket: control.path,
@@ -119,7 +121,7 @@ function makeDataDir(path: string): void {
   }
 }
 
-function controlled(node: Node, quarantine: FsQuarantine): ControlledNode {
+function controlled(node: Node, quarantine: FsQuarantine, judges: ReplayJudges): ControlledNode {
   return {
     status: () => node.status(),
     inspect: (id) => node.inspect(id),
@@ -128,6 +130,8 @@ function controlled(node: Node, quarantine: FsQuarantine): ControlledNode {
     unload: (id) => node.unload(id),
     quarantined: () => node.quarantined(),
     call: (capability, method, input, timeoutMs) => node.call(capability, method, input, timeoutMs),
+    jobs: new Jobs(),
+    replay: (params, signal, tell) => replayFor(node, judges, params, signal, tell),
     showQuarantined: async (entry) => (await quarantine.show(entry)) as unknown as Json,
   };
 }
