@@ -29,6 +29,37 @@ test("an effect is released only when its record is durable (C1)", async () => {
   assert.equal(h.answers().get("test.caller/0:200:0"), 200);
 });
 
+test("an answer that leaves no record waits for the turns it ran behind, those of its own batch too (C1)", async () => {
+  const seen: [unknown, number][] = [];
+  const h = await openHarness({
+    faults: { delay: () => 3 },
+    onRelease: ({ id, effect }, memory) => {
+      if (effect.do !== "answer" || !effect.answer.ok || id.seq > 0) return;
+      seen.push([effect.answer.value, memory.shards.get("test.counter/0")?.length ?? 0]);
+    },
+  });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.ask(1, { key: "a" });
+  await h.settle();
+  const before = h.shard.state.seq;
+  h.ask(2, { key: "a" });
+  h.ask(3, { key: "a", look: true });
+  await h.settle();
+  assert.deepEqual(seen, [[2, before + 1]]);
+});
+
+test("what was never durable is told to nobody, by no answer either (C1)", async () => {
+  // Append 1 is the activation, 2 the start turn.
+  const h = await openHarness({ faults: { delay: () => 3, ioFailedAt: 3 } });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.ask(1, { key: "a" });
+  h.ask(2, { key: "a", look: true });
+  await h.settle();
+  assert.deepEqual([...h.answers()], []);
+  assert.equal(h.counters.all()["turn.unrecordedLost"], 1);
+  assert.equal(h.givenUp.length, 1);
+});
+
 test("each delivery ends in one record, whatever is repeated (C3)", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30 }), async (order) => {

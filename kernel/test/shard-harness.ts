@@ -36,7 +36,7 @@ export const manifest: Manifest = {
   state: { owns: ["n/"] },
 };
 
-/** A bundle with a cache, as the sdk's is: `add` calls raise a key that is read through `needKeys`. */
+/** A bundle with a cache, as the sdk's is: calls raise a key that is read through `needKeys`, or only look at it. */
 export function counterBundle(): { deliver(request: TurnRequest): TurnResult; reset(): void } {
   let cache = new Map<string, Json | undefined>();
   const effectsOf = (request: TurnRequest): Effect[] | string[] => {
@@ -47,6 +47,7 @@ export function counterBundle(): { deliver(request: TurnRequest): TurnResult; re
     if (delivery.kind !== "call") return [];
     const input = delivery.input as {
       key: string;
+      look?: boolean;
       forbidden?: boolean;
       set?: [id: string, at: number];
       cancel?: string;
@@ -56,6 +57,10 @@ export function counterBundle(): { deliver(request: TurnRequest): TurnResult; re
     if (input.cancel !== undefined) return [{ do: "cancelTimer", id: input.cancel }];
     const key = `n/${input.key}`;
     if (!cache.has(key)) return [key];
+    if (input.look === true) {
+      const answer = { ok: true, value: cache.get(key) ?? null } as const;
+      return [{ do: "answer", callId: delivery.callId, answer }];
+    }
     const value = ((cache.get(key) as number | undefined) ?? 0) + 1;
     cache.set(key, value);
     const effects: Effect[] = [
@@ -90,6 +95,8 @@ export interface Harness {
   /** Answers given so far by call id. */
   answers(): Map<string, unknown>;
   call(n: number, input: Json): boolean;
+  /** The same from a person: it leaves a record only if it asks for something durable. */
+  ask(n: number, input: Json): boolean;
   /** Lets everything that can happen without time passing happen. */
   settle(): Promise<void>;
 }
@@ -177,6 +184,19 @@ export async function openHarness(options: {
         deadlineAt,
       } as const;
       return shard.receive(source, 1, { ...call, caller: "test.caller" }, () => {});
+    },
+    ask: (n, input) => {
+      const callId = `control/test:${n}:0`;
+      const deadlineAt = clock.now() + 1_000;
+      const call = {
+        kind: "call",
+        callId,
+        capability: "test.count",
+        method: "add",
+        input,
+        deadlineAt,
+      } as const;
+      return shard.receiveValue("control", { ...call, caller: "control" });
     },
     settle: async () => {
       for (let round = 0; round < 50; round++) await new Promise((resume) => setImmediate(resume));

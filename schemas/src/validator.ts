@@ -77,17 +77,34 @@ function listed(problems: readonly Problem[]): readonly Problem[] {
   return [...problems.slice(0, MAX_PROBLEMS), { code: "SCHEMA_INVALID", pointer: "", message }];
 }
 
+type SchemaCheck = (value: Json) => readonly Problem[];
+
+/** By the schema's JSON: admission compiles what the node then compiles again, and a node that boots again all of it. */
+const compiled = new Map<string, SchemaCheck>();
+/** Several times what one node uses; beyond it the oldest is compiled again when it is needed. */
+const COMPILED_MAX = 1_024;
+
 /**
- * Compiles a schema that a capsule brought along. Throws an Error that says why it cannot be used.
- * The check returns at most one problem; it is on the path of every publish.
+ * Compiles a schema that a capsule brought along; equal schemas are compiled once. Throws an Error that says why it
+ * cannot be used. The check returns at most one problem; it is on the path of every publish.
  */
-export function compileSchema(schema: Json): (value: Json) => readonly Problem[] {
+export function compileSchema(schema: Json): SchemaCheck {
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
     throw new Error("a schema is an object");
   }
+  const text = JSON.stringify(schema);
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
   events ??= makeAjv({ allErrors: false, patterns: "foreign" });
   const validate = events.compile(boundedSchema(schema as JsonObject));
-  return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 1).map(problemOf));
+  const check: SchemaCheck = (value) =>
+    validate(value) ? [] : (validate.errors ?? []).slice(0, 1).map(problemOf);
+  for (const oldest of compiled.keys()) {
+    if (compiled.size < COMPILED_MAX) break;
+    compiled.delete(oldest);
+  }
+  compiled.set(text, check);
+  return check;
 }
 
 function problemOf(error: ErrorObject): Problem {

@@ -248,6 +248,7 @@ export class CapsuleShard {
   ): { readonly again: readonly Waiting[]; readonly poisoned: boolean } {
     const records: TurnRecord[] = [];
     const confirms: (() => void)[] = [];
+    const unrecorded: { readonly waiting: Waiting; readonly effects: readonly Effect[] }[] = [];
     let again: readonly Waiting[] = [];
     let poisoned = false;
     for (const [index, waiting] of batch.entries()) {
@@ -267,6 +268,7 @@ export class CapsuleShard {
         if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
       } else {
         waiting.confirm?.();
+        unrecorded.push({ waiting, effects: verdict.unrecorded ?? [] });
       }
       if (verdict.poisoned) {
         again = batch.slice(index + 1);
@@ -275,6 +277,8 @@ export class CapsuleShard {
       }
     }
     this.#commit(records, confirms);
+    // After the records they ran behind were issued, so that they wait for those too.
+    for (const one of unrecorded) this.#releaseUnrecorded(one.waiting, one.effects);
     return { again, poisoned };
   }
 
@@ -282,7 +286,7 @@ export class CapsuleShard {
   #settle(
     waiting: Waiting,
     result: Exclude<TurnResult, { kind: "needKeys" }>,
-  ): { readonly record?: TurnRecord; readonly poisoned: boolean } {
+  ): { readonly record?: TurnRecord; readonly unrecorded?: readonly Effect[]; readonly poisoned: boolean } {
     const { delivery } = waiting;
     if (delivery.kind === "timer" || delivery.kind === "expiry") this.#due.delivered(delivery);
     const verdict = judgeTurn(waiting, result, this.#parts.rules, this.state);
@@ -297,8 +301,8 @@ export class CapsuleShard {
     const effects =
       verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(delivery, verdict.failure);
     if (!verdict.recorded) {
-      this.#releaseUnrecorded(waiting, effects);
-      return { poisoned };
+      this.#parts.counters.add("turn.unrecorded");
+      return { unrecorded: effects, poisoned };
     }
     const outcome = verdict.kind === "done" ? "ok" : failedWith(verdict.failure);
     return { record: this.#record(waiting, outcome, effects), poisoned };
@@ -365,16 +369,16 @@ export class CapsuleShard {
   }
 
   #releaseUnrecorded(waiting: Waiting, effects: readonly Effect[]): void {
-    this.#parts.counters.add("turn.unrecorded");
+    if (effects.length === 0) return;
     const at = waiting.ran?.at ?? this.state.at;
-    // Its answer may tell of turns that are not durable yet: it waits for them.
-    void this.#parts.log.settled().then(() => {
+    const release = (): void =>
       effects.forEach((effect, index) => {
         if (effect.do !== "publish" && effect.do !== "answer") return;
         const id = { shard: this.name, seq: 0, index };
         this.#parts.release({ id, at, depth: waiting.depth, effect }, () => undefined);
       });
-    });
+    // Its answer may tell of turns that are not durable yet: it waits for them, and is lost with them.
+    this.#parts.log.durable().then(release, () => this.#parts.counters.add("turn.unrecordedLost"));
   }
 
   #print(result: Extract<TurnResult, { kind: "done" }>): void {

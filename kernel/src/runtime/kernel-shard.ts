@@ -64,6 +64,8 @@ export class KernelShard {
   readonly #route: (entry: OutboxEntry, confirm: () => void) => void;
   readonly #fail: (error: unknown) => void;
   #publishing = false;
+  /** Seq of the last record that is on the disk: what comes after it may yet be lost. */
+  #durable: number;
   #minute = 0;
   #diagnostics = 0;
 
@@ -78,6 +80,7 @@ export class KernelShard {
   }) {
     this.name = parts.state.shard;
     this.state = parts.state;
+    this.#durable = parts.state.seq;
     this.#log = parts.log;
     this.#clock = parts.clock;
     this.#board = parts.board;
@@ -113,6 +116,7 @@ export class KernelShard {
       this.#fail(error);
       return;
     }
+    this.#durable = record.seq;
     if (this.#publishing) this.#releaseOf(record);
   }
 
@@ -120,10 +124,11 @@ export class KernelShard {
     return this.#log.settled();
   }
 
-  /** Topics are open: publishes what waits, and from now on at once. */
+  /** Topics are open: publishes what waits, and from now on at once. What is not durable yet follows when it is. */
   publish(): void {
     this.#publishing = true;
-    for (const [id, entry] of [...this.state.outbox]) this.#release(id, entry);
+    for (const [id, entry] of [...this.state.outbox])
+      if (entry.id.seq <= this.#durable) this.#release(id, entry);
   }
 
   #releaseOf(record: KernelRecord): void {

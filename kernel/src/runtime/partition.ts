@@ -78,7 +78,7 @@ export class Partition {
   async append(source: EffectId, key: string, event: Json): Promise<void> {
     if (isAtOrBelow(source, this.#watermarks.get(source.shard))) {
       this.#counters.add("topic.duplicatesDropped");
-      await this.#log.settled();
+      await this.#log.durable();
       return;
     }
     this.#watermarks.set(source.shard, { seq: source.seq, index: source.index });

@@ -46,7 +46,7 @@ export class ShardLog {
   #issue = 0;
   #attempt = 0;
   #fatal: unknown;
-  #settled: Promise<void> = Promise.resolve();
+  #durable: Promise<void> = Promise.resolve();
 
   constructor(parts: ShardLogParts, head: ShardHead | undefined) {
     this.#parts = parts;
@@ -64,9 +64,14 @@ export class ShardLog {
     return this.#hash;
   }
 
-  /** Resolves once everything issued so far is durable. */
+  /** Resolves once everything issued so far is durable; rejects when it never will be. */
+  durable(): Promise<void> {
+    return this.#durable;
+  }
+
+  /** Resolves once nothing issued so far is under way any more, kept or not. */
   settled(): Promise<void> {
-    return this.#settled;
+    return this.#durable.catch(() => undefined);
   }
 
   /** Resolves once the records are durable. Their seqs must follow on each other and on `seq`. */
@@ -86,7 +91,9 @@ export class ShardLog {
       // While stalled, the retry issues everything that waits, in order.
       if (this.#attempt === 0) this.#send(waiting, this.#issue);
     });
-    this.#settled = done.catch(() => undefined);
+    this.#durable = done;
+    // Whoever appended deals with a failure; nobody need ask for `durable` as well.
+    done.catch(() => undefined);
     return done;
   }
 

@@ -9,9 +9,17 @@ export interface StoreFaults {
   readonly crashAtCommit?: { readonly commit: number; readonly kept: boolean };
   /** Rounds of the event loop a commit waits, from the number of the commit. */
   readonly delay?: (commit: number) => number;
+  /** Runs a commit later, instead of after `delay` rounds of the event loop: for a commit that takes virtual time. */
+  readonly later?: (commit: number, run: () => void) => void;
 }
 
 export interface SandboxFaults {
   /** The host dies at this delivery, counted over every instance of the sandbox. */
   readonly hostDiesAt?: ReadonlySet<number>;
+  /** The deadline falls during this delivery, counted the same way: its turn fails and its instance starts afresh. */
+  readonly deadlineAt?: ReadonlySet<number>;
+  /** This opening of an instance fails as a host that does not start does. */
+  readonly openFailsAt?: ReadonlySet<number>;
+  /** Runs a batch later, from the number of the batch: for a sandbox that takes virtual time. */
+  readonly later?: (batch: number, run: () => void) => void;
 }

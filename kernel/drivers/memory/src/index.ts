@@ -6,6 +6,7 @@ export * from "./faults.ts";
 export * from "./image-archive.ts";
 export * from "./ledger-store.ts";
 export * from "./messenger-hub.ts";
+export * from "./node-clock.ts";
 export * from "./quarantine.ts";
 export * from "./random.ts";
 export * from "./sandbox.ts";

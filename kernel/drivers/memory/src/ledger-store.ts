@@ -101,6 +101,7 @@ export class MemoryLedgerStore implements LedgerStore {
 
   async read(shard: string, from: number, limit: number): Promise<readonly StoredRecord[]> {
     this.#assertOpen();
+    if (this.#state === "crashed") return new Promise(() => undefined);
     const records = this.#memory.shards.get(shard) ?? [];
     const start = Math.max(from - (records[0]?.seq ?? 1), 0);
     const page = records.slice(start, start + Math.max(limit, 0));
@@ -194,8 +195,13 @@ export class MemoryLedgerStore implements LedgerStore {
   }
 
   async #commitSoon(): Promise<void> {
-    const rounds = this.#faults.delay?.(this.#memory.commits + 1) ?? 0;
-    for (let round = 0; round <= rounds; round++) await new Promise((resume) => setImmediate(resume));
+    const { delay, later } = this.#faults;
+    const commit = this.#memory.commits + 1;
+    if (later !== undefined) await new Promise<void>((resume) => later(commit, resume));
+    else {
+      const rounds = delay?.(commit) ?? 0;
+      for (let round = 0; round <= rounds; round++) await new Promise((resume) => setImmediate(resume));
+    }
     if (this.#state === "crashed") return;
     this.#committing = undefined;
     this.#commit();
@@ -207,14 +213,14 @@ export class MemoryLedgerStore implements LedgerStore {
     const commit = this.#memory.commits + 1;
     const crash = this.#faults.crashAtCommit;
     if (crash?.commit === commit && !crash.kept) {
-      this.#crash();
+      this.crash();
       return;
     }
     this.#memory.commits = commit;
     const failed = new Map<string, unknown>();
     const answers = group.map((one) => ("run" in one ? this.#carryOut(one) : this.#keep(one, failed)));
     if (crash?.commit === commit) {
-      this.#crash();
+      this.crash();
       return;
     }
     for (const answer of answers) answer();
@@ -255,7 +261,9 @@ export class MemoryLedgerStore implements LedgerStore {
     return () => one.resolve(seq);
   }
 
-  #crash(): void {
+  /** The process is gone, now: what was not committed is lost, and nobody hears of anything any more. */
+  crash(): void {
+    if (this.#state === "closed") return;
     this.#state = "crashed";
     this.#waiting = [];
     this.#letGo();

@@ -26,6 +26,8 @@ export class MemorySandbox implements Sandbox {
   readonly #faults: SandboxFaults;
   readonly #instances = new Set<MemoryInstance>();
   #deliveries = 0;
+  #opened = 0;
+  #batches = 0;
 
   constructor(bundles: BundleTable, faults: SandboxFaults = {}) {
     this.#bundles = bundles;
@@ -35,6 +37,7 @@ export class MemorySandbox implements Sandbox {
   async open(spec: SandboxSpec): Promise<SandboxInstance> {
     const make = this.#bundles[spec.instance.slice(0, spec.instance.lastIndexOf("/"))];
     if (make === undefined) throw memoryErrors.create("MEMORY_BUNDLE_MISSING", { instance: spec.instance });
+    if (this.#faults.openFailsAt?.has(++this.#opened) === true) throw hostDied(spec.instance);
     const instance = new MemoryInstance(spec, make(spec), this);
     this.#instances.add(instance);
     return instance;
@@ -44,11 +47,20 @@ export class MemorySandbox implements Sandbox {
     for (const instance of this.#instances) await instance.dispose();
   }
 
-  /** Counts a delivery; kills the instance's host, that is its whole group, when the run asks for it. */
-  hostDies(group: string): boolean {
-    if (!this.#faults.hostDiesAt?.has(++this.#deliveries)) return false;
+  /** Counts a delivery and says what happens to it; a host that dies takes its whole group along. */
+  fateOf(group: string): "runs" | "hostDies" | "deadline" {
+    const delivery = ++this.#deliveries;
+    if (this.#faults.deadlineAt?.has(delivery) === true) return "deadline";
+    if (this.#faults.hostDiesAt?.has(delivery) !== true) return "runs";
     for (const instance of this.#instances) if (instance.group === group) instance.die();
-    return true;
+    return "hostDies";
+  }
+
+  /** Resolves when the next batch may run; undefined when it may at once. */
+  turnOf(): Promise<void> | undefined {
+    const { later } = this.#faults;
+    const batch = ++this.#batches;
+    return later === undefined ? undefined : new Promise((resume) => later(batch, resume));
   }
 
   forget(instance: MemoryInstance): void {
@@ -79,12 +91,15 @@ class MemoryInstance implements SandboxInstance {
     const stops = this.#stops;
     // Copied now: what the kernel does to its objects later is nobody else's business.
     const requests = copyAcross(batch);
-    return this.#next(() => this.#run(requests, stops));
+    return this.#next(() => {
+      const wait = this.#sandbox.turnOf();
+      return wait === undefined ? this.#run(requests, stops) : wait.then(() => this.#run(requests, stops));
+    });
   }
 
   reset(): Promise<void> {
     return this.#next(() => {
-      if (this.#dead) throw this.#hostDied();
+      if (this.#dead) throw hostDied(this.#spec.instance);
       this.#bundle.reset();
     });
   }
@@ -106,7 +121,7 @@ class MemoryInstance implements SandboxInstance {
   }
 
   /** Rule 1: one after the other, in the order asked for. */
-  #next<T>(work: () => T): Promise<T> {
+  #next<T>(work: () => T | Promise<T>): Promise<T> {
     const done = this.#tail.then(work);
     this.#tail = done.catch(() => undefined);
     return done;
@@ -114,11 +129,12 @@ class MemoryInstance implements SandboxInstance {
 
   /** `stops`: how often turns had ended in `needKeys` when the batch was sent; more by now means rule 2 holds for it. */
   #run(requests: readonly TurnRequest[], stops: number): readonly TurnResult[] {
-    if (this.#dead) throw this.#hostDied();
+    if (this.#dead) throw hostDied(this.#spec.instance);
     const results = requests.map((request): TurnResult => {
       if (this.#stops !== stops) return { turn: request.turn, kind: "needKeys", keys: [], ranges: [] };
-      if (this.#sandbox.hostDies(this.group)) throw this.#hostDied();
-      const result = this.#bounded(this.#bundle.deliver(request));
+      const fate = this.#sandbox.fateOf(this.group);
+      if (fate === "hostDies") throw hostDied(this.#spec.instance);
+      const result = fate === "deadline" ? this.#late(request) : this.#bounded(this.#bundle.deliver(request));
       if (result.kind === "needKeys") this.#stops++;
       else this.#turns++;
       if (result.kind === "failed") this.#failedTurns++;
@@ -138,9 +154,15 @@ class MemoryInstance implements SandboxInstance {
     return { turn: result.turn, kind: "failed", code, message };
   }
 
-  /** The port names the code; its entry for people stands with the driver that has real hosts. */
-  #hostDied(): VnesError {
-    const entry = memoryErrors.entries.MEMORY_HOST_DIED;
-    return new VnesError("SANDBOX_HOST_DIED", entry, { instance: this.#spec.instance });
+  /** As an isolate whose turn was interrupted: what it knew is gone with it. */
+  #late({ turn }: TurnRequest): TurnResult {
+    this.#bundle.reset();
+    const { code, message } = turnErrors.create("TURN_DEADLINE", { limitMs: this.#spec.limits.turnMs });
+    return { turn, kind: "failed", code, message };
   }
+}
+
+/** The port names the code; its entry for people stands with the driver that has real hosts. */
+function hostDied(instance: string): VnesError {
+  return new VnesError("SANDBOX_HOST_DIED", memoryErrors.entries.MEMORY_HOST_DIED, { instance });
 }

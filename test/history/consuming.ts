@@ -1,0 +1,61 @@
+/** H4: what subscribers consumed against what their partitions hold; one order for all of them, nothing twice, nothing left out. */
+import { capsuleShard } from "../../kernel/src/bus/routing.ts";
+import type { LedgerHistory, ShardHistory } from "./ledger-history.ts";
+import type { Problem } from "./problem.ts";
+import { accepts, partitionsOf, type Subscriber, type Topology } from "./topology.ts";
+
+export function checkConsuming(
+  ledger: LedgerHistory,
+  topology: Topology,
+  quiet: boolean,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const topic of topology.topics.values()) {
+    for (const subscriber of topic.subscribers) {
+      for (let slot = 0; slot < subscriber.slots; slot++) {
+        const consumer = ledger.shards.get(capsuleShard(subscriber.capsule, slot));
+        for (const name of partitionsOf(topic)) {
+          const partition = ledger.shards.get(name);
+          problems.push(...checkOne(consumer, partition, name, { subscriber, slot, quiet }));
+        }
+      }
+    }
+  }
+  return problems;
+}
+
+function checkOne(
+  consumer: ShardHistory | undefined,
+  partition: ShardHistory | undefined,
+  name: string,
+  {
+    subscriber,
+    slot,
+    quiet,
+  }: { readonly subscriber: Subscriber; readonly slot: number; readonly quiet: boolean },
+): readonly Problem[] {
+  const where = `${capsuleShard(subscriber.capsule, slot)} of ${name}`;
+  const problems: Problem[] = [];
+  const fail = (what: string): void => void problems.push({ rule: "H4", where, what });
+  const mine = (partition?.records ?? []).flatMap((record) =>
+    record.kind === "event" && accepts(subscriber, slot, record.key) ? [record.seq] : [],
+  );
+  const position = new Map(mine.map((seq, index) => [seq, index]));
+  let next = 0;
+  for (const record of consumer?.records ?? []) {
+    if (record.kind !== "turn" || record.input.from !== "topic" || record.input.shard !== name) continue;
+    const { seq, hash } = record.input;
+    const index = position.get(seq);
+    if (index === undefined) {
+      fail(`record ${record.seq} consumed event ${seq}, which is not there or not its own`);
+      continue;
+    }
+    if (partition?.hashes[seq - 1] !== hash) fail(`record ${record.seq} consumed another event ${seq}`);
+    if (index < next) fail(`record ${record.seq} consumed event ${seq} again`);
+    else if (index > next) fail(`record ${record.seq} consumed event ${seq} before event ${mine[next]}`);
+    next = Math.max(next, index + 1);
+  }
+  if (quiet && next < mine.length)
+    fail(`event ${mine[next]} and ${mine.length - next - 1} after it never came`);
+  return problems;
+}

@@ -1,0 +1,29 @@
+/**
+ * What a history must keep, by number; a problem names the rule it breaks. Pure, and the same for a simulated run and a
+ * real one.
+ *
+ * H1. Every record follows from the one before it: chains verify, `seq` has no gap.
+ * H2. `at` never decreases within a shard.
+ * H3. An event is in its partition once, as it was published, after the record that published it; a publisher's events
+ *     keep their order.
+ * H4. A subscriber's shard consumes the events of its keys in the partition's order, each exactly once.
+ * H5. What a shard receives of another was asked for by a durable record of that one, and is received once, in order.
+ * H6. A call ends exactly once, and an answer answers a call.
+ * H7. A timer rings when it was set, not before it is due, and once.
+ * H8. What was acknowledged is in the ledger, was there when it was acknowledged, and happened once.
+ * H9. What clients saw of one key can be put in an order that fits real time and the key's model (linearizability).
+ * H10. A failed turn leaves nothing but the answer given in its place.
+ * H11. A turn sees what the turns before it wrote, and nothing else: a key that counts goes up by one with each write.
+ */
+export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "H9" | "H10" | "H11";
+
+export interface Problem {
+  readonly rule: Rule;
+  /** The shard or key it is about. */
+  readonly where: string;
+  readonly what: string;
+}
+
+export function describeProblem({ rule, where, what }: Problem): string {
+  return `${rule} ${where}: ${what}`;
+}

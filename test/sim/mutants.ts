@@ -1,0 +1,103 @@
+/** Faults of the kernel that `npm run sim` must notice; as in the crash run, each is one substitution in one source file. */
+import type { Mutant } from "../crash/mutants.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "release-before-commit",
+    breaks: "effects leave, acknowledgements included, before their record is durable",
+    file: "kernel/src/runtime/capsule-shard.ts",
+    find: "this.#parts.log.append(records).then(",
+    replace: "(this.#parts.log.append(records), Promise.resolve()).then(",
+  },
+  {
+    name: "kernel-publishes-early",
+    breaks: "what the kernel says of itself is published before it is durable",
+    file: "kernel/src/runtime/kernel-shard.ts",
+    find: "if (entry.id.seq <= this.#durable) this.#release(id, entry);",
+    replace: "this.#release(id, entry);",
+  },
+  {
+    name: "no-dedupe",
+    breaks: "receivers take what they have taken before",
+    file: "kernel/src/ledger/effect-id.ts",
+    find: "if (watermark === undefined) return false;",
+    replace: "return false;",
+  },
+  {
+    name: "position-not-in-record",
+    breaks: "what a turn consumed of a topic is not part of what its record says",
+    file: "kernel/src/ledger/shard-state.ts",
+    find: "state.positions.set(input.shard, input.seq);",
+    replace: "",
+  },
+  {
+    name: "nothing-released-again",
+    breaks: "after a crash, effects nobody confirmed are forgotten",
+    file: "kernel/src/runtime/activation.ts",
+    find: "for (const [id, entry] of [...state.outbox]) router.route(entry, () => state.outbox.delete(id));",
+    replace: "",
+  },
+  {
+    name: "answer-ahead-of-disk",
+    breaks: "a turn without a record answers from state that is not durable yet",
+    file: "kernel/src/runtime/capsule-shard.ts",
+    find: "this.#parts.log.durable().then(release, ",
+    replace: "Promise.resolve().then(release, ",
+  },
+  {
+    name: "read-ahead-of-its-batch",
+    breaks: "a turn without a record answers before the turns it ran behind in its batch are durable",
+    file: "kernel/src/runtime/capsule-shard.ts",
+    find: "unrecorded.push({ waiting, effects: verdict.unrecorded ?? [] });",
+    replace: "this.#releaseUnrecorded(waiting, verdict.unrecorded ?? []);",
+  },
+  {
+    name: "answer-after-failure",
+    breaks: "what waits for the disk is told even when the disk has failed",
+    file: "kernel/src/runtime/shard-log.ts",
+    find: "    this.#durable = done;",
+    replace: "    this.#durable = done.catch(() => undefined);",
+  },
+  {
+    name: "cache-kept-after-refusal",
+    breaks: "a sandbox keeps writes of a turn that the kernel refused",
+    file: "kernel/src/runtime/capsule-shard.ts",
+    find: "if (poisoned) await instance.reset();",
+    replace: "",
+  },
+  {
+    name: "stale-timer-rings",
+    breaks: "a timer that was replaced or cancelled while it waited rings all the same",
+    file: "kernel/src/bus/turn-verdict.ts",
+    find: 'if (delivery.kind === "timer") return state.timers.get(delivery.id)?.at !== delivery.dueAt;',
+    replace: 'if (delivery.kind === "timer") return false;',
+  },
+  {
+    name: "timers-forgotten-at-boot",
+    breaks: "a timer set before a crash does not ring after it",
+    file: "kernel/src/runtime/due-deliveries.ts",
+    find: "for (const [id, timer] of timers) this.#due.push({ at: timer.at, id: timerDue(id) });",
+    replace: "",
+  },
+  {
+    name: "batch-lost-with-host",
+    breaks: "of the deliveries in flight when a host dies, the first is forgotten",
+    file: "kernel/src/runtime/capsule-shard.ts",
+    find: "const queue = [...batch];",
+    replace: "const queue = batch.slice(1);",
+  },
+  {
+    name: "two-answers",
+    breaks: "the deadline of a call and its answer are both delivered",
+    file: "kernel/src/bus/turn-verdict.ts",
+    find: 'if (delivery.kind === "answer") return !state.pending.has(delivery.callId);',
+    replace: 'if (delivery.kind === "answer") return false;',
+  },
+  {
+    name: "batch-goes-on-after-missing-keys",
+    breaks: "what stands behind a turn that asked for keys is not delivered again",
+    file: "kernel/src/runtime/capsule-shard.ts",
+    find: "again = batch.slice(index);",
+    replace: "again = batch.slice(index, index + 1);",
+  },
+];

@@ -1,0 +1,58 @@
+/** Worker processes over a range of seeds: their lines as they come, and their end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { WorkerLine } from "./worker.ts";
+
+const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
+const MUTATE = new URL("mutate.ts", import.meta.url).href;
+const FLAGS = ["--conditions=source", "--disable-warning=ExperimentalWarning"];
+
+export interface Range {
+  readonly directory: string;
+  readonly from: number;
+  readonly to: number;
+  readonly steps: number;
+  readonly show: boolean;
+  readonly workers: number;
+  readonly mutant: string | undefined;
+}
+
+/** Resolves with the reason when a worker ended badly. `onLine` may return "enough" to end them all. */
+export async function runWorkers(
+  range: Range,
+  onLine: (line: WorkerLine) => "go on" | "enough",
+): Promise<string | undefined> {
+  const children: ChildProcess[] = [];
+  let isEnough = false;
+  const ends = Array.from({ length: range.workers }, (_, index) => {
+    const child = start(range, index);
+    children.push(child);
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    lines.on("line", (text) => {
+      if (isEnough || onLine(JSON.parse(text) as WorkerLine) === "go on") return;
+      isEnough = true;
+      for (const one of children) one.kill("SIGKILL");
+    });
+    let errors = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      errors = (errors + chunk.toString()).slice(-4_000);
+    });
+    return new Promise<string | undefined>((resolve) => {
+      child.on("close", (code, signal) =>
+        resolve(code === 0 || isEnough ? undefined : `a worker ended with ${code ?? signal}: ${errors}`),
+      );
+    });
+  });
+  return (await Promise.all(ends)).find((problem) => problem !== undefined);
+}
+
+function start({ directory, from, to, steps, show, workers, mutant }: Range, index: number): ChildProcess {
+  const hook = mutant === undefined ? [] : ["--import", MUTATE];
+  const numbers = [from + index, to, workers, steps, show ? 1 : 0].map(String);
+  const env = { ...process.env, ...(mutant === undefined ? {} : { VNES_MUTANT: mutant }) };
+  return spawn(process.execPath, [...FLAGS, ...hook, WORKER, directory, ...numbers], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env,
+  });
+}
