@@ -70,6 +70,7 @@ export const contractHandlers: Handlers = {
     },
     "contract.ask": (turn, _input, { callId }) => {
       turn.call({ capability: "other", method: "do", input: null, tag: "asked", context: { callId } });
+      turn.read({ capsule: "test.other", prefix: "p/", after: "p/1", limit: 5, tag: "asked" });
       turn.setTimer("slow:1", turn.at + 100, { callId });
       turn.log("info", "asked");
       return later;

@@ -232,6 +232,7 @@ export function sandboxContract(contract: SandboxContract): void {
           "cancelTimer",
           "delete",
           "publish",
+          "read",
           "setTimer",
           "write",
         ]);

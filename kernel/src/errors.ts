@@ -33,6 +33,8 @@ export const kernelErrors: ErrorTable<
   | "TURN_KEY_INVALID"
   | "TURN_VERSION_CONFLICT"
   | "TURN_TTL_INVALID"
+  | "TURN_READ_INVALID"
+  | "TURN_READ_NOT_DECLARED"
   | "TURN_CAPABILITY_NOT_REQUIRED"
   | "TURN_CALL_INVALID"
   | "TURN_ANSWER_INVALID"
@@ -287,6 +289,20 @@ export const kernelErrors: ErrorTable<
     retry: false,
     remedy: "leave ttlMs out for a key that does not expire",
     exit: "failed",
+  },
+  TURN_READ_INVALID: {
+    message: "the read of keys of {capsule} is refused: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy: "see turn.read in docs/authoring.md",
+    exit: "failed",
+  },
+  TURN_READ_NOT_DECLARED: {
+    message: "{reader} may not read {what} of {capsule}: its manifest lists no such prefix in state.reads",
+    fault: "capsule",
+    retry: false,
+    remedy: "add the capsule and the prefix to state.reads in manifest.json and build again",
+    exit: "policy",
   },
   TURN_CAPABILITY_NOT_REQUIRED: {
     message: "call of {capability}, which the manifest does not list in capabilities.requires",

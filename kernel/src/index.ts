@@ -26,6 +26,7 @@ export { matchesId, type TrustRoot, verifyTrust } from "./admission/trust.ts";
 export { keyHash } from "./bus/routing.ts";
 export * from "./binding/errors.ts";
 export * from "./binding/resolve.ts";
+export * from "./state/errors.ts";
 export * from "./lifecycle/errors.ts";
 export * from "./lifecycle/lifecycle.ts";
 export { MAX_PAYLOAD_BYTES, WireMessenger } from "./messenger/wire-messenger.ts";

@@ -91,6 +91,10 @@ export interface Manifest {
     readonly owns: readonly string[];
     /** Number of shards, fixed for the life of the capsule id. Default 1. */
     readonly shards?: number;
+    /** Key prefixes that other capsules may read. Default none. */
+    readonly shares?: readonly string[];
+    /** Prefixes of other capsules' keys this one may read. Default none. */
+    readonly reads?: readonly { readonly capsule: string; readonly prefix: string }[];
   };
 }
 

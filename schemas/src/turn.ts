@@ -85,9 +85,44 @@ export type Effect =
       readonly context: Json;
       readonly timeoutMs: number;
     }
+  | ReadEffect
   | { readonly do: "answer"; readonly callId: string; readonly answer: Answer }
   | { readonly do: "setTimer"; readonly id: string; readonly at: number; readonly payload: Json }
   | { readonly do: "cancelTimer"; readonly id: string };
+
+/**
+ * Asks for keys of another capsule, or of another shard of its own; the end of it is an `answer` delivery whose value is a
+ * `StateRead`. Either `keys` or `prefix`.
+ */
+export interface ReadEffect {
+  readonly do: "read";
+  readonly tag: string;
+  /** Id of the capsule that owns the keys. */
+  readonly capsule: string;
+  /** Which of its shards; may be left out when it has one. */
+  readonly shard?: number;
+  readonly keys?: readonly string[];
+  readonly prefix?: string;
+  /** Goes on behind this key: the `next` of the page before. */
+  readonly after?: string;
+  /** Values in one answer at most. */
+  readonly limit?: number;
+  readonly context: Json;
+  readonly timeoutMs: number;
+}
+
+/** Values of one shard at one seq, all of it durable. */
+export interface StateRead {
+  readonly shard: string;
+  /** Seq of the last record these values come from; 0 for a shard without records. */
+  readonly seq: number;
+  /** Node time of that record. */
+  readonly at: number;
+  /** Keys that exist, with their versions: in the order asked for, or sorted by UTF-16 code units under a prefix. */
+  readonly values: readonly (readonly [key: string, value: Json, version: number])[];
+  /** There is more: ask again with `after` set to this. The next page may be of a later seq. */
+  readonly next: string | null;
+}
 
 /** Said during a turn for people to read; at most once, in no ledger. */
 export interface LogLine {

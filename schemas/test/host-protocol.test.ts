@@ -41,6 +41,7 @@ const effects: { readonly [K in Effect["do"]]: Extract<Effect, { do: K }> } = {
   delete: { do: "delete", key: "k" },
   publish: { do: "publish", topic: "a.v1", key: "", event: 0 },
   call: { do: "call", tag: "t", capability: "a", method: "b", input: {}, context: {}, timeoutMs: 1 },
+  read: { do: "read", tag: "t", capsule: "a.b", keys: ["k"], context: null, timeoutMs: 1 },
   answer: { do: "answer", callId: "c", answer: { ok: true, value: null } },
   setTimer: { do: "setTimer", id: "t", at: 1, payload: null },
   cancelTimer: { do: "cancelTimer", id: "t" },

@@ -2,7 +2,7 @@
  * What a capsule author writes against. A capsule is a table of synchronous handlers; each runs one turn to completion
  * and touches nothing but the `Turn` it is given. Module variables are caches: a turn may run in a fresh isolate.
  */
-import type { Answer, BatchEvent, Json, KeyVersion, LogLine } from "@vnes/schemas";
+import type { Answer, BatchEvent, Json, KeyVersion, LogLine, ReadEffect } from "@vnes/schemas";
 
 /** The capsule's own keys. Writes are seen by later reads of the same turn and kept only if the turn succeeds. */
 export interface Keys {
@@ -21,6 +21,15 @@ export interface WriteOptions {
   readonly expect?: KeyVersion;
   /** The key is deleted by a turn of its own, at or after `turn.at + ttlMs`; a later `set` or `delete` cancels that. */
   readonly ttlMs?: number;
+}
+
+export interface ReadRequest extends Pick<ReadEffect, "shard" | "keys" | "prefix" | "after" | "limit"> {
+  readonly capsule: string;
+  readonly tag: string;
+  /** Handed back with the answer. Default null. */
+  readonly context?: Json;
+  /** Default 5000. */
+  readonly timeoutMs?: number;
 }
 
 export interface Turn {
@@ -43,6 +52,11 @@ export interface Turn {
     /** Default 5000. */
     readonly timeoutMs?: number;
   }): void;
+  /**
+   * Asks for keys of another capsule, as far as its manifest shares and this one's `state.reads` declares them. The end of it arrives
+   * at `answers[tag]`: a `StateRead`, of one shard at one seq, or a coded refusal.
+   */
+  read(read: ReadRequest): void;
   /** Ends a call whose handler returned `later`. */
   answer(callId: string, answer: Answer): void;
   /** Sets or replaces the timer `id`; it fires at or after node time `at`. */
@@ -96,7 +110,7 @@ export interface Handlers {
   readonly calls?: {
     readonly [method: string]: (turn: Turn, input: Json, info: CallInfo) => Json | Refusal | typeof later;
   };
-  /** By the tag given to `turn.call`. */
+  /** By the tag given to `turn.call` or `turn.read`. */
   readonly answers?: {
     readonly [tag: string]: (turn: Turn, answer: Answer, context: Json, callId: string) => void;
   };

@@ -8,6 +8,7 @@ export type {
   JsonObject,
   KeyVersion,
   LogLine,
+  StateRead,
   TurnRequest,
   TurnResult,
 } from "@vnes/schemas";
@@ -20,6 +21,7 @@ export {
   later,
   type Refusal,
   refuse,
+  type ReadRequest,
   type Turn,
   type WriteOptions,
 } from "./capsule.ts";

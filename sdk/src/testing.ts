@@ -74,12 +74,12 @@ export interface HarnessOptions {
   readonly forgetful?: boolean;
 }
 
-type CallEffect = Extract<Effect, { do: "call" }>;
+type CallEffect = Extract<Effect, { do: "call" | "read" }>;
 
 export class CapsuleHarness {
   readonly keys: KeyTable = new KeyTable();
   readonly timers: Map<string, { readonly at: number; readonly payload: Json }> = new Map();
-  /** Calls the capsule made that were not answered yet, by call id. */
+  /** Calls and reads the capsule made that were not answered yet, by call id. */
   readonly open: Map<string, CallEffect> = new Map();
   readonly logs: LogLine[] = [];
   at: number;
@@ -122,7 +122,7 @@ export class CapsuleHarness {
     return { result, callId, answer: answerIn(result, callId) };
   }
 
-  /** Ends a call the capsule made. */
+  /** Ends a call or a read the capsule made. */
   answer(callId: string, answer: Answer): Finished {
     const call = this.open.get(callId);
     if (call === undefined) throw new Error(`no open call ${callId}`);
@@ -182,7 +182,7 @@ export class CapsuleHarness {
     this.keys.apply(effects, this.at);
     this.logs.push(...logs);
     for (const [index, effect] of effects.entries()) {
-      if (effect.do === "call") this.open.set(`made:${turn}:${index}`, effect);
+      if (effect.do === "call" || effect.do === "read") this.open.set(`made:${turn}:${index}`, effect);
       else if (effect.do === "setTimer")
         this.timers.set(effect.id, { at: effect.at, payload: effect.payload });
       else if (effect.do === "cancelTimer") this.timers.delete(effect.id);

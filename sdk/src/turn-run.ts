@@ -7,7 +7,7 @@
  * 2. Once the handler has returned, its `Turn` does nothing any more: a capsule that keeps one cannot reach into a later turn.
  */
 import type { Answer, Effect, Json, LogLine, TurnRequest } from "@vnes/schemas";
-import type { Keys, Turn } from "./capsule.ts";
+import type { Keys, ReadRequest, Turn } from "./capsule.ts";
 import { copyJson, NotJson } from "./json-copy.ts";
 import type { KeyCache } from "./key-cache.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -103,6 +103,21 @@ export class TurnRun implements Turn {
     });
   }
 
+  read({ capsule, tag, context = null, timeoutMs = DEFAULT_TIMEOUT_MS, ...query }: ReadRequest): void {
+    this.mustBeOpen();
+    const what = `read ${capsule}`;
+    if ((query.keys === undefined) === (query.prefix === undefined))
+      this.fail("TURN_EFFECT_INVALID", `${what}: name either keys or a prefix`);
+    this.#ask({
+      do: "read",
+      tag: this.text(tag, what),
+      capsule: this.text(capsule, what),
+      ...readQuery(this.#json(query, what) as unknown as ReadQuery),
+      context: this.#json(context, what),
+      timeoutMs: this.#whole(timeoutMs, what),
+    });
+  }
+
   answer(callId: string, answer: Answer): void {
     this.mustBeOpen();
     const what = `answer ${callId}`;
@@ -193,6 +208,19 @@ export class TurnRun implements Turn {
   mustBeOpen(): void {
     if (!this.#open) throw new TurnStop("TURN_OVER", "this turn is over: a Turn must not be kept for later");
   }
+}
+
+type ReadQuery = Omit<ReadRequest, "capsule" | "tag" | "context" | "timeoutMs">;
+
+/** Nothing besides the members there are: whatever else an author passes does not reach the kernel. */
+function readQuery({ shard, keys, prefix, after, limit }: ReadQuery): ReadQuery {
+  return {
+    ...(shard === undefined ? {} : { shard }),
+    ...(keys === undefined ? {} : { keys }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(after === undefined ? {} : { after }),
+    ...(limit === undefined ? {} : { limit }),
+  };
 }
 
 const LEVELS: ReadonlySet<string> = new Set(["debug", "info", "warn", "error"]);

@@ -11,6 +11,8 @@ export function widenedReasons(manifest: Manifest, installed: Manifest): readonl
     ...more("publishes", manifest.bus?.publishes, installed.bus?.publishes),
     ...more("subscribes to", topicsSubscribed(manifest), topicsSubscribed(installed)),
     ...more("owns", manifest.state?.owns, installed.state?.owns),
+    ...more("shares", manifest.state?.shares, installed.state?.shares),
+    ...more("reads", readsOf(manifest), readsOf(installed)),
     ...more("zone", [zoneOf(manifest)], [zoneOf(installed)]),
     ...more("type", [manifest.type], [installed.type]),
   ];
@@ -18,6 +20,10 @@ export function widenedReasons(manifest: Manifest, installed: Manifest): readonl
   const { id, version } = manifest;
   const details = { id, version, before: installed.version, added: added.join(", ") };
   return [admissionReason("ADMISSION_CAPABILITIES_WIDENED", details, { file: "manifest.json" })];
+}
+
+function readsOf({ state }: Manifest): readonly string[] {
+  return (state?.reads ?? []).map(({ capsule, prefix }) => `${capsule}:${prefix}`);
 }
 
 function more(what: string, now: readonly string[] = [], before: readonly string[] = []): readonly string[] {

@@ -18,6 +18,11 @@ export function capsuleShard(capsule: string, slot: number): string {
   return `${capsule}/${slot}`;
 }
 
+/** Id of the capsule that a `capsuleShard` is one of. */
+export function capsuleOf(shard: string): string {
+  return shard.slice(0, shard.lastIndexOf("/"));
+}
+
 export function topicShard(topic: string, partition: number): string {
   return `topic/${topic}/${partition}`;
 }

@@ -7,6 +7,7 @@ import { kernelErrors } from "../errors.ts";
 import { type OpenCall, type ShardState, sizeOf, sizeOfKey, sizeOfWrite } from "../ledger/shard-state.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { refusedKey } from "./key-check.ts";
+import { refusedRead } from "./read-check.ts";
 import { eventProblem, type Topics } from "./topics.ts";
 
 /** A turn that asks for more is a loop, not a plan. */
@@ -89,6 +90,8 @@ function refuse(
       return refusedPublish(effect, rules);
     case "call":
       return refusedCall(effect, rules);
+    case "read":
+      return refusedRead(effect, rules.manifest, MAX_TIMEOUT_MS);
     case "answer":
       return refusedAnswer(effect, rules, state, current, answered);
     case "setTimer":

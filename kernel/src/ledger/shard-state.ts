@@ -10,6 +10,7 @@
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { type EffectId, formatEffectId, type Watermark } from "./effect-id.ts";
 import type { LedgerRecord, TurnRecord } from "./record.ts";
+import { requestOf } from "./state-request.ts";
 
 /** An effect another shard has to receive. */
 export interface OutboxEntry {
@@ -17,10 +18,14 @@ export interface OutboxEntry {
   readonly at: number;
   /** How many calls lead to this one. */
   readonly depth: number;
-  readonly effect: Extract<Effect, { do: "publish" | "call" | "answer" }>;
+  readonly effect: Extract<Effect, { do: "publish" | "call" | "read" | "answer" }>;
 }
 
-/** A call this shard made and that has not ended. */
+/** What stands for a read of state where a call has its capability and method. */
+export const STATE_CAPABILITY = "vnes.state";
+export const READ_METHOD = "read";
+
+/** A call or a read this shard made and that has not ended. */
 export interface PendingCall {
   readonly callId: string;
   readonly tag: string;
@@ -167,22 +172,30 @@ function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number
       state.open.delete(effect.callId);
       state.outbox.set(formatEffectId(id), { id, at, depth, effect });
       return;
-    case "call": {
+    case "call":
+    case "read": {
       const callId = formatEffectId(id);
       state.outbox.set(callId, { id, at, depth: depth + 1, effect });
+      const { tag, context } = effect;
       state.pending.set(callId, {
         callId,
-        tag: effect.tag,
-        context: effect.context,
-        capability: effect.capability,
-        method: effect.method,
-        input: effect.input,
+        tag,
+        context,
+        ...askedBy(effect),
         deadlineAt: at + effect.timeoutMs,
         depth,
       });
       return;
     }
   }
+}
+
+function askedBy(
+  effect: Extract<Effect, { do: "call" | "read" }>,
+): Pick<PendingCall, "capability" | "method" | "input"> {
+  if (effect.do === "call")
+    return { capability: effect.capability, method: effect.method, input: effect.input };
+  return { capability: STATE_CAPABILITY, method: READ_METHOD, input: requestOf(effect) as unknown as Json };
 }
 
 /** What one key or timer counts: its name, its JSON, and what a map entry costs beside them. */

@@ -2,7 +2,7 @@
 import { isVnesError } from "@vnes/schemas";
 import { capsuleShard } from "../bus/routing.ts";
 import { kernelErrors } from "../errors.ts";
-import type { PendingCall } from "../ledger/shard-state.ts";
+import { type PendingCall, STATE_CAPABILITY } from "../ledger/shard-state.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -43,7 +43,10 @@ export async function activateAll(
       await failToStart(context, capsule, error);
     }
   }
-  for (const { caller, call } of unanswered) router.recoverDeviceCall(caller, call);
+  for (const { caller, call } of unanswered) {
+    if (call.capability === STATE_CAPABILITY) router.recoverRead(caller, call);
+    else router.recoverDeviceCall(caller, call);
+  }
 }
 
 /** Gives sandboxes and devices back; what waits keeps waiting. */
@@ -112,9 +115,14 @@ function assertShards({ known }: NodeContext, capsule: Capsule, now: number): vo
   if (before > now) throw kernelErrors.create("CAPSULE_SHARDS_CHANGED", { capsule: capsule.id, before, now });
 }
 
+/** What a partition or a capsule did not receive is repeated by the outbox; these leave nothing there once they were asked. */
+function isAskedAgain(router: NodeContext["router"], { capability }: PendingCall): boolean {
+  return capability === STATE_CAPABILITY || router.isDeviceCall(capability);
+}
+
 /**
- * After a crash: what was asked for and not confirmed is asked for again. Returns the calls to drivers that had no
- * answer; they can be dealt with when the drivers run.
+ * After a crash: what was asked for and not confirmed is asked for again. Returns the calls to drivers and the
+ * reads that had no answer; they can be dealt with when everything runs.
  */
 function recoverEffects(
   { board, router, kernel }: NodeContext,
@@ -125,7 +133,7 @@ function recoverEffects(
     if (name === kernel.name) continue;
     const caller = board.shards.get(name);
     for (const call of state.pending.values()) {
-      if (caller === undefined || !router.isDeviceCall(call.capability)) continue;
+      if (caller === undefined || !isAskedAgain(router, call)) continue;
       state.outbox.delete(call.callId);
       unanswered.push({ caller, call });
     }

@@ -22,6 +22,7 @@ import type { NodeParts } from "./parts.ts";
 import { Partition } from "./partition.ts";
 import { type RecoveredShard, recoverAll } from "./recovery.ts";
 import { Router, type Switchboard } from "./router.ts";
+import { StateReads } from "./state-reads.ts";
 import { ShardLog } from "./shard-log.ts";
 import { noteTopic, recordTopics } from "./recorded-topics.ts";
 import { capabilitiesOf, topicsOf } from "./wiring.ts";
@@ -71,7 +72,12 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     slots: new Map(),
   };
   const control = new ControlCalls(parts.clock, parts.random.seed());
-  const router = new Router(board, control, counters);
+  const reads = new StateReads({
+    shards: board.shards,
+    slots: board.slots,
+    manifestOf: (id) => table.find(id)?.manifest,
+  });
+  const router = new Router(board, control, counters, reads);
   const openLog = (shard: string): ShardLog => {
     const onStall = (problem: VnesError | undefined): void => watch.set(shard, problem);
     const { ledger: store, digest, clock } = parts;

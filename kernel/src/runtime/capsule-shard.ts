@@ -152,6 +152,11 @@ export class CapsuleShard {
     await instance?.dispose();
   }
 
+  /** Resolves once the state as it is now is durable; rejects when it will not be. */
+  committed(): Promise<void> {
+    return this.#parts.log.durable();
+  }
+
   /** True while nothing is delivered: suspended, or not started yet. */
   get isPaused(): boolean {
     return !this.#open;

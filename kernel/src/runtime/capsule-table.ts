@@ -37,6 +37,10 @@ export class CapsuleTable {
     return [...this.#capsules.values()];
   }
 
+  find(id: string): Capsule | undefined {
+    return this.#capsules.get(id);
+  }
+
   /** Throws `CAPSULE_UNKNOWN`. */
   get(id: string): Capsule {
     const capsule = this.#capsules.get(id);

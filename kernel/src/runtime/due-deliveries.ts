@@ -62,7 +62,7 @@ export class DueDeliveries {
     const { state } = this.#parts;
     record.effects.forEach((effect, index) => {
       if (effect.do === "setTimer") this.#due.push({ at: effect.at, id: timerDue(effect.id) });
-      if (effect.do === "call") {
+      if (effect.do === "call" || effect.do === "read") {
         const callId = formatEffectId({ shard: state.shard, seq: record.seq, index });
         this.#due.push({ at: record.at + effect.timeoutMs, id: callDue(callId) });
       }

@@ -6,18 +6,20 @@
  *     there, everything else at once.
  * R3. What cannot be delivered is answered with a code or counted; nothing disappears.
  */
-import type { Answer, Delivery, Effect, Json } from "@vnes/schemas";
+import type { Answer, Delivery, Effect, Json, ReadEffect } from "@vnes/schemas";
 import type { Capabilities, Method } from "../bus/capabilities.ts";
-import { capsuleShard, slotOf, stringAt, topicShard } from "../bus/routing.ts";
+import { capsuleOf, capsuleShard, slotOf, stringAt, topicShard } from "../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, type Topics } from "../bus/topics.ts";
 import { kernelErrors } from "../errors.ts";
-import { formatEffectId, parseEffectId } from "../ledger/effect-id.ts";
+import { type EffectId, formatEffectId, parseEffectId } from "../ledger/effect-id.ts";
 import type { OutboxEntry, PendingCall } from "../ledger/shard-state.ts";
+import { requestOf, type StateRequest } from "../ledger/state-request.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
 import type { DeviceRunner } from "./device-runner.ts";
 import type { Partition } from "./partition.ts";
+import type { StateReads } from "./state-reads.ts";
 
 /** A chain of calls longer than this is a circle. */
 const MAX_CALL_DEPTH = 16;
@@ -41,8 +43,10 @@ export class Router {
   readonly #board: Switchboard;
   readonly #control: ControlCalls;
   readonly #counters: Counters;
+  readonly #reads: StateReads;
 
-  constructor(board: Switchboard, control: ControlCalls, counters: Counters) {
+  constructor(board: Switchboard, control: ControlCalls, counters: Counters, reads: StateReads) {
+    this.#reads = reads;
     this.#board = board;
     this.#control = control;
     this.#counters = counters;
@@ -56,6 +60,9 @@ export class Router {
         return;
       case "call":
         this.#call(entry, effect, confirm);
+        return;
+      case "read":
+        this.#read(entry.id, effect, confirm);
         return;
       case "answer":
         this.#answer(entry, effect, confirm);
@@ -121,6 +128,11 @@ export class Router {
     const repeat = !("ok" in definition) && definition.effect === "idempotent";
     if (repeat) this.#callDevice(caller, capability, method, call.input, callId);
     else this.#giveAnswer(caller, callId, refusal("CALL_DROPPED_ON_RECOVERY", { capability, method }));
+  }
+
+  /** After a crash: a read that had no answer is asked again. */
+  recoverRead(caller: CapsuleShard, { callId, input }: PendingCall): void {
+    this.#readFor(caller, callId, input as unknown as StateRequest);
   }
 
   isDeviceCall(capability: string): boolean {
@@ -193,11 +205,24 @@ export class Router {
       return;
     }
     const deadlineAt = entry.at + effect.timeoutMs;
-    const from = entry.id.shard.slice(0, entry.id.shard.lastIndexOf("/"));
+    const from = capsuleOf(entry.id.shard);
     const delivery: Delivery = { kind: "call", callId, capability, method, input, caller: from, deadlineAt };
     if (!shard.receive(entry.id, entry.depth, delivery, confirm)) {
       refuse(refusal("CALL_INBOX_FULL", { capsule: provider, waiting: shard.inbox.waiting }));
     }
+  }
+
+  /** An answer lost in a crash is asked for again by `recoverRead`, so nothing has to be held back for it. */
+  #read(id: EffectId, effect: ReadEffect, confirm: () => void): void {
+    confirm();
+    const caller = this.#board.shards.get(id.shard);
+    if (caller !== undefined) this.#readFor(caller, formatEffectId(id), requestOf(effect));
+  }
+
+  #readFor(caller: CapsuleShard, callId: string, request: StateRequest): void {
+    void this.#reads
+      .answer(request, capsuleOf(caller.name))
+      .then((answer) => this.#giveAnswer(caller, callId, answer));
   }
 
   #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void): void {

@@ -139,6 +139,8 @@ function isEffect(effect: unknown): boolean {
         isValue(it["context"], 0) &&
         Number.isSafeInteger(it["timeoutMs"])
       );
+    case "read":
+      return isRead(it);
     case "answer":
       return hasOnly(it, 3) && isText(it["callId"]) && isAnswer(it["answer"]);
     case "setTimer":
@@ -150,6 +152,23 @@ function isEffect(effect: unknown): boolean {
     default:
       return false;
   }
+}
+
+function isRead(it: { readonly [name: string]: unknown }): boolean {
+  const isWhole = (value: unknown): boolean => value === undefined || Number.isSafeInteger(value);
+  const isName = (value: unknown): boolean => value === undefined || isText(value);
+  return (
+    hasOnly(it, 5, ["shard", "keys", "prefix", "after", "limit"]) &&
+    isText(it["tag"]) &&
+    isText(it["capsule"]) &&
+    isWhole(it["shard"]) &&
+    isWhole(it["limit"]) &&
+    isName(it["prefix"]) &&
+    isName(it["after"]) &&
+    (it["keys"] === undefined || isTexts(it["keys"])) &&
+    isValue(it["context"], 0) &&
+    Number.isSafeInteger(it["timeoutMs"])
+  );
 }
 
 function isAnswer(answer: unknown): boolean {
