@@ -366,6 +366,8 @@ export class Node {
       case "call":
         assert.ok(spec.requires.includes(effect.capability), `${spec.id} requires no ${effect.capability}`);
         return this.#call(running, effect);
+      case "read":
+        return assert.fail(`${spec.id} reads keys of ${effect.capsule}: this lab has no such state`);
       case "answer": {
         const open = this.#open.get(effect.callId);
         assert.ok(open, "an answer to a call nobody made");

@@ -100,6 +100,8 @@ function nameOf(effect: Effect): string {
       return `publish ${effect.topic}`;
     case "call":
       return `call ${effect.capability}.${effect.method}`;
+    case "read":
+      return `read ${effect.capsule}`;
     case "answer":
       return `answer ${effect.callId}`;
     case "setTimer":
