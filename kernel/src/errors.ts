@@ -4,6 +4,8 @@ import { defineErrors, type ErrorTable } from "@vnes/schemas";
 export const kernelErrors: ErrorTable<
   | "LEDGER_RECORD_INVALID"
   | "LEDGER_HASH_WRONG"
+  | "SNAPSHOT_CHUNK_DAMAGED"
+  | "STATE_COMPACTED"
   | "NODE_REQUIRED_CAPSULE_MISSING"
   | "NODE_STOPPING"
   | "CAPSULE_UNKNOWN"
@@ -79,6 +81,23 @@ export const kernelErrors: ErrorTable<
     remedy:
       "the ledger was changed behind the node's back: restore the data directory from a copy; vnes doctor",
     exit: "integrity",
+  },
+  SNAPSHOT_CHUNK_DAMAGED: {
+    message:
+      "the snapshot in record {seq} of shard {shard} cannot be used: chunk {chunk}: {problem}; no older one is kept whole",
+    fault: "system",
+    retry: false,
+    remedy:
+      "keep the ledger as it is, restore the data directory from a copy, and check the disk; vnes doctor",
+    exit: "integrity",
+  },
+  STATE_COMPACTED: {
+    message: "the state of shard {shard} at record {seq} is gone: what is kept begins at record {oldest}",
+    fault: "user",
+    retry: false,
+    remedy:
+      "ask for record {oldest} or later; raise retention.history_records and history_age_ms in policy.json to keep more from now on",
+    exit: "notFound",
   },
   NODE_REQUIRED_CAPSULE_MISSING: {
     message: "the node refuses to boot: policy requires {missing}, which is not verified here. {reasons}",

@@ -35,6 +35,13 @@ export function hex(bytes: Uint8Array): string {
   return text;
 }
 
+/** The bytes `hex` wrote down. */
+export function fromHex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
+    Number.parseInt(text.slice(2 * index, 2 * index + 2), 16),
+  );
+}
+
 /** For every record that is read back: a callback a byte would cost more than the hash. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

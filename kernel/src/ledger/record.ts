@@ -7,6 +7,7 @@
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { textBytes } from "./text-bytes.ts";
 
 /** Where a turn's delivery came from. By reference where the bytes are in another kept shard, by value otherwise. */
@@ -75,6 +76,20 @@ export interface EventRecord {
   readonly source: { readonly shard: string; readonly seq: number; readonly index: number };
   readonly key: string;
   readonly event: Json;
+  /**
+   * Of the partition, up to an event before this one. It rides on an event, so that every seq of a partition is an event
+   * and subscribers never meet a gap.
+   */
+  readonly snapshot?: Snapshot;
+}
+
+/** The state of the shard at one of the records before; changes nothing. */
+export interface SnapshotRecord {
+  readonly v: 1;
+  readonly kind: "snapshot";
+  readonly seq: number;
+  readonly at: number;
+  readonly snapshot: Snapshot;
 }
 
 /** The shard's position in a topic partition, set by the kernel and not by a turn: at a first start, or to replay. */
@@ -101,7 +116,18 @@ export interface KernelRecord {
   readonly released: number;
 }
 
-export type LedgerRecord = TurnRecord | ActivationRecord | EventRecord | PositionRecord | KernelRecord;
+export type LedgerRecord =
+  | TurnRecord
+  | ActivationRecord
+  | EventRecord
+  | SnapshotRecord
+  | PositionRecord
+  | KernelRecord;
+
+/** The snapshot a record brings, if it brings one. */
+export function snapshotOf(record: LedgerRecord): Snapshot | undefined {
+  return record.kind === "snapshot" || record.kind === "event" ? record.snapshot : undefined;
+}
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -122,7 +148,7 @@ export function decodeRecord(shard: string, seq: number, bytes: Uint8Array): Led
   return value;
 }
 
-const KINDS: ReadonlySet<string> = new Set(["turn", "activation", "event", "position", "kernel"]);
+const KINDS: ReadonlySet<string> = new Set(["turn", "activation", "event", "snapshot", "position", "kernel"]);
 
 function recordProblem(value: LedgerRecord, seq: number): string | undefined {
   if (typeof value !== "object" || value === null) return "not an object";
@@ -137,10 +163,25 @@ function recordProblem(value: LedgerRecord, seq: number): string | undefined {
   if (value.kind === "position" && (typeof value.partition !== "string" || !isPosition(value.position))) {
     return "position without a partition or a place in it";
   }
+  const snapshot = snapshotOf(value);
+  if ((value.kind === "snapshot" || snapshot !== undefined) && !isSnapshot(snapshot, seq))
+    return "snapshot without through, head or sections";
   if (value.kind === "kernel" && !Array.isArray(value.effects)) return "kernel record without effects";
   return undefined;
 }
 
 function isPosition(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isSnapshot(snapshot: Snapshot | undefined, seq: number): boolean {
+  if (typeof snapshot !== "object" || snapshot === null) return false;
+  const { through, head, sections, scalars, kept, floors } = snapshot;
+  const parts = [sections, scalars, kept, floors];
+  return (
+    Number.isSafeInteger(through) &&
+    through < seq &&
+    typeof head === "string" &&
+    parts.every((part) => typeof part === "object" && part !== null)
+  );
 }

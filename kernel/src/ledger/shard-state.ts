@@ -9,8 +9,10 @@
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { type EffectId, formatEffectId, type Watermark } from "./effect-id.ts";
-import type { LedgerRecord, TurnRecord } from "./record.ts";
+import { keepFact } from "./kept-facts.ts";
+import type { KernelRecord, LedgerRecord, TurnRecord } from "./record.ts";
 import { requestOf } from "./state-request.ts";
+import { TrackedMap } from "./tracked-map.ts";
 
 /** An effect another shard has to receive. */
 export interface OutboxEntry {
@@ -58,22 +60,24 @@ export interface ShardState {
   at: number;
   /** Hash of the image the shard's latest turns ran; null before the first activation. */
   image: string | null;
-  readonly keys: Map<string, Json>;
+  readonly keys: TrackedMap<Json>;
   /** Seq of the record that last wrote each key. */
-  readonly versions: Map<string, number>;
+  readonly versions: TrackedMap<number>;
   /** Node time at which a key expires, of those that do. */
-  readonly expiries: Map<string, number>;
+  readonly expiries: TrackedMap<number>;
   /** Length of the JSON of keys, values, timer ids and payloads: what the shard keeps in the kernel's memory. */
   size: number;
-  readonly timers: Map<string, Timer>;
-  readonly pending: Map<string, PendingCall>;
-  readonly open: Map<string, OpenCall>;
+  readonly timers: TrackedMap<Timer>;
+  readonly pending: TrackedMap<PendingCall>;
+  readonly open: TrackedMap<OpenCall>;
   /** By sending shard. */
-  readonly watermarks: Map<string, Watermark>;
+  readonly watermarks: TrackedMap<Watermark>;
   /** By topic partition: seq of the last event consumed. */
-  readonly positions: Map<string, number>;
+  readonly positions: TrackedMap<number>;
   /** By effect id, in the order the effects were asked for; what receivers confirmed is removed. */
-  readonly outbox: Map<string, OutboxEntry>;
+  readonly outbox: TrackedMap<OutboxEntry>;
+  /** Of the kernel's own shard: the latest fact of each name that boot asks for (`kept-facts.ts`). */
+  readonly facts: TrackedMap<KernelRecord["fact"]>;
 }
 
 export function emptyShard(shard: string): ShardState {
@@ -82,16 +86,17 @@ export function emptyShard(shard: string): ShardState {
     seq: 0,
     at: 0,
     image: null,
-    keys: new Map(),
-    versions: new Map(),
-    expiries: new Map(),
+    keys: new TrackedMap(),
+    versions: new TrackedMap(),
+    expiries: new TrackedMap(),
     size: 0,
-    timers: new Map(),
-    pending: new Map(),
-    open: new Map(),
-    watermarks: new Map(),
-    positions: new Map(),
-    outbox: new Map(),
+    timers: new TrackedMap(),
+    pending: new TrackedMap(),
+    open: new TrackedMap(),
+    watermarks: new TrackedMap(),
+    positions: new TrackedMap(),
+    outbox: new TrackedMap(),
+    facts: new TrackedMap(),
   };
 }
 
@@ -108,9 +113,12 @@ export function applyRecord(state: ShardState, record: LedgerRecord): void {
       return;
     case "kernel":
       dropReleased(state, record.released);
+      keepFact(state.facts, record.fact);
       record.effects.forEach((effect, index) => {
         applyEffect(state, effect, { shard: state.shard, seq: record.seq, index }, record.at, 0);
       });
+      return;
+    case "snapshot":
       return;
     case "event":
       state.watermarks.set(record.source.shard, { seq: record.source.seq, index: record.source.index });

@@ -20,11 +20,12 @@ import type { Node } from "./node.ts";
 import { NodeRuntime } from "./node-runtime.ts";
 import type { NodeParts } from "./parts.ts";
 import { Partition } from "./partition.ts";
-import { type RecoveredShard, recoverAll } from "./recovery.ts";
+import { recallNode } from "./recalled-node.ts";
+import type { RecoveredShard } from "./recovery.ts";
 import { Router, type Switchboard } from "./router.ts";
 import { StateReads } from "./state-reads.ts";
 import { ShardLog } from "./shard-log.ts";
-import { noteTopic, recordTopics } from "./recorded-topics.ts";
+import { recordTopics } from "./recorded-topics.ts";
 import { capabilitiesOf, topicsOf } from "./wiring.ts";
 
 const DEFAULT_ZONE = "ephemeral";
@@ -53,15 +54,7 @@ export async function bootNode(parts: NodeParts): Promise<Node> {
 async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const startedAt = parts.clock.now();
   const counters = new Counters();
-  const denied = new Map<string, string>();
-  const recorded = new Map<string, TopicOffer>();
-  const recovered = await recoverAll(parts.ledger, parts.digest, (_, record) => {
-    noteTopic(recorded, record);
-    if (record.kind !== "kernel") return;
-    const { type, image, reason } = record.fact;
-    if (type === "denied" && typeof image === "string" && typeof reason === "string")
-      denied.set(image, reason);
-  });
+  const { recovered, denied, recorded } = await recallNode(parts, counters);
 
   const board: Switchboard = {
     topics: new Map(),

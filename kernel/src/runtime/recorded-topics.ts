@@ -1,13 +1,13 @@
 /** Which definition of each topic this node's events were kept under: read from the kernel's facts, told to them on a change. */
 import type { Json, TopicDefinition } from "@vnes/schemas";
 import type { TopicOffer } from "../admission/topic-files.ts";
-import type { LedgerRecord } from "../ledger/record.ts";
+import type { KernelRecord } from "../ledger/record.ts";
 import type { KernelShard } from "./kernel-shard.ts";
 
-/** Folds one record of the kernel's shard; the latest definition of a topic counts. */
-export function noteTopic(recorded: Map<string, TopicOffer>, record: LedgerRecord): void {
-  if (record.kind !== "kernel" || record.fact["type"] !== "topicDefined") return;
-  const { hash, definition } = record.fact as { readonly hash?: Json; readonly definition?: Json };
+/** One of the facts a kernel's shard kept; the latest definition of a topic is the one it kept. */
+export function noteTopic(recorded: Map<string, TopicOffer>, fact: KernelRecord["fact"]): void {
+  if (fact["type"] !== "topicDefined") return;
+  const { hash, definition } = fact as { readonly hash?: Json; readonly definition?: Json };
   const known = definition as unknown as TopicDefinition;
   if (typeof hash === "string") recorded.set(known.topic, { definition: known, hash });
 }

@@ -8,7 +8,7 @@
  */
 import { isVnesError, type VnesError } from "@vnes/schemas";
 import { chainHash, genesisHash } from "../ledger/chain.ts";
-import { encodeRecord, type LedgerRecord } from "../ledger/record.ts";
+import { encodeRecord, type LedgerRecord, snapshotOf } from "../ledger/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { LedgerStore, NewRecord } from "../ports/ledger-store.ts";
@@ -47,6 +47,8 @@ export class ShardLog {
   #attempt = 0;
   #fatal: unknown;
   #durable: Promise<void> = Promise.resolve();
+  #bytes = 0;
+  #onDurable: (() => void) | undefined;
 
   constructor(parts: ShardLogParts, head: ShardHead | undefined) {
     this.#parts = parts;
@@ -62,6 +64,16 @@ export class ShardLog {
   /** Hash of the last record issued. */
   get hash(): Uint8Array {
     return this.#hash;
+  }
+
+  /** Bytes of the records issued since the log was opened. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Calls back after each append that is durable. */
+  onDurable(listener: () => void): void {
+    this.#onDurable = listener;
   }
 
   /** Resolves once everything issued so far is durable; rejects when it never will be. */
@@ -83,7 +95,9 @@ export class ShardLog {
       const bytes = encodeRecord(record);
       this.#hash = chainHash(this.#hash, bytes, this.#parts.digest);
       this.#seq = record.seq;
-      return { bytes, hash: this.#hash };
+      this.#bytes += bytes.length;
+      const made = { bytes, hash: this.#hash };
+      return snapshotOf(record) === undefined ? made : ({ ...made, snapshot: true } as const);
     });
     const done = new Promise<void>((resolve, reject) => {
       const waiting: Waiting = { expectedSeq, records: encoded, resolve, reject };
@@ -117,6 +131,7 @@ export class ShardLog {
           this.#parts.onStall(undefined);
         }
         waiting.resolve();
+        this.#onDurable?.();
       },
       (error: unknown) => this.#failed(error, issue),
     );

@@ -1,0 +1,27 @@
+/** When a shard is worth a snapshot. */
+
+export interface SnapshotPolicy {
+  /** Records since the last one, at least: recovery folds that many in a few hundredths of a second. */
+  readonly minRecords: number;
+  /**
+   * Bytes of records since the last one, at least, as a part of what the last one holds. A snapshot writes at most all
+   * of the state, so all of them together write at most 1 / `minShare` times what the records themselves take.
+   */
+  readonly minShare: number;
+}
+
+export const SNAPSHOT_POLICY: SnapshotPolicy = { minRecords: 4_096, minShare: 0.5 };
+
+/** At a clean end a snapshot spares the next boot a fold; below this many records it would spare nothing one notices. */
+export const SHUTDOWN_MIN_RECORDS = 256;
+
+/** A snapshot that failed (a full disk) is tried again only after a part of the records that made it due. */
+export const RETRY_PART = 8;
+
+export function isSnapshotDue(
+  since: { readonly records: number; readonly bytes: number },
+  heldBytes: number,
+  policy: SnapshotPolicy,
+): boolean {
+  return since.records >= policy.minRecords && since.bytes >= policy.minShare * heldBytes;
+}
