@@ -79,7 +79,7 @@ export async function runBus({ world, built, realm, topology, steps }: RunParts)
   return {
     problems: [...problems, ...found],
     undecided: registers.undecided.length,
-    ledgers: [stored],
+    ledgers: [node.memory],
     operations: clients.operations.length,
     lives: node.lives,
   };

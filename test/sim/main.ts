@@ -32,17 +32,27 @@ try {
 }
 
 /** Every seed of the range; undefined when nothing was found. */
-async function control({ from, seeds, steps, workers, show, mutant }: Options): Promise<string | undefined> {
-  const sum = { runs: 0, operations: 0, lives: 0, undecided: 0 };
+async function control({
+  from,
+  seeds,
+  steps,
+  workers,
+  show,
+  isolates,
+  mutant,
+}: Options): Promise<string | undefined> {
+  const sum = { runs: 0, operations: 0, lives: 0, undecided: 0, again: 0 };
   const failures: number[] = [];
   const begun = performance.now();
   let saidAt = begun;
-  const range = { directory, from, to: from + seeds - 1, steps, show, workers: Math.min(workers, seeds) };
+  const to = from + seeds - 1;
+  const range = { directory, from, to, steps, show, isolates, workers: Math.min(workers, seeds) };
   const broken = await runWorkers({ ...range, mutant: undefined }, (line) => {
     sum.runs++;
     sum.operations += line.operations;
     sum.lives += line.lives;
     sum.undecided += line.undecided;
+    sum.again += line.again;
     if (show) console.log([...line.trace, `history ${line.hash}`].join("\n"));
     if (line.problems.length > 0) {
       failures.push(line.seed);
@@ -59,6 +69,7 @@ async function control({ from, seeds, steps, workers, show, mutant }: Options): 
   console.log(
     `${sum.runs} runs of seeds ${from} to ${range.to}: ${sum.operations} operations, ${sum.lives} lives of nodes, ${sum.undecided} keys undecided; ${rate}`,
   );
+  if (isolates) console.log(`${sum.again} turns ran again in real isolates`);
   if (broken !== undefined) return broken;
   if (sum.runs !== seeds) return `${seeds - sum.runs} runs are missing`;
   if (failures.length > 0)
@@ -72,7 +83,8 @@ async function mutants(options: Options): Promise<string | undefined> {
   for (const { name, breaks } of MUTANTS) {
     if (options.mutant !== "all" && options.mutant !== name) continue;
     const { from, seeds, steps, workers, show } = options;
-    const range = { directory, from, to: from + seeds - 1, steps, show, workers: Math.min(workers, seeds) };
+    const to = from + seeds - 1;
+    const range = { directory, from, to, steps, show, isolates: false, workers: Math.min(workers, seeds) };
     let found: WorkerLine | undefined;
     let runs = 0;
     const broken = await runWorkers({ ...range, mutant: name }, (line) => {

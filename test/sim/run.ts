@@ -1,19 +1,24 @@
 /** One run of one seed: what it is given, what came of it, and the hash of everything that happened. */
 import { createHash } from "node:crypto";
-import type { CapsuleImage, StoredRecord } from "@vnes/kernel";
+import type { LedgerMemory } from "@vnes/driver-memory";
+import { type CapsuleImage, imageFile } from "@vnes/kernel";
 import { type Manifest, parseManifest, parseTopicDefinition, type TopicDefinition } from "@vnes/schemas";
-import { imageFile } from "@vnes/kernel";
 import { type Topology, topologyOf } from "../history/topology.ts";
 import { BUS_CAPSULES, runBus } from "./bus-run.ts";
 import { BundleRealm } from "./bundles.ts";
 import type { Built } from "./images.ts";
+import { runVpn, VPN_CAPSULES } from "./vpn-run.ts";
 import { World } from "./world.ts";
+
+/** Of this many seeds one is a run of Jumping VPN, the others are of the bus. */
+const VPN_EVERY = 4;
 
 export interface RunParts {
   readonly world: World;
   readonly built: Built;
   readonly realm: BundleRealm;
   readonly topology: Topology;
+  readonly vpnTopology: Topology;
   /** Things the clients do. */
   readonly steps: number;
 }
@@ -23,7 +28,7 @@ export interface Outcome {
   /** Keys whose history was too wide to decide. */
   readonly undecided: number;
   /** What each node left. */
-  readonly ledgers: readonly ReadonlyMap<string, readonly StoredRecord[]>[];
+  readonly ledgers: readonly LedgerMemory[];
   readonly operations: number;
   readonly lives: number;
 }
@@ -38,22 +43,29 @@ export interface Run extends Outcome {
 export class Simulator {
   readonly #built: Built;
   readonly #realm = new BundleRealm();
-  readonly #topology: Topology;
+  readonly #topologies: Pick<RunParts, "topology" | "vpnTopology">;
 
   constructor(built: Built) {
     this.#built = built;
-    this.#topology = topologyFrom(BUS_CAPSULES.flatMap((id) => built.images.get(id) ?? []));
+    const of = (ids: readonly string[]): Topology =>
+      topologyFrom(ids.flatMap((id) => built.images.get(id) ?? []));
+    this.#topologies = { topology: of(BUS_CAPSULES), vpnTopology: of(VPN_CAPSULES) };
   }
 
   async run(seed: number, steps: number, keepTrace: boolean): Promise<Run> {
     const world = new World(seed, keepTrace);
-    const parts = { world, built: this.#built, realm: this.#realm, topology: this.#topology, steps };
-    const outcome = await runBus(parts);
+    const parts = { world, built: this.#built, realm: this.#realm, ...this.#topologies, steps };
+    const outcome = await (seed % VPN_EVERY === 0 ? runVpn(parts) : runBus(parts)).catch(thrown);
     const hash = createHash("sha256").update(world.digest());
     for (const ledger of outcome.ledgers)
-      for (const [shard, records] of ledger) hash.update(shard).update(records.at(-1)?.hash ?? "");
+      for (const [shard, records] of ledger.shards) hash.update(shard).update(records.at(-1)?.hash ?? "");
     return { seed, ...outcome, hash: hash.digest("hex"), trace: world.lines };
   }
+}
+
+function thrown(error: unknown): Outcome {
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { problems: [`the run threw: ${what}`], undecided: 0, ledgers: [], operations: 0, lives: 0 };
 }
 
 const TOPIC_FILE = /^spec\/topics\/[^/]+\.json$/;

@@ -203,6 +203,7 @@ export class SimNode {
   #end(life: Running): void {
     life.isOver = true;
     life.clock.stop();
+    void life.device[Symbol.asyncDispose]();
     if (this.#life === life) this.#life = undefined;
     for (const listener of this.#listeners) listener();
   }

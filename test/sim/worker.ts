@@ -3,18 +3,21 @@
  * `main.ts`, with a mutant or without.
  */
 import { openImages } from "./images.ts";
+import { Isolates } from "./isolates.ts";
 import { type Run, Simulator } from "./run.ts";
 
 export interface WorkerLine extends Omit<Run, "trace" | "ledgers"> {
   /** Of a run that failed or was asked for: how it ended. */
   readonly trace: readonly string[];
+  /** Turns that ran again in real isolates. */
+  readonly again: number;
 }
 
 /** Of this many runs one is made twice: the same seed must give the same history. */
 const TWICE_EVERY = 10;
 
 const [directory = "", ...numbers] = process.argv.slice(2);
-const [from = 1, to = 1, stride = 1, steps = 1, show = 0] = numbers.map(Number);
+const [from = 1, to = 1, stride = 1, steps = 1, show = 0, inIsolates = 0] = numbers.map(Number);
 
 let strays: string[] = [];
 process.on("unhandledRejection", (error) => {
@@ -23,32 +26,28 @@ process.on("unhandledRejection", (error) => {
   );
 });
 
-const simulator = new Simulator(await openImages(directory));
+const built = await openImages(directory);
+const simulator = new Simulator(built);
+const isolates = inIsolates === 1 ? new Isolates(built) : undefined;
 for (let seed = from; seed <= to; seed += stride) {
   strays = [];
-  const { trace, problems, ledgers: _, ...run } = await runOnce(seed);
+  const { trace, problems, ledgers, ...run } = await simulator.run(seed, steps, show === 1);
   const found = [...problems, ...strays];
-  if (seed % TWICE_EVERY === 0 && (await runOnce(seed)).hash !== run.hash)
+  if (seed % TWICE_EVERY === 0 && (await simulator.run(seed, steps, show === 1)).hash !== run.hash)
     found.push("the same seed gave another history");
-  const line: WorkerLine = { ...run, problems: found, trace: show === 1 || found.length > 0 ? trace : [] };
+  let again = 0;
+  for (const ledger of isolates === undefined ? [] : ledgers) {
+    const made = await isolates?.runAgain(ledger);
+    again += made?.turns ?? 0;
+    found.push(...(made?.problems ?? []));
+  }
+  const line: WorkerLine = {
+    ...run,
+    again,
+    problems: found,
+    trace: show === 1 || found.length > 0 ? trace : [],
+  };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
+await isolates?.[Symbol.asyncDispose]();
 process.exit(0);
-
-async function runOnce(seed: number): Promise<Run> {
-  try {
-    return await simulator.run(seed, steps, show === 1);
-  } catch (error) {
-    const problem = `the run threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
-    return {
-      seed,
-      problems: [problem],
-      undecided: 0,
-      ledgers: [],
-      operations: 0,
-      lives: 0,
-      hash: "",
-      trace: [],
-    };
-  }
-}

@@ -14,6 +14,7 @@ export interface Range {
   readonly to: number;
   readonly steps: number;
   readonly show: boolean;
+  readonly isolates: boolean;
   readonly workers: number;
   readonly mutant: string | undefined;
 }
@@ -47,9 +48,12 @@ export async function runWorkers(
   return (await Promise.all(ends)).find((problem) => problem !== undefined);
 }
 
-function start({ directory, from, to, steps, show, workers, mutant }: Range, index: number): ChildProcess {
+function start(
+  { directory, from, to, steps, show, isolates, workers, mutant }: Range,
+  index: number,
+): ChildProcess {
   const hook = mutant === undefined ? [] : ["--import", MUTATE];
-  const numbers = [from + index, to, workers, steps, show ? 1 : 0].map(String);
+  const numbers = [from + index, to, workers, steps, show ? 1 : 0, isolates ? 1 : 0].map(String);
   const env = { ...process.env, ...(mutant === undefined ? {} : { VNES_MUTANT: mutant }) };
   return spawn(process.execPath, [...FLAGS, ...hook, WORKER, directory, ...numbers], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,7 +1,7 @@
 /** Paths between the client and the gateway, and the transport driver at each end of them; deaths of every kind. */
 import assert from "node:assert/strict";
 import type { Answer, Json, JsonObject } from "@vnes/sdk";
-import type { Driver, Lab, Node } from "./lab.ts";
+import type { Driver, Faults } from "./lab.ts";
 
 export const LATENCY_MS = 5;
 export const SILENT_MS = 200;
@@ -10,9 +10,28 @@ const OPEN_TIMEOUT_MS = 800;
 
 export type PathState = "up" | "closed" | "blackhole";
 
+/** What the network needs of whoever runs it: time, chance, and what may go wrong. */
+export interface Weather {
+  readonly faults: Readonly<Pick<Faults, "frameLost" | "frameTwice" | "frameLate" | "deafNode">>;
+  after(ms: number, run: () => void): void;
+  chance(share: number): boolean;
+  /** In [0, 1). */
+  random(): number;
+  /** As many hex digits, never the same twice. */
+  hex(digits: number): string;
+}
+
+/** A node the network reaches: it hears what its driver reports. */
+export interface Place {
+  readonly name: string;
+  readonly up: boolean;
+  readonly boots: number;
+  report(event: JsonObject): void;
+}
+
 interface End {
   readonly id: string;
-  readonly node: Node;
+  readonly node: Place;
   readonly peer: string;
   readonly pathId: string;
   readonly role: "initiator" | "responder";
@@ -22,15 +41,15 @@ interface End {
 }
 
 export class Network {
-  readonly lab: Lab;
+  readonly lab: Weather;
   /** By path id, as the client calls it. */
   readonly paths = new Map<string, PathState>();
   readonly #ends = new Set<End>();
-  gateway: Node | undefined;
+  gateway: Place | undefined;
   readonly keys: { readonly client: string; readonly gateway: string };
 
   constructor(
-    lab: Lab,
+    lab: Weather,
     pathIds: readonly string[],
     keys: { readonly client: string; readonly gateway: string },
   ) {
@@ -39,7 +58,7 @@ export class Network {
     for (const pathId of pathIds) this.paths.set(pathId, "up");
   }
 
-  driver(node: Node): Driver {
+  driver(node: Place): Driver {
     const active = new Map<string, { channelId: string | null; epoch: number; session: string }>();
     const find = (id: Json | undefined): End | undefined =>
       [...this.#ends].find((end) => end.node === node && end.id === id && end.open);
@@ -127,15 +146,15 @@ export class Network {
   }
 
   /** Frames straight from a stranger's or a broken client's channel. */
-  inject(node: Node, channelId: string, pathId: string, peer: string, frame: Json): void {
+  inject(node: Place, channelId: string, pathId: string, peer: string, frame: Json): void {
     node.report({ event: "frame", channelId, pathId, peer, frame });
   }
 
-  openEnds(node: Node): number {
+  openEnds(node: Place): number {
     return [...this.#ends].filter((end) => end.node === node && end.open).length;
   }
 
-  #open(node: Node, pathId: string, answer: (answer: Answer) => void): void {
+  #open(node: Place, pathId: string, answer: (answer: Answer) => void): void {
     const state = this.paths.get(pathId);
     assert.ok(state, pathId);
     const { lab } = this;
@@ -146,8 +165,8 @@ export class Network {
     }
     const { boots } = node;
     lab.after(3 * LATENCY_MS, () => {
-      const gateway = this.gateway as Node;
-      if (this.paths.get(pathId) !== "up" || !gateway.up) {
+      const { gateway } = this;
+      if (this.paths.get(pathId) !== "up" || gateway?.up !== true) {
         const timeout = { ok: false, code: "TRANSPORT_OPEN_TIMEOUT", message: "timeout" } as const;
         return lab.after(OPEN_TIMEOUT_MS, () => answer(timeout));
       }
@@ -162,7 +181,7 @@ export class Network {
     });
   }
 
-  #end(node: Node, peer: string, pathId: string, role: End["role"]): End {
+  #end(node: Place, peer: string, pathId: string, role: End["role"]): End {
     const id = `chn_${this.lab.hex(20)}`;
     const end: End = { id, node, peer, pathId, role, other: undefined, silent: false, open: true };
     this.#ends.add(end);

@@ -83,6 +83,7 @@ test("an event consumed twice, out of order, in another form, or never (H4)", ()
   const ghost = published();
   assert.deepEqual(ghost.turn("b/0", { from: "topic", shard: "topic/t.v1/0", seq: 9, hash: "" }).rules(), [
     "H4",
+    "H4",
   ]);
 });
 
