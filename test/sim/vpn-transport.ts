@@ -96,7 +96,7 @@ function start(parts: TransportParts, life: Life, spec: DeviceSpec): ReturnType<
         weather.after(0, () => {
           if (!place.up) return;
           world.trace(`${name} reports ${JSON.stringify(event)}`);
-          spec.onPublish(TOPIC, String(event["peer"]), event);
+          spec.onPublish(TOPIC, event["peer"] as string, event);
         });
       }
     },
