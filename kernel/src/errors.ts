@@ -45,6 +45,7 @@ export const kernelErrors: ErrorTable<
   | "TURN_EFFECTS_TOO_MANY"
   | "TURN_STATE_TOO_LARGE"
   | "CAPSULE_IN_USE"
+  | "FLOW_EVENTS_TAKEN_OUT"
   | "CAPSULE_SUSPENDED"
   | "CAPSULE_DOWN"
   | "CLOCK_JUMPED"
@@ -389,6 +390,14 @@ export const kernelErrors: ErrorTable<
     retry: true,
     remedy: "vnes capsule resume {capsule}",
     exit: "conflict",
+  },
+  FLOW_EVENTS_TAKEN_OUT: {
+    message: "{capsule} lags on {topic}: {shed} events were shed and {merged} merged into later ones",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "vnes topic show {topic}; make {capsule} faster, give it more shards, or change flow in its definition",
+    exit: "failed",
   },
   CAPSULE_IN_USE: {
     message: "capsule {capsule} is needed by {by}",

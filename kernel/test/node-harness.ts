@@ -176,7 +176,8 @@ export async function bootTestNode(options: {
     digest,
     verifier,
     log: silence,
-    ledger: new MemoryLedgerStore(options.memory ?? new LedgerMemory(), options.faults),
+    ledger:
+      options.parts?.ledger ?? new MemoryLedgerStore(options.memory ?? new LedgerMemory(), options.faults),
     sandbox: new MemorySandbox(bundles),
     device: new MemoryDevice(options.drivers ?? {}),
     sources: [new MemoryCapsuleSource(images.map((image) => ({ origin: `memory:${image.hash}`, image })))],

@@ -146,6 +146,7 @@ export async function openHarness(options: {
     random: new SeededRandom(7),
     counters,
     lines: silence,
+    isHeld: () => false,
     release: (entry, confirm) => {
       options.onRelease?.(entry, memory);
       released.push({ entry, confirm });

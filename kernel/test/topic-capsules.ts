@@ -93,3 +93,42 @@ export interface ReaderOptions {
 export function numbers(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, index) => from + index);
 }
+
+/** Defines the topic of dead letters as the core observability capsule does. */
+export const letters: TestCapsule = {
+  manifest: manifestOf("test.letters", {}),
+  spec: {
+    "spec/topics/vnes.deadletter.v1.json": noted({
+      topic: "vnes.deadletter.v1",
+      owner: "test.letters",
+      schemas: [{ type: "object", required: ["seq", "code", "attempts"] }],
+    }),
+  },
+  bundle: () => capsule({}),
+};
+
+/** Takes batches: writes each down as the list of its `n`. */
+export function batcher(entry: Omit<SubscriptionEntry, "topic">, onEvent?: (n: number) => void): TestCapsule {
+  const id = "test.batcher";
+  return {
+    manifest: manifestOf(id, {
+      capabilities: { provides: [id] },
+      bus: { subscribes: [{ topic: TOPIC, ...entry }] },
+      state: { owns: ["got/", "count"] },
+    }),
+    spec: { "spec/schema.json": { $defs: { [`${id}.got.input`]: METHOD } } },
+    bundle: () =>
+      capsule({
+        calls: { [`${id}.got`]: (turn) => turn.keys.entries("got/").map(([, value]) => value) },
+        batches: {
+          [TOPIC]: (turn, events) => {
+            const list = events.map(({ event }) => (event as { n: number }).n);
+            for (const n of list) onEvent?.(n);
+            const count = (turn.keys.get("count") as number | undefined) ?? 0;
+            turn.keys.set("count", count + 1);
+            turn.keys.set(`got/${String(count).padStart(6, "0")}`, list);
+          },
+        },
+      }),
+  };
+}

@@ -13,6 +13,8 @@ import { type Admission, admitAll } from "./admit.ts";
 import { type Capsule, CapsuleTable } from "./capsule-table.ts";
 import { ControlCalls } from "./control-calls.ts";
 import { Counters } from "./counters.ts";
+import { FlowGate } from "./flow-gate.ts";
+import { FlowReports } from "./flow-reports.ts";
 import { groupOf } from "./host-group.ts";
 import { diagnostic, KernelShard } from "./kernel-shard.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
@@ -63,6 +65,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     shards: new Map(),
     devices: new Map(),
     slots: new Map(),
+    flow: new FlowGate(),
   };
   const control = new ControlCalls(parts.clock, parts.random.seed());
   const reads = new StateReads({
@@ -107,7 +110,13 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const offers = bound.flatMap(({ image }) => topicOffers(image));
   await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());
-  const shared = { parts, board, control, router, table, kernel, counters, watch };
+  const flowReports = new FlowReports({
+    counters,
+    clock: parts.clock,
+    report: (fact) => kernel.report(fact),
+    ask: () => undefined,
+  });
+  const shared = { parts, board, control, router, table, kernel, counters, watch, flowReports };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
   await runtime.activateAll(
     (shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }),

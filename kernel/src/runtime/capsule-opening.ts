@@ -1,7 +1,5 @@
 /** Puts one shard of a logic capsule, or the device of a driver capsule, together with everything it talks to. */
-import { subscriptionsOf } from "@vnes/schemas";
-import { capsuleShard, slotOf } from "../bus/routing.ts";
-import { isDurable, partitionShards } from "../bus/topics.ts";
+import { capsuleShard } from "../bus/routing.ts";
 import type { ShardState } from "../ledger/shard-state.ts";
 import { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -9,6 +7,7 @@ import { DeviceRunner } from "./device-runner.ts";
 import { limitsOf, maxStateSize } from "./limits.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { ShardLog } from "./shard-log.ts";
+import { holdingTopics, subscribeShard } from "./subscriptions.ts";
 import { nameOf } from "./wiring.ts";
 
 /** The state and the writing end of a shard, as recovery left them. */
@@ -16,13 +15,14 @@ export type OpenShard = (shard: string) => { readonly state: ShardState; readonl
 
 /** `giveUp` is told when the shard cannot go on by itself. */
 export function openCapsuleShard(
-  { parts, board, router, kernel, counters, table }: NodeContext,
+  context: NodeContext,
   capsule: Capsule,
   { name, slot, state, log }: ReturnType<OpenShard> & { readonly name: string; readonly slot: number },
   giveUp: (error: unknown) => void,
 ): CapsuleShard {
+  const { parts, board, router, kernel, counters, table } = context;
   const { id, manifest, image, zone, group, version } = capsule;
-  const slots = manifest.state?.shards ?? 1;
+  const held = holdingTopics(board.topics.values(), capsule);
   const shard = new CapsuleShard({
     spec: {
       instance: name,
@@ -49,6 +49,7 @@ export function openCapsuleShard(
     counters,
     lines: parts.log,
     release: (entry, confirm) => router.route(entry, confirm),
+    isHeld: () => board.flow.isAnyHeld(held),
     deadLetter: ({ delivery, code, message }) => {
       counters.add("deadLetters");
       // One rate for the log and the topic: what is over it is counted and neither.
@@ -70,16 +71,7 @@ export function openCapsuleShard(
     },
     giveUp,
   });
-  for (const { topic } of subscriptionsOf(manifest)) {
-    const found = board.topics.get(topic);
-    if (found === undefined || !isDurable(found)) continue;
-    for (const partitionName of partitionShards(found)) {
-      const partition = board.partitions.get(partitionName);
-      if (partition === undefined) continue;
-      const next = (state.positions.get(partitionName) ?? 0) + 1;
-      shard.inbox.subscribe(partition, next, (key) => slotOf(key, slots) === slot);
-    }
-  }
+  subscribeShard(context, capsule, shard, { slot, giveUp });
   return shard;
 }
 

@@ -15,7 +15,7 @@ import type { TurnRules } from "../bus/turn-check.ts";
 import { type Failure, judgeTurn } from "../bus/turn-verdict.ts";
 import { kernelErrors } from "../errors.ts";
 import { type EffectId, formatEffectId, isAtOrBelow } from "../ledger/effect-id.ts";
-import type { Outcome, TurnRecord } from "../ledger/record.ts";
+import type { Outcome, PositionRecord, TurnRecord } from "../ledger/record.ts";
 import { serveKeys } from "../ledger/served-keys.ts";
 import { applyRecord, type OutboxEntry, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -25,8 +25,11 @@ import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "../po
 import type { Counters } from "./counters.ts";
 import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
-import { Inbox, type Waiting } from "./inbox.ts";
+import { FailedEvents } from "./failed-events.ts";
+import { Inbox } from "./inbox.ts";
 import type { ShardLog } from "./shard-log.ts";
+import type { TopicFeed } from "./topic-feed.ts";
+import type { Waiting } from "./waiting.ts";
 
 /** Turns that cross into a sandbox at once: enough to hide the wake-up, few enough to keep latency below a turn deadline. */
 const BATCH_TURNS = 64;
@@ -48,6 +51,8 @@ export interface CapsuleShardParts {
   readonly lines: Log;
   /** Takes an effect that is durable now to its receiver; `confirm` says it need never be repeated. */
   release(entry: OutboxEntry, confirm: () => void): void;
+  /** True while a topic the capsule publishes to has no room. */
+  isHeld(): boolean;
   /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
   deadLetter(failed: { readonly delivery: Delivery; readonly code: string; readonly message: string }): void;
   /** The sandbox host died and was replaced. */
@@ -63,6 +68,9 @@ export class CapsuleShard {
   readonly #parts: CapsuleShardParts;
   readonly #due: DueDeliveries;
   readonly #hosts: HostTrials;
+  readonly #failedEvents: FailedEvents;
+  /** Positions that count from the next start on, and are recorded with it. */
+  readonly #positions: { readonly partition: string; readonly position: number }[] = [];
   /** Highest effect of each sender that is in the inbox or consumed. */
   readonly #seen = new Map<string, { seq: number; index: number }>();
   #instance: SandboxInstance | undefined;
@@ -83,8 +91,9 @@ export class CapsuleShard {
     this.state = parts.state;
     this.inbox = new Inbox(
       () => this.#pump(),
-      (error) => parts.giveUp(error),
+      () => parts.isHeld(),
     );
+    this.#failedEvents = new FailedEvents(parts.rules, parts.counters);
     this.#hosts = new HostTrials(parts);
     const { state, clock } = parts;
     this.#due = new DueDeliveries({
@@ -118,6 +127,9 @@ export class CapsuleShard {
       applyRecord(this.state, record);
       await log.append([record]);
     }
+    for (const { partition, position } of this.#positions.splice(0)) {
+      await this.#setPosition(partition, position, "from_now");
+    }
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject };
     });
@@ -127,9 +139,33 @@ export class CapsuleShard {
     await started;
   }
 
+  /** At the next start the events of the partition up to `position` count as consumed. */
+  startAt(partition: string, position: number): void {
+    this.#positions.push({ partition, position });
+  }
+
+  /** Delivers events of a partition again, from `next` on; resolves once that is durable. */
+  async replayFrom(feed: TopicFeed, next: number): Promise<void> {
+    const wasOpen = this.#open;
+    await this.pause();
+    await this.#setPosition(feed.parts.partition.shard, next - 1, "replay");
+    this.inbox.forget(feed);
+    feed.moveTo(next);
+    if (wasOpen) this.run();
+  }
+
+  async #setPosition(partition: string, position: number, reason: PositionRecord["reason"]): Promise<void> {
+    const at = Math.max(this.state.at, this.#parts.clock.now());
+    const seq = this.state.seq + 1;
+    const record: PositionRecord = { v: 1, kind: "position", seq, at, partition, position, reason };
+    applyRecord(this.state, record);
+    await this.#parts.log.append([record]);
+  }
+
   /** Starts or goes on delivering. */
   run(): void {
     this.#open = true;
+    this.inbox.setActive(true);
     this.#due.arm();
     this.#pump();
   }
@@ -137,6 +173,7 @@ export class CapsuleShard {
   /** Stops delivering; resolves once what was running is durable. What waits keeps waiting. */
   async pause(): Promise<void> {
     this.#open = false;
+    this.inbox.setActive(false);
     this.#due.disarm();
     // A start turn that will not run any more must not be waited for.
     this.#startFailed("PAUSED", "the shard was stopped before it had started");
@@ -187,9 +224,19 @@ export class CapsuleShard {
     return true;
   }
 
-  /** Something by value: from a person, a driver, the kernel, or an ephemeral topic. False when there is no room. */
-  receiveValue(from: "kernel" | "control" | "device" | "ephemeral", delivery: Delivery, depth = 0): boolean {
+  /** Something by value: from a person, a driver or the kernel. False when there is no room. */
+  receiveValue(from: "kernel" | "control" | "device", delivery: Delivery, depth = 0): boolean {
     return this.inbox.push({ input: { from, depth, delivery }, delivery, depth });
+  }
+
+  /** An event of an ephemeral topic. False when the capsule does not take it. */
+  receiveEvent(delivery: Extract<Delivery, { kind: "event" }>): boolean {
+    return this.inbox.pushEvent(delivery);
+  }
+
+  /** Something may have come, or may be taken again. */
+  wake(): void {
+    this.#pump();
   }
 
   #pump(): void {
@@ -296,6 +343,11 @@ export class CapsuleShard {
     if (delivery.kind === "timer" || delivery.kind === "expiry") this.#due.delivered(delivery);
     const verdict = judgeTurn(waiting, result, this.#parts.rules, this.state);
     const { poisoned } = verdict;
+    const now = waiting.ran?.at ?? this.state.at;
+    // What ran behind it in its batch ran too early.
+    if (verdict.kind === "failed" && this.#failedEvents.isTriedAgain(waiting, verdict.failure, now)) {
+      return { poisoned: true };
+    }
     if (verdict.kind === "stale") {
       this.#parts.counters.add(`turn.stale.${delivery.kind}`);
       return { poisoned };
@@ -304,7 +356,7 @@ export class CapsuleShard {
     if (result.kind === "done") this.#print(result);
     if (verdict.kind === "done" && delivery.kind === "start") this.#startDone();
     const effects =
-      verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(delivery, verdict.failure);
+      verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(waiting, verdict.failure);
     if (!verdict.recorded) {
       this.#parts.counters.add("turn.unrecorded");
       return { unrecorded: effects, poisoned };
@@ -314,12 +366,16 @@ export class CapsuleShard {
   }
 
   /** Counts and reports; returns what the kernel says in the capsule's place. */
-  #giveUpDelivery(delivery: Delivery, { code, message, details }: Failure): Effect[] {
+  #giveUpDelivery(waiting: Waiting, failure: Failure): Effect[] {
+    const { delivery } = waiting;
+    const { code, message, details } = failure;
     this.failedTurns++;
     this.deadLetters++;
     this.#parts.counters.add(`turn.failed.${code}`);
     this.#parts.deadLetter({ delivery, code, message });
     if (delivery.kind === "start") this.#startFailed(code, message);
+    const letter = this.#failedEvents.letter(waiting, failure, waiting.ran?.at ?? this.state.at);
+    if (letter !== undefined) return [letter];
     if (delivery.kind !== "call") return [];
     const known = details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) as Json };
     return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
@@ -422,6 +478,11 @@ export class CapsuleShard {
     }
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
+      if (waiting.feed?.isHolding === true) {
+        waiting.feed.holdBehind(waiting);
+        queue.shift();
+        continue;
+      }
       try {
         alone ??= await this.#hosts.openAlone(() => this.#open);
         if (alone === undefined) break;
@@ -446,13 +507,19 @@ export class CapsuleShard {
   #killed(waiting: Waiting, reason: string): void {
     this.#parts.counters.add("host.kills");
     const failure = kernelErrors.create("TURN_KILLED_HOST", { reason });
-    const effects = this.#giveUpDelivery(waiting.delivery, failure);
-    const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
-    this.#commit([this.#record(waiting, failedWith(failure), effects)], confirms);
+    if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
+      this.#recordKilled(waiting, failure);
+    }
     const tooOften = this.#hosts.killed();
     if (tooOften === undefined) return;
     this.#open = false;
     this.#parts.giveUp(tooOften);
+  }
+
+  #recordKilled(waiting: Waiting, failure: Failure): void {
+    const effects = this.#giveUpDelivery(waiting, failure);
+    const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
+    this.#commit([this.#record(waiting, failedWith(failure), effects)], confirms);
   }
 
   async #reopen(): Promise<void> {

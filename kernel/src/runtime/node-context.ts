@@ -5,6 +5,7 @@ import type { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule, CapsuleTable } from "./capsule-table.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
+import type { FlowReports } from "./flow-reports.ts";
 import type { KernelShard } from "./kernel-shard.ts";
 import type { LedgerWatch } from "./ledger-watch.ts";
 import type { NodeParts } from "./parts.ts";
@@ -18,6 +19,7 @@ export interface NodeContext {
   readonly table: CapsuleTable;
   readonly kernel: KernelShard;
   readonly counters: Counters;
+  readonly flowReports: FlowReports;
   readonly watch: LedgerWatch;
   /** Ids in the order of activation. */
   readonly order: readonly string[];

@@ -18,6 +18,7 @@ import type { CapsuleShard } from "./capsule-shard.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
 import type { DeviceRunner } from "./device-runner.ts";
+import type { FlowGate } from "./flow-gate.ts";
 import type { Partition } from "./partition.ts";
 import type { StateReads } from "./state-reads.ts";
 
@@ -33,6 +34,7 @@ export interface Switchboard {
   readonly devices: Map<string, DeviceRunner>;
   /** Shards of each logic capsule that is loaded. */
   readonly slots: Map<string, number>;
+  readonly flow: FlowGate;
 }
 
 type Publish = Extract<Effect, { do: "publish" }>;
@@ -167,12 +169,12 @@ export class Router {
     const topic = this.#board.topics.get(name);
     if (topic === undefined) return;
     const partition = partitionOf(topic, key, event);
-    const delivery: Delivery = { kind: "event", topic: name, partition, seq: null, key, event };
+    const delivery = { kind: "event", topic: name, partition, seq: null, key, event } as const;
     for (const subscriber of topic.subscribers) {
       const slot = slotOf(key, this.#board.slots.get(subscriber) ?? 1);
       const shard = this.#board.shards.get(capsuleShard(subscriber, slot));
       if (shard === undefined) this.#counters.add("ephemeral.noSubscriber");
-      else if (!shard.receiveValue("ephemeral", delivery)) this.#counters.add("ephemeral.shed");
+      else if (!shard.receiveEvent(delivery)) this.#counters.add("ephemeral.noSubscriber");
     }
   }
 

@@ -1,0 +1,29 @@
+/**
+ * Is a kept event delivered again after its turn failed, and when.
+ *
+ * A deterministic capsule (D0, D1) fails again on the same event: it is tried again only where the machine may be to blame.
+ * Whatever killed a sandbox host has run twice already.
+ */
+import type { DeterminismTier } from "@vnes/schemas";
+
+const FIRST_MS = 100;
+/** What is behind the event waits with it; longer than this, a person should look at it. */
+const MAX_MS = 5_000;
+/** A busy machine can bring these about. */
+const OF_THE_MACHINE: ReadonlySet<string> = new Set(["TURN_DEADLINE", "TURN_MEMORY"]);
+/** Nothing about them changes while the image does not. */
+const FINAL: ReadonlySet<string> = new Set(["TURN_KILLED_HOST", "TURN_HANDLER_MISSING"]);
+
+/** Milliseconds to wait before the next try; undefined when there is none. `failed` counts the tries so far. */
+export function retryDelayMs(failure: {
+  readonly code: string;
+  readonly tier: DeterminismTier;
+  readonly failed: number;
+  readonly retries: number;
+}): number | undefined {
+  const { code, tier, failed, retries } = failure;
+  if (failed > retries || FINAL.has(code)) return undefined;
+  const isDeterministic = tier === "D0_bit_exact" || tier === "D1_numerically_stable";
+  if (isDeterministic && !OF_THE_MACHINE.has(code)) return undefined;
+  return Math.min(MAX_MS, FIRST_MS * 2 ** (failed - 1));
+}
