@@ -8,3 +8,6 @@ export {
   parseAddress,
 } from "./connection.ts";
 export { type NatsMessengerOptions, natsMessenger } from "./messenger.ts";
+export type { Claim } from "./control-message.ts";
+export { LEASE_MS, MARGIN_MS } from "./lease.ts";
+export { NatsLedgerStore, type NatsLedgerOptions, openNatsLedgerStore } from "./ledger-store.ts";

@@ -185,5 +185,5 @@ async function freePorts(count: number): Promise<number[]> {
 
 function versionOf(): string {
   const said = spawnSync(BINARY, ["--version"], { encoding: "utf8" }).stdout;
-  return /v(\S+)/.exec(said)?.[1] ?? "unknown";
+  return /v(\d\S*)/.exec(said)?.[1] ?? "unknown";
 }

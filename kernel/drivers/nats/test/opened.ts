@@ -1,0 +1,72 @@
+/** A store in a namespace of its own on servers that others use too, as the contract wants it. */
+import {
+  type Bus,
+  type NatsLedgerOptions,
+  type NatsLedgerStore,
+  openBus,
+  openNatsLedgerStore,
+} from "@vnes/driver-nats";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { keyHash } from "@vnes/kernel";
+import type { OpenedLedgerStore } from "../../../contracts/ledger-store.ts";
+import type { NatsServers } from "./nats-servers.ts";
+
+export const GROUPS: readonly string[] = ["g0", "g1"];
+let namespaces = 0;
+
+export function freshNamespace(): string {
+  return `t${process.pid}-${++namespaces}`;
+}
+
+export function groupOf(shard: string): string {
+  return GROUPS[keyHash(shard) % GROUPS.length] as string;
+}
+
+/** A node with a connection of its own; closing the store closes both. */
+export async function openNode(
+  servers: readonly string[],
+  namespace: string,
+  node: string,
+  options: Partial<NatsLedgerOptions> = {},
+): Promise<{ readonly store: NatsLedgerStore; readonly bus: Bus; close(): Promise<void> }> {
+  const bus = await openBus({ servers, node });
+  try {
+    const identity = { namespace, node, instance: `instance of ${node}` };
+    const store = await openNatsLedgerStore({ bus, ...identity, groupOf, owns: GROUPS, ...options });
+    return {
+      store,
+      bus,
+      async close() {
+        await store[Symbol.asyncDispose]();
+        await bus[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await bus[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export async function openedOn(servers: NatsServers): Promise<OpenedLedgerStore> {
+  const namespace = freshNamespace();
+  let node = await openNode(servers.urls, namespace, "a");
+  return {
+    store: node.store,
+    async reopen() {
+      await node.close();
+      node = await openNode(servers.urls, namespace, "a");
+      return node.store;
+    },
+    async cleanup() {
+      await node.close();
+      await dropNamespace(servers.urls, namespace);
+    },
+  };
+}
+
+/** Servers are shared by many tests; what one leaves behind slows the others. */
+export async function dropNamespace(servers: readonly string[], namespace: string): Promise<void> {
+  await using bus = await openBus({ servers, node: "cleanup" });
+  const jsm = await jetstreamManager(bus.connection);
+  for await (const name of jsm.streams.names(`vnes.${namespace}.>`)) await jsm.streams.delete(name);
+}
