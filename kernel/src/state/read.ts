@@ -5,8 +5,8 @@
  * R2. A page is bounded by its number of keys and by its JSON; at least one key fits, so asking on always ends.
  */
 import type { Json } from "@vnes/schemas";
-import type { ShardState } from "../ledger/shard-state.ts";
 import type { StateQuery } from "../ledger/state-request.ts";
+import type { KeyView } from "./key-view.ts";
 
 /** In one answer. */
 export const MAX_READ_KEYS = 1_000;
@@ -18,7 +18,7 @@ export interface StatePage {
   readonly next: string | null;
 }
 
-export function readPage(state: Pick<ShardState, "keys" | "versions">, query: StateQuery): StatePage {
+export function readPage(state: KeyView, query: StateQuery): StatePage {
   const limit = Math.min(query.limit ?? MAX_READ_KEYS, MAX_READ_KEYS);
   const asked = query.keys === undefined ? undefined : behind(query.keys, query.after);
   const names = asked ?? firstKeys(state.keys.keys(), query.prefix ?? "", query.after, limit + 1);
