@@ -5,7 +5,11 @@ import { LedgerMemory, MemoryClock, MemoryLedgerStore } from "@vnes/driver-memor
 import type { Effect, Json } from "@vnes/schemas";
 import fc from "fast-check";
 import type { LedgerRecord } from "../src/ledger/record.ts";
+import { applyRecord, emptyShard } from "../src/ledger/shard-state.ts";
+import { Counters } from "../src/runtime/counters.ts";
 import { ShardLog } from "../src/runtime/shard-log.ts";
+import { ShardSnapshots } from "../src/runtime/shard-snapshots.ts";
+import { Turnstile } from "../src/runtime/turnstile.ts";
 import { type Moment, StateHistory } from "../src/runtime/state-history.ts";
 import { digest } from "./shard-harness.ts";
 
@@ -178,4 +182,58 @@ test("what is not there is refused by name: no such shard, a record to come, a d
   bytes[bytes.length - 3] = (bytes.at(-3) as number) ^ 1;
   await ask({ seq: 1 });
   await assert.rejects(ask({ seq: 2 }), { code: "LEDGER_HASH_WRONG" });
+});
+
+test("where older records are gone, the kept ones tell the same; before them, STATE_COMPACTED", async () => {
+  const store = new MemoryLedgerStore();
+  const clock = new MemoryClock();
+  const state = emptyShard(SHARD);
+  const log = new ShardLog({ shard: SHARD, store, digest, clock, onStall: () => {} }, undefined);
+  const counters = new Counters();
+  const policy = { minRecords: 3, minShare: 0 };
+  const parts = { state, log, store, digest, counters, policy, turnstile: new Turnstile() };
+  const snapshots = new ShardSnapshots({ ...parts, history: { maxRecords: 10, maxAgeMs: 1e9 } }, undefined);
+  const states: Values[] = [new Map()];
+  const times = [0];
+  for (let n = 0; n < 60; n++) {
+    const seq = state.seq + 1;
+    const before = states.at(-1) as Values;
+    const one: Step = {
+      kind: "turn",
+      effects: [[`k${n % 4}`, n % 5 === 4 ? undefined : n]],
+      key: "",
+      later: 0,
+    };
+    const [record, after] = recordOf(one, seq, n * 10, before);
+    applyRecord(state, record);
+    await log.append([record]);
+    // A snapshot's own records change no key.
+    while (states.length < seq) {
+      states.push(before);
+      times.push(times.at(-1) as number);
+    }
+    states.push(after);
+    times.push(n * 10);
+    for (let round = 0; round < 4; round++) await new Promise((resume) => setImmediate(resume));
+  }
+  await snapshots.close();
+  const history = new StateHistory(store, digest);
+  const oldest = (await store.firstSeq(SHARD)) - 1;
+  assert.ok(oldest > 10, `only ${oldest} records were trimmed`);
+  for (let seq = 1; seq < states.length; seq++) {
+    const told = history.at(SHARD, { seq }, { prefix: "" });
+    if (seq < oldest) await assert.rejects(told, { code: "STATE_COMPACTED" });
+    else assert.deepEqual((await told).values, plain(states[seq]));
+  }
+  await assert.rejects(history.at(SHARD, { at: times[oldest - 2] as number }, { prefix: "" }), {
+    code: "STATE_COMPACTED",
+  });
+  await assert.rejects(history.diff(SHARD, 1, undefined, {}), { code: "STATE_COMPACTED" });
+  const page = await history.history(SHARD, "k0", {});
+  assert.equal(page.since, oldest + 1);
+  assert.ok(page.changes.length > 0);
+  for (const { seq, value: to } of page.changes) {
+    assert.ok(seq > oldest);
+    assert.deepEqual(states[seq]?.get("k0")?.value ?? null, to);
+  }
 });

@@ -65,7 +65,7 @@ async function recoverThrough(
   last: number,
   onRecord?: (record: LedgerRecord) => void,
 ): Promise<RecoveredShard> {
-  const { state, hash: before, written, snapshots, damage } = await beginning(store, shard, digest, last);
+  const { state, hash: before, written, snapshots, damage } = await newestState(store, shard, digest, last);
   let hash = before;
   let bytesRead = 0;
   const start = state.seq;
@@ -84,13 +84,13 @@ async function recoverThrough(
   return { state, head: { seq: state.seq, hash }, written, snapshots, tail, damage };
 }
 
-type Beginning = Pick<RecoveredShard, "state" | "written" | "snapshots" | "damage"> & {
+export type Beginning = Pick<RecoveredShard, "state" | "written" | "snapshots" | "damage"> & {
   /** Chain hash of the last record the state holds. */
   readonly hash: Uint8Array;
 };
 
 /** The newest state at or before `last` that can be read whole (Y1). */
-async function beginning(
+export async function newestState(
   store: LedgerStore,
   shard: string,
   digest: Digest,

@@ -11,7 +11,7 @@ import { stateErrors } from "../state/errors.ts";
 import { type KeyChange, KeyHistory } from "../state/history.ts";
 import { copyKeys, type KeyView } from "../state/key-view.ts";
 import { readPage, type StatePage } from "../state/read.ts";
-import { walkShard } from "./shard-walk.ts";
+import { keptAt, oldestKept, type Walk, walkShard } from "./shard-walk.ts";
 
 /** Changes of a key in one answer. */
 export const MAX_CHANGES = 1_000;
@@ -34,6 +34,8 @@ export interface StateAt extends StatePage {
 export interface StateHistoryPage {
   readonly shard: string;
   readonly key: string;
+  /** The first record that is still kept; what was before it is not among the changes. */
+  readonly since: number;
   /** Newest first. */
   readonly changes: readonly KeyChange[];
   /** There are older ones: ask again with `before` set to this. */
@@ -65,10 +67,11 @@ export class StateHistory {
       const last = await this.#last(shard);
       if ("at" in moment) {
         const { at } = moment;
-        return walkShard(this.#of(shard), last, (record) => record.at <= at);
+        const from = await keptAt(this.#of(shard), at);
+        return walkShard(this.#of(shard), { from, through: last }, (record) => record.at <= at);
       }
       this.#assertThere(shard, moment.seq, last);
-      return walkShard(this.#of(shard), moment.seq);
+      return walkShard(this.#of(shard), { from: moment.seq, through: moment.seq });
     });
   }
 
@@ -85,8 +88,9 @@ export class StateHistory {
   ): Promise<StateHistoryPage> {
     return this.#walk(async () => {
       const last = await this.#last(shard);
+      const from = await oldestKept(this.#of(shard));
       let history: KeyHistory | undefined;
-      await walkShard(this.#of(shard), last, (record, state) => {
+      await walkShard(this.#of(shard), { from, through: last }, (record, state) => {
         history ??= new KeyHistory(key, {
           exists: state.keys.has(key),
           limit: Math.min(limit, MAX_CHANGES),
@@ -96,7 +100,13 @@ export class StateHistory {
         return record.seq < before;
       });
       const { changes, older } = history?.result() ?? { changes: [], older: 0 };
-      return { shard, key, changes, next: older === 0 ? null : (changes.at(-1)?.seq ?? null) };
+      return {
+        shard,
+        key,
+        since: from + 1,
+        changes,
+        next: older === 0 ? null : (changes.at(-1)?.seq ?? null),
+      };
     });
   }
 
@@ -113,7 +123,7 @@ export class StateHistory {
       for (const seq of [from, end]) this.#assertThere(shard, seq, last);
       const [first, second] = [Math.min(from, end), Math.max(from, end)];
       let early: KeyView | undefined;
-      const late = await walkShard(this.#of(shard), second, ({ seq }, state) => {
+      const late = await walkShard(this.#of(shard), { from: first, through: second }, ({ seq }, state) => {
         if (seq === first + 1) early = copyKeys(state);
         return true;
       });
@@ -125,7 +135,7 @@ export class StateHistory {
     });
   }
 
-  #of(shard: string): { store: LedgerStore; digest: Digest; shard: string } {
+  #of(shard: string): Walk {
     return { store: this.#store, digest: this.#digest, shard };
   }
 
