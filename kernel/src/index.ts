@@ -6,6 +6,7 @@ export * from "./ports/digest.ts";
 export * from "./ports/image-archive.ts";
 export * from "./ports/ledger-bounds.ts";
 export * from "./ports/ledger-errors.ts";
+export * from "./ports/ledger-lease.ts";
 export * from "./ports/ledger-store.ts";
 export * from "./ports/log.ts";
 export * from "./ports/messenger.ts";

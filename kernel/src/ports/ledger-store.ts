@@ -18,6 +18,8 @@
  *    snapshot record and what follows it can be dropped: `before` beyond it is a bug and rejects with `RangeError`.
  * 9. Only the owner of a shard puts chunks and trims. Appends and reads go on meanwhile; no step of it takes long.
  */
+import type { LedgerLease } from "./ledger-lease.ts";
+
 export interface StoredRecord {
   readonly shard: string;
   readonly seq: number;
@@ -41,6 +43,8 @@ export interface Trimmed {
 }
 
 export interface LedgerStore {
+  /** Absent where a shard cannot pass to another owner while this one runs. */
+  readonly lease?: LedgerLease;
   /** Resolves to the seq of the last record appended. */
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number>;
   /** Records with seq >= `from` in order, at most `limit`; those that were trimmed are not among them. */

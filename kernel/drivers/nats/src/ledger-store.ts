@@ -30,6 +30,7 @@ import { LEASE_MS } from "./lease.ts";
 import type { Sent } from "./pipeline.ts";
 import { reclaim } from "./reclaim.ts";
 import type { ServerLink } from "./server-link.ts";
+import { StoreLease } from "./store-lease.ts";
 import { assertNamespace, defaultReplicas, ledgerSubject } from "./streams.ts";
 
 /** A message of ordinary turns; a larger batch is cut. Well below the smallest limit servers are run with. */
@@ -99,6 +100,7 @@ export class NatsLedgerStore implements LedgerStore {
   readonly #timer: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
   readonly #trims = new Map<string, Promise<unknown>>();
+  readonly lease: StoreLease;
   #closing: Promise<void> | undefined;
 
   /** Use `openNatsLedgerStore`. */
@@ -126,8 +128,10 @@ export class NatsLedgerStore implements LedgerStore {
       });
       this.#owners.set(group, owner);
     }
+    this.lease = new StoreLease(this.#owners, options.groupOf);
     this.#timer = setInterval(() => {
       for (const owner of this.#owners.values()) owner.tick();
+      this.lease.tick();
     }, TICK_MS);
     this.#timer.unref();
     this.#forgetReconnect = link.bus.onReconnect(() => {

@@ -1,0 +1,50 @@
+/** A TCP relay in front of a server that can be cut: connections stay open and nothing passes, as behind a dead switch. */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+
+export interface Relay {
+  readonly url: string;
+  /** Nothing passes any more; new connections are taken and stay silent. */
+  cut(): void;
+  /** What was held back passes, and everything after it. */
+  mend(): void;
+  close(): Promise<void>;
+}
+
+export async function openRelay(target: string): Promise<Relay> {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((near) => {
+    const far = connect({ host: hostname, port: Number(port) });
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on("data", (data) => to.write(data));
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      if (isCut) from.pause();
+    }
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `nats://127.0.0.1:${(server.address() as { readonly port: number }).port}`,
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.pause();
+    },
+    mend() {
+      isCut = false;
+      for (const socket of sockets) socket.resume();
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
