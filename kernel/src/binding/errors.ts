@@ -12,7 +12,8 @@ export type BindingCode =
   | "BINDING_PROVIDER_REFUSED"
   | "BINDING_TOPIC_UNKNOWN"
   | "BINDING_TOPIC_DEFINED_TWICE"
-  | "BINDING_TOPIC_CYCLE";
+  | "BINDING_TOPIC_CYCLE"
+  | "BINDING_BATCH_MISSING";
 
 const policy = { fault: "capsule", retry: false, exit: "policy" } as const;
 
@@ -66,6 +67,11 @@ export const bindingErrors: ErrorTable<BindingCode> = defineErrors({
     ...policy,
     message: "{capsule} is part of a circle of topics that block when full: {cycle}",
     remedy: "let one of the topics shed or aggregate, or break the circle",
+  },
+  BINDING_BATCH_MISSING: {
+    ...policy,
+    message: "{capsule} subscribes to {topic}, which hands a backlog out in batches, without taking batches",
+    remedy: "give the subscription to {topic} a batch, and the capsule a handler for batches",
   },
 });
 

@@ -1,5 +1,5 @@
 /** Topics seen as bindings: each is defined by one capsule, and no circle of capsules may wait for itself. */
-import { topicsSubscribed } from "@vnes/schemas";
+import { subscriptionsOf, topicsSubscribed } from "@vnes/schemas";
 import { evolutionReason, type TopicOffer } from "../admission/topic-files.ts";
 import type { Reason } from "../admission/verdict.ts";
 import { cycles } from "./cycles.ts";
@@ -45,9 +45,18 @@ export function topicReasons(
       });
     }
   }
+  for (const { id, manifest } of capsules) {
+    subscriptionsOf(manifest).forEach(({ topic, batch }, index) => {
+      const flow = defined.get(topic)?.offer.definition.flow;
+      if (flow?.aggregate !== "batch" || batch !== undefined) return;
+      refuse(id, bindingReason("BINDING_BATCH_MISSING", { capsule: id, topic }, `/bus/subscribes/${index}`));
+    });
+  }
   const blocks = (topic: string): boolean => {
     const definition = defined.get(topic)?.offer.definition;
-    return definition?.flow.policy === "block" && definition.quality !== "at_most_once";
+    if (definition === undefined || definition.quality === "at_most_once") return false;
+    // A policy capsule may say block at any time.
+    return definition.flow.policy === "block" || definition.flow.decided_by !== undefined;
   };
   const next = (id: string): readonly string[] => {
     const manifest = capsules.find((one) => one.id === id)?.manifest;

@@ -13,6 +13,7 @@ import { type Admission, admitAll } from "./admit.ts";
 import { type Capsule, CapsuleTable } from "./capsule-table.ts";
 import { ControlCalls } from "./control-calls.ts";
 import { Counters } from "./counters.ts";
+import { FlowDecider } from "./flow-decider.ts";
 import { FlowGate } from "./flow-gate.ts";
 import { FlowReports } from "./flow-reports.ts";
 import { groupOf } from "./host-group.ts";
@@ -110,11 +111,17 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const offers = bound.flatMap(({ image }) => topicOffers(image));
   await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());
+  const decider = new FlowDecider({
+    clock: parts.clock,
+    counters,
+    call: (...args) => router.callFromControl(...args),
+    record: (fact) => void kernel.record(fact),
+  });
   const flowReports = new FlowReports({
     counters,
     clock: parts.clock,
     report: (fact) => kernel.report(fact),
-    ask: () => undefined,
+    ask: (capsule, feed) => decider.ask(capsule, feed),
   });
   const shared = { parts, board, control, router, table, kernel, counters, watch, flowReports };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });

@@ -37,6 +37,16 @@ export type Fact =
       readonly message: string;
     }
   | { readonly type: "booted"; readonly node: string; readonly boot: string }
+  /** A policy capsule decided what a subscriber that lags gets, until it has caught up. */
+  | {
+      readonly type: "flowDecided";
+      readonly topic: string;
+      readonly subscriber: string;
+      readonly by: string;
+      readonly policy: string;
+      readonly shed: string;
+      readonly aggregate: string;
+    }
   /** From here on events of the topic are checked against this definition. */
   | {
       readonly type: "topicDefined";
@@ -191,6 +201,7 @@ function publications(fact: Fact, at: number): Effect[] {
     case "booted":
     case "denied":
     case "topicDefined":
+    case "flowDecided":
     case "diverged":
       return [];
   }

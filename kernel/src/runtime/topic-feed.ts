@@ -120,6 +120,15 @@ export class TopicFeed implements EventFeed {
     this.stats[what]++;
   }
 
+  /** What counts until the feed has caught up; false when it has already. */
+  decide(rule: FlowRule): boolean {
+    if (!this.#isLagging) return false;
+    this.rule = rule;
+    this.#measure();
+    this.parts.wake();
+    return true;
+  }
+
   /** While inactive it holds nobody back: its events are safe in the ledger. */
   setActive(isActive: boolean): void {
     this.#isActive = isActive;
@@ -210,9 +219,10 @@ export class TopicFeed implements EventFeed {
       this.#wakeUp.at(this.#readySince + delayMs);
       return 0;
     }
+    const isMerging = this.#isMerging;
     const taken = this.#ready.splice(0, batchSize(this.#ready, count));
     this.#readySince = now;
-    if (this.#isMerging && taken.length > 1) this.#count(0, taken.length - 1);
+    if (isMerging && taken.length > 1) this.#count(0, taken.length - 1);
     out.push(batchOf(this, taken));
     return taken.length;
   }
@@ -336,6 +346,7 @@ export class TopicFeed implements EventFeed {
     const { policy, buffer } = this.rule;
     this.#isLagging = this.#isActive && this.lag > (this.#isLagging ? buffer / 2 : buffer);
     if (this.#isLagging) this.parts.lagging(this);
+    else this.rule = this.parts.rule;
     const holds = this.#isLagging && policy === "block";
     if (holds === this.#isHolding) return;
     this.#isHolding = holds;
