@@ -11,6 +11,7 @@ import * as author from "./commands/capsule-author.ts";
 import * as run from "./commands/capsule-run.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyList, addKeyNew } from "./commands/key.ts";
+import { addLedgerVerify } from "./commands/ledger.ts";
 import { addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly Add[] = [
   group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
   group("key", "Signing keys", [addKeyNew, addKeyList]),
   addReplay,
+  group("ledger", "Look into a ledger file that no node uses", [addLedgerVerify]),
   addCall,
   addDoctor,
 ];

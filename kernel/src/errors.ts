@@ -51,6 +51,7 @@ export const kernelErrors: ErrorTable<
   | "CLOCK_JUMPED"
   | "CLOCK_BEHIND_LEDGER"
   | "CAPSULE_DIVERGED"
+  | "LEDGER_REFERENCE_WRONG"
 > = defineErrors({
   CLOCK_JUMPED: {
     message: "the wall clock of this machine was set by {ms} ms; node time does not follow it",
@@ -99,6 +100,14 @@ export const kernelErrors: ErrorTable<
     remedy:
       "ask for record {oldest} or later; raise retention.history_records and history_age_ms in policy.json to keep more from now on",
     exit: "notFound",
+  },
+  LEDGER_REFERENCE_WRONG: {
+    message: "record {seq} of shard {shard} refers to record {of}: {problem}",
+    fault: "system",
+    retry: false,
+    remedy:
+      "one of the two shards was changed or is from another copy: restore the data directory as a whole from one copy",
+    exit: "integrity",
   },
   NODE_REQUIRED_CAPSULE_MISSING: {
     message: "the node refuses to boot: policy requires {missing}, which is not verified here. {reasons}",

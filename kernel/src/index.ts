@@ -43,5 +43,11 @@ export {
   replayShard,
 } from "./runtime/replay.ts";
 export type { CapsuleReplayOptions, CapsuleReplayReport } from "./runtime/replays.ts";
+export {
+  type Damage,
+  type ShardVerdict,
+  verifyLedger,
+  type VerifyOptions as LedgerVerifyOptions,
+} from "./runtime/ledger-verify.ts";
 export { bootNode } from "./runtime/boot.ts";
 export type { NodeParts } from "./runtime/parts.ts";

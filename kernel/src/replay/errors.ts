@@ -11,7 +11,7 @@ export const replayErrors: ErrorTable<
   | "REPLAY_TOO_MANY"
 > = defineErrors({
   REPLAY_RANGE_EMPTY: {
-    message: "shard {shard} has the records 1 to {last}; there is nothing from {from} to {to}",
+    message: "shard {shard} has the records {oldest} to {last}; there is nothing from {from} to {to}",
     fault: "user",
     retry: false,
     remedy: "name a range the shard has, or leave --from and --to out",

@@ -42,6 +42,16 @@ export async function recoverShard(
   return await recoverThrough(store, shard, digest, Number.POSITIVE_INFINITY, onRecord);
 }
 
+/** The same as it was after record `seq`; `head` is that record's. Throws `STATE_COMPACTED` when it is gone. */
+export async function recoverShardAt(
+  store: LedgerStore,
+  shard: string,
+  seq: number,
+  digest: Digest,
+): Promise<RecoveredShard> {
+  return await recoverThrough(store, shard, digest, seq);
+}
+
 /** The state after record `seq`. Throws `STATE_COMPACTED` when the records that led there are gone. */
 export async function readShardAt(
   store: LedgerStore,

@@ -8,7 +8,7 @@ import type { Delivery } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
 import { hex } from "../ledger/chain.ts";
 import type { LedgerRecord } from "../ledger/record.ts";
-import { applyRecord, emptyShard, type ShardState } from "../ledger/shard-state.ts";
+import { applyRecord, type ShardState } from "../ledger/shard-state.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Sandbox, SandboxSpec } from "../ports/sandbox.ts";
@@ -23,6 +23,9 @@ import {
 } from "../replay/output.ts";
 import { type Ended, ReplayInstance, type ReplayTurn } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
+import { type RecoveredShard, recoverShardAt } from "./recovery.ts";
+import type { ShardHead } from "./shard-log.ts";
+import { listSnapshots } from "./snapshot-reader.ts";
 
 /** Records between two reports of progress. */
 const PROGRESS_RECORDS = 1_024;
@@ -39,7 +42,7 @@ export interface ReplayParts {
 }
 
 export interface ReplayOptions {
-  /** Seq of the first record to run; default 1. */
+  /** Seq of the first record to run; default 1, or the oldest of a shard that was trimmed. */
   readonly from?: number;
   /** Seq of the last; default the last there is when the replay begins. */
   readonly to?: number;
@@ -77,15 +80,23 @@ export interface ReplayReport {
 /** Rejects with `REPLAY_*`, `LEDGER_HASH_WRONG`, `LEDGER_RECORD_INVALID`, and what `imageOf` rejects with. */
 export async function replayShard(parts: ReplayParts, options: ReplayOptions = {}): Promise<ReplayReport> {
   const last = await parts.ledger.lastSeq(parts.shard);
-  const { from = 1, to = last } = options;
+  const oldest = await oldestRunnable(parts);
+  const { from = oldest, to = last } = options;
   if (from < 1 || from > to || to > last)
-    throw replayErrors.create("REPLAY_RANGE_EMPTY", { shard: parts.shard, from, to, last });
-  const replay = new ShardReplay(parts, options, from, to);
+    throw replayErrors.create("REPLAY_RANGE_EMPTY", { shard: parts.shard, from, to, oldest, last });
+  const base = await recoverShardAt(parts.ledger, parts.shard, from - 1, parts.digest);
+  const replay = new ShardReplay(parts, options, base, from, to);
   try {
     return await replay.run();
   } finally {
     await replay.close();
   }
+}
+
+/** Seq of the oldest record whose state before it can still be read. */
+async function oldestRunnable({ ledger, shard }: ReplayParts): Promise<number> {
+  if ((await ledger.firstSeq(shard)) <= 1) return 1;
+  return ((await listSnapshots(ledger, shard)).at(-1)?.through ?? 0) + 1;
 }
 
 class ShardReplay {
@@ -96,6 +107,7 @@ class ShardReplay {
   readonly #reader: ReplayReader;
   /** What the records up to the last one taken add up to. */
   readonly #state: ShardState;
+  readonly #head: ShardHead;
   readonly #instance: ReplayInstance;
   readonly #images: string[] = [];
   #hashes: { readonly recorded: Uint8Array; readonly replayed: Uint8Array };
@@ -104,13 +116,14 @@ class ShardReplay {
   #taken = 0;
   #difference: Difference | null = null;
 
-  constructor(parts: ReplayParts, options: ReplayOptions, from: number, to: number) {
+  constructor(parts: ReplayParts, options: ReplayOptions, base: RecoveredShard, from: number, to: number) {
     this.#parts = parts;
     this.#options = options;
     this.#from = from;
     this.#to = to;
     const { ledger, shard, digest } = parts;
-    this.#state = emptyShard(shard);
+    this.#state = base.state;
+    this.#head = base.head;
     this.#reader = new ReplayReader(ledger, shard, digest);
     this.#instance = new ReplayInstance(parts.sandbox, this.#state, (turn, result) =>
       this.#compare(turn, result),
@@ -120,7 +133,7 @@ class ShardReplay {
   }
 
   async run(): Promise<ReplayReport> {
-    for await (const page of this.#reader.records(this.#to)) {
+    for await (const page of this.#reader.records(this.#head, this.#to)) {
       this.#options.signal?.throwIfAborted();
       for (const { record, size } of page) {
         if (!(await this.#step(record, size))) return this.#report();
@@ -137,12 +150,12 @@ class ShardReplay {
 
   /** False once a difference was found. */
   async #step(record: LedgerRecord, size: number): Promise<boolean> {
-    if (record.kind !== "turn" || record.seq < this.#from || !isRunAgain(record)) {
+    if (record.kind !== "turn" || !isRunAgain(record)) {
       // Taken in order: behind every turn before it.
       if (!(await this.#instance.drain())) return false;
       applyRecord(this.#state, record);
       if (record.kind === "activation" && this.#options.against === undefined) await this.#end();
-      if (record.kind === "turn" && record.seq >= this.#from) this.#taken++;
+      if (record.kind === "turn") this.#taken++;
       return true;
     }
     await this.#start();

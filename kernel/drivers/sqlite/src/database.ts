@@ -60,15 +60,15 @@ function assertShardTable(db: DatabaseSync, path: string): void {
   if (found !== "ok") throw corrupt(path, `the table of shards: ${String(found)}`);
 }
 
-/** True when there was a file with something in it. */
-function refuseBrokenFiles(path: string): boolean {
+/** True when there was a file with something in it. `look`: the files are somebody's evidence, and nothing is written. */
+export function refuseBrokenFiles(path: string, how: "open" | "look" = "open"): boolean {
   const wal = `${path}-wal`;
   const bytes = existsSync(path) ? statSync(path).size : 0;
   if (bytes === 0 && existsSync(wal) && statSync(wal).size > 0) {
     // SQLite would delete the log as a leftover of another file.
     throw corrupt(path, "the file itself is missing or empty, its write-ahead log is not");
   }
-  syncLog(wal);
+  if (how === "open") syncLog(wal);
   const damage = findWalDamage(wal);
   if (damage !== undefined) {
     throw corrupt(
@@ -103,7 +103,14 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
     db.exec(TO_VERSION_2);
     return;
   }
-  if (applicationId !== APPLICATION_ID) {
+  refuseForeignFile(db, path);
+  if (version === 1) db.exec(`${TO_VERSION_2}; PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+/** Throws unless it is a ledger of a version this program knows, as long as its header says. */
+export function refuseForeignFile(db: DatabaseSync, path: string): void {
+  const version = pragma(db, "user_version");
+  if (pragma(db, "application_id") !== APPLICATION_ID) {
     throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", {
       path,
       problem: "it is a database of another program",
@@ -119,7 +126,6 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
   if (actual < expected && !(existsSync(wal) && statSync(wal).size > 0)) {
     throw corrupt(path, `it has ${actual} bytes and should have ${expected}`);
   }
-  if (version === 1) db.exec(`${TO_VERSION_2}; PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
 function isEmpty(db: DatabaseSync): boolean {

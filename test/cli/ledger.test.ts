@@ -1,0 +1,30 @@
+/** `vnes ledger verify` on the ledger of a node that ended. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Home } from "./vnes.ts";
+
+test("a node's ledger is refused while it runs, whole when it has ended, and damage is named with exit 5", async () => {
+  await using home = new Home();
+  const node = await home.boot();
+  const file = join(node.ready.dataDir, "ledger.sqlite");
+  const used = await home.run("ledger", "verify", file);
+  assert.equal(used.code, 7, used.err);
+  assert.match(used.err, /LEDGER_IN_USE/);
+  await node.kill("SIGTERM");
+
+  const whole = await home.json<{ damage: unknown[]; shards: { shard: string }[] }>("ledger", "verify");
+  assert.deepEqual(whole.damage, []);
+  assert.ok(whole.shards.some(({ shard }) => shard === "kernel/local"));
+
+  const bytes = readFileSync(file);
+  const at = bytes.indexOf('"RECEIPT_AND_SCHEMA_OK"');
+  bytes[at + 3] = (bytes[at + 3] as number) ^ 1;
+  writeFileSync(file, bytes);
+  const { code, out, err } = await home.run("ledger", "verify", file);
+  assert.equal(code, 5);
+  assert.match(out, /kernel\/local .*record \d+: LEDGER_FILE_CORRUPT/);
+  assert.match(err, /LEDGER_DAMAGED .*record \d+ of shard kernel\/local/);
+  assert.match((await home.run("ledger", "verify", join(home.dir, "none"))).err, /LEDGER_FILE_MISSING/);
+});
