@@ -30,6 +30,13 @@ const entries = {
     remedy: "vnes capsule new acme.greeter",
     exit: "usage",
   },
+  STATE_KEY_UNKNOWN: {
+    message: "{capsule} has no key {key} in shard {shard} at record {seq}",
+    fault: "user",
+    retry: false,
+    remedy: "vnes state list {capsule}; vnes state history {capsule} {key} tells whether it was ever there",
+    exit: "notFound",
+  },
   CONFIG_NOT_FOUND: {
     message: "There is no configuration file {path}.",
     fault: "user",

@@ -15,6 +15,7 @@ import { addLedgerVerify } from "./commands/ledger.ts";
 import { addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
+import { addStateAt, addStateDiff, addStateGet, addStateHistory, addStateList } from "./commands/state.ts";
 import { addStatus } from "./commands/status.ts";
 
 type Add = (yargs: Argv<GlobalFlags>, shell: Shell) => Argv<GlobalFlags>;
@@ -33,6 +34,13 @@ const COMMANDS: readonly Add[] = [
     run.addCapsuleActions,
   ]),
   group("quarantine", "See what was refused, and why", [addQuarantineList, addQuarantineShow]),
+  group("state", "See what capsules keep: now, back in time, and what changed", [
+    addStateGet,
+    addStateList,
+    addStateHistory,
+    addStateAt,
+    addStateDiff,
+  ]),
   group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
   group("key", "Signing keys", [addKeyNew, addKeyList]),
   addReplay,

@@ -50,4 +50,8 @@ export {
   type VerifyOptions as LedgerVerifyOptions,
 } from "./runtime/ledger-verify.ts";
 export { bootNode } from "./runtime/boot.ts";
+export type { ShardChoice } from "./runtime/node-state.ts";
 export type { NodeParts } from "./runtime/parts.ts";
+export type { Moment, StateAt, StateDifference, StateHistoryPage } from "./runtime/state-history.ts";
+export type { KeyDifference } from "./state/diff.ts";
+export type { KeyChange } from "./state/history.ts";

@@ -94,7 +94,9 @@ async function write(steps: readonly Step[]): Promise<Written> {
 }
 
 const plain = (values: Values | undefined): Json =>
-  [...(values ?? [])].map(([name, { value: is, version }]) => [name, is, version]).sort() as unknown as Json;
+  [...(values ?? [])]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { value: is, version }]) => [name, is, version]);
 
 const steps = fc.array(step, { minLength: 1, maxLength: 30 });
 

@@ -15,6 +15,10 @@ export const CONTROL_METHODS = [
   "quarantine.list",
   "quarantine.show",
   "call",
+  "state.read",
+  "state.at",
+  "state.history",
+  "state.diff",
   "replay",
   "replay.look",
 ] as const;

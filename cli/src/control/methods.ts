@@ -3,6 +3,7 @@ import type { Node } from "@vnes/kernel";
 import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import { CALL_TIMEOUT_MS } from "./bounds.ts";
 import type { Jobs } from "./jobs.ts";
+import { stateAnswer } from "./state-methods.ts";
 
 /** What the control socket offers of a node, and of the quarantine beside it. */
 export interface ControlledNode
@@ -12,6 +13,7 @@ export interface ControlledNode
   /** Params of the control method; stops when the signal says so. */
   replay(params: JsonObject, signal: AbortSignal, tell: (progress: Json) => void): Promise<Json>;
   readonly jobs: Jobs;
+  readonly state: Node["state"];
 }
 
 export async function answer(node: ControlledNode, method: ControlMethod, params: JsonObject): Promise<Json> {
@@ -37,6 +39,11 @@ export async function answer(node: ControlledNode, method: ControlMethod, params
       return { job: node.jobs.start((signal, tell) => node.replay(params, signal, tell)) };
     case "replay.look":
       return asJson(await node.jobs.look(text("job"), (params["wait_ms"] as number | undefined) ?? 0));
+    case "state.read":
+    case "state.at":
+    case "state.history":
+    case "state.diff":
+      return asJson(await stateAnswer(node.state, method, params));
     case "call": {
       const timeoutMs = (params["timeout_ms"] as number | undefined) ?? CALL_TIMEOUT_MS;
       return asJson(await node.call(text("capability"), text("method"), params["input"] ?? {}, timeoutMs));

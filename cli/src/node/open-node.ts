@@ -131,6 +131,7 @@ function controlled(node: Node, quarantine: FsQuarantine, judges: ReplayJudges):
     quarantined: () => node.quarantined(),
     call: (capability, method, input, timeoutMs) => node.call(capability, method, input, timeoutMs),
     jobs: new Jobs(),
+    state: node.state,
     replay: (params, signal, tell) => replayFor(node, judges, params, signal, tell),
     showQuarantined: async (entry) => (await quarantine.show(entry)) as unknown as Json,
   };

@@ -123,7 +123,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     report: (fact) => kernel.report(fact),
     ask: (capsule, feed) => decider.ask(capsule, feed),
   });
-  const shared = { parts, board, control, router, table, kernel, counters, watch, flowReports };
+  const shared = { parts, board, control, router, reads, table, kernel, counters, watch, flowReports };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
   await runtime.activateAll(
     (shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }),

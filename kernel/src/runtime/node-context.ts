@@ -9,6 +9,7 @@ import type { FlowReports } from "./flow-reports.ts";
 import type { KernelShard } from "./kernel-shard.ts";
 import type { LedgerWatch } from "./ledger-watch.ts";
 import type { NodeParts } from "./parts.ts";
+import type { StateReads } from "./state-reads.ts";
 import type { Router, Switchboard } from "./router.ts";
 
 export interface NodeContext {
@@ -16,6 +17,7 @@ export interface NodeContext {
   readonly board: Switchboard;
   readonly control: ControlCalls;
   readonly router: Router;
+  readonly reads: StateReads;
   readonly table: CapsuleTable;
   readonly kernel: KernelShard;
   readonly counters: Counters;

@@ -11,6 +11,7 @@ import type { Capsule } from "./capsule-table.ts";
 import { diagnostic } from "./kernel-shard.ts";
 import type { CapsuleStatus, Node, NodeStatus } from "./node.ts";
 import { errorText, loadedShards, type NodeContext } from "./node-context.ts";
+import { NodeState } from "./node-state.ts";
 import { capsuleStatus, inspectCapsule, nodeStatus } from "./node-status.ts";
 import type { RecoveredShard } from "./recovery.ts";
 import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "./replays.ts";
@@ -21,9 +22,10 @@ const STOP_PATIENCE_MS = 3_000;
 
 export class NodeRuntime implements Node {
   readonly #context: NodeContext;
-  #state: "running" | "stopping" = "running";
+  #phase: "running" | "stopping" = "running";
   #bootedAt = 0;
   #broken: unknown;
+  readonly state: NodeState;
   /** Capsules that were suspended for killing their hosts. */
   readonly #killers = new Set<string>();
   #stopped: Promise<void> | undefined;
@@ -33,6 +35,7 @@ export class NodeRuntime implements Node {
 
   constructor(context: NodeContext) {
     this.#context = context;
+    this.state = new NodeState(context);
     this.#replays = new Replays(context, async (capsule, error) => {
       this.#giveUp(capsule, error);
       await this.#changes;
@@ -51,7 +54,7 @@ export class NodeRuntime implements Node {
 
   /** The ledger is lost to this node: it stops acting and says so. */
   halt(error: unknown): void {
-    if (this.#broken !== undefined || this.#state === "stopping") return;
+    if (this.#broken !== undefined || this.#phase === "stopping") return;
     this.#broken = error;
     const { watch, parts, board } = this.#context;
     if (!watch.isAbandoned)
@@ -62,7 +65,7 @@ export class NodeRuntime implements Node {
   // --- what a person asks ------------------------------------------------------------------------------------------
 
   status(): Promise<NodeStatus> {
-    const isStopping = this.#state === "stopping";
+    const isStopping = this.#phase === "stopping";
     return nodeStatus(this.#context, { isStopping, bootedAt: this.#bootedAt, broken: this.#broken });
   }
 
@@ -119,7 +122,7 @@ export class NodeRuntime implements Node {
   }
 
   async call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
-    if (this.#state === "stopping") {
+    if (this.#phase === "stopping") {
       const { code, message } = kernelErrors.create("NODE_STOPPING");
       return { ok: false, code, message };
     }
@@ -135,7 +138,7 @@ export class NodeRuntime implements Node {
 
   async #stop(): Promise<void> {
     const { parts, order, table, control, kernel, watch } = this.#context;
-    this.#state = "stopping";
+    this.#phase = "stopping";
     control.endAll();
     await this.#replays.stop();
     // A store that takes no records must not keep the node from ending.
@@ -159,7 +162,7 @@ export class NodeRuntime implements Node {
   #giveUp(capsule: Capsule, error: unknown): void {
     const { table, kernel, parts, watch } = this.#context;
     const { code, message } = errorText(error);
-    if (this.#state === "stopping" || watch.isAbandoned) return;
+    if (this.#phase === "stopping" || watch.isAbandoned) return;
     parts.log.error({ capsule: capsule.id, code }, message);
     if (code.startsWith("LEDGER_")) {
       this.halt(error);

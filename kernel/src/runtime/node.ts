@@ -2,6 +2,7 @@
 import type { Answer, Json, TrustZone } from "@vnes/schemas";
 import type { Reason } from "../admission/verdict.ts";
 import type { CapsuleState } from "../lifecycle/lifecycle.ts";
+import type { NodeState } from "./node-state.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
 import type { CapsuleReplayOptions, CapsuleReplayReport } from "./replays.ts";
 
@@ -41,6 +42,8 @@ export interface NodeStatus {
 }
 
 export interface Node {
+  /** The keys of its capsules: as they are, as they were, what changed. */
+  readonly state: Pick<NodeState, "read" | "at" | "history" | "diff">;
   status(): Promise<NodeStatus>;
   /** Manifest, receipt, hashes, bindings, limits and meters of one capsule; rejects with `CAPSULE_UNKNOWN`. */
   inspect(id: string): Promise<Json>;

@@ -8,7 +8,6 @@ export type StateCode =
   | "STATE_UNAVAILABLE"
   | "STATE_SHARD_EMPTY"
   | "STATE_SEQ_UNKNOWN"
-  | "STATE_KEY_UNKNOWN"
   | "STATE_BUSY"
   | "BRANCH_UNKNOWN"
   | "BRANCH_EXISTS"
@@ -63,13 +62,6 @@ export const stateErrors: ErrorTable<StateCode> = defineErrors({
     fault: "user",
     retry: true,
     remedy: "name a record from 1 to {last}",
-    exit: "notFound",
-  },
-  STATE_KEY_UNKNOWN: {
-    message: "{capsule} has no key {key} in shard {shard} at record {seq}",
-    fault: "user",
-    retry: false,
-    remedy: "vnes state list {capsule}; vnes state history {capsule} {key} tells whether it was ever there",
     exit: "notFound",
   },
   STATE_BUSY: {
