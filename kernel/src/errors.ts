@@ -26,6 +26,10 @@ export const kernelErrors: ErrorTable<
   | "CALL_DROPPED_ON_RECOVERY"
   | "CALL_INBOX_FULL"
   | "CALL_TOO_DEEP"
+  | "CALL_NODE_UNREACHABLE"
+  | "CLUSTER_TABLE_INVALID"
+  | "CLUSTER_PEER_DIFFERS"
+  | "CLUSTER_PEER_SILENT"
   | "TURN_KILLED_HOST"
   | "TURN_KEYS_ENDLESS"
   | "TURN_TOPIC_UNKNOWN"
@@ -252,6 +256,37 @@ export const kernelErrors: ErrorTable<
     fault: "capsule",
     retry: false,
     remedy: "look for capsules that call each other in a circle: vnes capsule inspect",
+    exit: "failed",
+  },
+  CALL_NODE_UNREACHABLE: {
+    message: "{waiting} effects wait for node {peer} already; the call was refused",
+    fault: "system",
+    retry: true,
+    remedy:
+      "look whether {peer} runs and whether the message server is reachable from both: vnes status there",
+    exit: "failed",
+  },
+  CLUSTER_TABLE_INVALID: {
+    message: "the table of nodes and their ledger groups cannot be used: {problem}",
+    fault: "user",
+    retry: false,
+    remedy: "correct cluster.owners in the configuration, the same on every node",
+    exit: "usage",
+  },
+  CLUSTER_PEER_DIFFERS: {
+    message:
+      "node {peer} runs other capsules or another table of nodes; neither takes anything from the other",
+    fault: "user",
+    retry: true,
+    remedy:
+      "install the same capsules and the same cluster.owners on every node; then what waits goes on by itself",
+    exit: "conflict",
+  },
+  CLUSTER_PEER_SILENT: {
+    message: "node {peer} does not answer; {waiting} effects wait for it",
+    fault: "system",
+    retry: true,
+    remedy: "look whether {peer} runs: vnes status there; what waits goes on by itself",
     exit: "failed",
   },
   TURN_KILLED_HOST: {

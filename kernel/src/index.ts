@@ -30,6 +30,7 @@ export * from "./binding/resolve.ts";
 export * from "./state/errors.ts";
 export * from "./lifecycle/errors.ts";
 export * from "./lifecycle/lifecycle.ts";
+export type { Cluster } from "./cluster/remote-routes.ts";
 export { MAX_PAYLOAD_BYTES, WireMessenger } from "./messenger/wire-messenger.ts";
 export * from "./placement/ledger-group.ts";
 export * from "./placement/owner-table.ts";

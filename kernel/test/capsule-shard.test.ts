@@ -255,3 +255,30 @@ test("the size of a shard is that of what it holds, whatever was written, replac
   for (const [id, { payload }] of h.shard.state.timers) size += sizeOf(id, payload);
   assert.equal(h.shard.state.size, size);
 });
+
+test("a second copy of an effect confirms only once the first is durable (C1)", async () => {
+  const { shard, memory, counters } = await openHarness({
+    faults: { delay: (commit) => (commit > 2 ? 20 : 0) },
+  });
+  await shard.start({});
+  const source = { shard: "test.caller/0", seq: 1, index: 0 };
+  const callId = "test.caller/0:1:0";
+  const call = {
+    kind: "call",
+    callId,
+    capability: "test.count",
+    method: "add",
+    input: { key: "a" },
+  } as const;
+  const delivery = { ...call, caller: "test.caller", deadlineAt: 9e15 };
+  const confirmed: number[] = [];
+  const confirm = (): void => void confirmed.push(memory.shards.get("test.counter/0")?.length ?? 0);
+  assert.equal(shard.receive(source, 1, delivery, confirm), true);
+  while (shard.state.watermarks.size === 0) await new Promise((resume) => setImmediate(resume));
+  const durable = memory.shards.get("test.counter/0")?.length ?? 0;
+  assert.ok(shard.state.seq > durable, "the turn has run and is not durable yet");
+  assert.equal(shard.receive(source, 1, delivery, confirm), true);
+  assert.equal(counters.get("effect.duplicatesDropped"), 1);
+  for (let round = 0; round < 60; round++) await new Promise((resume) => setImmediate(resume));
+  assert.deepEqual(confirmed, [shard.state.seq, shard.state.seq]);
+});

@@ -1,6 +1,5 @@
 /** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
 import { isVnesError } from "@vnes/schemas";
-import { capsuleShard } from "../bus/routing.ts";
 import { kernelErrors } from "../errors.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../ledger/shard-state.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
@@ -9,6 +8,7 @@ import type { Capsule } from "./capsule-table.ts";
 import { diagnostic } from "./kernel-shard.ts";
 import { errorText, loadedShards, type NodeContext, shardsOf } from "./node-context.ts";
 import type { RecoveredShard } from "./recovery.ts";
+import { serveOthers } from "./serve-others.ts";
 import { nameOf } from "./wiring.ts";
 
 type GiveUp = (capsule: Capsule, error: unknown) => void;
@@ -32,6 +32,8 @@ export async function activateAll(
     loaded.set(capsule.id, loading);
   }
   const unanswered = recoverEffects(context, recovered);
+  // Not before: what another node sends may be for any shard, and an answer for nobody would be late.
+  if (context.remote !== undefined) serveOthers(context, context.remote);
   for (const capsule of capsules) {
     try {
       assertProviders(context, capsule);
@@ -72,10 +74,13 @@ async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giv
   }
   const names = shardsOf(capsule);
   assertShards(context, capsule, names.length);
-  const shards = names.map((name, slot) =>
-    openCapsuleShard(context, capsule, { name, slot, ...open(name) }, (error) => giveUp(capsule, error)),
-  );
-  board.slots.set(capsule.id, shards.length);
+  const shards = names.flatMap((name, slot) => {
+    if (context.remote?.isOwn(name) === false) return [];
+    return openCapsuleShard(context, capsule, { name, slot, ...open(name) }, (error) =>
+      giveUp(capsule, error),
+    );
+  });
+  board.slots.set(capsule.id, names.length);
   for (const shard of shards) board.shards.set(shard.name, shard);
   // The image is kept before a record names it.
   await Promise.all([context.parts.archive?.put(capsule.image), ...shards.map((shard) => shard.load())]);
@@ -111,7 +116,10 @@ function assertProviders({ board, table }: NodeContext, capsule: Capsule): void 
 
 function assertShards({ known }: NodeContext, capsule: Capsule, now: number): void {
   let before = 0;
-  while (known.has(capsuleShard(capsule.id, before))) before++;
+  for (const name of known) {
+    const slash = name.lastIndexOf("/");
+    if (name.slice(0, slash) === capsule.id) before = Math.max(before, Number(name.slice(slash + 1)) + 1);
+  }
   if (before > now) throw kernelErrors.create("CAPSULE_SHARDS_CHANGED", { capsule: capsule.id, before, now });
 }
 

@@ -8,6 +8,7 @@ import { resolve } from "../binding/resolve.ts";
 import { kernelShard, topicShard } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
 import { kernelErrors } from "../errors.ts";
+import { RemoteRoutes } from "../cluster/remote-routes.ts";
 import { emptyShard } from "../ledger/shard-state.ts";
 import { type Admission, admitAll } from "./admit.ts";
 import { type Capsule, CapsuleTable } from "./capsule-table.ts";
@@ -57,7 +58,10 @@ export async function bootNode(parts: NodeParts): Promise<Node> {
 async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const startedAt = parts.clock.now();
   const counters = new Counters();
-  const { recovered, denied, recorded } = await recallNode(parts, counters);
+  const run = parts.random.seed();
+  const remote = parts.cluster && new RemoteRoutes(parts.cluster, parts.clock, counters, run);
+  const isOwn = (shard: string): boolean => remote?.isOwn(shard) ?? true;
+  const { recovered, denied, recorded } = await recallNode(parts, counters, isOwn);
 
   const board: Switchboard = {
     topics: new Map(),
@@ -74,7 +78,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     slots: board.slots,
     manifestOf: (id) => table.find(id)?.manifest,
   });
-  const router = new Router(board, control, counters, reads);
+  const router = new Router(board, control, counters, reads, remote);
   const openLog = (shard: string): ShardLog => {
     const onStall = (problem: VnesError | undefined): void => watch.set(shard, problem);
     const { ledger: store, digest, clock } = parts;
@@ -107,7 +111,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
 
   board.topics = topicsOf(bound);
   board.capabilities = capabilitiesOf(bound);
-  openPartitions(parts, board, recovered, openLog, counters);
+  openPartitions(parts, board, recovered, openLog, counters, isOwn);
   const offers = bound.flatMap(({ image }) => topicOffers(image));
   await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());
@@ -123,7 +127,19 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     report: (fact) => kernel.report(fact),
     ask: (capsule, feed) => decider.ask(capsule, feed),
   });
-  const shared = { parts, board, control, router, reads, table, kernel, counters, watch, flowReports };
+  const shared = {
+    parts,
+    board,
+    control,
+    router,
+    reads,
+    table,
+    kernel,
+    counters,
+    watch,
+    flowReports,
+    remote,
+  };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
   await runtime.activateAll(
     (shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }),
@@ -294,10 +310,12 @@ function openPartitions(
   recovered: ReadonlyMap<string, RecoveredShard>,
   openLog: (shard: string) => ShardLog,
   counters: Counters,
+  isOwn: (shard: string) => boolean,
 ): void {
   for (const [topic, definition] of board.topics) {
     if (!isDurable(definition)) continue;
     partitionShards(definition).forEach((shard, index) => {
+      if (!isOwn(shard)) return;
       const { watermarks, at } = stateOf(recovered, shard);
       const { ledger: store, clock } = parts;
       const partition = { shard, topic, index, log: openLog(shard), store, clock, counters, watermarks, at };
@@ -309,5 +327,6 @@ function openPartitions(
 async function closeAll(parts: NodeParts): Promise<void> {
   await parts.sandbox[Symbol.asyncDispose]();
   await parts.device[Symbol.asyncDispose]();
+  await parts.cluster?.messenger[Symbol.asyncDispose]();
   await parts.ledger[Symbol.asyncDispose]();
 }

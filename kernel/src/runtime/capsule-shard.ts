@@ -214,7 +214,7 @@ export class CapsuleShard {
     if (isAtOrBelow(source, seen)) {
       this.#parts.counters.add("effect.duplicatesDropped");
       // Seen does not mean durable: a copy that still waits will confirm by itself.
-      if (isAtOrBelow(source, this.state.watermarks.get(source.shard))) confirm();
+      if (isAtOrBelow(source, this.state.watermarks.get(source.shard))) this.whenDurable(confirm);
       return true;
     }
     const { shard, seq, index } = source;
@@ -222,6 +222,11 @@ export class CapsuleShard {
     if (!this.inbox.push({ input, delivery, depth, confirm })) return false;
     this.#seen.set(shard, { seq, index });
     return true;
+  }
+
+  /** Calls back once all turns so far are durable; never when the shard is lost first. */
+  whenDurable(then: () => void): void {
+    this.#parts.log.durable().then(then, () => undefined);
   }
 
   /** Something by value: from a person, a driver or the kernel. False when there is no room. */

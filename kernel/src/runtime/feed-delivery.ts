@@ -1,7 +1,7 @@
 /** Events of a partition as the deliveries a shard runs, each with the reference its record will hold. */
 import type { Queued } from "../bus/flow.ts";
 import type { TopicInput } from "../ledger/record.ts";
-import type { PartitionEvent } from "./partition.ts";
+import type { PartitionEvent } from "./partition-reader.ts";
 import type { EventFeed, Waiting } from "./waiting.ts";
 
 /** JSON of the events of one batch, so that a batch of large events still crosses into a sandbox at once. */

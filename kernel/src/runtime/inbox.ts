@@ -21,6 +21,7 @@ interface Arrived {
 
 export class Inbox {
   readonly feeds: TopicFeed[] = [];
+  #isActive = false;
   readonly queues: Map<string, EphemeralQueue> = new Map();
   readonly #wake: () => void;
   readonly #isHeld: () => boolean;
@@ -43,8 +44,15 @@ export class Inbox {
     return waiting;
   }
 
+  /** Reads from it, from now on. */
+  addFeed(feed: TopicFeed): void {
+    this.feeds.push(feed);
+    feed.setActive(this.#isActive);
+  }
+
   /** While inactive, nothing that is not pulled holds anybody back. */
   setActive(isActive: boolean): void {
+    this.#isActive = isActive;
     for (const feed of this.feeds) feed.setActive(isActive);
   }
 

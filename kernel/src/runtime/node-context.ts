@@ -1,5 +1,6 @@
 /** What the parts of a running node share: the drivers, and the tables that say who is where. */
 import { isVnesError, type Json } from "@vnes/schemas";
+import type { RemoteRoutes } from "../cluster/remote-routes.ts";
 import { capsuleShard } from "../bus/routing.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule, CapsuleTable } from "./capsule-table.ts";
@@ -28,6 +29,8 @@ export interface NodeContext {
   readonly startedAt: number;
   /** Names of the shards that had records when the node booted. */
   readonly known: ReadonlySet<string>;
+  /** The other nodes; undefined for a node that stands alone. */
+  readonly remote: RemoteRoutes | undefined;
 }
 
 /** Names of the shards of a capsule. */

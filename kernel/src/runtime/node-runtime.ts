@@ -56,7 +56,9 @@ export class NodeRuntime implements Node {
   halt(error: unknown): void {
     if (this.#broken !== undefined || this.#phase === "stopping") return;
     this.#broken = error;
-    const { watch, parts, board } = this.#context;
+    const { watch, parts, board, remote } = this.#context;
+    // Before anything else: another node may own what this one would still say something about.
+    remote?.close();
     if (!watch.isAbandoned)
       parts.log.error(errorText(error), "the node stops acting: its ledger cannot be written");
     for (const shard of board.shards.values()) void shard.pause();
@@ -137,8 +139,10 @@ export class NodeRuntime implements Node {
   }
 
   async #stop(): Promise<void> {
-    const { parts, order, table, control, kernel, watch } = this.#context;
+    const { parts, order, table, control, kernel, watch, remote } = this.#context;
     this.#phase = "stopping";
+    // What the others send from now on waits with them for the next run of this node.
+    remote?.close();
     control.endAll();
     await this.#replays.stop();
     // A store that takes no records must not keep the node from ending.
@@ -154,6 +158,7 @@ export class NodeRuntime implements Node {
     if (this.#broken === undefined) await kernel.settled();
     await parts.sandbox[Symbol.asyncDispose]();
     await parts.device[Symbol.asyncDispose]();
+    await remote?.[Symbol.asyncDispose]();
     cancel();
     await parts.ledger[Symbol.asyncDispose]();
   }

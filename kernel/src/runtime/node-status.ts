@@ -39,13 +39,13 @@ export async function nodeStatus(
     capsules: table.all().map((capsule) => capsuleStatus(context, capsule)),
     quarantined: (await parts.quarantine.list()).length,
     ledger: { records, shards: board.shards.size + board.partitions.size + 1 },
-    counters: counters.all(),
+    counters: { ...counters.all(), ...context.remote?.counts() },
   };
 }
 
-function problemsOf({ watch, table }: NodeContext, broken: unknown): readonly Reason[] {
+function problemsOf({ watch, table, remote }: NodeContext, broken: unknown): readonly Reason[] {
   const ofLedger = isVnesError(broken) ? [...watch.problems(), broken] : watch.problems();
-  return ofLedger.map(reasonFrom).concat(
+  return [...ofLedger, ...(remote?.problems() ?? [])].map(reasonFrom).concat(
     // What a person or the node's end stopped is no problem; what stopped by itself is.
     table.all().flatMap(({ id, state, reason }) => {
       if ((state !== "unloaded" && state !== "suspended") || MEANT.has(reason)) return [];

@@ -13,21 +13,14 @@ import { decodeRecord, type EventRecord } from "../ledger/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Counters } from "./counters.ts";
+import type { PartitionEvent, PartitionReader } from "./partition-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 
 /** Enough for subscribers that keep up; the others read the store. */
 const WINDOW_EVENTS = 4_096;
 const READ_PAGE = 256;
 
-export interface PartitionEvent {
-  readonly seq: number;
-  readonly key: string;
-  readonly event: Json;
-  /** Hex of the record's chain hash. */
-  readonly hash: string;
-}
-
-export class Partition {
+export class Partition implements PartitionReader {
   readonly shard: string;
   readonly topic: string;
   readonly index: number;

@@ -1,5 +1,6 @@
 /** Everything a node is given. The kernel makes none of it: the perimeter (`cli/src/main.ts`, a test) hands it in. */
 import type { Json, Policy, TrustDocument } from "@vnes/schemas";
+import type { Cluster } from "../cluster/remote-routes.ts";
 import type { CapsuleSource } from "../ports/capsule-source.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Device } from "../ports/device.ts";
@@ -39,4 +40,6 @@ export interface NodeParts {
   readonly config: { readonly [capsule: string]: Json };
   /** Runs capsules of zones this node cannot confine. */
   readonly unconfinedDev: boolean;
+  /** The other nodes this one shares its shards with; absent: it stands alone. */
+  readonly cluster?: Cluster;
 }

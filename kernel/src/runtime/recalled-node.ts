@@ -13,8 +13,13 @@ export interface RecalledNode {
   readonly recorded: ReadonlyMap<string, TopicOffer>;
 }
 
-export async function recallNode(parts: NodeParts, counters: Counters): Promise<RecalledNode> {
-  const recovered = await recoverAll(parts.ledger, parts.digest);
+/** `isOwn`: a store shared by several nodes holds shards that are another's to fold. */
+export async function recallNode(
+  parts: NodeParts,
+  counters: Counters,
+  isOwn: (shard: string) => boolean,
+): Promise<RecalledNode> {
+  const recovered = await recoverAll(parts.ledger, parts.digest, isOwn);
   reportDamage(parts, recovered, counters);
   return { recovered, ...recalled(recovered) };
 }

@@ -62,9 +62,14 @@ export async function readShardAt(
   return (await recoverThrough(store, shard, digest, seq)).state;
 }
 
-export async function recoverAll(store: LedgerStore, digest: Digest): Promise<Map<string, RecoveredShard>> {
+export async function recoverAll(
+  store: LedgerStore,
+  digest: Digest,
+  isOwn: (shard: string) => boolean = () => true,
+): Promise<Map<string, RecoveredShard>> {
   const shards = new Map<string, RecoveredShard>();
-  for (const shard of await store.shards()) shards.set(shard, await recoverShard(store, shard, digest));
+  for (const shard of await store.shards())
+    if (isOwn(shard)) shards.set(shard, await recoverShard(store, shard, digest));
   return shards;
 }
 

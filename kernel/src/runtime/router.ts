@@ -1,5 +1,5 @@
 /**
- * Takes what a committed turn asked for to whoever has to receive it, on this node.
+ * Takes what a committed turn asked for to whoever has to receive it: on this node, or, what is not here, by `remote`.
  *
  * R1. Effects of one sender reach one receiver in the order they were asked for.
  * R2. `confirm` is called once the receiver needs no repeat: a partition or a capsule shard when the effect is durable
@@ -7,6 +7,7 @@
  * R3. What cannot be delivered is answered with a code or counted; nothing disappears.
  */
 import type { Answer, Delivery, Effect, Json, ReadEffect } from "@vnes/schemas";
+import type { RemoteRoutes } from "../cluster/remote-routes.ts";
 import type { Capabilities, Method } from "../bus/capabilities.ts";
 import { capsuleOf, capsuleShard, slotOf, stringAt, topicShard } from "../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, type Topics } from "../bus/topics.ts";
@@ -40,34 +41,61 @@ export interface Switchboard {
 type Publish = Extract<Effect, { do: "publish" }>;
 type Call = Extract<Effect, { do: "call" }>;
 type AnswerEffect = Extract<Effect, { do: "answer" }>;
+type Refuse = (answer: Answer) => void;
 
 export class Router {
   readonly #board: Switchboard;
   readonly #control: ControlCalls;
   readonly #counters: Counters;
   readonly #reads: StateReads;
+  readonly #remote: RemoteRoutes | undefined;
 
-  constructor(board: Switchboard, control: ControlCalls, counters: Counters, reads: StateReads) {
+  constructor(
+    board: Switchboard,
+    control: ControlCalls,
+    counters: Counters,
+    reads: StateReads,
+    remote?: RemoteRoutes,
+  ) {
     this.#reads = reads;
+    this.#remote = remote;
     this.#board = board;
     this.#control = control;
     this.#counters = counters;
   }
 
   route(entry: OutboxEntry, confirm: () => void): void {
+    this.#take(entry, confirm, undefined);
+  }
+
+  /** An effect of a shard of another node: it is for a shard here, or `refuse` says why it is not. */
+  arrive(entry: OutboxEntry, confirm: () => void, refuse: Refuse): void {
+    this.#take(entry, confirm, refuse);
+  }
+
+  /** An event of an ephemeral topic, published on another node. */
+  arriveEphemeral(topicName: string, key: string, event: Json): void {
+    const topic = this.#board.topics.get(topicName);
+    if (topic === undefined || isDurable(topic) || eventProblem(topic, event) !== undefined)
+      this.#counters.add("ephemeral.arrivedInvalid");
+    else this.#publishEphemeral(topicName, key, event, true);
+  }
+
+  /** `refused`: it came from another node, which is told; undefined: its sender is here. */
+  #take(entry: OutboxEntry, confirm: () => void, refused: Refuse | undefined): void {
     const { effect } = entry;
     switch (effect.do) {
       case "publish":
-        this.#publish(entry, effect, confirm);
+        this.#publish(entry, effect, confirm, refused);
         return;
       case "call":
-        this.#call(entry, effect, confirm);
+        this.#call(entry, effect, confirm, refused);
         return;
       case "read":
         this.#read(entry.id, effect, confirm);
         return;
       case "answer":
-        this.#answer(entry, effect, confirm);
+        this.#answer(entry, effect, confirm, refused);
         return;
     }
   }
@@ -87,7 +115,14 @@ export class Router {
   }
 
   /** A call from outside; resolves with the answer, coded when nobody can give one. */
-  async callFromControl(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
+  async callFromControl(
+    capability: string,
+    method: string,
+    input: Json,
+    timeoutMs: number,
+    /** Asked on another node, which has found that the provider is here. */
+    isArrived = false,
+  ): Promise<Answer> {
     const definition = this.#method(capability, method);
     if ("ok" in definition) return definition;
     const [problem] = definition.input(input);
@@ -112,10 +147,15 @@ export class Router {
       caller: "control",
       deadlineAt,
     };
-    const shard = this.#shardFor(provider, definition, input);
-    if (shard === undefined)
-      this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
-    else if (shard.isPaused) this.#control.end(callId, refusal("CAPSULE_SUSPENDED", { capsule: provider }));
+    const name = this.#shardName(provider, definition, input);
+    const shard = this.#board.shards.get(name);
+    const remote = isArrived ? undefined : this.#remote;
+    if (shard === undefined) {
+      const asked = remote?.call(name, { capability, method, input, timeoutMs });
+      if (asked === undefined)
+        this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+      else this.#control.end(callId, this.#checked(definition, capability, method, await asked));
+    } else if (shard.isPaused) this.#control.end(callId, refusal("CAPSULE_SUSPENDED", { capsule: provider }));
     else if (!shard.receiveValue("control", delivery)) {
       const details = { capsule: provider, waiting: shard.inbox.waiting };
       this.#control.end(callId, refusal("CALL_INBOX_FULL", details));
@@ -141,7 +181,7 @@ export class Router {
     return this.#board.devices.has(this.#board.capabilities.get(capability)?.provider ?? "");
   }
 
-  #publish(entry: OutboxEntry, effect: Publish, confirm: () => void): void {
+  #publish(entry: OutboxEntry, effect: Publish, confirm: () => void, refused: Refuse | undefined): void {
     const topic = this.#board.topics.get(effect.topic);
     if (topic === undefined) {
       this.#counters.add("topic.gone");
@@ -154,9 +194,11 @@ export class Router {
       return;
     }
     const index = partitionOf(topic, effect.key, effect.event);
-    const partition = this.#board.partitions.get(topicShard(effect.topic, index));
+    const name = topicShard(effect.topic, index);
+    const partition = this.#board.partitions.get(name);
     if (partition === undefined) {
-      this.#counters.add("topic.gone");
+      if (refused !== undefined || !this.#isSent(name, entry, confirm, confirm))
+        this.#counters.add("topic.gone");
       return;
     }
     // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
@@ -165,27 +207,34 @@ export class Router {
       .then(confirm, () => this.#counters.add("topic.appendFailed"));
   }
 
-  #publishEphemeral(name: string, key: string, event: Json): void {
+  #publishEphemeral(name: string, key: string, event: Json, isArrived = false): void {
     const topic = this.#board.topics.get(name);
     if (topic === undefined) return;
     const partition = partitionOf(topic, key, event);
     const delivery = { kind: "event", topic: name, partition, seq: null, key, event } as const;
+    let isWantedElsewhere = false;
     for (const subscriber of topic.subscribers) {
       const slot = slotOf(key, this.#board.slots.get(subscriber) ?? 1);
-      const shard = this.#board.shards.get(capsuleShard(subscriber, slot));
-      if (shard === undefined) this.#counters.add("ephemeral.noSubscriber");
-      else if (!shard.receiveEvent(delivery)) this.#counters.add("ephemeral.noSubscriber");
+      const subscribed = capsuleShard(subscriber, slot);
+      const shard = this.#board.shards.get(subscribed);
+      if (shard === undefined) {
+        if (this.#remote?.isElsewhere(subscribed) === true) isWantedElsewhere = true;
+        else this.#counters.add("ephemeral.noSubscriber");
+      } else if (!shard.receiveEvent(delivery)) this.#counters.add("ephemeral.noSubscriber");
     }
+    if (isWantedElsewhere && !isArrived) this.#remote?.publish(name, key, event);
   }
 
-  #call(entry: OutboxEntry, effect: Call, confirm: () => void): void {
+  #call(entry: OutboxEntry, effect: Call, confirm: () => void, refused: Refuse | undefined): void {
     const { capability, method, input } = effect;
     const callId = formatEffectId(entry.id);
     const caller = this.#board.shards.get(entry.id.shard);
-    const refuse = (answer: Answer): void => {
-      confirm();
-      if (caller !== undefined) this.#giveAnswer(caller, callId, answer);
-    };
+    const refuse =
+      refused ??
+      ((answer: Answer): void => {
+        confirm();
+        if (caller !== undefined) this.#giveAnswer(caller, callId, answer);
+      });
     if (entry.depth > MAX_CALL_DEPTH) {
       refuse(refusal("CALL_TOO_DEEP", { depth: entry.depth, limit: MAX_CALL_DEPTH }));
       return;
@@ -201,8 +250,10 @@ export class Router {
       return;
     }
     const provider = this.#board.capabilities.get(capability)?.provider ?? "";
-    const shard = this.#shardFor(provider, definition, input);
+    const name = this.#shardName(provider, definition, input);
+    const shard = this.#board.shards.get(name);
     if (shard === undefined) {
+      if (refused === undefined && this.#isSent(name, entry, confirm, refuse)) return;
       refuse(refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
       return;
     }
@@ -227,18 +278,23 @@ export class Router {
       .then((answer) => this.#giveAnswer(caller, callId, answer));
   }
 
-  #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void): void {
+  #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void, refused: Refuse | undefined): void {
     const { callId, answer } = effect;
     if (this.#control.isOurs(callId)) {
       if (!this.#control.end(callId, answer)) this.#counters.add("answer.late");
       confirm();
       return;
     }
-    const caller = this.#board.shards.get(parseEffectId(callId)?.shard ?? "");
+    const name = parseEffectId(callId)?.shard ?? "";
+    const caller = this.#board.shards.get(name);
     const pending = caller?.state.pending.get(callId);
     if (caller === undefined || pending === undefined) {
+      if (caller === undefined && refused === undefined && this.#isSent(name, entry, confirm, confirm))
+        return;
       this.#counters.add("answer.late");
-      confirm();
+      // Late may be a second copy of one that was taken a moment ago and is not durable yet.
+      if (caller === undefined) confirm();
+      else caller.whenDurable(confirm);
       return;
     }
     const { tag, context, depth } = pending;
@@ -286,11 +342,16 @@ export class Router {
     return found.methods.get(method) ?? refusal("CALL_METHOD_UNKNOWN", { capability, method });
   }
 
-  #shardFor(provider: string, method: Method, input: Json): CapsuleShard | undefined {
+  /** The shard that takes the call; of no shard's name when the provider is not loaded. */
+  #shardName(provider: string, method: Method, input: Json): string {
     const slots = this.#board.slots.get(provider);
-    if (slots === undefined) return undefined;
+    if (slots === undefined) return "";
     const key = method.shardKey === undefined ? "" : (stringAt(input, method.shardKey) ?? "");
-    return this.#board.shards.get(capsuleShard(provider, slotOf(key, slots)));
+    return capsuleShard(provider, slotOf(key, slots));
+  }
+
+  #isSent(shard: string, entry: OutboxEntry, confirm: () => void, refuse: Refuse): boolean {
+    return shard !== "" && this.#remote?.send(shard, entry, { confirm, refuse }) === true;
   }
 }
 

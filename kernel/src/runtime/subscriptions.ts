@@ -1,5 +1,5 @@
 /** Connects one shard to the topics its capsule subscribes to, each as its subscription and the topic's definition say. */
-import { type Subscription, subscriptionsOf } from "@vnes/schemas";
+import { subscriptionsOf } from "@vnes/schemas";
 import { flowRuleOf } from "../bus/flow.ts";
 import { slotOf } from "../bus/routing.ts";
 import { isDurable, partitionShards, type Topic } from "../bus/topics.ts";
@@ -7,11 +7,11 @@ import type { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
 import { EphemeralQueue } from "./ephemeral-queue.ts";
 import type { NodeContext } from "./node-context.ts";
-import type { Partition } from "./partition.ts";
+import type { PartitionReader } from "./partition-reader.ts";
 import { TopicFeed } from "./topic-feed.ts";
 
 export function subscribeShard(
-  { parts, board, flowReports: reports }: NodeContext,
+  { parts, board, flowReports: reports, remote }: NodeContext,
   capsule: Capsule,
   shard: CapsuleShard,
   { slot, giveUp }: { readonly slot: number; giveUp(error: unknown): void },
@@ -34,27 +34,34 @@ export function subscribeShard(
       );
       continue;
     }
-    for (const name of partitionShards(topic)) {
-      const partition = board.partitions.get(name);
+    for (const [index, name] of partitionShards(topic).entries()) {
+      const elsewhere = remote?.partition(name, subscription.topic, index);
+      const partition = board.partitions.get(name) ?? elsewhere;
       if (partition === undefined) continue;
-      shard.inbox.feeds.push(
-        new TopicFeed({
-          partition,
-          topic,
-          subscription,
-          rule,
-          subscriber: shard.name,
-          next: firstSeq(shard, partition, subscription),
-          accepts,
-          clock,
-          gate: board.flow,
-          wake,
-          broken: giveUp,
-          lagging: (feed) => reports.lagging(capsule.id, feed),
-          thinned: (_, shed, merged) =>
-            reports.thinned(capsule.id, { topic: subscription.topic, shed, merged, isEphemeral: false }),
-        }),
-      );
+      const read = (next: number): void =>
+        shard.inbox.addFeed(
+          new TopicFeed({
+            partition,
+            topic,
+            subscription,
+            rule,
+            subscriber: shard.name,
+            next,
+            accepts,
+            clock,
+            gate: board.flow,
+            wake,
+            broken: giveUp,
+            lagging: (feed) => reports.lagging(capsule.id, feed),
+            thinned: (_, shed, merged) =>
+              reports.thinned(capsule.id, { topic: subscription.topic, shed, merged, isEphemeral: false }),
+          }),
+        );
+      const position = shard.state.positions.get(name);
+      if (position !== undefined) read(position + 1);
+      else if (subscription.from === "beginning") read(1);
+      else if (elsewhere !== undefined) void elsewhere.askLastSeq().then((last) => read(last + 1));
+      else read(fromNow(shard, partition));
     }
   }
   for (const topic of holdingTopics(board.topics.values(), capsule))
@@ -70,11 +77,8 @@ export function holdingTopics(topics: Iterable<Topic>, { manifest }: Capsule): r
   });
 }
 
-/** Where reading begins; a first start from now on is a record, so that a restart does not move it. */
-function firstSeq(shard: CapsuleShard, { shard: name, lastSeq }: Partition, { from }: Subscription): number {
-  const position = shard.state.positions.get(name);
-  if (position !== undefined) return position + 1;
-  if (from === "beginning") return 1;
+/** A first start from now on is a record, so that a restart does not move it. */
+function fromNow(shard: CapsuleShard, { shard: name, lastSeq }: PartitionReader): number {
   shard.startAt(name, lastSeq);
   return lastSeq + 1;
 }

@@ -22,7 +22,7 @@ import type { Topic } from "../bus/topics.ts";
 import type { Clock } from "../ports/clock.ts";
 import { batchOf, batchSize, singleOf } from "./feed-delivery.ts";
 import type { FlowGate } from "./flow-gate.ts";
-import type { Partition, PartitionEvent } from "./partition.ts";
+import type { PartitionEvent, PartitionReader } from "./partition-reader.ts";
 import { WakeUp } from "./wake-up.ts";
 import type { EventFeed, Waiting } from "./waiting.ts";
 
@@ -40,7 +40,7 @@ export interface FeedStats {
 }
 
 export interface TopicFeedParts {
-  readonly partition: Partition;
+  readonly partition: PartitionReader;
   readonly topic: Topic;
   readonly subscription: Subscription;
   readonly rule: FlowRule;

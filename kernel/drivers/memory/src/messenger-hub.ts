@@ -19,7 +19,7 @@ const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 export class MessengerHub {
   readonly maxMessageBytes: number;
-  readonly #faults: HubFaults;
+  #faults: HubFaults;
   readonly #random: SeededRandom;
   readonly #listeners = new Map<string, Set<{ readonly node: string; hear(bytes: Uint8Array): void }>>();
   readonly #cut = new Set<string>();
@@ -49,6 +49,12 @@ export class MessengerHub {
 
   heal(): void {
     this.#cut.clear();
+  }
+
+  /** From now on everything arrives once and in order. */
+  calm(): void {
+    this.heal();
+    this.#faults = { seed: this.#faults.seed };
   }
 
   isConnected(node: string): boolean {
