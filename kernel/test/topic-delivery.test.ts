@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
+import type { Turn } from "@vnes/sdk";
 import { batcher, letters, noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";
 import { bootTopics } from "./topic-harness.ts";
 
@@ -44,6 +45,25 @@ test("poison events do not block a partition: the rest is taken in order, and ea
     attempts: 1,
   });
   await again.close();
+});
+
+test("an event that is tried again and asks for keys then keeps its place before those behind it", async () => {
+  let isFirst = true;
+  // Asks for a key of its own only when it runs again.
+  const onEvent = (turn: Turn, { n }: { readonly n: number }): void => {
+    if (n !== 3) return;
+    if (isFirst) {
+      isFirst = false;
+      throw new Error("not now");
+    }
+    turn.keys.get("got/never");
+  };
+  const node = await bootTopics([letters, noter(), reader(TOPIC, { onEvent, tier: "NX_experimental" })]);
+  await node.notes(9);
+  node.clock.advance(1_000);
+  await node.settle();
+  assert.deepEqual(await node.got(), numbers(0, 9));
+  await node.close();
 });
 
 test("a capsule that is not deterministic is tried again with back-off; what is behind waits, other partitions do not", async () => {

@@ -32,6 +32,13 @@ export class Acknowledgements {
     };
   }
 
+  /** Every round together. */
+  all(): { readonly sent: ReadonlySet<string>; readonly acknowledged: ReadonlySet<string> } {
+    const union = (sets: ReadonlyMap<string, ReadonlySet<string>>): ReadonlySet<string> =>
+      new Set([...sets.values()].flatMap((set) => [...set]));
+    return { sent: union(this.#sent), acknowledged: union(this.#acknowledged) };
+  }
+
   get totals(): { readonly sent: number; readonly acknowledged: number } {
     return { sent: sum(this.#sent), acknowledged: sum(this.#acknowledged) };
   }

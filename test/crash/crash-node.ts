@@ -15,6 +15,7 @@ import { recorded, recorderEnded, tracerOf } from "./power-cut/recorder.ts";
 const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 const MUTATE = new URL("mutate.ts", import.meta.url).href;
 const CAPSULES = fileURLToPath(new URL("capsules/", import.meta.url));
+const CAPSULE_NAMES = ["intake", "tally"];
 const NODE_FLAGS = ["--conditions=source", "--no-warnings"];
 /** Only what the run needs; what it needs in turn comes along. */
 const CONFIG = {
@@ -46,7 +47,7 @@ export class CrashNode {
   prepare(): void {
     mkdirSync(join(this.#home, "config"), { recursive: true });
     writeFileSync(join(this.#home, "config", "config.json"), JSON.stringify(CONFIG));
-    for (const name of ["intake", "tally"]) {
+    for (const name of CAPSULE_NAMES) {
       const directory = join(this.#root, "capsules", name);
       cpSync(join(CAPSULES, name), directory, { recursive: true });
       this.#vnes("capsule", "build", directory);
@@ -126,6 +127,16 @@ export class CrashNode {
     rmSync(this.#data, { recursive: true });
     renameSync(cut, this.#data);
     return lost;
+  }
+
+  /** Where its ledger lies, for who looks at it when no node runs. */
+  get ledgerFile(): string {
+    return join(this.#data, "ledger.sqlite");
+  }
+
+  /** The directories of the capsules it was prepared with. */
+  get capsules(): readonly string[] {
+    return CAPSULE_NAMES.map((name) => join(this.#root, "capsules", name));
   }
 
   logTail(): string {

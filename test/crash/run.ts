@@ -4,15 +4,18 @@
  * R1. After every restart the round before is compared, and every round again at the end.
  * R2. A round that is not whole gets time to become so: effects under way are released again after a restart.
  * R3. Anything counted twice, never sent, or missing for good ends the run.
+ * R4. In the end the whole ledger is checked: `history.ts`.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "@vnes/driver-memory";
+import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { Control, Reply } from "./control.ts";
 import { judgeRound, type RoundCounts } from "./counts.ts";
 import { CrashNode } from "./crash-node.ts";
+import { checkHistory } from "./history.ts";
 import { type Kill, planKills } from "./kill-plan.ts";
 import { startLoad } from "./load.ts";
 
@@ -84,6 +87,7 @@ export async function runCrash(options: CrashOptions): Promise<CrashReport> {
       if (kill.moment.after !== "boot") rounds.push(round);
     }
     problem ??= await compareAll(node, record, rounds);
+    problem ??= await compareHistory(node, record, say);
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   } finally {
@@ -130,6 +134,20 @@ async function compareAll(
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+/** R4: the ledger the last node left, record by record. */
+async function compareHistory(
+  node: CrashNode,
+  record: Acknowledgements,
+  say: (line: string) => void,
+): Promise<string | undefined> {
+  await node.end(() => false);
+  await using ledger = await openSqliteLedgerStore({ path: node.ledgerFile });
+  const { records, problems, trimmed } = await checkHistory(ledger, node.capsules, record.all());
+  if (trimmed.length > 0) say(`history: NOT checked, records were dropped from ${trimmed.join(", ")}`);
+  else say(`history: ${records} records checked, ${problems.length} problems`);
+  return problems.length === 0 ? undefined : some(problems);
 }
 
 /** Waits until the round is whole. Returns what is wrong with it otherwise. */

@@ -1,6 +1,7 @@
 /** A ledger as the checks read it: decoded records by shard, and the effect of any effect id. Checks H1, H2 and H10 on the way. */
 import type { Digest, StoredRecord } from "@vnes/kernel";
 import type { Effect } from "@vnes/schemas";
+import { DEADLETTER_TOPIC } from "../../kernel/src/bus/dead-letter.ts";
 import { chainHash, genesisHash, hex } from "../../kernel/src/ledger/chain.ts";
 import type { EffectId } from "../../kernel/src/ledger/effect-id.ts";
 import { decodeRecord, type LedgerRecord, type TurnRecord } from "../../kernel/src/ledger/record.ts";
@@ -60,9 +61,13 @@ export function decodeLedger(
   return { ledger: { shards }, problems };
 }
 
-function leftBehind({ outcome, effects }: TurnRecord): string | undefined {
+function leftBehind({ outcome, effects, input }: TurnRecord): string | undefined {
   if (outcome === "ok") return undefined;
-  return effects.find((effect) => effect.do !== "answer" || effect.answer.ok)?.do;
+  const isTheKernels = (effect: Effect): boolean =>
+    effect.do === "answer"
+      ? !effect.answer.ok
+      : effect.do === "publish" && effect.topic === DEADLETTER_TOPIC && input.from === "topic";
+  return effects.find((effect) => !isTheKernels(effect))?.do;
 }
 
 export function recordAt({ shards }: LedgerHistory, shard: string, seq: number): LedgerRecord | undefined {

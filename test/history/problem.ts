@@ -12,7 +12,7 @@
  * H7. A timer rings when it was set, not before it is due, and once.
  * H8. What was acknowledged is in the ledger, was there when it was acknowledged, and happened once.
  * H9. What clients saw of one key can be put in an order that fits real time and the key's model (linearizability).
- * H10. A failed turn leaves nothing but the answer given in its place.
+ * H10. A failed turn leaves nothing but what the kernel says in its place: an answer, or a dead letter for an event.
  * H11. A turn sees what the turns before it wrote, and nothing else: a key that counts goes up by one with each write.
  */
 export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "H9" | "H10" | "H11";

@@ -4,7 +4,6 @@
  * B1. While there is work to do the node is brought back whenever it is down, and restarted when it says it cannot go on.
  * B2. Then it boots once more without faults, and everything under way has time to end.
  */
-import type { StoredRecord } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
 import { checkAcknowledged } from "../history/acknowledged.ts";
 import { checkLedger } from "../history/check.ts";
@@ -65,7 +64,7 @@ export async function runBus({ world, built, realm, topology, steps }: RunParts)
   // Not an orderly stop: what it publishes of itself would be consumed after the next boot only.
   node.crash("at the end");
 
-  const stored: ReadonlyMap<string, readonly StoredRecord[]> = node.memory.shards;
+  const stored = node.memory.everRecorded();
   const { ledger, problems: broken } = checkLedger(stored, {
     digest: nodeDigest,
     topology,

@@ -83,7 +83,8 @@ export class Clients {
       if (this.#node.lives === lives) end(begun, undefined);
     });
     void answer.then((given) => {
-      const durable = new Map([...this.#node.memory.shards].map(([shard, { length }]) => [shard, length]));
+      const { memory } = this.#node;
+      const durable = new Map([...memory.shards.keys()].map((shard) => [shard, memory.lastSeq(shard)]));
       end({ ...begun, end: { at: world.at, answer: given, durable } }, given);
     });
   }

@@ -1,6 +1,6 @@
 /** Runs what a simulated node recorded again in real isolates; what differs is a problem. */
 import { openIsolateSandbox } from "@vnes/driver-isolate";
-import { type LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
 import { type CapsuleImage, replayShard, type Sandbox } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
 import type { Built } from "./images.ts";
@@ -38,7 +38,9 @@ export class Isolates {
     await this.#keeper;
     const problems: string[] = [];
     let turns = 0;
-    await using ledger = new MemoryLedgerStore(memory);
+    const whole = new LedgerMemory();
+    for (const [shard, records] of memory.everRecorded()) whole.shards.set(shard, [...records]);
+    await using ledger = new MemoryLedgerStore(whole);
     for (const shard of await ledger.shards()) {
       if (shard.startsWith("topic/") || shard.startsWith("kernel/")) continue;
       const parts = { ledger, sandbox: this.#sandbox, digest: nodeDigest, shard };

@@ -1,9 +1,8 @@
 /** One run of one seed: what it is given, what came of it, and the hash of everything that happened. */
 import { createHash } from "node:crypto";
 import type { LedgerMemory } from "@vnes/driver-memory";
-import { type CapsuleImage, imageFile } from "@vnes/kernel";
-import { type Manifest, parseManifest, parseTopicDefinition, type TopicDefinition } from "@vnes/schemas";
-import { type Topology, topologyOf } from "../history/topology.ts";
+import type { Topology } from "../history/topology.ts";
+import { topologyFrom } from "../history/topology-of-images.ts";
 import { BUS_CAPSULES, runBus } from "./bus-run.ts";
 import { BundleRealm } from "./bundles.ts";
 import type { Built } from "./images.ts";
@@ -58,7 +57,8 @@ export class Simulator {
     const outcome = await (seed % VPN_EVERY === 0 ? runVpn(parts) : runBus(parts)).catch(thrown);
     const hash = createHash("sha256").update(world.digest());
     for (const ledger of outcome.ledgers)
-      for (const [shard, records] of ledger.shards) hash.update(shard).update(records.at(-1)?.hash ?? "");
+      for (const [shard, records] of ledger.everRecorded())
+        hash.update(shard).update(records.at(-1)?.hash ?? "");
     return { seed, ...outcome, hash: hash.digest("hex"), trace: world.lines };
   }
 }
@@ -66,21 +66,4 @@ export class Simulator {
 function thrown(error: unknown): Outcome {
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { problems: [`the run threw: ${what}`], undecided: 0, ledgers: [], operations: 0, lives: 0 };
-}
-
-const TOPIC_FILE = /^spec\/topics\/[^/]+\.json$/;
-
-export function topologyFrom(images: readonly CapsuleImage[]): Topology {
-  const manifests: Manifest[] = [];
-  const definitions: TopicDefinition[] = [];
-  for (const image of images) {
-    const file = imageFile(image, "manifest.json");
-    const manifest = file === undefined ? undefined : parseManifest(file.bytes);
-    if (manifest?.ok === true) manifests.push(manifest.value);
-    for (const { path, bytes } of image.files) {
-      const topic = TOPIC_FILE.test(path) ? parseTopicDefinition(bytes) : undefined;
-      if (topic?.ok === true) definitions.push(topic.value);
-    }
-  }
-  return topologyOf(manifests, definitions);
 }

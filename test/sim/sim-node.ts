@@ -13,7 +13,14 @@ import {
   NodeClock,
   SeededRandom,
 } from "@vnes/driver-memory";
-import { bootNode, type CapsuleImage, type Log, type Node, type NodeStatus } from "@vnes/kernel";
+import {
+  bootNode,
+  type CapsuleImage,
+  type Log,
+  type Node,
+  type NodeStatus,
+  type SignatureVerifier,
+} from "@vnes/kernel";
 import { nodeDigest, nodeVerifier } from "@vnes/registry";
 import type { Answer, Json } from "@vnes/schemas";
 import type { BundleRealm } from "./bundles.ts";
@@ -48,7 +55,7 @@ interface Running extends Life {
 
 export class SimNode {
   readonly name: string;
-  readonly memory: LedgerMemory = new LedgerMemory();
+  readonly memory: LedgerMemory = new LedgerMemory({ keepTrimmed: true });
   /** The end of the last life that did not end by a planned death. */
   lastError: unknown;
   readonly #parts: SimNodeParts;
@@ -120,7 +127,7 @@ export class SimNode {
       clock,
       random: new SeededRandom(dice.below(2 ** 31)),
       digest: nodeDigest,
-      verifier: nodeVerifier,
+      verifier: rememberedVerifier,
       log: this.#log(),
       ledger: store,
       sandbox,
@@ -217,6 +224,20 @@ export class SimNode {
     return { debug: () => undefined, info: line("info"), warn: line("warn"), error: line("error") };
   }
 }
+
+const verified = new Map<string, boolean>();
+
+/** Every boot of every run checks the same few signatures: each is checked once a process. */
+const rememberedVerifier: SignatureVerifier = {
+  verify: (publicKey, message, signature) => {
+    const key = `${publicKey} ${signature} ${Buffer.from(nodeDigest.sha256(message)).toString("base64")}`;
+    const known = verified.get(key);
+    if (known !== undefined) return known;
+    const isGood = nodeVerifier.verify(publicKey, message, signature);
+    verified.set(key, isGood);
+    return isGood;
+  },
+};
 
 function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -5,7 +5,6 @@
  * V-numbers are those of `docs/invariants.md`. Nodes here never come to an end by themselves, so what should have come is
  * not checked; what came is.
  */
-import type { StoredRecord } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
 import type { Json, JsonObject } from "@vnes/schemas";
 import { Network } from "../../capsules/vpn/test/network.ts";
@@ -32,6 +31,7 @@ const RUNS_ON: { readonly [node: string]: readonly string[] } = {
   gateway: ["vnes.core.observability", "vnes.vpn.session", "vnes.vpn.gateway", TRANSPORT],
   client: ["vnes.core.observability", "vnes.vpn.client", TRANSPORT],
 };
+const CLIENT_SHARD = "vnes.vpn.client/0";
 const PATHS = ["wifi", "lte"];
 const KEYS = {
   client: "Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2xpZW50Y2w=",
@@ -93,8 +93,12 @@ export async function runVpn({ world, built, realm, vpnTopology, steps }: RunPar
     node.boot(CALM);
   }
   const [gateway, client] = nodes as [SimNode, SimNode];
+  let seen = 0;
+  let mode: unknown;
   const isAtRest = (): boolean => {
-    const mode = agentOf(client)?.["mode"];
+    const records = client.memory.lastSeq(CLIENT_SHARD);
+    if (records !== seen) mode = agentOf(client)?.["mode"];
+    seen = records;
     return mode === "steady" || mode === "ended";
   };
   if (!(await world.until(() => gateway.isUp && client.isUp && isAtRest(), CALM_MS)))
@@ -105,7 +109,7 @@ export async function runVpn({ world, built, realm, vpnTopology, steps }: RunPar
     for (const { code, message } of (await node.status())?.problems ?? [])
       problems.push(`${node.name} without faults: ${code} ${message}`);
     node.crash("at the end");
-    const stored: ReadonlyMap<string, readonly StoredRecord[]> = node.memory.shards;
+    const stored = node.memory.everRecorded();
     const check = { digest: nodeDigest, topology: vpnTopology, quietAt: undefined, counting: new Map() };
     const { ledger, problems: broken } = checkLedger(stored, check);
     problems.push(...broken.map((problem) => `${node.name}: ${describeProblem(problem)}`));
@@ -125,7 +129,7 @@ function durableFirst(node: SimNode, problems: string[]): (callId: string) => vo
   return (callId) => {
     const call = parseEffectId(callId);
     if (call === undefined || callId.startsWith("control/")) return;
-    const durable = node.memory.shards.get(call.shard)?.length ?? 0;
+    const durable = node.memory.lastSeq(call.shard);
     if (call.seq > durable)
       problems.push(`${node.name}: the driver was called for ${callId} before it was durable`);
   };
@@ -145,9 +149,8 @@ function changeWeather(world: RunParts["world"], network: Network, nodes: readon
 
 /** What the client capsule keeps of itself: its last write in the ledger. */
 function agentOf({ memory }: SimNode): JsonObject | undefined {
-  const shard = "vnes.vpn.client/0";
-  for (const { seq, bytes } of [...(memory.shards.get(shard) ?? [])].reverse()) {
-    const record = decodeRecord(shard, seq, bytes);
+  for (const { seq, bytes } of [...(memory.shards.get(CLIENT_SHARD) ?? [])].reverse()) {
+    const record = decodeRecord(CLIENT_SHARD, seq, bytes);
     if (record.kind !== "turn") continue;
     const agent = keysOf([record]).get("agent");
     if (agent !== undefined) return agent as JsonObject;

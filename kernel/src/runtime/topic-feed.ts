@@ -153,7 +153,9 @@ export class TopicFeed implements EventFeed {
   }
 
   holdBehind(waiting: Waiting): void {
-    this.#held.push(waiting);
+    // One that was tried again and wanted keys comes back while those behind it are held already.
+    const place = this.#held.findIndex((held) => seqOf(held) > seqOf(waiting));
+    this.#held.splice(place < 0 ? this.#held.length : place, 0, waiting);
   }
 
   /** Puts what may be delivered now behind `out`, which then has at most `limit`. */
@@ -352,4 +354,9 @@ export class TopicFeed implements EventFeed {
     this.#isHolding = holds;
     this.parts.gate.set(this.parts.topic.definition.topic, this.#gateId, holds);
   }
+}
+
+/** Of what was pulled from a partition: its place there. */
+function seqOf({ input }: Waiting): number {
+  return input.from === "topic" ? input.seq : 0;
 }

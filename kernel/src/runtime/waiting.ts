@@ -32,7 +32,7 @@ export interface EventFeed {
   readonly isHolding: boolean;
   /** Puts the first of what was pulled back in front, to be pulled again at `at`, one at a time. */
   hold(waiting: readonly Waiting[], at: number): void;
-  /** Puts what follows back behind it. */
+  /** Puts another back among them, in the order of the partition. */
   holdBehind(waiting: Waiting): void;
   /** Counts for people: a try that will be repeated, a delivery that was given up. */
   note(what: "retried" | "deadLetters"): void;

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
-import { SeededRandom } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryLedgerStore, SeededRandom } from "@vnes/driver-memory";
 import fc from "fast-check";
 import { judgeRound } from "../counts.ts";
+import { checkHistory } from "../history.ts";
 import { planKills } from "../kill-plan.ts";
 import { MUTANTS } from "../mutants.ts";
 import { mutated } from "../substitution.ts";
+import { asked, LedgerMaker } from "../../history/test/ledger-maker.ts";
 
 test("every mutant changes the sources as they are now", () => {
   assert.equal(MUTANTS.length, 5);
@@ -56,4 +58,32 @@ test("the plan of a seed repeats, and every fifth kill is a power cut", () => {
       assert.equal(plan.filter(({ way }) => way === "powerCut").length, Math.floor(kills / 5));
     }),
   );
+});
+
+test("the history of a run: what was acknowledged and is in no ledger, or ran twice, shows; a trimmed one is not judged", async () => {
+  const shard = "local.crash.intake/0";
+  const call = (n: number) => {
+    const { delivery, ...input } = asked(`control/x:${n}:0`, { id: "r1-1" }) as { delivery: object };
+    return { ...input, delivery: { ...delivery, capability: "crash.intake", method: "add" } } as never;
+  };
+  const answer = (n: number) =>
+    ({ do: "answer", callId: `control/x:${n}:0`, answer: { ok: true, value: { id: "r1-1" } } }) as const;
+  const check = async (maker: LedgerMaker, acknowledged: readonly string[]) => {
+    const memory = new LedgerMemory();
+    for (const [name, records] of maker.stored) memory.shards.set(name, records);
+    await using store = new MemoryLedgerStore(memory);
+    const sent = { sent: new Set(["r1-1"]), acknowledged: new Set(acknowledged) };
+    return await checkHistory(store, [], sent);
+  };
+  const once = () => new LedgerMaker().turn(shard, call(1), [answer(1)]);
+  assert.deepEqual(await check(once(), ["r1-1"]), { records: 1, problems: [], trimmed: [] });
+  assert.match((await check(new LedgerMaker(), ["r1-1"])).problems.join(), /H8 .* lost/);
+  assert.deepEqual((await check(new LedgerMaker(), [])).problems, []);
+  assert.match(
+    (await check(once().turn(shard, call(2), [answer(2)]), [])).problems.join(),
+    /H8 .* ran 2 times/,
+  );
+  const trimmed = once().turn(shard, call(2), [answer(2)]);
+  trimmed.stored.get(shard)?.shift();
+  assert.deepEqual((await check(trimmed, ["r1-1"])).trimmed, [shard]);
 });

@@ -166,6 +166,11 @@ test("a failed turn that keeps an effect (H10), a count that jumps (H11)", () =>
   const failed = { outcome: { failed: "TURN_DEADLINE", message: "" } };
   const write = (value: number): Effect => ({ do: "write", key: "n/k", value });
   assert.deepEqual(new LedgerMaker().turn("a/0", asked(), [write(1)], failed).rules(), ["H10"]);
+  const letter: Effect = { do: "publish", topic: "vnes.deadletter.v1", key: "t.v1", event: {} };
+  const poisoned = published();
+  poisoned.turn("b/0", consumed(poisoned, 1), [letter], failed);
+  assert.deepEqual(poisoned.rules(), []);
+  assert.deepEqual(new LedgerMaker().turn("a/0", asked(), [letter], failed).rules(), ["H10"]);
   assert.deepEqual(
     new LedgerMaker()
       .turn("a/0", asked(), [write(1)])

@@ -31,6 +31,36 @@ export class LedgerMemory {
   commits = 0;
   /** The store that holds it. A crashed or closed store lets go. */
   holder: MemoryLedgerStore | undefined;
+  /** What was trimmed, where the memory was made to keep it; the oldest first. No store reads it. */
+  readonly #trimmed: Map<string, StoredRecord[]> | undefined;
+
+  /** `keepTrimmed`: for who checks a whole history afterwards. */
+  constructor({ keepTrimmed = false }: { readonly keepTrimmed?: boolean } = {}) {
+    this.#trimmed = keepTrimmed ? new Map() : undefined;
+  }
+
+  /** Seq of the shard's last durable record. */
+  lastSeq(shard: string): number {
+    return this.shards.get(shard)?.at(-1)?.seq ?? 0;
+  }
+
+  /** Every record there ever was, as far as it was kept. */
+  everRecorded(): ReadonlyMap<string, readonly StoredRecord[]> {
+    const all = [...this.shards].map(
+      ([shard, kept]) => [shard, [...(this.#trimmed?.get(shard) ?? []), ...kept]] as const,
+    );
+    return new Map(all);
+  }
+
+  /** Drops the oldest `count` records of a shard. */
+  drop(shard: string, count: number): void {
+    const kept = this.shards.get(shard) ?? [];
+    this.shards.set(shard, kept.slice(count));
+    const dropped = kept.slice(0, count);
+    const before = this.#trimmed?.get(shard);
+    if (before === undefined) this.#trimmed?.set(shard, dropped);
+    else for (const record of dropped) before.push(record);
+  }
 
   /** A copy as it stands now: what a power cut at this moment would leave. */
   copy(): LedgerMemory {
@@ -153,7 +183,7 @@ export class MemoryLedgerStore implements LedgerStore {
     await this.#chore(() => {
       const kept = this.#memory.shards.get(shard);
       const count = kept === undefined ? 0 : Math.max(before - (kept[0]?.seq ?? before), 0);
-      if (kept !== undefined && count > 0) this.#memory.shards.set(shard, kept.slice(count));
+      if (kept !== undefined && count > 0) this.#memory.drop(shard, count);
       records = count;
     });
     if (doomed.length === 0) return { records, chunks };

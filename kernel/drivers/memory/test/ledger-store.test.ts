@@ -76,6 +76,26 @@ test("a broken disk refuses everything until the store is opened again", async (
   assert.equal(await after.append("a/0", 1, [record("2")]), 2);
 });
 
+test("a memory made to keep what is trimmed gives the whole history back; a store reads only what is left", async () => {
+  const memory = new LedgerMemory({ keepTrimmed: true });
+  await using store = new MemoryLedgerStore(memory);
+  for (const n of [1, 2, 3, 4])
+    await store.append("a/0", n - 1, [
+      n === 3 ? { ...record(String(n)), snapshot: true } : record(String(n)),
+    ]);
+  assert.deepEqual(await store.trim("a/0", 3, new Set()), { records: 2, chunks: 0 });
+  assert.deepEqual(
+    (await store.read("a/0", 1, 10)).map(({ seq }) => seq),
+    [3, 4],
+  );
+  const whole = memory.everRecorded().get("a/0") ?? [];
+  assert.deepEqual(
+    whole.map(({ seq }) => seq),
+    [1, 2, 3, 4],
+  );
+  assert.equal(memory.lastSeq("a/0"), 4);
+});
+
 test("a second store on one memory is refused while the first holds it", async () => {
   const memory = new LedgerMemory();
   await using _first = new MemoryLedgerStore(memory);
