@@ -12,7 +12,8 @@ import { CapsuleShard } from "../src/runtime/capsule-shard.ts";
 import { Counters } from "../src/runtime/counters.ts";
 import { recoverShard } from "../src/runtime/recovery.ts";
 import { ShardLog } from "../src/runtime/shard-log.ts";
-import { emptyShard, type OutboxEntry } from "../src/ledger/shard-state.ts";
+import type { OutboxEntry } from "../src/ledger/outbox.ts";
+import { emptyShard } from "../src/ledger/shard-state.ts";
 import type { Digest } from "../src/ports/digest.ts";
 import type { Log } from "../src/ports/log.ts";
 

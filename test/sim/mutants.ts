@@ -13,8 +13,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "kernel-publishes-early",
     breaks: "what the kernel says of itself is published before it is durable",
     file: "kernel/src/runtime/kernel-shard.ts",
-    find: "if (entry.id.seq <= this.#durable) this.#release(id, entry);",
-    replace: "this.#release(id, entry);",
+    find: "if (entry.id.seq <= this.#durable) this.#release(entry);",
+    replace: "this.#release(entry);",
   },
   {
     name: "no-dedupe",
@@ -34,7 +34,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "nothing-released-again",
     breaks: "after a crash, effects nobody confirmed are forgotten",
     file: "kernel/src/runtime/activation.ts",
-    find: "for (const [id, entry] of [...state.outbox]) router.route(entry, () => state.outbox.delete(id));",
+    find: "for (const entry of state.outbox.values()) router.route(entry, () => state.outbox.confirm(entry.id));",
     replace: "",
   },
   {

@@ -10,18 +10,10 @@
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { type EffectId, formatEffectId, type Watermark } from "./effect-id.ts";
 import { keepFact } from "./kept-facts.ts";
+import { Outbox } from "./outbox.ts";
 import type { KernelRecord, LedgerRecord, TurnRecord } from "./record.ts";
 import { requestOf } from "./state-request.ts";
 import { TrackedMap } from "./tracked-map.ts";
-
-/** An effect another shard has to receive. */
-export interface OutboxEntry {
-  readonly id: EffectId;
-  readonly at: number;
-  /** How many calls lead to this one. */
-  readonly depth: number;
-  readonly effect: Extract<Effect, { do: "publish" | "call" | "read" | "answer" }>;
-}
 
 /** What stands for a read of state where a call has its capability and method. */
 export const STATE_CAPABILITY = "vnes.state";
@@ -74,8 +66,7 @@ export interface ShardState {
   readonly watermarks: TrackedMap<Watermark>;
   /** By topic partition: seq of the last event consumed. */
   readonly positions: TrackedMap<number>;
-  /** By effect id, in the order the effects were asked for; what receivers confirmed is removed. */
-  readonly outbox: TrackedMap<OutboxEntry>;
+  readonly outbox: Outbox;
   /** Of the kernel's own shard: the latest fact of each name that boot asks for (`kept-facts.ts`). */
   readonly facts: TrackedMap<KernelRecord["fact"]>;
 }
@@ -95,7 +86,7 @@ export function emptyShard(shard: string): ShardState {
     open: new TrackedMap(),
     watermarks: new TrackedMap(),
     positions: new TrackedMap(),
-    outbox: new TrackedMap(),
+    outbox: new Outbox(),
     facts: new TrackedMap(),
   };
 }
@@ -112,7 +103,7 @@ export function applyRecord(state: ShardState, record: LedgerRecord): void {
       applyTurn(state, record);
       return;
     case "kernel":
-      dropReleased(state, record.released);
+      state.outbox.confirmUpTo(record.released);
       keepFact(state.facts, record.fact);
       record.effects.forEach((effect, index) => {
         applyEffect(state, effect, { shard: state.shard, seq: record.seq, index }, record.at, 0);
@@ -130,7 +121,7 @@ export function applyRecord(state: ShardState, record: LedgerRecord): void {
 }
 
 function applyTurn(state: ShardState, record: TurnRecord): void {
-  dropReleased(state, record.released);
+  state.outbox.confirmUpTo(record.released);
   const { input } = record;
   let depth = 0;
   if (input.from === "topic") {
@@ -142,7 +133,8 @@ function applyTurn(state: ShardState, record: TurnRecord): void {
     if (delivery.kind === "answer") state.pending.delete(delivery.callId);
     if (delivery.kind === "timer") dropTimer(state, delivery.id);
     if (delivery.kind === "expiry") dropExpired(state, delivery);
-    if (delivery.kind === "call") {
+    // A call that its own turn answers, as most do, was never open.
+    if (delivery.kind === "call" && !answers(record.effects, delivery.callId)) {
       const { capability, method, deadlineAt } = delivery;
       state.open.set(delivery.callId, { capability, method, deadlineAt });
       if (state.open.size > MAX_OPEN_CALLS) forgetExpired(state);
@@ -153,37 +145,41 @@ function applyTurn(state: ShardState, record: TurnRecord): void {
   });
 }
 
+function answers(effects: readonly Effect[], callId: string): boolean {
+  return effects.some((effect) => effect.do === "answer" && effect.callId === callId);
+}
+
 function applyEffect(state: ShardState, effect: Effect, id: EffectId, at: number, depth: number): void {
   switch (effect.do) {
     case "write":
-      dropKey(state, effect.key);
+      // Overwritten in place: a map that deletes and adds is built anew every few writes.
+      state.size += sizeOfWrite(effect) - sizeOfKey(state, effect.key);
       state.keys.set(effect.key, effect.value);
       state.versions.set(effect.key, id.seq);
-      if (effect.ttlMs !== undefined) state.expiries.set(effect.key, at + effect.ttlMs);
-      state.size += sizeOfWrite(effect);
+      if (effect.ttlMs === undefined) state.expiries.delete(effect.key);
+      else state.expiries.set(effect.key, at + effect.ttlMs);
       return;
     case "delete":
       dropKey(state, effect.key);
       return;
     case "setTimer":
-      dropTimer(state, effect.id);
+      state.size += sizeOf(effect.id, effect.payload) - sizeOfTimer(state, effect.id);
       state.timers.set(effect.id, { at: effect.at, payload: effect.payload });
-      state.size += sizeOf(effect.id, effect.payload);
       return;
     case "cancelTimer":
       dropTimer(state, effect.id);
       return;
     case "publish":
-      state.outbox.set(formatEffectId(id), { id, at, depth, effect });
+      state.outbox.add({ id, at, depth, effect });
       return;
     case "answer":
       state.open.delete(effect.callId);
-      state.outbox.set(formatEffectId(id), { id, at, depth, effect });
+      state.outbox.add({ id, at, depth, effect });
       return;
     case "call":
     case "read": {
       const callId = formatEffectId(id);
-      state.outbox.set(callId, { id, at, depth: depth + 1, effect });
+      state.outbox.add({ id, at, depth: depth + 1, effect });
       const { tag, context } = effect;
       state.pending.set(callId, {
         callId,
@@ -240,25 +236,21 @@ function dropExpired(state: ShardState, { key, version }: Extract<Delivery, { ki
 }
 
 function dropTimer(state: ShardState, id: string): void {
-  const timer = state.timers.get(id);
-  if (timer === undefined) return;
-  state.size -= sizeOf(id, timer.payload);
+  state.size -= sizeOfTimer(state, id);
   state.timers.delete(id);
+}
+
+function sizeOfTimer(state: ShardState, id: string): number {
+  const timer = state.timers.get(id);
+  return timer === undefined ? 0 : sizeOf(id, timer.payload);
 }
 
 /** The seq up to which every effect has reached its receiver: what a record carries as `released`. */
 export function releasedSeq(state: ShardState): number {
-  for (const entry of state.outbox.values()) return entry.id.seq - 1;
-  return state.seq;
+  const { first } = state.outbox;
+  return first === undefined ? state.seq : first.id.seq - 1;
 }
 
 function forgetExpired(state: ShardState): void {
   for (const [callId, call] of state.open) if (call.deadlineAt < state.at) state.open.delete(callId);
-}
-
-function dropReleased(state: ShardState, released: number): void {
-  for (const [id, entry] of state.outbox) {
-    if (entry.id.seq > released) return;
-    state.outbox.delete(id);
-  }
 }

@@ -11,10 +11,10 @@ import type { Json } from "@vnes/schemas";
 import type { Digest } from "../ports/digest.ts";
 import { hex } from "./chain.ts";
 import type { ShardState } from "./shard-state.ts";
-import { type FrozenMap, MAX_BUCKETS, type TrackedMap } from "./tracked-map.ts";
+import { type FrozenMap, MAX_BUCKETS, type Tracked } from "./tracked-map.ts";
 
 type SectionName = {
-  [Field in keyof ShardState]: ShardState[Field] extends TrackedMap<infer _> ? Field : never;
+  [Field in keyof ShardState]: ShardState[Field] extends Tracked<infer _> ? Field : never;
 }[keyof ShardState];
 
 /** Everything of a state that is no map, `seq` aside: that is `through`. */
@@ -81,8 +81,8 @@ export function thawShard(state: ShardState, frozen: FrozenShard, isKept: boolea
   for (const [name, { dirty }] of frozen.sections) mapOf(state, name).thaw(isKept ? undefined : dirty);
 }
 
-export function mapOf(state: ShardState, name: SectionName): TrackedMap<unknown> {
-  return state[name] as TrackedMap<unknown>;
+export function mapOf(state: ShardState, name: SectionName): Tracked<unknown> {
+  return state[name] as Tracked<unknown>;
 }
 
 // --- how a map is spread over chunks ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ export function staleBuckets(
 }
 
 /** About how many bytes the entries come to, judged by the first of them. */
-export function estimateBytes(map: ReadonlyMap<string, unknown>): number {
+export function estimateBytes(map: Tracked<unknown>): number {
   let bytes = 0;
   let seen = 0;
   for (const [name, value] of map) {

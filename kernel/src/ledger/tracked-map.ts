@@ -16,11 +16,21 @@ export interface FrozenMap<Value> {
   readonly entries: number;
   /** What the name held; undefined when it was not there. */
   at(name: string): Value | undefined;
-  /** Names that were there and have been set or deleted since. */
+  /** Names that were there and have been set or deleted since, and perhaps others that were there. */
   changed(): Iterable<string>;
 }
 
-export class TrackedMap<Value> extends Map<string, Value> {
+/** What a snapshot asks of a part of a state: to be read while it changes, and to be filled again. */
+export interface Tracked<Value> extends Iterable<readonly [name: string, value: Value]> {
+  readonly size: number;
+  /** May be walked while names come and go. */
+  keys(): Iterable<string>;
+  load(name: string, value: Value): void;
+  freeze(): FrozenMap<Value>;
+  thaw(lost?: ReadonlySet<number>): void;
+}
+
+export class TrackedMap<Value> extends Map<string, Value> implements Tracked<Value> {
   #dirty = new Set<number>();
   #before: Map<string, Value | undefined> | undefined;
 

@@ -1,6 +1,7 @@
 /** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
 import { isVnesError } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
+import { parseEffectId } from "../ledger/effect-id.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../ledger/shard-state.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
@@ -142,10 +143,11 @@ function recoverEffects(
     const caller = board.shards.get(name);
     for (const call of state.pending.values()) {
       if (caller === undefined || !isAskedAgain(router, call)) continue;
-      state.outbox.delete(call.callId);
+      const id = parseEffectId(call.callId);
+      if (id !== undefined) state.outbox.confirm(id);
       unanswered.push({ caller, call });
     }
-    for (const [id, entry] of [...state.outbox]) router.route(entry, () => state.outbox.delete(id));
+    for (const entry of state.outbox.values()) router.route(entry, () => state.outbox.confirm(entry.id));
   }
   return unanswered;
 }

@@ -14,10 +14,11 @@ import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/sche
 import type { TurnRules } from "../bus/turn-check.ts";
 import { type Failure, judgeTurn } from "../bus/turn-verdict.ts";
 import { kernelErrors } from "../errors.ts";
-import { type EffectId, formatEffectId, isAtOrBelow } from "../ledger/effect-id.ts";
+import { type EffectId, isAtOrBelow } from "../ledger/effect-id.ts";
+import type { OutboxEntry } from "../ledger/outbox.ts";
 import type { Outcome, PositionRecord, TurnRecord } from "../ledger/record.ts";
 import { serveKeys } from "../ledger/served-keys.ts";
-import { applyRecord, type OutboxEntry, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
+import { applyRecord, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -422,16 +423,8 @@ export class CapsuleShard {
   }
 
   #release(record: TurnRecord): void {
-    record.effects.forEach((_, index) => {
-      const id = formatEffectId({ shard: this.name, seq: record.seq, index });
-      const entry = this.state.outbox.get(id);
-      if (entry !== undefined) this.releaseEntry(id, entry);
-    });
-  }
-
-  /** Sends one effect on its way; recovery calls it for what was not confirmed before the crash. */
-  releaseEntry(id: string, entry: OutboxEntry): void {
-    this.#parts.release(entry, () => this.state.outbox.delete(id));
+    const { outbox } = this.state;
+    for (const entry of outbox.of(record.seq)) this.#parts.release(entry, () => outbox.confirm(entry.id));
   }
 
   #releaseUnrecorded(waiting: Waiting, effects: readonly Effect[]): void {

@@ -4,9 +4,9 @@
  */
 import type { Effect, Json, TopicDefinition, VnesError } from "@vnes/schemas";
 import { eventProblem } from "../bus/topics.ts";
-import { formatEffectId } from "../ledger/effect-id.ts";
+import type { OutboxEntry } from "../ledger/outbox.ts";
 import type { KernelRecord } from "../ledger/record.ts";
-import { applyRecord, type OutboxEntry, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
+import { applyRecord, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Switchboard } from "./router.ts";
@@ -137,32 +137,27 @@ export class KernelShard {
   /** Topics are open: publishes what waits, and from now on at once. What is not durable yet follows when it is. */
   publish(): void {
     this.#publishing = true;
-    for (const [id, entry] of [...this.state.outbox])
-      if (entry.id.seq <= this.#durable) this.#release(id, entry);
+    for (const entry of this.state.outbox.values()) if (entry.id.seq <= this.#durable) this.#release(entry);
   }
 
   #releaseOf(record: KernelRecord): void {
-    record.effects.forEach((_, index) => {
-      const id = formatEffectId({ shard: this.name, seq: record.seq, index });
-      const entry = this.state.outbox.get(id);
-      if (entry !== undefined) this.#release(id, entry);
-    });
+    for (const entry of this.state.outbox.of(record.seq)) this.#release(entry);
   }
 
-  #release(id: string, entry: OutboxEntry): void {
+  #release(entry: OutboxEntry): void {
     const { effect } = entry;
     const topic = effect.do === "publish" ? this.#board.topics.get(effect.topic) : undefined;
     if (effect.do !== "publish" || topic === undefined) {
       this.#counters.add("kernel.noTopic");
-      this.state.outbox.delete(id);
+      this.state.outbox.confirm(entry.id);
       return;
     }
     if (eventProblem(topic, effect.event) !== undefined) {
       this.#counters.add("kernel.eventInvalid");
-      this.state.outbox.delete(id);
+      this.state.outbox.confirm(entry.id);
       return;
     }
-    this.#route(entry, () => this.state.outbox.delete(id));
+    this.#route(entry, () => this.state.outbox.confirm(entry.id));
   }
 
   #isWithinRate(at: number): boolean {

@@ -13,7 +13,8 @@ import { capsuleOf, capsuleShard, slotOf, stringAt, topicShard } from "../bus/ro
 import { eventProblem, isDurable, partitionOf, type Topics } from "../bus/topics.ts";
 import { kernelErrors } from "../errors.ts";
 import { type EffectId, formatEffectId, parseEffectId } from "../ledger/effect-id.ts";
-import type { OutboxEntry, PendingCall } from "../ledger/shard-state.ts";
+import type { OutboxEntry } from "../ledger/outbox.ts";
+import type { PendingCall } from "../ledger/shard-state.ts";
 import { requestOf, type StateRequest } from "../ledger/state-request.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
 import type { ControlCalls } from "./control-calls.ts";

@@ -1,6 +1,6 @@
 /** Reads a snapshot back: every chunk under its own hash, or none of it. */
 import { decodeRecord, snapshotOf } from "../ledger/record.ts";
-import { emptyShard, type OutboxEntry, type ShardState } from "../ledger/shard-state.ts";
+import { emptyShard, type ShardState } from "../ledger/shard-state.ts";
 import { decodeChunk, type KeptSnapshot, mapOf, SECTION_NAMES, type Snapshot } from "../ledger/snapshot.ts";
 import { isVnesError } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
@@ -49,7 +49,8 @@ export async function loadSnapshot(
       for (const [key, value] of entries) map.load(key, value);
     }
   }
-  sortOutbox(state);
+  // Chunks are in the order of names; effects leave in the order they were asked for.
+  state.outbox.sortLoaded();
   return { state, written: { sections: snapshot.sections, sizes } };
 }
 
@@ -74,12 +75,4 @@ async function loadChunk(
     cause = error;
   }
   throw kernelErrors.create("SNAPSHOT_CHUNK_DAMAGED", { shard, seq, chunk, problem }, cause);
-}
-
-/** Chunks are in the order of names; effects leave in the order they were asked for. */
-function sortOutbox({ outbox }: ShardState): void {
-  const entries: [string, OutboxEntry][] = [...outbox];
-  entries.sort(([, { id: a }], [, { id: b }]) => a.seq - b.seq || a.index - b.index);
-  for (const [id] of entries) Map.prototype.delete.call(outbox, id);
-  for (const [id, entry] of entries) outbox.load(id, entry);
 }

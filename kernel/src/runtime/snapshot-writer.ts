@@ -16,7 +16,7 @@ import {
   SECTION_NAMES,
   staleBuckets,
 } from "../ledger/snapshot.ts";
-import { bucketOf, type FrozenMap } from "../ledger/tracked-map.ts";
+import { bucketOf, type FrozenMap, type Tracked } from "../ledger/tracked-map.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 
@@ -69,7 +69,7 @@ class Writing {
   }
 
   async section(
-    live: ReadonlyMap<string, unknown>,
+    live: Tracked<unknown>,
     frozen: FrozenMap<unknown>,
     before: Section | undefined,
   ): Promise<Section> {
@@ -104,7 +104,7 @@ class Writing {
 
   /** Names in the buckets that are stale. A live map may be walked while it changes; what left it, `changed` knows. */
   async #gather(
-    live: ReadonlyMap<string, unknown>,
+    live: Tracked<unknown>,
     frozen: FrozenMap<unknown>,
     count: number,
     stale: ReadonlySet<number>,
