@@ -4,7 +4,7 @@
  */
 import type { Answer, Json } from "@vnes/schemas";
 import { parseEffectId } from "../ledger/effect-id.ts";
-import type { OutboxEntry } from "../ledger/shard-state.ts";
+import type { OutboxEntry } from "../ledger/outbox.ts";
 import type { LinkBatch } from "../link/link-sender.ts";
 
 export type LinkMessage =

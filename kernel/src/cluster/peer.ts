@@ -5,7 +5,7 @@
 import type { Answer, VnesError } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
 import { formatEffectId } from "../ledger/effect-id.ts";
-import type { OutboxEntry } from "../ledger/shard-state.ts";
+import type { OutboxEntry } from "../ledger/outbox.ts";
 import { LinkReceiver } from "../link/link-receiver.ts";
 import { LinkSender } from "../link/link-sender.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -8,7 +8,7 @@
  * X3. Nodes that do not run the same capsules by the same table take nothing from each other, and say so.
  */
 import type { Answer, Json, VnesError } from "@vnes/schemas";
-import type { OutboxEntry } from "../ledger/shard-state.ts";
+import type { OutboxEntry } from "../ledger/outbox.ts";
 import { isOwn, type OwnerTable, ownerOf } from "../placement/owner-table.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
