@@ -28,4 +28,11 @@ export interface Policy {
       readonly state_mb?: number;
     };
   };
+  /** History each shard keeps behind its newest snapshot, for time travel and replay; what is beyond either may go. */
+  readonly retention?: {
+    /** Default 100,000. */
+    readonly history_records?: number;
+    /** Default 30 days. */
+    readonly history_age_ms?: number;
+  };
 }

@@ -9,7 +9,7 @@ import { kernelShard, topicShard } from "../bus/routing.ts";
 import { isDurable, partitionShards } from "../bus/topics.ts";
 import { kernelErrors } from "../errors.ts";
 import { RemoteRoutes } from "../cluster/remote-routes.ts";
-import { emptyShard } from "../ledger/shard-state.ts";
+import { emptyShard, type ShardState } from "../ledger/shard-state.ts";
 import { type Admission, admitAll } from "./admit.ts";
 import { type Capsule, CapsuleTable } from "./capsule-table.ts";
 import { ControlCalls } from "./control-calls.ts";
@@ -22,6 +22,7 @@ import { diagnostic, KernelShard } from "./kernel-shard.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import type { Node } from "./node.ts";
 import { NodeRuntime } from "./node-runtime.ts";
+import { type NodeSnapshots, openNodeSnapshots } from "./node-snapshots.ts";
 import type { NodeParts } from "./parts.ts";
 import { Partition } from "./partition.ts";
 import { recallNode } from "./recalled-node.ts";
@@ -87,11 +88,17 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     return log;
   };
 
+  const snapshots = openNodeSnapshots(parts, counters, recovered);
+  const openShard = (shard: string): { readonly state: ShardState; readonly log: ShardLog } => {
+    const opened = { state: stateOf(recovered, shard), log: openLog(shard) };
+    snapshots.addShard(opened.state, opened.log);
+    return opened;
+  };
+
   const name = kernelShard(parts.node);
   let runtime: NodeRuntime | undefined;
   const kernel = new KernelShard({
-    state: stateOf(recovered, name),
-    log: openLog(name),
+    ...openShard(name),
     clock: parts.clock,
     board,
     counters,
@@ -111,7 +118,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
 
   board.topics = topicsOf(bound);
   board.capabilities = capabilitiesOf(bound);
-  openPartitions(parts, board, recovered, openLog, counters, isOwn);
+  openPartitions(parts, board, recovered, openLog, counters, isOwn, snapshots);
   const offers = bound.flatMap(({ image }) => topicOffers(image));
   await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());
@@ -139,12 +146,10 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     watch,
     flowReports,
     remote,
+    snapshots,
   };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
-  await runtime.activateAll(
-    (shard) => ({ state: stateOf(recovered, shard), log: openLog(shard) }),
-    recovered,
-  );
+  await runtime.activateAll(openShard, recovered);
   kernel.publish();
   await kernel.settled();
   runtime.booted();
@@ -311,14 +316,16 @@ function openPartitions(
   openLog: (shard: string) => ShardLog,
   counters: Counters,
   isOwn: (shard: string) => boolean,
+  nodeSnapshots: NodeSnapshots,
 ): void {
   for (const [topic, definition] of board.topics) {
     if (!isDurable(definition)) continue;
     partitionShards(definition).forEach((shard, index) => {
       if (!isOwn(shard)) return;
-      const { watermarks, at } = stateOf(recovered, shard);
       const { ledger: store, clock } = parts;
-      const partition = { shard, topic, index, log: openLog(shard), store, clock, counters, watermarks, at };
+      const [state, log] = [stateOf(recovered, shard), openLog(shard)];
+      const snapshots = nodeSnapshots.addPartition(state, log, definition.definition.retention);
+      const partition = { shard, topic, index, log, store, clock, counters, state, snapshots };
       board.partitions.set(topicShard(topic, index), new Partition(partition));
     });
   }

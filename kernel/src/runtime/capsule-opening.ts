@@ -7,7 +7,7 @@ import { DeviceRunner } from "./device-runner.ts";
 import { limitsOf, maxStateSize } from "./limits.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { ShardLog } from "./shard-log.ts";
-import { holdingTopics, subscribeShard } from "./subscriptions.ts";
+import { consumedOf, holdingTopics, subscribeShard } from "./subscriptions.ts";
 import { nameOf } from "./wiring.ts";
 
 /** The state and the writing end of a shard, as recovery left them. */
@@ -72,6 +72,10 @@ export function openCapsuleShard(
     giveUp,
   });
   subscribeShard(context, capsule, shard, { slot, giveUp });
+  context.snapshots.addReader(name, {
+    positions: state.positions,
+    consumed: () => consumedOf(shard),
+  });
   return shard;
 }
 

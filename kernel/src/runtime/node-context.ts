@@ -9,6 +9,7 @@ import type { Counters } from "./counters.ts";
 import type { FlowReports } from "./flow-reports.ts";
 import type { KernelShard } from "./kernel-shard.ts";
 import type { LedgerWatch } from "./ledger-watch.ts";
+import type { NodeSnapshots } from "./node-snapshots.ts";
 import type { NodeParts } from "./parts.ts";
 import type { StateReads } from "./state-reads.ts";
 import type { Router, Switchboard } from "./router.ts";
@@ -24,6 +25,7 @@ export interface NodeContext {
   readonly counters: Counters;
   readonly flowReports: FlowReports;
   readonly watch: LedgerWatch;
+  readonly snapshots: NodeSnapshots;
   /** Ids in the order of activation. */
   readonly order: readonly string[];
   readonly startedAt: number;

@@ -139,7 +139,7 @@ export class NodeRuntime implements Node {
   }
 
   async #stop(): Promise<void> {
-    const { parts, order, table, control, kernel, watch, remote } = this.#context;
+    const { parts, order, table, control, kernel, watch, remote, snapshots } = this.#context;
     this.#phase = "stopping";
     // What the others send from now on waits with them for the next run of this node.
     remote?.close();
@@ -156,6 +156,7 @@ export class NodeRuntime implements Node {
       if (this.#broken === undefined) await table.move(capsule, { type: "stopped", reason: "SHUTDOWN" });
     }
     if (this.#broken === undefined) await kernel.settled();
+    await snapshots.end(this.#broken === undefined && !watch.isAbandoned);
     await parts.sandbox[Symbol.asyncDispose]();
     await parts.device[Symbol.asyncDispose]();
     await remote?.[Symbol.asyncDispose]();

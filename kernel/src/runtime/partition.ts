@@ -8,13 +8,15 @@
  */
 import type { Json } from "@vnes/schemas";
 import { hex } from "../ledger/chain.ts";
-import { type EffectId, isAtOrBelow, type Watermark } from "../ledger/effect-id.ts";
+import { type EffectId, isAtOrBelow } from "../ledger/effect-id.ts";
 import { decodeRecord, type EventRecord } from "../ledger/record.ts";
+import { applyRecord, type ShardState } from "../ledger/shard-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Counters } from "./counters.ts";
 import type { PartitionEvent, PartitionReader } from "./partition-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
+import type { ShardSnapshots } from "./shard-snapshots.ts";
 
 /** Enough for subscribers that keep up; the others read the store. */
 const WINDOW_EVENTS = 4_096;
@@ -28,10 +30,10 @@ export class Partition implements PartitionReader {
   readonly #store: LedgerStore;
   readonly #clock: Clock;
   readonly #counters: Counters;
-  readonly #watermarks: Map<string, Watermark>;
+  readonly #state: ShardState;
+  readonly #snapshots: ShardSnapshots;
   readonly #listeners: (() => void)[] = [];
   #window: PartitionEvent[] = [];
-  #at: number;
   #committed: number;
 
   constructor(parts: {
@@ -42,8 +44,8 @@ export class Partition implements PartitionReader {
     readonly store: LedgerStore;
     readonly clock: Clock;
     readonly counters: Counters;
-    readonly watermarks: ReadonlyMap<string, Watermark>;
-    readonly at: number;
+    readonly state: ShardState;
+    readonly snapshots: ShardSnapshots;
   }) {
     this.shard = parts.shard;
     this.topic = parts.topic;
@@ -52,8 +54,8 @@ export class Partition implements PartitionReader {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#counters = parts.counters;
-    this.#watermarks = new Map(parts.watermarks);
-    this.#at = parts.at;
+    this.#state = parts.state;
+    this.#snapshots = parts.snapshots;
     this.#committed = parts.log.seq;
   }
 
@@ -69,19 +71,22 @@ export class Partition implements PartitionReader {
 
   /** Resolves once the event is durable, or at once when it already was (P2). */
   async append(source: EffectId, key: string, event: Json): Promise<void> {
-    if (isAtOrBelow(source, this.#watermarks.get(source.shard))) {
+    if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
       this.#counters.add("topic.duplicatesDropped");
       await this.#log.durable();
       return;
     }
-    this.#watermarks.set(source.shard, { seq: source.seq, index: source.index });
-    this.#at = Math.max(this.#at, this.#clock.now());
+    const at = Math.max(this.#state.at, this.#clock.now());
     const seq = this.#log.seq + 1;
-    const record: EventRecord = { v: 1, kind: "event", seq, at: this.#at, source, key, event };
+    const snapshot = this.#snapshots.ready();
+    const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
+    const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
+    applyRecord(this.#state, record);
     const durable = this.#log.append([record]);
     const hash = hex(this.#log.hash);
     await durable;
     this.#committed = seq;
+    if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
     this.#window.push({ seq, key, event, hash });
     if (this.#window.length > 2 * WINDOW_EVENTS) this.#window = this.#window.slice(-WINDOW_EVENTS);
     for (const listener of this.#listeners) listener();

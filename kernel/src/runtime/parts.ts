@@ -1,6 +1,7 @@
 /** Everything a node is given. The kernel makes none of it: the perimeter (`cli/src/main.ts`, a test) hands it in. */
 import type { Json, Policy, TrustDocument } from "@vnes/schemas";
 import type { Cluster } from "../cluster/remote-routes.ts";
+import type { SnapshotPolicy } from "../ledger/snapshot-policy.ts";
 import type { CapsuleSource } from "../ports/capsule-source.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Device } from "../ports/device.ts";
@@ -38,6 +39,8 @@ export interface NodeParts {
   readonly run: readonly string[] | undefined;
   /** What each capsule's start delivery carries; null when absent. */
   readonly config: { readonly [capsule: string]: Json };
+  /** When shards write snapshots; absent: as a node in use does. */
+  readonly snapshots?: SnapshotPolicy;
   /** Runs capsules of zones this node cannot confine. */
   readonly unconfinedDev: boolean;
   /** The other nodes this one shares its shards with; absent: it stands alone. */

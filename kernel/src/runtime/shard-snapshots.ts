@@ -109,12 +109,11 @@ export class ShardSnapshots {
     });
   }
 
-  /** `floors` of where the shard's history begins; undefined when that is the first record. */
-  async baseFloors(): Promise<Snapshot["floors"] | undefined> {
+  /** `floors` of the snapshots history begins with and goes on from, oldest first; none when it begins with record 1. */
+  async keptFloors(): Promise<readonly Snapshot["floors"][]> {
     const { store, state } = this.#parts;
-    const [base] = this.#snapshots;
-    if (base === undefined || (await store.firstSeq(state.shard)) <= 1) return undefined;
-    return (await this.#detail(base)).floors;
+    if ((await store.firstSeq(state.shard)) <= 1) return [];
+    return await Promise.all(this.#snapshots.map(async (one) => (await this.#detail(one)).floors));
   }
 
   #whenDurable(): void {

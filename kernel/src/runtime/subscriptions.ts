@@ -68,6 +68,16 @@ export function subscribeShard(
     board.flow.addPublisher(topic, () => shard.wake());
 }
 
+/** By partition subscribed to: the last event the shard has no turn to run for any more, by the records it has. */
+export function consumedOf({ inbox, state }: CapsuleShard): { readonly [partition: string]: number } {
+  return Object.fromEntries(
+    inbox.feeds.map((feed) => {
+      const { shard } = feed.parts.partition;
+      return [shard, feed.consumed(state.positions.get(shard) ?? 0)];
+    }),
+  );
+}
+
 /** Durable topics this capsule publishes to: while one of them has no room, the capsule gets no new events. */
 export function holdingTopics(topics: Iterable<Topic>, { manifest }: Capsule): readonly string[] {
   const published = new Set(manifest.bus?.publishes ?? []);

@@ -67,6 +67,8 @@ export class TopicFeed implements EventFeed {
   /** What counts now: the topic's own policy, or what a policy capsule decided. */
   rule: FlowRule;
   #next: number;
+  /** Seq of the last event read that belongs to this shard. */
+  #accepted = 0;
   #ready: Queued<PartitionEvent>[] = [];
   #skipped = 0;
   #readySince = 0;
@@ -109,6 +111,11 @@ export class TopicFeed implements EventFeed {
     return (
       Math.max(0, this.parts.partition.lastSeq - this.#next + 1) + this.#ready.length + this.#held.length
     );
+  }
+
+  /** The last event there is no turn to run for any more, when the shard's records hold `position`: events of others count too. */
+  consumed(position: number): number {
+    return this.#accepted <= position ? Math.max(this.#next - 1, position) : position;
   }
 
   /** Kept in memory. */
@@ -261,6 +268,7 @@ export class TopicFeed implements EventFeed {
     for (const event of events) {
       this.#next = event.seq + 1;
       if (accepts !== undefined && !accepts(event.key)) continue;
+      this.#accepted = event.seq;
       this.#ready.push({ event, skipped: this.#skipped });
       this.#skipped = 0;
     }
