@@ -21,7 +21,7 @@ test("the quick start is two commands, and they are scripts of the package", () 
   const quick = readme.slice(readme.indexOf("## Quick start"), readme.indexOf("## What you see"));
   assert.deepEqual(blocks(quick, "sh"), ["npm ci && npm start", "npm ci && npm test"]);
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  for (const name of ["start", "test", "lint", "types", "format", "bench", "crash"]) {
+  for (const name of ["start", "test", "lint", "types", "format", "bench", "crash", "sim"]) {
     const file = /\S+\.ts$/.exec(scripts[name] ?? "")?.[0];
     assert.ok(scripts[name], name);
     if (file !== undefined) assert.ok(existsSync(join(ROOT, file)), `${name} runs ${file}`);

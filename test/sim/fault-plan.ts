@@ -40,8 +40,10 @@ export function planFaults(world: World): FaultPlan {
   };
   const store: StoreFaults = {
     diskFullAt: some(4, 6, APPENDS),
-    ...(world.oneIn(12) ? { ioFailedAt: 1 + random.below(APPENDS) } : {}),
+    ...(world.oneIn(8) ? { ioFailedAt: 1 + random.below(APPENDS) } : {}),
   };
+  // A disk about to break is slow first, so that much waits for it when it does.
+  const commit = store.ioFailedAt === undefined ? world.pick([0, 2, 5, 60]) : 60;
   const sandbox: SandboxFaults = {
     hostDiesAt: some(4, 3, DELIVERIES),
     deadlineAt: some(4, 3, DELIVERIES),
@@ -54,7 +56,7 @@ export function planFaults(world: World): FaultPlan {
     crashAfterMs: end === 0 ? random.below(LIFE_MS) : undefined,
     stopAfterMs: end === 1 && world.oneIn(3) ? random.below(LIFE_MS) : undefined,
     clockOffsetMs: world.oneIn(4) ? random.below(2 * CLOCK_JUMP_MS) - CLOCK_JUMP_MS : 0,
-    slowMs: { commit: world.pick([0, 2, 5, 60]), batch: world.pick([0, 1, 3, 40]) },
+    slowMs: { commit, batch: world.pick([0, 1, 3, 40]) },
   };
 }
 
