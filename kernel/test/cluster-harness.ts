@@ -32,7 +32,7 @@ export const tally: TestCapsule = {
   manifest: manifestOf("test.tally", {
     capabilities: { provides: ["test.tally"] },
     bus: { subscribes: ["test.noted.v1", "test.flash.v1"] },
-    state: { owns: ["n/", "e/", "f/"], shards: 8 },
+    state: { owns: ["n/", "e/", "f/"], shares: ["n/"], shards: 8 },
   }),
   spec: {
     "spec/schema.json": {
@@ -74,10 +74,14 @@ export const intake: TestCapsule = {
   manifest: manifestOf("test.intake", {
     capabilities: { provides: ["test.intake"], requires: ["test.tally"] },
     bus: { publishes: ["test.noted.v1", "test.flash.v1"] },
-    state: { owns: ["count/"] },
+    state: { owns: ["count/"], reads: [{ capsule: "test.tally", prefix: "n/" }] },
   }),
   spec: {
-    "spec/schema.json": { $defs: { "test.intake.add.input": anything, "test.intake.flash.input": anything } },
+    "spec/schema.json": {
+      $defs: Object.fromEntries(
+        ["add", "flash", "look"].map((name) => [`test.intake.${name}.input`, anything]),
+      ),
+    },
     "spec/topics/test.noted.v1.json": topic("test.noted.v1", "test.intake", "exactly_once", 4),
     "spec/topics/test.flash.v1.json": topic("test.flash.v1", "test.intake", "at_most_once", 1),
   },
@@ -97,6 +101,11 @@ export const intake: TestCapsule = {
             context: callId,
             timeoutMs: 60_000,
           });
+          return later;
+        },
+        "test.intake.look": (turn, input, { callId }) => {
+          const { shard } = input as { shard: number };
+          turn.read({ capsule: "test.tally", shard, prefix: "n/", tag: "noted", context: callId });
           return later;
         },
         "test.intake.flash": (turn, input) => {

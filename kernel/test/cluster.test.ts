@@ -43,6 +43,34 @@ test("two nodes run one program: calls, answers, events and ephemeral events cro
   await cluster.end();
 });
 
+test("a capsule reads another's keys on whichever node they are, also when the first questions are lost", async () => {
+  const cluster = new TestCluster(["east", "west"]);
+  await cluster.bootAll();
+  const home = cluster.ownerOf("test.intake/0");
+  const other = cluster.names.find((name) => name !== home) as string;
+  for (const key of KEYS) await cluster.ask(home, "test.intake", "add", { key });
+  cluster.hub.partition(home, other);
+  const asked = upTo(8).map(async (n) =>
+    cluster.node(home).call("test.intake", "look", { shard: n - 1 }, 60_000),
+  );
+  await cluster.run(150);
+  cluster.hub.heal();
+  await cluster.run(400);
+  const read = (await Promise.all(asked)) as unknown as {
+    value: { shard: string; entries: [string, Json][] };
+  }[];
+  const found = read.flatMap(({ value }) => JSON.stringify(value).match(/n\/[a-f]/g) ?? []);
+  assert.deepEqual(
+    found.sort(),
+    KEYS.map((key) => `n/${key}`),
+  );
+  assert.deepEqual(
+    read.map(({ value }) => value.shard),
+    upTo(8).map((n) => `test.tally/${n - 1}`),
+  );
+  await cluster.end();
+});
+
 test("each node writes its own shards only", async () => {
   const cluster = new TestCluster(["east", "west"]);
   await cluster.bootAll();

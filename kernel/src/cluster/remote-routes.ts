@@ -12,21 +12,29 @@ import type { OutboxEntry } from "../ledger/outbox.ts";
 import { isOwn, type OwnerTable, ownerOf } from "../placement/owner-table.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
+import { type BackOff, delayMs } from "../runtime/back-off.ts";
 import type { Counters } from "../runtime/counters.ts";
 import type { PartitionReader } from "../runtime/partition-reader.ts";
-import {
-  CALL_SERVICE,
-  encodeCall,
-  parseAnswer,
-  parseCall,
-  type RemoteCall,
-  unreached,
-} from "./control-call.ts";
 import { PAGE_SERVICE } from "./event-page.ts";
 import { parseLinkMessage } from "./link-message.ts";
 import { PartitionPages } from "./partition-pages.ts";
 import { type Ends, LINK_SERVICE, Peer } from "./peer.ts";
+import {
+  encodeAnswer,
+  encodeQuestion,
+  parseAnswer,
+  parseQuestion,
+  type Question,
+  QUESTION_SERVICE,
+  type RemoteCall,
+  type RemoteRead,
+  unreached,
+} from "./questions.ts";
 import { RemotePartition } from "./remote-partition.ts";
+
+/** An answer that takes longer than this is lost; the same question is asked again. */
+const ASK_PATIENCE_MS = 2_000;
+const ASK_AGAIN: BackOff = { firstMs: 50, maxMs: 1_000 };
 
 /** What a node of several is given. */
 export interface Cluster {
@@ -43,7 +51,7 @@ export interface Arrivals {
   readonly topics: readonly string[];
   effect(entry: OutboxEntry, ends: Ends): void;
   event(topic: string, key: string, event: Json): void;
-  call(call: RemoteCall): Promise<Answer>;
+  answer(question: Question): Promise<Answer>;
   partition(shard: string): PartitionReader | undefined;
 }
 
@@ -55,6 +63,7 @@ export class RemoteRoutes {
   readonly #peers = new Map<string, Peer>();
   readonly #partitions = new Map<string, RemotePartition>();
   #program = "";
+  #isClosed = false;
 
   /** `run` differs for every run of every node. */
   constructor({ table, messenger }: Cluster, clock: Clock, counters: Counters, run: string) {
@@ -98,17 +107,22 @@ export class RemoteRoutes {
 
   /** A call from outside, answered by the node that owns `shard`; undefined when that is no other node. */
   call(shard: string, call: RemoteCall): Promise<Answer> | undefined {
-    const owner = ownerOf(this.#table, shard);
-    if (owner === undefined || owner === this.#table.node) return undefined;
-    return this.#messenger
-      .request(owner, CALL_SERVICE, encodeCall(call), call.timeoutMs)
-      .then(parseAnswer, unreached);
+    const owner = this.#otherOwner(shard);
+    return owner === undefined
+      ? undefined
+      : this.#ask(owner, { kind: "call", ...call }, call.timeoutMs).catch(unreached);
+  }
+
+  /** Reads of another capsule's keys change nothing: one that was lost is asked again until `deadlineAt`. */
+  read(shard: string, read: RemoteRead, deadlineAt: number): Promise<Answer> | undefined {
+    const owner = this.#otherOwner(shard);
+    return owner === undefined ? undefined : this.#askAgain(owner, { kind: "read", ...read }, deadlineAt);
   }
 
   /** The partition of another node, to read; undefined when it is no other node's. */
   partition(shard: string, topic: string, index: number): RemotePartition | undefined {
-    const owner = ownerOf(this.#table, shard);
-    if (owner === undefined || owner === this.#table.node) return undefined;
+    const owner = this.#otherOwner(shard);
+    if (owner === undefined) return undefined;
     const known = this.#partitions.get(shard);
     if (known !== undefined) return known;
     const { messenger, clock, counters } = this.#reach();
@@ -131,10 +145,10 @@ export class RemoteRoutes {
     });
     const pages = new PartitionPages(clock, (shard) => arrivals.partition(shard));
     messenger.serve(PAGE_SERVICE, (bytes) => pages.answer(bytes));
-    messenger.serve(CALL_SERVICE, async (bytes) => {
-      const call = parseCall(bytes);
-      if (call === undefined) throw new Error("not a call");
-      return new TextEncoder().encode(JSON.stringify(await arrivals.call(call)));
+    messenger.serve(QUESTION_SERVICE, async (bytes) => {
+      const question = parseQuestion(bytes);
+      if (question === undefined) throw new Error("not a question");
+      return encodeAnswer(await arrivals.answer(question));
     });
     for (const topic of arrivals.topics) {
       messenger.subscribe(subjectOf(topic), (bytes) => this.#hearEvent(topic, bytes));
@@ -155,6 +169,7 @@ export class RemoteRoutes {
 
   /** This node acts no more: nothing is sent, taken or confirmed. */
   close(): void {
+    this.#isClosed = true;
     for (const peer of this.#peers.values()) peer.close();
     for (const partition of this.#partitions.values()) partition.close();
   }
@@ -162,6 +177,31 @@ export class RemoteRoutes {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.#messenger[Symbol.asyncDispose]();
+  }
+
+  #otherOwner(shard: string): string | undefined {
+    const owner = ownerOf(this.#table, shard);
+    return owner === this.#table.node ? undefined : owner;
+  }
+
+  #ask(owner: string, question: Question, timeoutMs: number): Promise<Answer> {
+    const bytes = encodeQuestion(question);
+    return this.#messenger.request(owner, QUESTION_SERVICE, bytes, timeoutMs).then(parseAnswer);
+  }
+
+  async #askAgain(owner: string, question: Question, deadlineAt: number): Promise<Answer> {
+    for (let attempt = 0; ; attempt++) {
+      const left = deadlineAt - this.#clock.now();
+      try {
+        return await this.#ask(owner, question, Math.max(1, Math.min(left, ASK_PATIENCE_MS)));
+      } catch (error) {
+        const delay = delayMs(ASK_AGAIN, attempt);
+        if (this.#isClosed || this.#clock.now() + delay >= deadlineAt) return unreached(error);
+        await new Promise<void>((resume) => {
+          this.#clock.wakeAt(this.#clock.now() + delay, resume);
+        });
+      }
+    }
   }
 
   #peerOf(shard: string): Peer | undefined {

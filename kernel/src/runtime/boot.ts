@@ -24,6 +24,7 @@ import type { Node } from "./node.ts";
 import { NodeRuntime } from "./node-runtime.ts";
 import { type NodeSnapshots, openNodeSnapshots } from "./node-snapshots.ts";
 import type { NodeParts } from "./parts.ts";
+import { OutsideCalls } from "./outside-calls.ts";
 import { Partition } from "./partition.ts";
 import { recallNode } from "./recalled-node.ts";
 import type { RecoveredShard } from "./recovery.ts";
@@ -80,6 +81,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     manifestOf: (id) => table.find(id)?.manifest,
   });
   const router = new Router(board, control, counters, reads, remote);
+  const outside = new OutsideCalls(board, control, remote);
   const openLog = (shard: string): ShardLog => {
     const onStall = (problem: VnesError | undefined): void => watch.set(shard, problem);
     const { ledger: store, digest, clock } = parts;
@@ -125,7 +127,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const decider = new FlowDecider({
     clock: parts.clock,
     counters,
-    call: (...args) => router.callFromControl(...args),
+    call: (...args) => outside.call(...args),
     record: (fact) => void kernel.record(fact),
   });
   const flowReports = new FlowReports({
@@ -139,6 +141,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     board,
     control,
     router,
+    outside,
     reads,
     table,
     kernel,

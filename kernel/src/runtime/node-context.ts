@@ -10,6 +10,7 @@ import type { FlowReports } from "./flow-reports.ts";
 import type { KernelShard } from "./kernel-shard.ts";
 import type { LedgerWatch } from "./ledger-watch.ts";
 import type { NodeSnapshots } from "./node-snapshots.ts";
+import type { OutsideCalls } from "./outside-calls.ts";
 import type { NodeParts } from "./parts.ts";
 import type { StateReads } from "./state-reads.ts";
 import type { Router, Switchboard } from "./router.ts";
@@ -19,6 +20,7 @@ export interface NodeContext {
   readonly board: Switchboard;
   readonly control: ControlCalls;
   readonly router: Router;
+  readonly outside: OutsideCalls;
   readonly reads: StateReads;
   readonly table: CapsuleTable;
   readonly kernel: KernelShard;

@@ -130,7 +130,7 @@ export class NodeRuntime implements Node {
     }
     const [stall] = this.#context.watch.problems();
     if (stall !== undefined) return { ok: false, code: stall.code, message: stall.message };
-    return this.#context.router.callFromControl(capability, method, input, timeoutMs);
+    return this.#context.outside.call(capability, method, input, timeoutMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,14 +8,14 @@
  */
 import type { Answer, Delivery, Effect, Json, ReadEffect } from "@vnes/schemas";
 import type { RemoteRoutes } from "../cluster/remote-routes.ts";
-import type { Capabilities, Method } from "../bus/capabilities.ts";
-import { capsuleOf, capsuleShard, slotOf, stringAt, topicShard } from "../bus/routing.ts";
+import type { Capabilities } from "../bus/capabilities.ts";
+import { capsuleOf, capsuleShard, slotOf, topicShard } from "../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, type Topics } from "../bus/topics.ts";
-import { kernelErrors } from "../errors.ts";
 import { type EffectId, formatEffectId, parseEffectId } from "../ledger/effect-id.ts";
 import type { OutboxEntry } from "../ledger/outbox.ts";
 import type { PendingCall } from "../ledger/shard-state.ts";
 import { requestOf, type StateRequest } from "../ledger/state-request.ts";
+import { checkedAnswer, methodOf, providerShard, refusal } from "./call-lookup.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
@@ -115,59 +115,10 @@ export class Router {
     this.#publishEphemeral(topicName, key, event);
   }
 
-  /** A call from outside; resolves with the answer, coded when nobody can give one. */
-  async callFromControl(
-    capability: string,
-    method: string,
-    input: Json,
-    timeoutMs: number,
-    /** Asked on another node, which has found that the provider is here. */
-    isArrived = false,
-  ): Promise<Answer> {
-    const definition = this.#method(capability, method);
-    if ("ok" in definition) return definition;
-    const [problem] = definition.input(input);
-    if (problem !== undefined) {
-      const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };
-      return refusal("CALL_INPUT_INVALID", details);
-    }
-    const { callId, deadlineAt, answer } = this.#control.open({ capability, method, timeoutMs });
-    const provider = this.#board.capabilities.get(capability)?.provider ?? "";
-    const device = this.#board.devices.get(provider);
-    if (device !== undefined) {
-      const given = await device.call({ callId, capability, method, input });
-      this.#control.end(callId, this.#checked(definition, capability, method, given));
-      return answer;
-    }
-    const delivery: Delivery = {
-      kind: "call",
-      callId,
-      capability,
-      method,
-      input,
-      caller: "control",
-      deadlineAt,
-    };
-    const name = this.#shardName(provider, definition, input);
-    const shard = this.#board.shards.get(name);
-    const remote = isArrived ? undefined : this.#remote;
-    if (shard === undefined) {
-      const asked = remote?.call(name, { capability, method, input, timeoutMs });
-      if (asked === undefined)
-        this.#control.end(callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
-      else this.#control.end(callId, this.#checked(definition, capability, method, await asked));
-    } else if (shard.isPaused) this.#control.end(callId, refusal("CAPSULE_SUSPENDED", { capsule: provider }));
-    else if (!shard.receiveValue("control", delivery)) {
-      const details = { capsule: provider, waiting: shard.inbox.waiting };
-      this.#control.end(callId, refusal("CALL_INBOX_FULL", details));
-    }
-    return answer;
-  }
-
   /** After a crash: ends or repeats a call to a driver that was under way. */
   recoverDeviceCall(caller: CapsuleShard, call: PendingCall): void {
     const { capability, method, callId } = call;
-    const definition = this.#method(capability, method);
+    const definition = methodOf(this.#board, capability, method);
     const repeat = !("ok" in definition) && definition.effect === "idempotent";
     if (repeat) this.#callDevice(caller, capability, method, call.input, callId);
     else this.#giveAnswer(caller, callId, refusal("CALL_DROPPED_ON_RECOVERY", { capability, method }));
@@ -240,7 +191,7 @@ export class Router {
       refuse(refusal("CALL_TOO_DEEP", { depth: entry.depth, limit: MAX_CALL_DEPTH }));
       return;
     }
-    const definition = this.#method(capability, method);
+    const definition = methodOf(this.#board, capability, method);
     if ("ok" in definition) {
       refuse(definition);
       return;
@@ -251,7 +202,7 @@ export class Router {
       return;
     }
     const provider = this.#board.capabilities.get(capability)?.provider ?? "";
-    const name = this.#shardName(provider, definition, input);
+    const name = providerShard(this.#board, provider, definition, input);
     const shard = this.#board.shards.get(name);
     if (shard === undefined) {
       if (refused === undefined && this.#isSent(name, entry, confirm, refuse)) return;
@@ -274,9 +225,13 @@ export class Router {
   }
 
   #readFor(caller: CapsuleShard, callId: string, request: StateRequest): void {
-    void this.#reads
-      .answer(request, capsuleOf(caller.name))
-      .then((answer) => this.#giveAnswer(caller, callId, answer));
+    const reader = capsuleOf(caller.name);
+    const owner = capsuleShard(request.capsule, request.shard ?? 0);
+    const deadlineAt = caller.state.pending.get(callId)?.deadlineAt ?? 0;
+    const elsewhere = this.#remote?.read(owner, { request, reader }, deadlineAt);
+    void (elsewhere ?? this.#reads.answer(request, reader)).then((answer) =>
+      this.#giveAnswer(caller, callId, answer),
+    );
   }
 
   #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void, refused: Refuse | undefined): void {
@@ -303,14 +258,14 @@ export class Router {
   }
 
   #callDevice(caller: CapsuleShard, capability: string, method: string, input: Json, callId: string): void {
-    const definition = this.#method(capability, method);
+    const definition = methodOf(this.#board, capability, method);
     const device = this.#board.devices.get(this.#board.capabilities.get(capability)?.provider ?? "");
     if ("ok" in definition || device === undefined) {
       this.#giveAnswer(caller, callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
       return;
     }
     void device.call({ callId, capability, method, input }).then((given) => {
-      this.#giveAnswer(caller, callId, this.#checked(definition, capability, method, given), "device");
+      this.#giveAnswer(caller, callId, checkedAnswer(definition, capability, method, given), "device");
     });
   }
 
@@ -329,37 +284,7 @@ export class Router {
     caller.receiveValue(from, { kind: "answer", callId, tag, context, answer }, depth);
   }
 
-  #checked(method: Method, capability: string, name: string, answer: Answer): Answer {
-    if (!answer.ok) return answer;
-    const [problem] = method.output(answer.value);
-    if (problem === undefined) return answer;
-    const details = { capability, method: name, pointer: problem.pointer || "/", problem: problem.message };
-    return refusal("CALL_OUTPUT_INVALID", details);
-  }
-
-  #method(capability: string, method: string): Method | Extract<Answer, { ok: false }> {
-    const found = this.#board.capabilities.get(capability);
-    if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
-    return found.methods.get(method) ?? refusal("CALL_METHOD_UNKNOWN", { capability, method });
-  }
-
-  /** The shard that takes the call; of no shard's name when the provider is not loaded. */
-  #shardName(provider: string, method: Method, input: Json): string {
-    const slots = this.#board.slots.get(provider);
-    if (slots === undefined) return "";
-    const key = method.shardKey === undefined ? "" : (stringAt(input, method.shardKey) ?? "");
-    return capsuleShard(provider, slotOf(key, slots));
-  }
-
   #isSent(shard: string, entry: OutboxEntry, confirm: () => void, refuse: Refuse): boolean {
     return shard !== "" && this.#remote?.send(shard, entry, { confirm, refuse }) === true;
   }
-}
-
-function refusal(
-  code: Parameters<typeof kernelErrors.create>[0],
-  details: { readonly [key: string]: Json },
-): Extract<Answer, { ok: false }> {
-  const { message } = kernelErrors.create(code, details);
-  return { ok: false, code, message, details };
 }
