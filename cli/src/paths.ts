@@ -13,6 +13,8 @@ export interface HomePaths {
 export interface NodePaths {
   readonly dataDir: string;
   readonly ledger: string;
+  /** Tells this node's claims on a shared ledger from those of another node of the same name. */
+  readonly instance: string;
   readonly quarantine: string;
   /** Every image the ledger names. */
   readonly images: string;
@@ -52,6 +54,7 @@ export function nodePaths(home: HomePaths, node: string, dataDir: string | undef
   return {
     dataDir: dir,
     ledger: join(dir, "ledger.sqlite"),
+    instance: join(dir, "instance"),
     quarantine: join(dir, "quarantine"),
     images: join(dir, "images"),
     controlSocket: join(dir, "control.sock"),

@@ -40,12 +40,22 @@ export async function readSettings(home: HomePaths, flag: string | undefined): P
 }
 
 function absolute(config: NodeConfig, base: string): NodeConfig {
-  const { data_dir, registry, policy, trust } = config;
+  const { data_dir, registry, policy, trust, bus } = config;
+  const { credentials, login } = bus ?? {};
   return {
     ...config,
     ...(data_dir === undefined ? {} : { data_dir: resolve(base, data_dir) }),
     ...(registry === undefined ? {} : { registry: resolve(base, registry) }),
     ...(policy === undefined ? {} : { policy: resolve(base, policy) }),
     ...(trust === undefined ? {} : { trust: resolve(base, trust) }),
+    ...(bus === undefined
+      ? {}
+      : {
+          bus: {
+            ...bus,
+            ...(credentials === undefined ? {} : { credentials: resolve(base, credentials) }),
+            ...(login === undefined ? {} : { login: resolve(base, login) }),
+          },
+        }),
   };
 }

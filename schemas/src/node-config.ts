@@ -1,6 +1,24 @@
 /** `config.json` of a node: one file, one schema; flags override. Schema: `schemas/node-config.schema.json`. */
 import type { Json } from "./json.ts";
 
+/** NATS servers that keep the ledger of a node. */
+export interface BusConfig {
+  /** `nats://host:port` or `tls://host:port`, without user and password. */
+  readonly servers: readonly string[];
+  /** Systems that share servers have different ones; `main` unless given. */
+  readonly namespace?: string;
+  /** Ledger groups of the namespace, 16 unless given; the same on every node, and never changed. */
+  readonly groups?: number;
+  /** Numbers of the groups this node owns; absent: all. */
+  readonly owns?: readonly number[];
+  /** Copies of each stream made; absent: 3 in a cluster, 1 on a server alone. */
+  readonly replicas?: number;
+  /** Path of a .creds file. */
+  readonly credentials?: string;
+  /** Path of a file with the user on its first line and the password on its second. */
+  readonly login?: string;
+}
+
 export interface NodeConfig {
   readonly schema_version: "v1";
   /** Node name: lower case, digits and dashes. */
@@ -10,6 +28,7 @@ export interface NodeConfig {
   readonly registry?: string;
   readonly policy?: string;
   readonly trust?: string;
+  readonly bus?: BusConfig;
   readonly log?: { readonly level?: "debug" | "info" | "warn" | "error" };
   readonly capsules?: {
     /** Ids to activate; absent: everything verified. */

@@ -16,6 +16,11 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
           describe: "Also look for capsules in these directories",
           requiresArg: true,
         })
+        .option("bus", {
+          type: "string",
+          describe: "Keep the ledger on these NATS servers: nats://HOST:PORT, several with commas",
+          requiresArg: true,
+        })
         .option("unconfined-dev", {
           type: "boolean",
           default: false,
@@ -37,7 +42,10 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
       if (args.unconfinedDev)
         log.warn({}, "--unconfined-dev: capsules outside of the system zone run without their walls");
       const { openNode } = await import("../node/open-node.ts");
-      const options = { pid: shell.pid, log, capsules: args.capsules, unconfinedDev: args.unconfinedDev };
+      const { busConfig } = await import("../node/open-ledger.ts");
+      const { capsules: dirs, unconfinedDev } = args;
+      const bus = busConfig(place, args.bus);
+      const options = { pid: shell.pid, log, capsules: dirs, unconfinedDev, bus };
       const stop = shell.stopRequested();
       await using open = await openNode(place, options);
       const { node, pid, bootMs, capsules, quarantined, problems } = await open.node.status();

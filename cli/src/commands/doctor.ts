@@ -83,11 +83,17 @@ export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
   return yargs.command(
     "doctor",
     "Check that everything a node needs is here",
-    (args) => args,
+    (args) =>
+      args.option("bus", {
+        type: "string",
+        describe: "Look at these NATS servers instead of those of the configuration file",
+        requiresArg: true,
+      }),
     async (args) => {
       const place = await findPlace(shell, args);
       const findings: Finding[] = [];
       for (const [check, run] of Object.entries(CHECKS)) findings.push(await examine(check, run, place));
+      findings.push(...(await examineBus(place, args.bus)));
       const { output } = shell;
       const colours = { ok: "green", failed: "red", note: "yellow" } as const;
       const text = table(findings, [
@@ -105,6 +111,19 @@ export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
       if (count > 0) throw cliErrors.create("DOCTOR_FOUND_PROBLEMS", { count, checks: findings.length });
     },
   );
+}
+
+async function examineBus(place: Place, servers: string | undefined): Promise<readonly Finding[]> {
+  const { busConfig } = await import("../node/open-ledger.ts");
+  const bus = busConfig(place, servers);
+  if (bus === undefined) return [];
+  const { checkBus } = await import("../node/bus-check.ts");
+  try {
+    return await checkBus(bus, place.node);
+  } catch (error) {
+    if (!isVnesError(error)) throw error;
+    return [{ check: "bus", state: "failed", found: `${error.code}: ${error.message}`, next: error.remedy }];
+  }
 }
 
 async function examine(check: string, run: Check, place: Place): Promise<Finding> {

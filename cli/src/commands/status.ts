@@ -1,5 +1,5 @@
 /** `vnes status`: how a running node is. */
-import type { CapsuleStatus, NodeStatus } from "@vnes/kernel";
+import type { BusStatus, CapsuleStatus, NodeStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import type { Output } from "../output/output.ts";
 import { reasonsText } from "../output/problem.ts";
@@ -30,6 +30,7 @@ function statusText(output: Output, status: NodeStatus): string {
       ["pid", pid],
       ["up", `${duration(now - bootedAt)}, booted in ${duration(bootMs)}`],
       ["ledger", `${ledger.records} records in ${ledger.shards} shards`],
+      ...(status.bus === undefined ? [] : [["bus", busText(status.bus)] as const]),
       ["quarantine", quarantined === 0 ? "empty" : `${quarantined} (vnes quarantine list)`],
     ]),
     capsules.length === 0 ? "no capsules" : capsuleTable(output, capsules),
@@ -39,6 +40,10 @@ function statusText(output: Output, status: NodeStatus): string {
     parts.push(`counted\n${fields(counted.map(([name, count]) => [`  ${name}`, count]))}`);
   if (problems.length > 0) parts.push(reasonsText(output, problems));
   return parts.join("\n\n");
+}
+
+function busText({ servers, namespace, connected, version }: BusStatus): string {
+  return `${namespace} on ${servers.join(", ")}, nats-server ${version}${connected ? "" : ", not connected"}`;
 }
 
 export function capsuleTable(output: Output, capsules: readonly CapsuleStatus[]): string {

@@ -5,7 +5,6 @@
 import { mkdirSync } from "node:fs";
 import { openDevice } from "@vnes/driver-device";
 import { openIsolateSandbox } from "@vnes/driver-isolate";
-import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
   DirectoryImageArchive,
@@ -15,7 +14,7 @@ import {
   nodeDigest,
   nodeVerifier,
 } from "@vnes/registry";
-import type { Json } from "@vnes/schemas";
+import type { BusConfig, Json } from "@vnes/schemas";
 import { Jobs } from "../control/jobs.ts";
 import type { ControlledNode } from "../control/methods.ts";
 import { openControlServer } from "../control/server.ts";
@@ -25,6 +24,7 @@ import type { Place } from "../shell.ts";
 import { openJudges, openRegistry } from "./authority.ts";
 import { setUpBuiltins } from "./builtins.ts";
 import { cryptoRandom } from "./crypto-random.ts";
+import { openLedger } from "./open-ledger.ts";
 import { replayFor, type ReplayJudges } from "./replay.ts";
 import { SystemClock } from "./system-clock.ts";
 
@@ -34,6 +34,8 @@ export interface OpenNodeOptions {
   /** Capsule directories besides the registry; an id in one of them goes before the registry's. */
   readonly capsules: readonly string[];
   readonly unconfinedDev: boolean;
+  /** Servers that keep the ledger; undefined: it is a file of this node. */
+  readonly bus: BusConfig | undefined;
 }
 
 export interface OpenNode {
@@ -50,7 +52,8 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
   if (await isLive(paths.controlSocket)) {
     throw cliErrors.create("NODE_ALREADY_RUNNING", { path: paths.controlSocket, flags: place.flags });
   }
-  const ledger = await openSqliteLedgerStore({ path: paths.ledger });
+  const clock = new SystemClock();
+  const ledger = await openLedger(place, options.bus, clock, log);
   const quarantine = new FsQuarantine(paths.quarantine);
   let parts: NodeParts;
   try {
@@ -58,12 +61,13 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
     parts = {
       node: place.node,
       pid: options.pid,
-      clock: new SystemClock(),
+      clock,
       random: cryptoRandom,
       digest: nodeDigest,
       verifier: nodeVerifier,
       log,
-      ledger,
+      ledger: ledger.store,
+      ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       sandbox: openIsolateSandbox(),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
@@ -76,10 +80,17 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       unconfinedDev: options.unconfinedDev,
     };
   } catch (error) {
-    await ledger[Symbol.asyncDispose]();
+    await ledger.store[Symbol.asyncDispose]();
+    await ledger.close();
     throw error;
   }
-  const node = await bootNode(parts);
+  let node: Node;
+  try {
+    node = await bootNode(parts);
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
   try {
     const control = await openControlServer(paths.controlSocket, controlled(node, quarantine, parts));
     return {
@@ -87,12 +98,14 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       controlSocket: control.path,
       async [Symbol.asyncDispose](): Promise<void> {
         await node[Symbol.asyncDispose]();
+        await ledger.close();
         // Last, so that a command in flight still hears how it ended.
         await control[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
     await node[Symbol.asyncDispose]();
+    await ledger.close();
     throw error;
   }
 }

@@ -13,6 +13,7 @@ export const ledgerErrors: ErrorTable<
   | "LEDGER_UNREACHABLE"
   | "LEDGER_CLAIMED"
   | "LEDGER_NOT_OWNED"
+  | "LEDGER_LEASE_LOST"
 > = defineErrors({
   LEDGER_SEQUENCE_CONFLICT: {
     message:
@@ -87,6 +88,14 @@ export const ledgerErrors: ErrorTable<
     fault: "system",
     retry: false,
     remedy: "one node owns a ledger: stop one of the two, then boot this one again",
+    exit: "conflict",
+  },
+  LEDGER_LEASE_LOST: {
+    message:
+      "the ledger has not confirmed for too long that this node owns {groups}: another node may; devices are stopped and calls refused",
+    fault: "system",
+    retry: true,
+    remedy: "see that the ledger's servers run and can be reached: vnes doctor; the node goes on by itself",
     exit: "conflict",
   },
   LEDGER_NOT_OWNED: {

@@ -19,6 +19,7 @@ import { FlowGate } from "./flow-gate.ts";
 import { FlowReports } from "./flow-reports.ts";
 import { groupOf } from "./host-group.ts";
 import { diagnostic, KernelShard } from "./kernel-shard.ts";
+import { guardLease } from "./lease-guard.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import type { Node } from "./node.ts";
 import { NodeRuntime } from "./node-runtime.ts";
@@ -156,6 +157,8 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   kernel.publish();
   await kernel.settled();
   runtime.booted();
+  const { lease } = parts.ledger;
+  if (lease !== undefined) guardLease(lease, { watch, log: parts.log, devices: () => board.devices });
   return runtime;
 }
 

@@ -39,6 +39,7 @@ export async function nodeStatus(
     capsules: table.all().map((capsule) => capsuleStatus(context, capsule)),
     quarantined: (await parts.quarantine.list()).length,
     ledger: { records, shards: board.shards.size + board.partitions.size + 1 },
+    ...(parts.bus === undefined ? {} : { bus: parts.bus() }),
     counters: { ...counters.all(), ...context.remote?.counts() },
   };
 }

@@ -25,6 +25,15 @@ export interface CapsuleStatus {
   readonly shards: { readonly [shard: string]: number };
 }
 
+/** The servers a node shares with others. */
+export interface BusStatus {
+  readonly servers: readonly string[];
+  readonly namespace: string;
+  readonly connected: boolean;
+  /** Of the server it is connected to, or was last. */
+  readonly version: string;
+}
+
 export interface NodeStatus {
   readonly node: string;
   readonly pid: number;
@@ -37,6 +46,7 @@ export interface NodeStatus {
   readonly capsules: readonly CapsuleStatus[];
   readonly quarantined: number;
   readonly ledger: { readonly records: number; readonly shards: number };
+  readonly bus?: BusStatus;
   /** Everything that was dropped or refused while running, by name; nothing is dropped without a count here. */
   readonly counters: { readonly [name: string]: number };
 }

@@ -12,6 +12,7 @@ import type { Log } from "../ports/log.ts";
 import type { Quarantine } from "../ports/quarantine.ts";
 import type { Random } from "../ports/random.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
+import type { BusStatus } from "./node.ts";
 
 export interface NodeParts {
   /** Node name; part of the name of the kernel's own shard. */
@@ -24,6 +25,8 @@ export interface NodeParts {
   readonly log: Log;
   /** Disposed by the node. */
   readonly ledger: LedgerStore;
+  /** Where a shared ledger is reached, for `status`; absent for a ledger of the node's own. */
+  readonly bus?: () => BusStatus;
   /** Disposed by the node. */
   readonly sandbox: Sandbox;
   /** Disposed by the node. */

@@ -30,9 +30,9 @@ export class ChunkStore {
     this.#stream = chunkStream(link.namespace);
   }
 
-  async open(): Promise<void> {
+  async open(groups: number): Promise<void> {
     const { bus, jsm, namespace, replicas } = this.#link;
-    await ensureStream(jsm, bus.connection.getServer(), chunkConfig(namespace, replicas));
+    await ensureStream(jsm, bus.connection.getServer(), chunkConfig(namespace, replicas, groups));
   }
 
   async put(shard: string, name: string, bytes: Uint8Array): Promise<void> {

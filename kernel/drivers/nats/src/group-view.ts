@@ -89,9 +89,10 @@ export class GroupView {
     this.#reader.tick();
   }
 
+  /** Who waits for a message waits no longer. */
   stop(): void {
-    this.#reader.stop();
     this.#listeners.clear();
+    this.breakWith(ledgerErrors.create("LEDGER_CLOSED", { path: this.stream }));
   }
 
   /** Nothing more can be known of this group: every reader and writer of it is told so. */

@@ -9,5 +9,6 @@ export {
 } from "./connection.ts";
 export { type NatsMessengerOptions, natsMessenger } from "./messenger.ts";
 export type { Claim } from "./control-message.ts";
+export { examineServer, type JetStreamPromise } from "./examine.ts";
 export { LEASE_MS, MARGIN_MS } from "./lease.ts";
 export { NatsLedgerStore, type NatsLedgerOptions, openNatsLedgerStore } from "./ledger-store.ts";

@@ -48,6 +48,8 @@ export interface NatsLedgerOptions {
   readonly node: string;
   /** Kept in the data directory: whoever has it is the same owner after a restart. */
   readonly instance: string;
+  /** How many groups the shards are shared among; remembered by the servers, and refused when it differs. */
+  readonly groups: number;
   /** Name of the group a shard lies in. */
   groupOf(shard: string): string;
   /** Groups this node claims. */
@@ -141,7 +143,7 @@ export class NatsLedgerStore implements LedgerStore {
   }
 
   async open(): Promise<void> {
-    await this.#chunks.open();
+    await this.#chunks.open(this.#options.groups);
     await Promise.all(
       [...this.#owners.values()].map(async (owner) => {
         await owner.view.open();

@@ -78,11 +78,12 @@ export function ledgerConfig(namespace: string, group: string, replicas: number)
   };
 }
 
-export function chunkConfig(namespace: string, replicas: number): StreamDefinition {
+/** `groups`: how many shards are shared among; with another number they would not be found. */
+export function chunkConfig(namespace: string, replicas: number, groups: number): StreamDefinition {
   return {
     ...durable(replicas),
     name: chunkStream(namespace),
-    description: `${STREAM_FORMAT}, chunks of snapshots`,
+    description: `${STREAM_FORMAT}, ${groups} groups, chunks of snapshots`,
     subjects: [chunkSubject(namespace, ">")],
     max_msgs_per_subject: 1,
   };

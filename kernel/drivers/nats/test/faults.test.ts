@@ -168,7 +168,7 @@ test("a server without streams, one that is not there, and an address that is no
   await refusedWith("BUS_UNREACHABLE", openNode(["nats://127.0.0.1:1"], namespace, "a"));
   await refusedWith("BUS_ADDRESS_INVALID", openNode(["nats://user:secret@127.0.0.1:4222"], namespace, "a"));
   const node = await openNode(servers.urls, namespace, "a");
-  const identity = { namespace: "Not One", node: "a", instance: "i", groupOf, owns: GROUPS };
+  const identity = { namespace: "Not One", node: "a", instance: "i", groups: 2, groupOf, owns: GROUPS };
   await refusedWith("BUS_STREAM_WRONG", openNatsLedgerStore({ bus: node.bus, ...identity }));
   await node.close();
 });

@@ -32,7 +32,14 @@ export async function openNode(
   const bus = await openBus({ servers, node });
   try {
     const identity = { namespace, node, instance: `instance of ${node}` };
-    const store = await openNatsLedgerStore({ bus, ...identity, groupOf, owns: GROUPS, ...options });
+    const store = await openNatsLedgerStore({
+      bus,
+      ...identity,
+      groups: GROUPS.length,
+      groupOf,
+      owns: GROUPS,
+      ...options,
+    });
     return {
       store,
       bus,

@@ -1,0 +1,106 @@
+/** Opens the ledger a node was told to use: a file of its own, or streams of NATS servers it shares with other nodes. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { type Bus, openBus, openNatsLedgerStore } from "@vnes/driver-nats";
+import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import {
+  type BusStatus,
+  type Clock,
+  DEFAULT_LEDGER_GROUPS,
+  ledgerGroupOf,
+  type LedgerStore,
+  type Log,
+  nodeGroup,
+  sharedGroups,
+} from "@vnes/kernel";
+import type { BusConfig } from "@vnes/schemas";
+import type { Place } from "../shell.ts";
+
+export const DEFAULT_NAMESPACE = "main";
+
+export interface OpenLedger {
+  /** Disposed by the node. */
+  readonly store: LedgerStore;
+  readonly bus?: () => BusStatus;
+  /** Ends what the store leaves open; after the store. */
+  close(): Promise<void>;
+}
+
+/** `servers` as `--bus` has them go before those of the configuration file. */
+export function busConfig({ config }: Place, servers: string | undefined): BusConfig | undefined {
+  if (servers === undefined) return config.bus;
+  return { ...config.bus, servers: servers.split(",").map((server) => server.trim()) };
+}
+
+export async function openLedger(
+  place: Place,
+  bus: BusConfig | undefined,
+  clock: Clock,
+  log: Log,
+): Promise<OpenLedger> {
+  if (bus === undefined) {
+    const store = await openSqliteLedgerStore({ path: place.paths.ledger });
+    return { store, close: async () => undefined };
+  }
+  const connection = await openBus({ ...bus, node: place.node });
+  try {
+    const store = await openOn(connection, bus, place, clock, log);
+    return {
+      store,
+      bus: () => busStatus(connection, bus),
+      close: async () => await connection[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await connection[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openOn(
+  bus: Bus,
+  config: BusConfig,
+  place: Place,
+  clock: Clock,
+  log: Log,
+): Promise<LedgerStore> {
+  const { namespace = DEFAULT_NAMESPACE, groups = DEFAULT_LEDGER_GROUPS, owns, replicas } = config;
+  const { node } = place;
+  const shared = owns === undefined ? sharedGroups(groups) : owns.map((group) => `g${group}`);
+  let waitedFor: string | undefined;
+  return await openNatsLedgerStore({
+    bus,
+    namespace,
+    node,
+    instance: instanceOf(place.paths.instance),
+    groups,
+    groupOf: (shard) => ledgerGroupOf(shard, groups),
+    owns: [...shared, nodeGroup(node)],
+    clock,
+    ...(replicas === undefined ? {} : { replicas }),
+    onWait(_, owner, ms) {
+      // Once for all groups: they are told within milliseconds of each other.
+      if (waitedFor === owner.node) return;
+      waitedFor = owner.node;
+      log.warn({ owner: owner.node, ms: Math.ceil(ms) }, "waiting until the lease of the owner has run out");
+    },
+  });
+}
+
+/** Made once with the data directory: who has the directory is the same owner after a restart. */
+function instanceOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const instance = randomBytes(16).toString("hex");
+  writeFileSync(path, `${instance}\n`, { mode: 0o600, flag: "wx", flush: true });
+  return instance;
+}
+
+function busStatus(
+  { connection, servers, isConnected }: Bus,
+  { namespace = DEFAULT_NAMESPACE }: BusConfig,
+): BusStatus {
+  return { servers, namespace, connected: isConnected, version: connection.info?.version ?? "unknown" };
+}

@@ -1,0 +1,107 @@
+/** A node whose ledger is on a NATS server: boot, status, doctor, restarts of either side, a second owner, a lost lease. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkControlResult } from "@vnes/schemas";
+import { type NatsServers, startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
+import { type Booted, Home } from "./vnes.ts";
+
+/** The lease is 15 s; a node that runs alone on this machine notices within moments. */
+const LEASE_NOTICED_MS = 20_000;
+
+interface Status {
+  readonly state: string;
+  readonly problems: readonly { readonly code: string }[];
+  readonly bus?: { readonly servers: readonly string[]; readonly connected: boolean };
+  readonly ledger: { readonly records: number };
+}
+
+let home: Home;
+let servers: NatsServers;
+let node: Booted;
+
+before(async () => {
+  home = new Home();
+  servers = await startNatsServers();
+  node = await home.boot("--bus", servers.urls.join());
+});
+after(async () => {
+  await home[Symbol.asyncDispose]();
+  await servers[Symbol.asyncDispose]();
+});
+
+async function statusWith(isIt: (status: Status) => boolean, withinMs: number): Promise<Status> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const { out } = await home.run("status", "-o", "json");
+    const status = JSON.parse(out) as Status;
+    if (isIt(status) || performance.now() > deadline) return status;
+    await sleep(200);
+  }
+}
+
+test("status names the bus", async () => {
+  const status = await home.json<Status>("status");
+  assert.equal(status.state, "running");
+  assert.deepEqual(status.bus?.servers, servers.urls);
+  assert.equal(status.bus.connected, true);
+  assert.equal(checkControlResult("status", status), undefined);
+});
+
+test("doctor says what the server promises and what it does not", async () => {
+  const { findings } = await home.json<{
+    findings: { check: string; state: string; found: string }[];
+  }>("doctor", "--bus", servers.urls.join());
+  const found = new Map(findings.map((finding) => [finding.check, finding]));
+  assert.match(found.get("bus")?.found ?? "", /^nats-server \d+\.\d+\.\d+ .* alone$/);
+  assert.match(found.get("bus streams")?.found ?? "", /on files, 1 copy of each/);
+  assert.match(found.get("bus durability")?.found ?? "", /power cut only with sync_interval: always/);
+  assert.equal(found.get("bus clock")?.state, "ok");
+});
+
+test("doctor names a server that is not there; credentials are refused as an argument and not repeated", async () => {
+  const nobody = await home.run("doctor", "--bus", "nats://127.0.0.1:1");
+  assert.notEqual(nobody.code, 0);
+  assert.match(nobody.out, /BUS_UNREACHABLE/);
+  const secret = await home.run("boot", "--bus", "nats://me:hush@127.0.0.1:1", "--node", "other");
+  assert.equal(secret.code, 2);
+  assert.match(secret.err, /BUS_ADDRESS_INVALID/);
+  assert.doesNotMatch(secret.err + secret.out, /hush/);
+});
+
+test("a node of another name is told who owns the ledger", async () => {
+  const other = await home.run("boot", "--bus", servers.urls.join(), "--node", "other");
+  assert.equal(other.code, 7, other.err);
+  assert.match(other.err, /LEDGER_IN_USE/);
+  assert.match(other.err, /node local/);
+});
+
+test("a node that was killed goes on where it was, and so does one whose server was killed", async () => {
+  const before = await home.json<Status>("status");
+  await node.kill("SIGKILL");
+  node = await home.boot("--bus", servers.urls.join());
+  const restarted = await home.json<Status>("status");
+  assert.ok(restarted.ledger.records > before.ledger.records);
+  await servers.kill();
+  await servers.start();
+  const again = await statusWith(({ bus, state }) => bus?.connected === true && state === "running", 10_000);
+  assert.equal(again.state, "running");
+});
+
+test("while the server hangs beyond the lease nothing acts outside; afterwards all goes on", async () => {
+  servers.freeze();
+  const lost = await statusWith(
+    ({ problems }) => problems.some(({ code }) => code === "LEDGER_LEASE_LOST"),
+    LEASE_NOTICED_MS,
+  );
+  assert.equal(lost.state, "degraded");
+  assert.ok(lost.problems.some(({ code }) => code === "LEDGER_LEASE_LOST"));
+  const refused = await home.run("call", "vpn.transport", "status");
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.err, /LEDGER_(LEASE_LOST|UNREACHABLE)/);
+  servers.thaw();
+  const back = await statusWith(({ state }) => state === "running", 15_000);
+  assert.deepEqual(back.problems, []);
+  const answered = await home.run("call", "vpn.transport", "status");
+  assert.equal(answered.code, 0, answered.err);
+});
