@@ -1,11 +1,18 @@
 /**
  * `npm start`: two nodes, one session, two paths; the path that carries the session dies, and the session goes on.
  * On a terminal it then stays with a live status; otherwise it ends, with 0 only if the session survived.
+ * `npm start -- --bus nats`: the same with both ledgers on a NATS server, which is started for it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import {
+  hasNatsServer,
+  type NatsServers,
+  startNatsServers,
+} from "../../kernel/drivers/nats/test/nats-servers.ts";
 import { type Child, start } from "./children.ts";
 import {
   boot,
@@ -31,6 +38,11 @@ const LOOK_EVERY_MS = 10;
 const HEARSAY_MS = 300;
 const REPAINT_EVERY_MS = 500;
 
+const { values } = parseArgs({ options: { bus: { type: "string", default: "embedded" } } });
+if (!["embedded", "nats"].includes(values.bus)) {
+  console.error(`no bus is called ${values.bus}\nusage: npm start -- [--bus embedded|nats]`);
+  process.exit(2);
+}
 const tty = process.stdout.isTTY === true;
 const paper = new Paper(
   tty,
@@ -54,17 +66,26 @@ const onDeath = (name: string, tail: string): void => {
   setTimeout(() => interrupted.abort(new Error(`${name} died\n${tail}`)), HEARSAY_MS);
 };
 
+let servers: NatsServers | undefined;
 let survived = false;
 try {
+  if (values.bus === "nats") servers = await startServer();
   survived = await demonstrate();
 } catch (error) {
   const asked = isStop(interrupted.signal.reason);
   if (!asked) paper.line(paper.style("red", error instanceof Error ? error.message : String(error)));
 } finally {
   for (const child of children.reverse()) await child.end();
+  await servers?.[Symbol.asyncDispose]();
   await rm(home, { recursive: true, force: true });
 }
 process.exit(survived ? 0 : 1);
+
+async function startServer(): Promise<NatsServers> {
+  if (!hasNatsServer())
+    throw new Error("there is no nats-server on this machine\nnext: sudo apt-get install nats-server");
+  return await startNatsServers();
+}
 
 async function demonstrate(): Promise<boolean> {
   paper.line(paper.style("bold", "VNES: two nodes, one session, two paths. One path will die."));
@@ -175,7 +196,7 @@ async function bootAndShow(
 ): Promise<DemoNode> {
   const startedAt = Date.now();
   paper.moment(startedAt, name, "vnes boot");
-  const node = await boot({ home, name, run: [capsule], config, onDeath });
+  const node = await boot({ home, name, run: [capsule], config, bus: servers?.urls, onDeath });
   children.push(node.child);
   const { bootMs, capsules: known } = await statusOf(node);
   // What is verified and not wanted on this node stays verified; it has no part in the story.

@@ -70,17 +70,21 @@ export interface BootOptions {
   /** Capsules to run; what they require comes along. */
   readonly run: readonly string[];
   readonly config: { readonly [capsule: string]: Json };
+  /** Servers that keep the ledger; undefined: a file of the node. */
+  readonly bus?: readonly string[] | undefined;
   onDeath(name: string, tail: string): void;
 }
 
 /** One `vnes boot` with a data directory of its own. */
-export async function boot({ home, name, run, config, onDeath }: BootOptions): Promise<DemoNode> {
+export async function boot({ home, name, run, config, bus, onDeath }: BootOptions): Promise<DemoNode> {
   const dir = join(home, name);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const settings: NodeConfig = {
     schema_version: "v1",
     node: name,
     data_dir: join(dir, "data"),
+    // Two nodes of two systems, as the two ends of a VPN are.
+    ...(bus === undefined ? {} : { bus: { servers: bus, namespace: name } }),
     capsules: { run, config },
   };
   const file = join(dir, "config.json");

@@ -9,11 +9,17 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const MAIN = "test/demo/main.ts";
 const INTERRUPT_AFTER = /client +session ses_/;
 
-async function demonstrate(
-  interruptAt?: RegExp,
-): Promise<{ code: number | null; out: string; left: readonly string[] }> {
-  const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", MAIN];
-  const mark = `demo-test-${process.pid}-${interruptAt === undefined ? "whole" : "cut"}`;
+interface Options {
+  readonly interruptAt?: RegExp;
+  readonly args?: readonly string[];
+}
+
+async function demonstrate({
+  interruptAt,
+  args: more = [],
+}: Options = {}): Promise<{ code: number | null; out: string; left: readonly string[] }> {
+  const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", MAIN, ...more];
+  const mark = `demo-test-${process.pid}-${interruptAt === undefined ? "whole" : "cut"}${more.join("")}`;
   const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, VNES_DEMO_MARK: mark } });
   let out = "";
   child.stdout.on("data", (text: Buffer) => {
@@ -48,8 +54,31 @@ test("the session outlives the relay that carried it, with the same id and no du
   assert.deepEqual(left, []);
 });
 
+/** What is told, without times, ports, counts, and the ids that are new in every run; the nodes' lines in any order. */
+function story(out: string): readonly string[] {
+  return out
+    .split("\n")
+    .map((line) =>
+      line
+        .replace(/ses_\w+/g, "ses_")
+        .replace(/ [0-9a-f]{12}$/, " image")
+        .replace(/\d+(\.\d+)?/g, "n")
+        .replace(/ +/g, " "),
+    )
+    .sort();
+}
+
+test("with both ledgers on a NATS server it is the same story", async () => {
+  const [embedded, onNats] = [await demonstrate(), await demonstrate({ args: ["--bus", "nats"] })];
+  assert.equal(onNats.code, 0, onNats.out);
+  assert.match(onNats.out, /ok {4}session +(ses_\w+) before, \1 after, \1 at the gateway/);
+  assert.match(onNats.out, /ok {4}duplicates +0 /);
+  assert.deepEqual(story(onNats.out), story(embedded.out));
+  assert.deepEqual(onNats.left, []);
+});
+
 test("interrupted, it ends every process it started", async () => {
-  const { code, left } = await demonstrate(INTERRUPT_AFTER);
+  const { code, left } = await demonstrate({ interruptAt: INTERRUPT_AFTER });
   assert.equal(code, 1);
   assert.deepEqual(left, []);
 });
