@@ -1,14 +1,13 @@
 /** Puts one shard of a logic capsule, or the device of a driver capsule, together with everything it talks to. */
 import { capsuleShard } from "../bus/routing.ts";
 import type { ShardState } from "../ledger/shard-state.ts";
+import { rulesOf, specOf } from "./capsule-spec.ts";
 import { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
 import { DeviceRunner } from "./device-runner.ts";
-import { limitsOf, maxStateSize } from "./limits.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { ShardLog } from "./shard-log.ts";
 import { consumedOf, holdingTopics, subscribeShard } from "./subscriptions.ts";
-import { nameOf } from "./wiring.ts";
 
 /** The state and the writing end of a shard, as recovery left them. */
 export type OpenShard = (shard: string) => { readonly state: ShardState; readonly log: ShardLog };
@@ -20,28 +19,14 @@ export function openCapsuleShard(
   { name, slot, state, log }: ReturnType<OpenShard> & { readonly name: string; readonly slot: number },
   giveUp: (error: unknown) => void,
 ): CapsuleShard {
-  const { parts, board, router, kernel, counters, table } = context;
-  const { id, manifest, image, zone, group, version } = capsule;
+  const { parts, board, router, kernel, counters } = context;
+  const { id, manifest, image, group, version } = capsule;
   const held = holdingTopics(board.topics.values(), capsule);
   const shard = new CapsuleShard({
-    spec: {
-      instance: name,
-      image,
-      entry: entryOf(capsule),
-      zone,
-      group,
-      limits: limitsOf(manifest, zone, parts.policy),
-    },
+    spec: { ...specOf(context, capsule, manifest, image), instance: name, group },
     version,
     sandbox: parts.sandbox,
-    rules: {
-      manifest,
-      topics: board.topics,
-      capabilities: board.capabilities,
-      required: new Set((manifest.capabilities.requires ?? []).map(nameOf)),
-      ownersOf: (key) => table.ownersOf(key, id),
-      maxStateSize: maxStateSize(zone, parts.policy),
-    },
+    rules: rulesOf(context, capsule, manifest),
     state,
     log,
     clock: parts.clock,

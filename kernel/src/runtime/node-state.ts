@@ -1,8 +1,9 @@
-/** State as a person asks a node for it: what a capsule's keys are, were, and how they came to be. Reads only; branches are beside it. */
+/** State as a person asks a node for it: what a capsule's keys are, were, and how they came to be. Its branches are beside it. */
 import type { StateRead } from "@vnes/schemas";
 import { capsuleShard } from "../bus/routing.ts";
 import type { StateQuery } from "../ledger/state-request.ts";
 import { stateErrors } from "../state/errors.ts";
+import { Branches } from "./branches.ts";
 import type { NodeContext } from "./node-context.ts";
 import {
   type Moment,
@@ -22,11 +23,13 @@ export interface ShardChoice {
 export class NodeState {
   readonly #context: NodeContext;
   readonly #history: StateHistory;
+  readonly branches: Branches;
 
   constructor(context: NodeContext) {
     this.#context = context;
     const { ledger, digest } = context.parts;
     this.#history = new StateHistory(ledger, digest);
+    this.branches = new Branches(context, this.#history);
   }
 
   /** As it is now. Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` and `STATE_UNAVAILABLE`. */

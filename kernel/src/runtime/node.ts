@@ -52,8 +52,8 @@ export interface NodeStatus {
 }
 
 export interface Node {
-  /** The keys of its capsules: as they are, as they were, what changed. */
-  readonly state: Pick<NodeState, "read" | "at" | "history" | "diff">;
+  /** The keys of its capsules: as they are, as they were, what changed; and branches of them. */
+  readonly state: Pick<NodeState, "read" | "at" | "history" | "diff" | "shardName" | "branches">;
   status(): Promise<NodeStatus>;
   /** Manifest, receipt, hashes, bindings, limits and meters of one capsule; rejects with `CAPSULE_UNKNOWN`. */
   inspect(id: string): Promise<Json>;

@@ -1,0 +1,337 @@
+/** Branches: what they begin with, what they run, what never leaves them, and what is left of one that was discarded. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
+import { capsule } from "@vnes/sdk";
+import type { Json } from "@vnes/schemas";
+import fc from "fast-check";
+import { MAX_BRANCHES } from "../src/state/branch.ts";
+import { bootTestNode, manifestOf, type TestCapsule, type TestNode } from "./node-harness.ts";
+
+const anything = {};
+const defs = (...names: string[]): { readonly [path: string]: unknown } => ({
+  "spec/schema.json": { $defs: Object.fromEntries(names.map((name) => [`${name}.input`, anything])) },
+});
+const topic = (name: string, owner: string, schema: unknown = anything): unknown => ({
+  schema_version: "v1",
+  topic: name,
+  owner,
+  description: "for a test",
+  schemas: [schema],
+  partition: { count: 1 },
+  // Of a circle of topics one must not block.
+  quality: "at_least_once",
+  retention: {},
+  flow: { policy: "shed", buffer: 100 },
+});
+
+/** Does everything that could get out: publishes, calls, answers later, sets timers, lets keys expire. */
+const shop: TestCapsule = {
+  manifest: manifestOf("test.shop", {
+    capabilities: { provides: ["test.shop"], requires: ["test.bank"] },
+    bus: { publishes: ["test.sold.v1"], subscribes: ["test.priced.v1"] },
+    state: { owns: ["k/"] },
+  }),
+  spec: {
+    ...defs("test.shop.sell", "test.shop.fail"),
+    "spec/topics/test.sold.v1.json": topic("test.sold.v1", "test.shop"),
+    "spec/topics/test.priced.v1.json": topic("test.priced.v1", "test.shop", {
+      type: "object",
+      required: ["price"],
+      properties: { price: { type: "number" } },
+    }),
+  },
+  bundle: () =>
+    capsule({
+      calls: {
+        "test.shop.sell": (turn, input) => {
+          const { what, ttlMs } = input as { what: string; ttlMs?: number };
+          const count = ((turn.keys.get(`k/${what}`) as number | undefined) ?? 0) + 1;
+          turn.keys.set(`k/${what}`, count, ttlMs === undefined ? {} : { ttlMs });
+          turn.keys.set("k/luck", turn.random());
+          turn.publish("test.sold.v1", what, { what, count });
+          turn.call({ capability: "test.bank", method: "add", input: { count }, tag: "paid", context: what });
+          turn.setTimer(`late:${what}`, turn.at + 1_000, what);
+          return count;
+        },
+        "test.shop.fail": () => {
+          throw new Error("asked to");
+        },
+      },
+      answers: {
+        paid: (turn, answer, what) => turn.keys.set(`k/paid/${what as string}`, answer.ok ? 1 : answer.code),
+      },
+      events: {
+        "test.priced.v1": (turn, event) => turn.keys.set("k/price", (event as { price: number }).price),
+      },
+      timers: { late: (turn, what) => turn.keys.set(`k/late/${what as string}`, turn.at) },
+    }),
+};
+
+const bank: TestCapsule = {
+  manifest: manifestOf("test.bank", {
+    capabilities: { provides: ["test.bank"] },
+    bus: { publishes: ["test.priced.v1"], subscribes: ["test.sold.v1"] },
+    state: { owns: ["b/"] },
+  }),
+  spec: defs("test.bank.add", "test.bank.price"),
+  bundle: () =>
+    capsule({
+      calls: {
+        "test.bank.add": (turn, input) => {
+          turn.keys.set(
+            "b/sum",
+            ((turn.keys.get("b/sum") as number | undefined) ?? 0) + (input as { count: number }).count,
+          );
+          return null;
+        },
+        "test.bank.price": (turn, price) => {
+          turn.publish("test.priced.v1", "", { price });
+          return null;
+        },
+      },
+      events: {
+        "test.sold.v1": (turn) =>
+          turn.keys.set("b/sold", ((turn.keys.get("b/sold") as number | undefined) ?? 0) + 1),
+      },
+    }),
+};
+
+const capsules = [shop, bank];
+const SHOP = "test.shop/0";
+
+interface Place {
+  readonly memory: LedgerMemory;
+  readonly clock: MemoryClock;
+}
+
+const place = (): Place => ({ memory: new LedgerMemory(), clock: new MemoryClock() });
+const boot = (at: Place): Promise<TestNode> => bootTestNode({ capsules, ...at });
+const sell = (run: TestNode, what: string, more: object = {}): Promise<Json> =>
+  run.ask("test.shop", "sell", { what, ...more });
+
+/** Every record of every shard that is no branch; `kernel/` too unless a boot lies in between. */
+function world({ memory }: Place, withKernel = true): Json {
+  return [...memory.shards]
+    .filter(([name]) => !name.startsWith("branch/") && (withKernel || !name.startsWith("kernel/")))
+    .map(([name, records]): Json => [name, records.map(({ bytes }) => new TextDecoder().decode(bytes))]);
+}
+
+const codeOf = async (asked: Promise<unknown>): Promise<string> => {
+  try {
+    await asked;
+    return "ok";
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+};
+
+const act = fc.oneof(
+  fc.record({
+    do: fc.constant("sell"),
+    what: fc.constantFrom("a", "b"),
+    ttlMs: fc.option(fc.integer({ min: 1, max: 900 }), { nil: undefined }),
+  }),
+  fc.record({ do: fc.constant("price"), price: fc.nat(9) }),
+  fc.record({ do: fc.constant("wait"), ms: fc.integer({ min: 1, max: 800 }) }),
+);
+
+test("fed with what its parent was delivered, a branch from any record comes to where its parent is", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 10 }), fc.nat(100), async (acts, somewhere) => {
+      const at = place();
+      const run = await boot(at);
+      for (const one of acts) {
+        if (one.do === "sell") await sell(run, one.what, one.ttlMs === undefined ? {} : { ttlMs: one.ttlMs });
+        else if (one.do === "price") await run.ask("test.bank", "price", one.price);
+        else at.clock.advance(one.ms);
+        await run.settle();
+      }
+      const { branches } = run.node.state;
+      const last = at.memory.shards.get(SHOP)?.at(-1)?.seq as number;
+      const made = await branches.create(SHOP, somewhere % (last + 1), undefined);
+      assert.deepEqual([made.name, made.seq, made.fed], ["b1", made.from, made.from]);
+      const { branch, skipped, cut } = await branches.run("b1", { do: "feed" });
+      assert.deepEqual([branch.seq, branch.fed, skipped, cut], [last, last, 0, false]);
+      const diff = await branches.diff("b1", {}, {});
+      assert.deepEqual([diff.differences, diff.from, diff.to], [[], last, last]);
+      const here = await run.node.state.read({ capsule: "test.shop" }, { prefix: "" });
+      const there = await branches.diff("b1", { seq: 0 }, {});
+      assert.deepEqual(
+        there.differences.map(({ key, after }) => [key, after?.value, after?.version]),
+        here.values,
+      );
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("nothing of a branch reaches the world: no shard, no topic, no other capsule, not after a restart either", async () => {
+  const at = place();
+  const run = await boot(at);
+  await sell(run, "a");
+  await run.settle();
+  const before = world(at);
+  const counters = (await run.node.status()).counters;
+  const { branches } = run.node.state;
+  await branches.create(SHOP, undefined, "try");
+  for (const input of [
+    { do: "call", capability: "test.shop", method: "sell", input: { what: "a" } },
+    { do: "call", capability: "test.shop", method: "fail", input: null },
+    { do: "event", topic: "test.priced.v1", key: "", event: { price: 7 } },
+    { do: "feed" },
+    { do: "advance", ms: 10_000 },
+  ] as const)
+    await branches.run("try", input);
+  await run.settle();
+  assert.deepEqual(world(at), before);
+  assert.deepEqual((await run.node.status()).counters, counters);
+  const { turns } = await branches.show("try", 0);
+  const asked = turns.flatMap(({ effects }) => effects.map((effect) => effect.do));
+  for (const kind of ["publish", "call", "answer", "write", "setTimer"])
+    assert.ok(asked.includes(kind as never), kind);
+  for (const [name, records] of at.memory.shards) {
+    if (!name.startsWith("branch/")) continue;
+    for (const { bytes } of records) {
+      const { effects } = JSON.parse(new TextDecoder().decode(bytes)) as { effects: Json };
+      assert.deepEqual(effects, []);
+    }
+  }
+  const quiet = world(at, false);
+  await run.node[Symbol.asyncDispose]();
+  const again = await boot(at);
+  await again.settle();
+  // The start turns of the new boot are all there is.
+  const started = (world(at, false) as readonly (readonly [string, readonly string[]])[]).map(
+    ([name, records]) => [
+      name,
+      records.filter((record) => !record.includes('"kind":"start"') && !record.includes('"kind":"snapshot"')),
+    ],
+  );
+  const were = (quiet as readonly (readonly [string, readonly string[]])[]).map(([name, records]) => [
+    name,
+    records.filter((record) => !record.includes('"kind":"start"') && !record.includes('"kind":"snapshot"')),
+  ]);
+  assert.deepEqual(started, were);
+});
+
+test("a branch goes its own way, is shown, compared with its parent and with another, and outlives a restart", async () => {
+  const at = place();
+  let run = await boot(at);
+  await sell(run, "a");
+  await run.settle();
+  const fork = at.memory.shards.get(SHOP)?.at(-1)?.seq as number;
+  let { branches } = run.node.state;
+  await branches.create(SHOP, undefined, "one");
+  await branches.create(SHOP, undefined, "two");
+  const sold = { do: "call", capability: "test.shop", method: "sell", input: { what: "a" } } as const;
+  const ran = await branches.run("one", sold);
+  const answer = ran.turns[0]?.effects.find((effect) => effect.do === "answer");
+  assert.deepEqual(answer?.do === "answer" && answer.answer, { ok: true, value: 2 });
+  assert.equal(ran.turns[0]?.seq, fork + 1);
+  await branches.run("one", { do: "event", topic: "test.priced.v1", key: "", event: { price: 3 } });
+  const keys = async (other: { branch?: string }): Promise<Json> =>
+    (await branches.diff("one", other, {})).differences.map(({ key, before, after }) => [
+      key,
+      before?.value ?? null,
+      after?.value ?? null,
+    ]);
+  const [same, against] = [await keys({}), await keys({ branch: "two" })];
+  assert.deepEqual(same, against);
+  assert.deepEqual(
+    (same as Json[][]).filter(([key]) => key !== "k/luck"),
+    [
+      ["k/a", 1, 2],
+      ["k/price", null, 3],
+    ],
+  );
+  await run.node[Symbol.asyncDispose]();
+  run = await boot(at);
+  ({ branches } = run.node.state);
+  const listed = await branches.list();
+  assert.deepEqual(
+    listed.map(({ name, turns }) => [name, turns]),
+    [
+      ["one", 2],
+      ["two", 0],
+    ],
+  );
+  const third = await branches.run("one", sold);
+  assert.deepEqual([third.turns[0]?.seq, third.branch.turns], [fork + 3, 3]);
+  assert.equal((await branches.show("one", fork + 2)).turns.length, 1);
+});
+
+test("time stands still in a branch until it is told to go on; then what is due runs, in its order", async () => {
+  const at = place();
+  const run = await boot(at);
+  await sell(run, "b", { ttlMs: 500 });
+  await sell(run, "a");
+  await run.settle();
+  const { branches } = run.node.state;
+  const made = await branches.create(SHOP, undefined, "later");
+  at.clock.advance(50_000);
+  await run.settle();
+  const first = await branches.run("later", { do: "advance", ms: 600 });
+  assert.deepEqual(
+    first.turns.map(({ at: when, delivery }) => [when - made.at, delivery.kind]),
+    [[500, "expiry"]],
+  );
+  const rest = await branches.run("later", { do: "advance", ms: 400 });
+  assert.deepEqual(
+    rest.turns.map(({ at: when, delivery }) => [when - made.at, delivery.kind === "timer" && delivery.id]),
+    [
+      [1_000, "late:a"],
+      [1_000, "late:b"],
+    ],
+  );
+  assert.equal(rest.branch.at, made.at + 1_000);
+});
+
+test("a discarded branch leaves one empty record, and its name is free; everything wrong has a code", async () => {
+  const at = place();
+  const run = await boot(at);
+  await sell(run, "a");
+  const { branches } = run.node.state;
+  await branches.create(SHOP, undefined, "gone");
+  await branches.run("gone", { do: "call", capability: "test.shop", method: "sell", input: { what: "a" } });
+  await branches.discard("gone");
+  assert.equal(at.memory.shards.get("branch/test/gone")?.length, 1);
+  assert.deepEqual(await branches.list(), []);
+  assert.equal(await codeOf(branches.discard("gone")), "BRANCH_UNKNOWN");
+  const again = await branches.create(SHOP, 1, "gone");
+  assert.deepEqual([again.from, again.turns], [1, 0]);
+  await run.node[Symbol.asyncDispose]();
+  const after = await boot(at);
+  const now = after.node.state.branches;
+  assert.deepEqual(
+    (await now.list()).map(({ name }) => name),
+    ["gone"],
+  );
+  await now.discard("gone");
+
+  await now.create(SHOP, 1, "one");
+  await now.create("test.bank/0", 1, "bank");
+  const call = { do: "call", capability: "test.shop", method: "sell", input: {} } as const;
+  for (const [asked, code] of [
+    [() => now.create(SHOP, 1, "one"), "BRANCH_EXISTS"],
+    [() => now.create(SHOP, 1, "No!"), "BRANCH_NAME_INVALID"],
+    [() => now.create(SHOP, 9_999, "x"), "STATE_SEQ_UNKNOWN"],
+    [() => now.create("test.none/0", 0, "x"), "STATE_SHARD_EMPTY"],
+    [() => now.run("nobody", call), "BRANCH_UNKNOWN"],
+    [() => now.run("bank", call), "BRANCH_INPUT_INVALID"],
+    [() => now.run("one", { ...call, method: "none" }), "BRANCH_INPUT_INVALID"],
+    [
+      () => now.run("one", { do: "event", topic: "test.priced.v1", key: "", event: {} }),
+      "BRANCH_INPUT_INVALID",
+    ],
+    [
+      () => now.run("one", { do: "event", topic: "test.sold.v1", key: "", event: {} }),
+      "BRANCH_INPUT_INVALID",
+    ],
+    [() => now.run("one", { do: "feed", to: 9_999 }), "STATE_SEQ_UNKNOWN"],
+    [() => now.diff("one", { branch: "bank" }, {}), "BRANCH_OTHER_STATE"],
+  ] as const)
+    assert.equal(await codeOf(asked()), code);
+  for (let n = 2; n < MAX_BRANCHES; n++) await now.create(SHOP, 1, undefined);
+  assert.equal(await codeOf(now.create(SHOP, 1, undefined)), "BRANCH_TOO_MANY");
+});
