@@ -145,6 +145,7 @@ export class NodeRuntime implements Node {
     remote?.close();
     control.endAll();
     await this.#replays.stop();
+    await this.state.branches.settled();
     // A store that takes no records must not keep the node from ending.
     const abandon = (): void => watch.abandon(kernelErrors.create("NODE_STOPPING"));
     const cancel = parts.clock.wakeAt(parts.clock.now() + STOP_PATIENCE_MS, abandon);
