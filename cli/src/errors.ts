@@ -37,6 +37,27 @@ const entries = {
     remedy: "vnes state list {capsule}; vnes state history {capsule} {key} tells whether it was ever there",
     exit: "notFound",
   },
+  TOPIC_EVENT_NOT_JSON: {
+    message: "the event is no JSON: {reason}",
+    fault: "user",
+    retry: false,
+    remedy: "vnes topic publish acme.counted.v1 '{\"count\":1}'",
+    exit: "usage",
+  },
+  TOPIC_PLACE_INVALID: {
+    message: "{text} is neither a seq, counted from 1, nor a time",
+    fault: "user",
+    retry: false,
+    remedy: "name a seq such as 42, or a time such as 2026-01-31T12:00:00Z",
+    exit: "usage",
+  },
+  TOPIC_REPLAY_UNCONFIRMED: {
+    message: "{capsule} would run its turns for events of {topic} again, with everything they bring about",
+    fault: "user",
+    retry: false,
+    remedy: "if that is wanted: vnes topic replay {topic} --to {capsule} --from {from} --yes",
+    exit: "usage",
+  },
   CONFIG_NOT_FOUND: {
     message: "There is no configuration file {path}.",
     fault: "user",

@@ -17,6 +17,8 @@ import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
 import { addStateAt, addStateDiff, addStateGet, addStateHistory, addStateList } from "./commands/state.ts";
 import { addStatus } from "./commands/status.ts";
+import * as topic from "./commands/topic.ts";
+import { addTopicTail } from "./commands/topic-tail.ts";
 
 type Add = (yargs: Argv<GlobalFlags>, shell: Shell) => Argv<GlobalFlags>;
 
@@ -32,6 +34,13 @@ const COMMANDS: readonly Add[] = [
     run.addCapsuleList,
     run.addCapsuleInspect,
     run.addCapsuleActions,
+  ]),
+  group("topic", "See topics, their events and subscribers; publish; deliver again", [
+    topic.addTopicList,
+    topic.addTopicShow,
+    addTopicTail,
+    topic.addTopicPublish,
+    topic.addTopicReplay,
   ]),
   group("quarantine", "See what was refused, and why", [addQuarantineList, addQuarantineShow]),
   group("state", "See what capsules keep: now, back in time, and what changed", [

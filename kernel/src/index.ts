@@ -27,6 +27,8 @@ export { matchesId, type TrustRoot, verifyTrust } from "./admission/trust.ts";
 export { keyHash } from "./bus/routing.ts";
 export * from "./binding/errors.ts";
 export * from "./binding/resolve.ts";
+export * from "./bus/topic-errors.ts";
+export * from "./runtime/topic-control.ts";
 export * from "./state/errors.ts";
 export * from "./lifecycle/errors.ts";
 export * from "./lifecycle/lifecycle.ts";

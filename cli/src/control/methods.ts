@@ -3,11 +3,15 @@ import type { Node } from "@vnes/kernel";
 import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import { CALL_TIMEOUT_MS } from "./bounds.ts";
 import type { Jobs } from "./jobs.ts";
+import { answerTopic } from "./topic-methods.ts";
 import { stateAnswer } from "./state-methods.ts";
 
 /** What the control socket offers of a node, and of the quarantine beside it. */
 export interface ControlledNode
-  extends Pick<Node, "status" | "inspect" | "suspend" | "resume" | "unload" | "quarantined" | "call"> {
+  extends Pick<
+    Node,
+    "status" | "inspect" | "suspend" | "resume" | "unload" | "quarantined" | "call" | "topics"
+  > {
   /** One entry with its evidence; rejects with `QUARANTINE_ENTRY_UNKNOWN`. */
   showQuarantined(entry: string): Promise<Json>;
   /** Params of the control method; stops when the signal says so. */
@@ -19,6 +23,12 @@ export interface ControlledNode
 export async function answer(node: ControlledNode, method: ControlMethod, params: JsonObject): Promise<Json> {
   const text = (name: string): string => params[name] as string;
   switch (method) {
+    case "topic.list":
+    case "topic.show":
+    case "topic.read":
+    case "topic.publish":
+    case "topic.replay":
+      return asJson(await answerTopic(node.topics, method, params));
     case "status":
       return asJson(await node.status());
     case "capsules":

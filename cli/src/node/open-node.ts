@@ -142,6 +142,7 @@ function controlled(node: Node, quarantine: FsQuarantine, judges: ReplayJudges):
     resume: (id) => node.resume(id),
     unload: (id) => node.unload(id),
     quarantined: () => node.quarantined(),
+    topics: node.topics,
     call: (capability, method, input, timeoutMs) => node.call(capability, method, input, timeoutMs),
     jobs: new Jobs(),
     state: node.state,

@@ -4,6 +4,7 @@
  */
 import type { Effect, Json, TopicDefinition, VnesError } from "@vnes/schemas";
 import { eventProblem } from "../bus/topics.ts";
+import { type EffectId, formatEffectId } from "../ledger/effect-id.ts";
 import type { OutboxEntry } from "../ledger/outbox.ts";
 import type { KernelRecord } from "../ledger/record.ts";
 import { applyRecord, releasedSeq, type ShardState } from "../ledger/shard-state.ts";
@@ -37,6 +38,8 @@ export type Fact =
       readonly message: string;
     }
   | { readonly type: "booted"; readonly node: string; readonly boot: string }
+  /** A person published; the event is the effect of this record. */
+  | { readonly type: "published"; readonly topic: string; readonly key: string }
   /** A policy capsule decided what a subscriber that lags gets, until it has caught up. */
   | {
       readonly type: "flowDecided";
@@ -73,6 +76,8 @@ export class KernelShard {
   readonly #counters: Counters;
   readonly #route: (entry: OutboxEntry, confirm: () => void) => void;
   readonly #fail: (error: unknown) => void;
+  /** By effect id: who waits for an event to be in its partition. */
+  readonly #arrivals = new Map<string, () => void>();
   #publishing = false;
   /** Seq of the last record that is on the disk: what comes after it may yet be lost. */
   #durable: number;
@@ -109,7 +114,20 @@ export class KernelShard {
   /** Resolves once the fact is durable. */
   async record(fact: Fact): Promise<void> {
     const at = Math.max(this.state.at, this.#clock.now());
-    const effects = publications(fact, at);
+    await this.#append(fact, publications(fact, at), at);
+  }
+
+  /** Publishes through this shard's outbox, so that the event is in its partition exactly once; resolves when it is. */
+  async publishEvent(topic: string, key: string, event: Json): Promise<EffectId> {
+    const id = { shard: this.name, seq: this.state.seq + 1, index: 0 };
+    const arrived = new Promise<void>((resolve) => this.#arrivals.set(formatEffectId(id), resolve));
+    const at = Math.max(this.state.at, this.#clock.now());
+    await this.#append({ type: "published", topic, key }, [{ do: "publish", topic, key, event }], at);
+    await arrived;
+    return id;
+  }
+
+  async #append(fact: Fact, effects: readonly Effect[], at: number): Promise<void> {
     const record: KernelRecord = {
       v: 1,
       kind: "kernel",
@@ -157,7 +175,12 @@ export class KernelShard {
       this.state.outbox.confirm(entry.id);
       return;
     }
-    this.#route(entry, () => this.state.outbox.confirm(entry.id));
+    this.#route(entry, () => {
+      this.state.outbox.confirm(entry.id);
+      const id = formatEffectId(entry.id);
+      this.#arrivals.get(id)?.();
+      this.#arrivals.delete(id);
+    });
   }
 
   #isWithinRate(at: number): boolean {
@@ -197,6 +220,7 @@ function publications(fact: Fact, at: number): Effect[] {
     case "denied":
     case "topicDefined":
     case "flowDecided":
+    case "published":
     case "diverged":
       return [];
   }

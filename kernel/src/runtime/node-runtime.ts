@@ -15,6 +15,8 @@ import { NodeState } from "./node-state.ts";
 import { capsuleStatus, inspectCapsule, nodeStatus } from "./node-status.ts";
 import type { RecoveredShard } from "./recovery.ts";
 import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "./replays.ts";
+import type { TopicControl } from "./topic-control.ts";
+import { TopicDesk } from "./topic-desk.ts";
 import { nameOf } from "./wiring.ts";
 
 /** For the store to take what waits when the node ends. */
@@ -30,12 +32,14 @@ export class NodeRuntime implements Node {
   readonly #killers = new Set<string>();
   #stopped: Promise<void> | undefined;
   readonly #replays: Replays;
+  readonly topics: TopicControl;
   /** One change of a capsule's state at a time. */
   #changes: Promise<unknown> = Promise.resolve();
 
   constructor(context: NodeContext) {
     this.#context = context;
     this.state = new NodeState(context);
+    this.topics = new TopicDesk(context);
     this.#replays = new Replays(context, async (capsule, error) => {
       this.#giveUp(capsule, error);
       await this.#changes;

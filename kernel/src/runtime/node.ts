@@ -5,6 +5,7 @@ import type { CapsuleState } from "../lifecycle/lifecycle.ts";
 import type { NodeState } from "./node-state.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
 import type { CapsuleReplayOptions, CapsuleReplayReport } from "./replays.ts";
+import type { TopicControl } from "./topic-control.ts";
 
 export interface CapsuleStatus {
   readonly id: string;
@@ -62,6 +63,7 @@ export interface Node {
   unload(id: string): Promise<CapsuleStatus>;
   /** Runs what a capsule's shard recorded again; a deterministic capsule that comes out otherwise is suspended. */
   replay(id: string, options?: CapsuleReplayOptions): Promise<CapsuleReplayReport>;
+  readonly topics: TopicControl;
   quarantined(): Promise<readonly QuarantineEntry[]>;
   /** Asks a capability as a person at the command line does (`caller` is `control`). */
   call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer>;

@@ -32,7 +32,7 @@ export class Partition implements PartitionReader {
   readonly #counters: Counters;
   readonly #state: ShardState;
   readonly #snapshots: ShardSnapshots;
-  readonly #listeners: (() => void)[] = [];
+  #listeners: (() => void)[] = [];
   #window: PartitionEvent[] = [];
   #committed: number;
 
@@ -64,9 +64,13 @@ export class Partition implements PartitionReader {
     return this.#committed;
   }
 
-  /** Called whenever there is something new to read. */
-  onEvents(listener: () => void): void {
-    this.#listeners.push(listener);
+  /** Called whenever there is something new to read; the returned function ends it. */
+  onEvents(listener: () => void): () => void {
+    this.#listeners = [...this.#listeners, listener];
+    return () => {
+      // A new list: the old one may be being called.
+      this.#listeners = this.#listeners.filter((one) => one !== listener);
+    };
   }
 
   /** Resolves once the event is durable, or at once when it already was (P2). */

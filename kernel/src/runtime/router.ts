@@ -115,6 +115,11 @@ export class Router {
     this.#publishEphemeral(topicName, key, event);
   }
 
+  /** What a person publishes on a topic that nobody keeps; checked already. */
+  publishFromControl(topic: string, key: string, event: Json): void {
+    this.#publishEphemeral(topic, key, event);
+  }
+
   /** After a crash: ends or repeats a call to a driver that was under way. */
   recoverDeviceCall(caller: CapsuleShard, call: PendingCall): void {
     const { capability, method, callId } = call;

@@ -1,0 +1,51 @@
+/** What a person can meet who asks about topics. What a capsule's turn can meet is in the kernel's own table. */
+import { defineErrors, type ErrorTable } from "@vnes/schemas";
+
+const user = { fault: "user", retry: false } as const;
+
+export const topicErrors: ErrorTable<
+  | "TOPIC_UNKNOWN"
+  | "TOPIC_NOT_KEPT"
+  | "TOPIC_PARTITION_UNKNOWN"
+  | "TOPIC_EVENT_INVALID"
+  | "TOPIC_HELD"
+  | "TOPIC_NOT_SUBSCRIBED"
+> = defineErrors({
+  TOPIC_UNKNOWN: {
+    ...user,
+    message: "no capsule of this node defines {topic}",
+    remedy: "vnes topic list",
+    exit: "notFound",
+  },
+  TOPIC_NOT_KEPT: {
+    ...user,
+    message: "events of {topic} are not kept: its quality is at_most_once",
+    remedy: "vnes topic show {topic}; a topic of quality at_least_once or exactly_once keeps its events",
+    exit: "usage",
+  },
+  TOPIC_PARTITION_UNKNOWN: {
+    ...user,
+    message: "{topic} has {count} partitions, counted from 0; there is no {partition}",
+    remedy: "vnes topic show {topic}",
+    exit: "usage",
+  },
+  TOPIC_EVENT_INVALID: {
+    ...user,
+    message: "the event for {topic} is refused at {pointer}: {problem}",
+    remedy: "vnes topic show {topic} has its schemas",
+    exit: "usage",
+  },
+  TOPIC_HELD: {
+    fault: "system",
+    retry: true,
+    message: "{topic} takes no more events from here: {lagging} has too many waiting",
+    remedy: "vnes topic show {topic}; publish again when its lag is below its buffer",
+    exit: "conflict",
+  },
+  TOPIC_NOT_SUBSCRIBED: {
+    ...user,
+    message: "{capsule} does not run here with a subscription to {topic}",
+    remedy: "vnes topic show {topic} names its subscribers",
+    exit: "notFound",
+  },
+});
