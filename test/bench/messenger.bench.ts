@@ -7,6 +7,7 @@ import type { Messenger } from "@vnes/kernel";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
 import { startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
+import type { LedgerKind } from "./cluster-node.ts";
 import { brokerOptions, type Moleculer } from "./messenger-echo.ts";
 import { requirePeer } from "./peers.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
@@ -15,6 +16,7 @@ const IN_FLIGHT = 64;
 const REQUESTS = 20_000;
 const SERIAL_REQUESTS = 2_000;
 const EVENTS = 200_000;
+const DURABLE_CALLS = 5_000;
 /** Both sides of a comparison in turn, so that a busy minute of the machine hits both. */
 const ROUNDS = 5;
 const INPUT = { p: "a".repeat(256) };
@@ -25,6 +27,7 @@ const FLUSH_EVERY = 1_024;
 export const name = "messenger";
 export const notMeasured: readonly string[] = [
   "more than two nodes, or a network between them: both processes and the server share this machine's cores",
+  "durable calls of capsules in isolates: theirs run in the nodes' own processes here",
   "messages larger than a few hundred bytes",
 ];
 
@@ -72,7 +75,7 @@ async function inTurn(runs: readonly (() => Promise<number>)[]): Promise<number[
 
 export async function run(): Promise<readonly BenchResult[]> {
   const { ServiceBroker } = requirePeer("moleculer") as Moleculer;
-  await using servers = await startNatsServers({ jetstream: false });
+  await using servers = await startNatsServers();
   const url = servers.urls[0] as string;
   const echo = fork(new URL("messenger-echo.ts", import.meta.url), [url], {
     execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
@@ -91,7 +94,10 @@ export async function run(): Promise<readonly BenchResult[]> {
   await broker.start();
   await broker.waitForServices("echo");
   try {
-    return [...(await requests(messenger, bare, broker)), ...(await events(echo, messenger, bare))];
+    const asked = await requests(messenger, bare, broker);
+    const request = asked[0]?.value ?? 0;
+    const durable = [await durableCalls(url, "sqlite", request), await durableCalls(url, "nats", request)];
+    return [...asked, ...durable, ...(await events(echo, messenger, bare))];
   } finally {
     await broker.stop();
     await bare.close();
@@ -134,6 +140,31 @@ async function requests(
       peer: { name: "Moleculer 0.15", value: serialPeer },
     },
   ];
+}
+
+/** From turn to turn: a call that is in the caller's ledger, its turn in the provider's, its answer in the caller's. */
+async function durableCalls(url: string, kind: LedgerKind, request: number): Promise<BenchResult> {
+  const nodes = ["west", "east"].map((node) =>
+    fork(new URL("cluster-node.ts", import.meta.url), [url, node, kind], {
+      execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
+    }),
+  );
+  await Promise.all(nodes.map(async (node) => await once(node, "message")));
+  const east = nodes[1] as ChildProcess;
+  const go = async (): Promise<number> => {
+    east.send({ count: DURABLE_CALLS, inFlight: IN_FLIGHT });
+    const [{ ms }] = (await once(east, "message")) as [{ readonly ms: number }];
+    return (DURABLE_CALLS * 1_000) / ms;
+  };
+  const [value = 0] = await inTurn([go]);
+  for (const node of nodes) node.disconnect();
+  const where = kind === "sqlite" ? "a ledger file each" : "ledgers on the same server";
+  return {
+    metric: `durable calls, ${IN_FLIGHT} in flight, ${where}`,
+    value,
+    unit: "1/s",
+    peer: { name: "a messenger request", value: request },
+  };
 }
 
 async function events(
