@@ -140,7 +140,7 @@ export class Outbox implements Tracked<OutboxEntry> {
   #tidy(): void {
     const confirmed = this.#places.length - this.#size;
     if (confirmed < MIN_CONFIRMED_PLACES || confirmed < this.#size) return;
-    this.#places = this.#places.filter(isEntry);
+    this.#places = this.#places.slice(this.#head).filter(isEntry);
     this.#head = 0;
   }
 }
