@@ -156,3 +156,8 @@ function inputOf(
     return byValue({ kind: "answer", callId, tag: "t", context: null, answer: { ok: true, value: null } });
   return byValue(start);
 }
+
+/** The same steps for the same seed. */
+export function randomSteps(count: number, seed: number): readonly Step[] {
+  return fc.sample(step, { numRuns: count, seed });
+}

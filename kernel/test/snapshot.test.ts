@@ -8,27 +8,17 @@ import fc from "fast-check";
 import type { LedgerRecord } from "../src/ledger/record.ts";
 import type { HistoryPolicy } from "../src/ledger/retention.ts";
 import { applyRecord, emptyShard, type ShardState } from "../src/ledger/shard-state.ts";
-import { mapOf, SECTION_NAMES } from "../src/ledger/snapshot.ts";
 import { TrackedMap } from "../src/ledger/tracked-map.ts";
 import { Counters } from "../src/runtime/counters.ts";
 import { readShardAt, type RecoveredShard, recoverShard } from "../src/runtime/recovery.ts";
 import { ShardLog } from "../src/runtime/shard-log.ts";
 import { ShardSnapshots } from "../src/runtime/shard-snapshots.ts";
 import { Turnstile } from "../src/runtime/turnstile.ts";
+import { plain } from "./plain-state.ts";
 import { recordOf, type Step, step } from "./random-history.ts";
 import { digest } from "./shard-harness.ts";
 
 const SHARD = "a/0";
-
-/** Everything a state is, whatever the order its maps came to hold it in; the outbox in its order. */
-function plain(state: ShardState): unknown {
-  const { shard, seq, at, image, size } = state;
-  const maps = SECTION_NAMES.map((name) => {
-    const entries = [...mapOf(state, name)];
-    return [name, name === "outbox" ? entries : entries.sort(([a], [b]) => (a < b ? -1 : 1))];
-  });
-  return JSON.parse(JSON.stringify({ shard, seq, at, image, size, maps }));
-}
 
 /** The dumb model: every record ever appended, folded from the first. */
 function folded(records: readonly LedgerRecord[], through = records.length): ShardState {

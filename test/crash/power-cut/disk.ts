@@ -37,9 +37,10 @@ export class CachedDisk {
   readonly #keptNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
 
-  /** Starts from the files of a directory as they are now. `root`: where the traced process will see them. */
-  constructor(root: string, snapshot: string) {
+  /** Starts from the files of a directory as they are now, or empty. `root`: where the traced process will see them. */
+  constructor(root: string, snapshot: string | undefined) {
     this.#root = root;
+    if (snapshot === undefined) return;
     for (const path of filesBelow(snapshot)) {
       const content = readFileSync(join(snapshot, path));
       const inode = newInode(content);
@@ -98,6 +99,26 @@ export class CachedDisk {
         return;
       }
     }
+  }
+
+  /** The same disk, to be cut while this one goes on. */
+  copy(): CachedDisk {
+    const copy = new CachedDisk(this.#root, undefined);
+    const inodes = new Map<Inode, Inode>();
+    const copied = (inode: Inode): Inode => {
+      const known = inodes.get(inode);
+      if (known !== undefined) return known;
+      const made = { ...inode, kept: Buffer.from(inode.kept), cached: [...inode.cached] };
+      inodes.set(inode, made);
+      return made;
+    };
+    for (const [path, inode] of this.#names) copy.#names.set(path, copied(inode));
+    for (const [path, inode] of this.#keptNames) copy.#keptNames.set(path, copied(inode));
+    copy.#nameChanges = this.#nameChanges.map((change) => ({
+      ...change,
+      inode: change.inode === undefined ? undefined : copied(change.inode),
+    }));
+    return copy;
   }
 
   /** Writes what a power cut now would leave into an empty directory. Returns how many changes were lost. */

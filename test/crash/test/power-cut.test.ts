@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,8 +8,12 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { recoverShard } from "../../../kernel/src/runtime/recovery.ts";
+import { plain } from "../../../kernel/test/plain-state.ts";
+import { digest } from "../../../kernel/test/shard-harness.ts";
 import { CachedDisk, snapshotFiles } from "../power-cut/disk.ts";
 import { ensureStrace, recorded, recorderEnded, tracerOf } from "../power-cut/recorder.ts";
+import { readTrace } from "../power-cut/trace.ts";
 
 const root = mkdtempSync(join(tmpdir(), "vnes-power-"));
 after(() => rmSync(root, { recursive: true }));
@@ -99,6 +104,70 @@ test("the recorder would notice: without syncs the same ledger loses records", a
   const opened = await openSqliteLedgerStore({ path: join(cut, "ledger.db") }).catch(() => undefined);
   await using store = opened ?? null;
   assert.ok(store === null || (await store.lastSeq("a/0")) < 40);
+});
+
+test("cut at any moment, a ledger with snapshots and trims recovers to a state it really had, and keeps what was durable", async () => {
+  ensureStrace();
+  const live = join(root, "snapshots");
+  mkdirSync(live);
+  snapshotFiles(live, `${live}.before`);
+  const script = fileURLToPath(new URL("../power-cut/snapshot-load.ts", import.meta.url));
+  const [command = "", ...args] = recorded(
+    [process.execPath, "--conditions=source", script, live, "7"],
+    `${live}.trace`,
+  );
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let told = "";
+  for await (const text of child.stdout.setEncoding("utf8")) {
+    told += String(text);
+    if (told.includes("trim.chunks ")) break;
+  }
+  const tracer = tracerOf(child.pid ?? 0);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await recorderEnded(tracer);
+
+  const states = new Map<number, string>();
+  for (const [, seq = "", hash = ""] of told.matchAll(/^(\d+) ([0-9a-f]{64})$/gm))
+    states.set(Number(seq), hash);
+  const made = new Map(
+    [...told.matchAll(/^([a-z]+\.[a-z]+) (\d+)$/gm)].map(([, name, count]) => [name, count]),
+  );
+  assert.ok(Number(made.get("snapshot.taken")) > 5 && Number(made.get("trim.chunks")) > 20, told);
+  assert.ok(states.size > 150);
+
+  const disk = new CachedDisk(live, `${live}.before`);
+  const toss = coin();
+  let cuts = 0;
+  let last = 0;
+  for await (const traced of readTrace(`${live}.trace`, live)) {
+    disk.apply(traced);
+    // What a cut leaves changes with syncs only; a few moments between them let part of what was not synced survive.
+    const isSync = traced.event.call === "sync";
+    if (!isSync && traced.line % 40 !== 0) continue;
+    const cut = join(root, `snapshots.cut`);
+    rmSync(cut, { recursive: true, force: true });
+    // Surviving changes become part of the disk, so a lucky cut is made of a copy.
+    (isSync ? disk : disk.copy()).writeTo(cut, isSync ? () => false : toss);
+    if (!existsSync(join(cut, "ledger.db"))) continue;
+    await using store = await openSqliteLedgerStore({ path: join(cut, "ledger.db") });
+    if ((await store.lastSeq("a/0")) === 0) continue;
+    const { state, damage } = await recoverShard(store, "a/0", digest);
+    assert.deepEqual(damage, []);
+    const hash = createHash("sha256")
+      .update(JSON.stringify(plain(state)))
+      .digest("hex");
+    assert.equal(
+      hash,
+      states.get(state.seq),
+      `cut ${cuts} at line ${traced.line}: another state at ${state.seq}`,
+    );
+    assert.ok(state.seq >= last || !isSync, `cut ${cuts}: ${last} was durable, ${state.seq} is left`);
+    if (isSync) last = state.seq;
+    cuts++;
+  }
+  assert.ok(cuts > 150, `${cuts} cuts`);
+  assert.equal(last, Math.max(...states.keys()));
 });
 
 /** Every other change survives, beginning with none. */
