@@ -209,6 +209,11 @@ test("a clean end leaves a snapshot, and the next boot folds next to nothing", a
   await node.node[Symbol.asyncDispose]();
   assert.equal(memory.snapshots.get(SOURCE), kept(memory, SOURCE).last);
   const again = await boot(memory, clock, { parts });
+  const { ledger, counters } = await again.node.status();
+  // A topic's snapshot would have ridden on its next event: there was none.
+  assert.ok(ledger.sinceSnapshot - 400 < 60 && ledger.records > 800, JSON.stringify(ledger));
+  assert.ok((ledger.bytes ?? 0) > 100_000, JSON.stringify(ledger));
+  assert.equal(counters["snapshot.passedOver"], undefined);
   assert.deepEqual(await again.ask("test.sink", "get", null), { ok: true, value: [400, sum(400)] });
   await again.node[Symbol.asyncDispose]();
 });

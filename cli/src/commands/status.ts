@@ -29,7 +29,7 @@ function statusText(output: Output, status: NodeStatus): string {
       ["state", state],
       ["pid", pid],
       ["up", `${duration(now - bootedAt)}, booted in ${duration(bootMs)}`],
-      ["ledger", `${ledger.records} records in ${ledger.shards} shards`],
+      ["ledger", ledgerText(ledger)],
       ...(status.bus === undefined ? [] : [["bus", busText(status.bus)] as const]),
       ["quarantine", quarantined === 0 ? "empty" : `${quarantined} (vnes quarantine list)`],
     ]),
@@ -44,6 +44,11 @@ function statusText(output: Output, status: NodeStatus): string {
 
 function busText({ servers, namespace, connected, version }: BusStatus): string {
   return `${namespace} on ${servers.join(", ")}, nats-server ${version}${connected ? "" : ", not connected"}`;
+}
+
+function ledgerText({ records, shards, sinceSnapshot, bytes }: NodeStatus["ledger"]): string {
+  const taken = bytes === undefined ? "" : `, ${(bytes / 1_048_576).toFixed(1)} MiB`;
+  return `${records} records in ${shards} shards${taken}; a boot would fold ${sinceSnapshot}`;
 }
 
 export function capsuleTable(output: Output, capsules: readonly CapsuleStatus[]): string {

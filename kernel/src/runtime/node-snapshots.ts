@@ -84,6 +84,8 @@ export class NodeSnapshots {
     const { clock } = this.#parts;
     const deadline = clock.now() + SHUTDOWN_PATIENCE_MS;
     for (const shard of isWorthIt ? this.#shards.values() : []) {
+      // There will be no next event.
+      if (shard.isPartition) continue;
       if (shard.recordsSince >= SHUTDOWN_MIN_RECORDS && clock.now() < deadline) await shard.take();
     }
     for (const shard of this.#shards.values()) await shard.close();

@@ -6,6 +6,7 @@ import { kernelErrors } from "../errors.ts";
 import { reasonFrom } from "./admit.ts";
 import type { CapsuleShard } from "./capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
+import { ledgerStatus } from "./ledger-status.ts";
 import { limitsOf } from "./limits.ts";
 import type { CapsuleStatus, NodeStatus } from "./node.ts";
 import { loadedShards, type NodeContext } from "./node-context.ts";
@@ -22,11 +23,8 @@ export async function nodeStatus(
     broken,
   }: { readonly isStopping: boolean; readonly bootedAt: number; readonly broken: unknown },
 ): Promise<NodeStatus> {
-  const { parts, board, table, counters, kernel } = context;
+  const { parts, table, counters } = context;
   const problems = problemsOf(context, broken);
-  const records =
-    [...board.shards.values()].reduce((sum, { state }) => sum + state.seq, kernel.state.seq) +
-    [...board.partitions.values()].reduce((sum, { lastSeq }) => sum + lastSeq, 0);
   const running = problems.length === 0 ? "running" : "degraded";
   return {
     node: parts.node,
@@ -38,7 +36,7 @@ export async function nodeStatus(
     bootMs: bootedAt - context.startedAt,
     capsules: table.all().map((capsule) => capsuleStatus(context, capsule)),
     quarantined: (await parts.quarantine.list()).length,
-    ledger: { records, shards: board.shards.size + board.partitions.size + 1 },
+    ledger: await ledgerStatus(context),
     ...(parts.bus === undefined ? {} : { bus: parts.bus() }),
     counters: { ...counters.all(), ...context.remote?.counts() },
   };

@@ -46,7 +46,15 @@ export interface NodeStatus {
   readonly bootMs: number;
   readonly capsules: readonly CapsuleStatus[];
   readonly quarantined: number;
-  readonly ledger: { readonly records: number; readonly shards: number };
+  readonly ledger: {
+    /** Records written, trimmed ones included. */
+    readonly records: number;
+    readonly shards: number;
+    /** Records that a boot would fold now. */
+    readonly sinceSnapshot: number;
+    /** What the store takes; absent when it cannot say. */
+    readonly bytes?: number;
+  };
   readonly bus?: BusStatus;
   /** Everything that was dropped or refused while running, by name; nothing is dropped without a count here. */
   readonly counters: { readonly [name: string]: number };

@@ -77,6 +77,11 @@ export class ShardSnapshots {
     return this.#parts.log.seq - this.#since.seq;
   }
 
+  /** Its snapshots wait for the next event. */
+  get isPartition(): boolean {
+    return this.#parts.oldestNeeded !== undefined;
+  }
+
   /** Resolves once the snapshot and the trim after it are done, or have failed and were counted; never rejects. */
   take(): Promise<void> {
     this.#taking ??= this.#parts.turnstile
