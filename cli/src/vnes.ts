@@ -5,6 +5,7 @@ import { unexpected } from "./control/failure.ts";
 import { showError } from "./output/problem.ts";
 import type { GlobalFlags, Shell } from "./shell.ts";
 import { usageError } from "./usage.ts";
+import { addStateBranch } from "./commands/branch.ts";
 import { addBoot } from "./commands/boot.ts";
 import { addCall } from "./commands/call.ts";
 import * as author from "./commands/capsule-author.ts";
@@ -49,6 +50,7 @@ const COMMANDS: readonly Add[] = [
     addStateHistory,
     addStateAt,
     addStateDiff,
+    addStateBranch,
   ]),
   group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
   group("key", "Signing keys", [addKeyNew, addKeyList]),

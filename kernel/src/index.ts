@@ -53,6 +53,9 @@ export {
   type VerifyOptions as LedgerVerifyOptions,
 } from "./runtime/ledger-verify.ts";
 export { bootNode } from "./runtime/boot.ts";
+export type { BranchInput } from "./runtime/branch-inputs.ts";
+export type { BranchInfo, BranchRan } from "./runtime/branches.ts";
+export type { BranchTurn } from "./state/branch.ts";
 export type { ShardChoice } from "./runtime/node-state.ts";
 export type { NodeParts } from "./runtime/parts.ts";
 export type { Moment, StateAt, StateDifference, StateHistoryPage } from "./runtime/state-history.ts";

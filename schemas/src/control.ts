@@ -24,6 +24,12 @@ export const CONTROL_METHODS = [
   "state.at",
   "state.history",
   "state.diff",
+  "branch.new",
+  "branch.list",
+  "branch.show",
+  "branch.run",
+  "branch.diff",
+  "branch.discard",
   "replay",
   "replay.look",
 ] as const;

@@ -112,3 +112,68 @@ test("state is shown as it is and as it was, with versions; what is not there ha
   }
   await node.kill("SIGTERM");
 });
+
+test("a branch is made, given calls, compared and discarded; the capsule goes on as if nothing had been", async () => {
+  await using home = new Home();
+  const node = await home.boot("--capsules", await box(home), "--unconfined-dev");
+  await home.json("call", "acme.box", "put", '{"key":"box/a","value":1}');
+  const made = await home.json<{ branch: { name: string; from: number } }>(
+    "state",
+    "branch",
+    "new",
+    "acme.box",
+  );
+  const { name, from } = made.branch;
+  assert.equal(name, "b1");
+  const called = await home.run(
+    "state",
+    "branch",
+    "call",
+    "b1",
+    "acme.box",
+    "put",
+    '{"key":"box/a","value":9}',
+  );
+  assert.equal(called.code, 0, called.err);
+  assert.match(
+    called.out,
+    new RegExp(`record ${from + 1} +call acme.box.put[\\s\\S]*write box/a 9[\\s\\S]*answer`),
+  );
+  const later = await home.json<{ turns: { delivery: { kind: string } }[] }>(
+    "state",
+    "branch",
+    "advance",
+    "b1",
+    "3600000",
+  );
+  assert.deepEqual(
+    later.turns.map(({ delivery }) => delivery.kind),
+    ["timer"],
+  );
+  assert.equal((await home.json<{ value: number }>("state", "get", "acme.box", "box/a")).value, 1);
+  await home.json("call", "acme.box", "put", '{"key":"box/b","value":2}');
+  const fed = await home.json<{ branch: { fed: number } }>("state", "branch", "feed", "b1");
+  assert.equal(fed.branch.fed, from + 1);
+  const diff = await home.run("state", "branch", "diff", "b1");
+  assert.match(diff.out, /~ +box\/a +1 +9\n\+ +box\/noted/);
+  assert.doesNotMatch(diff.out, /box\/b/);
+  assert.match((await home.run("state", "branch", "list")).out, /b1 +acme.box\/0/);
+  const wrong = await home.run("state", "branch", "call", "b1", "acme.box", "put", "[");
+  assert.equal(wrong.code, 2);
+  const failed = await home.run(
+    "state",
+    "branch",
+    "call",
+    "b1",
+    "acme.box",
+    "put",
+    '{"key":"other","value":1}',
+  );
+  assert.equal(failed.code, 1);
+  assert.match(failed.out, /TURN_KEY_NOT_OWNED/);
+  assert.equal((await home.run("state", "branch", "discard", "b1")).code, 0);
+  const gone = await home.run("state", "branch", "show", "b1");
+  assert.equal(gone.code, 3);
+  assert.match(gone.err, /BRANCH_UNKNOWN[\s\S]*vnes state branch list/);
+  await node.kill("SIGTERM");
+});

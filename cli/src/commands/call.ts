@@ -1,9 +1,8 @@
 /** `vnes call`: asks a capability of a running node, as a capsule would. */
-import type { Json } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import { CALL_TIMEOUT_MS } from "../control/bounds.ts";
-import { cliErrors } from "../errors.ts";
+import { parseJson } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
 export function addCall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -18,20 +17,11 @@ export function addCall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         .option("timeout", { type: "number", default: CALL_TIMEOUT_MS, describe: "Milliseconds to wait" }),
     async (args) => {
       const { capability, method } = args;
-      const input = parseInput(args.input);
+      const input = parseJson(args.input, "The input", `vnes call vpn.transport status '{}'`);
       const value = await withNode(shell, args, (client) =>
         ask(client, capability, method, input, args.timeout),
       );
       shell.output.data("vnes.call.v1", { capability, method, value }, JSON.stringify(value, null, 2));
     },
   );
-}
-
-function parseInput(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (cause) {
-    const problem = `The input is not JSON: ${(cause as Error).message}`;
-    throw cliErrors.create("CLI_USAGE", { problem, next: `vnes call vpn.transport status '{}'` }, cause);
-  }
 }

@@ -2,6 +2,7 @@
 import type { Node } from "@vnes/kernel";
 import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import { CALL_TIMEOUT_MS } from "./bounds.ts";
+import { branchAnswer } from "./branch-methods.ts";
 import type { Jobs } from "./jobs.ts";
 import { answerTopic } from "./topic-methods.ts";
 import { stateAnswer } from "./state-methods.ts";
@@ -54,6 +55,13 @@ export async function answer(node: ControlledNode, method: ControlMethod, params
     case "state.history":
     case "state.diff":
       return asJson(await stateAnswer(node.state, method, params));
+    case "branch.new":
+    case "branch.list":
+    case "branch.show":
+    case "branch.run":
+    case "branch.diff":
+    case "branch.discard":
+      return asJson(await branchAnswer(node.state, method, params));
     case "call": {
       const timeoutMs = (params["timeout_ms"] as number | undefined) ?? CALL_TIMEOUT_MS;
       return asJson(await node.call(text("capability"), text("method"), params["input"] ?? {}, timeoutMs));
