@@ -1,7 +1,8 @@
-/** Every check that needs a ledger only: H1 to H7, H10 and H11. */
+/** Every check that needs a ledger only: H1 to H7 and H10 to H12. */
 import type { Digest } from "@vnes/kernel";
 import { checkConsuming } from "./consuming.ts";
 import { checkCounting, type CountingKeys } from "./counting.ts";
+import { checkKeys } from "./keys.ts";
 import { decodeLedger, type LedgerHistory, type StoredLedger } from "./ledger-history.ts";
 import type { Problem } from "./problem.ts";
 import { checkPublishing } from "./publishing.ts";
@@ -32,6 +33,7 @@ export function checkLedger(
       ...checkReceiving(ledger, quiet),
       ...checkTimers(ledger, quietAt),
       ...checkCounting(ledger, counting),
+      ...checkKeys(ledger, quietAt),
     ],
   };
 }

@@ -14,8 +14,10 @@
  * H9. What clients saw of one key can be put in an order that fits real time and the key's model (linearizability).
  * H10. A failed turn leaves nothing but what the kernel says in its place: an answer, or a dead letter for an event.
  * H11. A turn sees what the turns before it wrote, and nothing else: a key that counts goes up by one with each write.
+ * H12. What a read told of another's keys is what they were at the record it names; a compare-and-set found the version it
+ *     expected; a key with a time to live goes when its time has come and not before.
  */
-export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "H9" | "H10" | "H11";
+export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "H9" | "H10" | "H11" | "H12";
 
 export interface Problem {
   readonly rule: Rule;

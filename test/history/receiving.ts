@@ -7,6 +7,7 @@ import {
 } from "../../kernel/src/ledger/effect-id.ts";
 import type { TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { effectAt, isSameJson, type LedgerHistory, turnsOf } from "./ledger-history.ts";
+import type { Effect } from "@vnes/schemas";
 import type { Problem } from "./problem.ts";
 
 export function checkReceiving(ledger: LedgerHistory, quiet: boolean): readonly Problem[] {
@@ -66,7 +67,7 @@ function checkCalls(ledger: LedgerHistory, quiet: boolean): readonly Problem[] {
     const { callId } = record.input.delivery;
     const call = parseEffectId(callId);
     const effect = call === undefined ? undefined : effectAt(ledger, call);
-    if (effect?.do !== "call" || call?.shard !== shard)
+    if ((effect?.do !== "call" && effect?.do !== "read") || call?.shard !== shard)
       fail(shard, `record ${record.seq} got an answer to ${callId}, which it never asked`);
     else if (call.seq >= record.seq)
       fail(shard, `record ${record.seq} got an answer to the later call ${callId}`);
@@ -78,9 +79,15 @@ function checkCalls(ledger: LedgerHistory, quiet: boolean): readonly Problem[] {
   for (const { shard, record } of turnsOf(ledger)) {
     record.effects.forEach((effect, index) => {
       const callId = formatEffectId({ shard, seq: record.seq, index });
-      if (effect.do === "call" && !ended.has(callId))
-        fail(shard, `${callId} (${effect.capability}.${effect.method}) never ended`);
+      const what =
+        effect.do === "call" ? `${effect.capability}.${effect.method}` : `read of ${nameOf(effect)}`;
+      if ((effect.do === "call" || effect.do === "read") && !ended.has(callId))
+        fail(shard, `${callId} (${what}) never ended`);
     });
   }
   return problems;
+}
+
+function nameOf(effect: Effect): string {
+  return effect.do === "read" ? effect.capsule : effect.do;
 }

@@ -1,9 +1,11 @@
 /**
- * One run of the bus: a node with registers, chains, timers and subscribers under faults, then calm, then every check.
+ * One run of the bus, on one node or on several that share the shards: registers, chains, timers and subscribers under
+ * faults, then calm, then every check.
  *
- * B1. While there is work to do the node is brought back whenever it is down, and restarted when it says it cannot go on.
- * B2. Then it boots once more without faults, and everything under way has time to end.
+ * B1. While there is work to do a node is brought back whenever it is down, and restarted when it says it cannot go on.
+ * B2. Then all boot once more without faults, a little more is done, and everything under way has time to end.
  */
+import type { StoredRecord } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
 import { checkAcknowledged } from "../history/acknowledged.ts";
 import { checkLedger } from "../history/check.ts";
@@ -15,7 +17,8 @@ import { Clients } from "./clients.ts";
 import { CALM, planFaults } from "./fault-plan.ts";
 import { Keeper } from "./keeper.ts";
 import type { Outcome, RunParts } from "./run.ts";
-import { SimNode } from "./sim-node.ts";
+import { SharedLedger } from "./shared-ledger.ts";
+import { planKeeping, SimNode } from "./sim-node.ts";
 
 export const BUS_CAPSULES: readonly string[] = [
   "vnes.core.observability",
@@ -27,44 +30,74 @@ export const BUS_CAPSULES: readonly string[] = [
   "local.sim.alarm",
   "local.sim.watch",
   "local.sim.picky",
+  "local.sim.lease",
+  "local.sim.digest",
 ];
 const CLIENTS = 3;
+/** In the calm clients do a part of what they did before: what a boot makes good must also go by itself. */
+const CALM_SHARE = 8;
 const WORK_MS = 600_000;
 /** Longer than any deadline of a call under way, those of the crash capsules included. */
 const QUIET_MS = 700_000;
 const CALM_BOOT_MS = 20_000;
 const READ_TIMEOUT_MS = 10_000;
 
-export async function runBus({ world, built, realm, topology, steps }: RunParts): Promise<Outcome> {
+export async function runBus(parts: RunParts, names: readonly string[]): Promise<Outcome> {
+  const { world, built, realm, topology, steps } = parts;
   const problems: string[] = [];
   const images = BUS_CAPSULES.flatMap((id) => built.images.get(id) ?? []);
-  const node = new SimNode({ world, name: "sim", built, realm, images, config: {}, drivers: () => ({}) });
-  const clients = new Clients(world, node, (_, number) =>
-    number > steps ? undefined : nextRequest(world, number),
+  const shared = names.length > 1 ? new SharedLedger(world, names) : undefined;
+  const keeping = planKeeping(world);
+  const nodes = names.map((name) => {
+    const cluster = shared === undefined ? {} : { cluster: shared.partsOf(name) };
+    return new SimNode({
+      world,
+      name,
+      built,
+      realm,
+      images,
+      config: {},
+      keeping,
+      drivers: () => ({}),
+      ...cluster,
+    });
+  });
+  let most = steps;
+  const clients = new Clients(world, nodes, (number) =>
+    number > most ? undefined : nextRequest(world, number),
   );
-  const keeper = new Keeper(world, node, () => planFaults(world));
-  keeper.start();
+  const keepers = nodes.map((node) => new Keeper(world, node, () => planFaults(world)));
+  for (const keeper of keepers) keeper.start();
+  shared?.start();
   clients.start(CLIENTS);
   if (!(await world.until(() => clients.areDone, WORK_MS)))
     problems.push("the clients did not come to an end");
-  keeper.end();
+  for (const keeper of keepers) keeper.end();
 
-  if (!node.isDown) node.crash("for the calm");
-  node.boot(CALM);
-  if (!(await world.until(() => node.isUp, CALM_BOOT_MS))) {
-    problems.push(`the node does not come up without faults: ${String(node.lastError)}`);
-  } else {
-    await world.until(() => world.clock.nextWakeAt === undefined, QUIET_MS);
-    const status = await node.status();
-    for (const { code, message } of status?.problems ?? [])
-      problems.push(`without faults: ${code} ${message}`);
-    for (const key of KEYS) await read(world, clients, key);
+  shared?.calm();
+  for (const node of nodes) {
+    if (!node.isDown) node.crash("for the calm");
+    node.boot(CALM);
   }
-  const quietAt = node.now;
+  if (await world.until(() => nodes.every((node) => node.isUp), CALM_BOOT_MS)) {
+    most += Math.ceil(steps / CALM_SHARE);
+    clients.start(CLIENTS);
+    await world.until(() => clients.areDone && world.clock.nextWakeAt === undefined, QUIET_MS);
+    for (const node of nodes)
+      for (const { code, message } of (await node.status())?.problems ?? [])
+        problems.push(`${node.name} without faults: ${code} ${message}`);
+    for (const key of KEYS) await read(world, clients, world.pick(nodes), key);
+  } else {
+    const errors = nodes.map(({ name, lastError }) => `${name}: ${String(lastError)}`);
+    problems.push(`no node without faults: ${errors.join("; ")}`);
+  }
+  const quietAt = Math.min(...nodes.map(({ now }) => now));
   // Not an orderly stop: what it publishes of itself would be consumed after the next boot only.
-  node.crash("at the end");
+  for (const node of nodes) node.crash("at the end");
 
-  const stored = node.memory.everRecorded();
+  const stored = new Map<string, readonly StoredRecord[]>(
+    nodes.flatMap(({ memory }) => [...memory.everRecorded()]),
+  );
   const { ledger, problems: broken } = checkLedger(stored, {
     digest: nodeDigest,
     topology,
@@ -78,16 +111,16 @@ export async function runBus({ world, built, realm, topology, steps }: RunParts)
   return {
     problems: [...problems, ...found],
     undecided: registers.undecided.length,
-    ledgers: [node.memory],
+    ledgers: nodes.map(({ memory }) => memory),
     operations: clients.operations.length,
-    lives: node.lives,
+    lives: nodes.reduce((sum, { lives }) => sum + lives, 0),
   };
 }
 
-async function read(world: RunParts["world"], clients: Clients, key: string): Promise<void> {
+async function read(world: RunParts["world"], clients: Clients, node: SimNode, key: string): Promise<void> {
   let isDone = false;
   const request = { capability: "sim.register", method: "get", input: { key }, timeoutMs: READ_TIMEOUT_MS };
-  void clients.ask("last", request).then(() => {
+  void clients.ask("last", node, request).then(() => {
     isDone = true;
   });
   await world.until(() => isDone, READ_TIMEOUT_MS);

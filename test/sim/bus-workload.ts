@@ -19,7 +19,7 @@ export function nextRequest(world: World, number: number): Request {
   const ask = (capability: string, method: string, input: JsonObject): Request => {
     return { capability, method, input, timeoutMs };
   };
-  switch (random.below(13)) {
+  switch (random.below(15)) {
     case 0:
     case 1:
     case 2:
@@ -43,6 +43,14 @@ export function nextRequest(world: World, number: number): Request {
             afterMs: random.below(world.pick([20, 200, 900])),
             again: random.below(3),
           });
+    case 11:
+      return ask("sim.lease", "take", {
+        name: world.pick(ALARMS),
+        id: `${number % 2}-${id}`,
+        ttlMs: 1 + random.below(800),
+      });
+    case 12:
+      return ask("sim.lease", "drop", { name: world.pick(ALARMS), id });
     default:
       return ask("crash.intake", "add", { id: `r1-${number}` });
   }
@@ -68,6 +76,7 @@ export const COUNTING: CountingKeys = new Map([
   ["local.sim.alarm", ["rang/"]],
   ["local.sim.watch", ["rang/"]],
   ["local.sim.picky", ["took/", "asked/"]],
+  ["local.sim.digest", ["batches/", "looked/"]],
 ]);
 
 /** Calls that leave a record whenever they happen, and whose input is sent once. */
@@ -75,7 +84,7 @@ export function isRecorded({ name, input }: { readonly name: string; readonly in
   return (
     name !== "sim.register.cas" &&
     typeof (input as { id?: unknown }).id === "string" &&
-    !name.startsWith("sim.alarm")
+    !/^sim\.(alarm|lease)\./.test(name)
   );
 }
 

@@ -1,4 +1,4 @@
-/** Clients of a run: each does one thing at a time, waits for its end or for the death of its node, and writes both down. */
+/** Clients of a run: each does one thing at a time at one node, waits for its end or for the node's death, and writes both down. */
 import type { Answer, Json } from "@vnes/schemas";
 import type { Operation } from "../history/operation.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -19,15 +19,15 @@ const AWAY_MS = 60;
 export class Clients {
   readonly operations: Operation[] = [];
   readonly #world: World;
-  readonly #node: SimNode;
-  readonly #next: (client: string, number: number) => Request | undefined;
+  readonly #nodes: readonly SimNode[];
+  readonly #next: (number: number) => Request | undefined;
   #active = 0;
   #number = 0;
 
-  /** `next` is what a client does next; undefined: it has done enough. */
-  constructor(world: World, node: SimNode, next: (client: string, number: number) => Request | undefined) {
+  /** `next` is what a client does next; undefined: all have done enough. */
+  constructor(world: World, nodes: readonly SimNode[], next: (number: number) => Request | undefined) {
     this.#world = world;
-    this.#node = node;
+    this.#nodes = nodes;
     this.#next = next;
   }
 
@@ -35,36 +35,37 @@ export class Clients {
     return this.#active === 0;
   }
 
+  /** Each stays with one node; they are dealt out in turn. */
   start(count: number): void {
-    for (let client = 1; client <= count; client++) {
+    for (let client = 0; client < count; client++) {
       this.#active++;
-      this.#live(`c${client}`);
+      this.#live(`c${client + 1}`, this.#nodes[client % this.#nodes.length] as SimNode);
     }
   }
 
-  /** One thing, now; resolves with the answer, or with undefined when the node died first. */
-  ask(client: string, request: Request): Promise<Answer | undefined> {
-    return new Promise((resolve) => this.#do(client, request, resolve));
+  /** One thing, now; resolves with the answer, or with undefined when there is no node or it died first. */
+  ask(client: string, node: SimNode, request: Request): Promise<Answer | undefined> {
+    return new Promise((resolve) => this.#do(client, node, request, resolve));
   }
 
-  #live(client: string): void {
+  #live(client: string, node: SimNode): void {
     const thinks = this.#world.oneIn(3) ? 0 : this.#world.random.below(THINK_MS);
     this.#world.after(thinks, () => {
-      if (!this.#node.isUp) {
-        this.#world.after(AWAY_MS, () => this.#live(client));
+      if (!node.isUp) {
+        this.#world.after(AWAY_MS, () => this.#live(client, node));
         return;
       }
-      const request = this.#next(client, ++this.#number);
+      const request = this.#next(++this.#number);
       if (request === undefined) this.#active--;
-      else this.#do(client, request, () => this.#live(client));
+      else this.#do(client, node, request, () => this.#live(client, node));
     });
   }
 
-  #do(client: string, request: Request, done: (answer: Answer | undefined) => void): void {
+  #do(client: string, node: SimNode, request: Request, done: (answer: Answer | undefined) => void): void {
     const world = this.#world;
     const { capability, method, input, timeoutMs } = request;
     const begun = { client, name: `${capability}.${method}`, input, invokedAt: world.at };
-    const answer = this.#node.call(capability, method, input, timeoutMs);
+    const answer = node.call(capability, method, input, timeoutMs);
     if (answer === undefined) {
       done(undefined);
       return;
@@ -78,14 +79,21 @@ export class Clients {
       world.trace(`${client} hears ${given === undefined ? "nothing" : JSON.stringify(given)}`);
       done(given);
     };
-    const { lives } = this.#node;
-    this.#node.onEnd(() => {
-      if (this.#node.lives === lives) end(begun, undefined);
+    const { lives } = node;
+    node.onEnd(() => {
+      if (node.lives === lives) end(begun, undefined);
     });
-    void answer.then((given) => {
-      const { memory } = this.#node;
-      const durable = new Map([...memory.shards.keys()].map((shard) => [shard, memory.lastSeq(shard)]));
-      end({ ...begun, end: { at: world.at, answer: given, durable } }, given);
-    });
+    void answer.then((given) =>
+      end({ ...begun, end: { at: world.at, answer: given, durable: this.#durable() } }, given),
+    );
+  }
+
+  /** What every node had on its disk just now. */
+  #durable(): ReadonlyMap<string, number> {
+    return new Map(
+      this.#nodes.flatMap(({ memory }) =>
+        [...memory.shards.keys()].map((shard) => [shard, memory.lastSeq(shard)] as const),
+      ),
+    );
   }
 }

@@ -16,7 +16,7 @@ const now = (): Date => new Date(EPOCH_MS);
 
 const BUILTIN = ["core/observability", "vpn/session", "vpn/gateway", "vpn/client", "vpn/transport"];
 const CRASH = ["intake", "tally"];
-const OWN = ["register", "link", "chain", "alarm", "watch", "picky"];
+const OWN = ["register", "link", "chain", "alarm", "watch", "picky", "lease", "digest"];
 
 const DIRECTORIES: readonly URL[] = [
   ...BUILTIN.map((name) => new URL(`../../capsules/${name}`, import.meta.url)),

@@ -100,4 +100,40 @@ export const MUTANTS: readonly Mutant[] = [
     find: "again = batch.slice(index);",
     replace: "again = batch.slice(index, index + 1);",
   },
+  {
+    name: "snapshot-loses-positions",
+    breaks: "a snapshot is read back without what the shard has consumed",
+    file: "kernel/src/runtime/snapshot-reader.ts",
+    find: "for (const [key, value] of entries) map.load(key, value);",
+    replace: 'if (section !== "positions") for (const [key, value] of entries) map.load(key, value);',
+  },
+  {
+    name: "snapshot-goes-stale",
+    breaks: "what changed since the snapshot before is not written again",
+    file: "kernel/src/ledger/snapshot.ts",
+    find: "for (const bucket of frozen.dirty) stale.add(bucket & (count - 1));",
+    replace: "",
+  },
+  {
+    name: "confirmed-on-arrival",
+    breaks: "a node confirms another's effects before they are durable in its ledger",
+    file: "kernel/src/cluster/peer.ts",
+    find: "else for (const entry of entries) this.#arrive(entry);",
+    replace:
+      "else for (const entry of entries) { this.#arrive(entry); this.#confirmed.push(formatEffectId(entry.id)); }",
+  },
+  {
+    name: "read-ahead-of-disk",
+    breaks: "another capsule is told of keys that are not durable",
+    file: "kernel/src/runtime/state-reads.ts",
+    find: "await shard.committed();",
+    replace: "",
+  },
+  {
+    name: "keys-never-go",
+    breaks: "a key with a time to live stays",
+    file: "kernel/src/runtime/due-deliveries.ts",
+    find: "this.#due.push({ at: record.at + effect.ttlMs, id: keyDue(effect.key, record.seq) });",
+    replace: "",
+  },
 ];

@@ -9,8 +9,13 @@ import type { Built } from "./images.ts";
 import { runVpn, VPN_CAPSULES } from "./vpn-run.ts";
 import { World } from "./world.ts";
 
-/** Of this many seeds one is a run of Jumping VPN, the others are of the bus. */
-const VPN_EVERY = 4;
+/** What a seed runs, by its remainder. */
+const KINDS: readonly ((parts: RunParts) => Promise<Outcome>)[] = [
+  runVpn,
+  (parts) => runBus(parts, ["sim"]),
+  (parts) => runBus(parts, ["east", "west"]),
+  (parts) => runBus(parts, ["sim"]),
+];
 
 export interface RunParts {
   readonly world: World;
@@ -54,7 +59,8 @@ export class Simulator {
   async run(seed: number, steps: number, keepTrace: boolean): Promise<Run> {
     const world = new World(seed, keepTrace);
     const parts = { world, built: this.#built, realm: this.#realm, ...this.#topologies, steps };
-    const outcome = await (seed % VPN_EVERY === 0 ? runVpn(parts) : runBus(parts)).catch(thrown);
+    const outcome = await KINDS[seed % KINDS.length]?.(parts).catch(thrown);
+    if (outcome === undefined) throw new Error(`there is no kind of run for seed ${seed}`);
     const hash = createHash("sha256").update(world.digest());
     for (const ledger of outcome.ledgers)
       for (const [shard, records] of ledger.everRecorded())

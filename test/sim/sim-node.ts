@@ -17,6 +17,7 @@ import {
   bootNode,
   type CapsuleImage,
   type Log,
+  type Messenger,
   type Node,
   type NodeStatus,
   type SignatureVerifier,
@@ -26,6 +27,8 @@ import type { Answer, Json } from "@vnes/schemas";
 import type { BundleRealm } from "./bundles.ts";
 import { CALM, type FaultPlan, planCrashPoint } from "./fault-plan.ts";
 import type { Built } from "./images.ts";
+import type { SnapshotPolicy } from "../../kernel/src/ledger/snapshot-policy.ts";
+import type { ClusterParts } from "./shared-ledger.ts";
 import type { World } from "./world.ts";
 
 export interface SimNodeParts {
@@ -35,8 +38,24 @@ export interface SimNodeParts {
   readonly realm: BundleRealm;
   readonly images: readonly CapsuleImage[];
   readonly config: { readonly [capsule: string]: Json };
+  readonly keeping: Keeping;
+  /** Where the node is one of several. */
+  readonly cluster?: ClusterParts;
   /** Drivers of one life of the node. */
   drivers(life: Life): DriverTable;
+}
+
+/** When shards write snapshots and how much of what is behind them they keep; absent: as a node in use does. */
+export interface Keeping {
+  readonly snapshots?: SnapshotPolicy;
+  readonly historyRecords?: number;
+}
+
+/** Often enough that a short run takes some, and trims. */
+export function planKeeping(world: World): Keeping {
+  if (world.oneIn(3)) return {};
+  const snapshots = { minRecords: world.pick([5, 20, 60]), minShare: world.pick([0, 0.5]) };
+  return world.oneIn(2) ? { snapshots, historyRecords: world.pick([1, 10, 40]) } : { snapshots };
 }
 
 /** One life of a node, from its boot to its end. */
@@ -49,6 +68,7 @@ interface Running extends Life {
   readonly clock: NodeClock;
   readonly store: MemoryLedgerStore;
   readonly device: MemoryDevice;
+  readonly messenger: Messenger | undefined;
   node: Node | undefined;
   isStopping: boolean;
 }
@@ -93,7 +113,8 @@ export class SimNode {
   }
 
   boot(plan: FaultPlan): void {
-    const { world, name, built, realm, images } = this.#parts;
+    const { world, name, built, realm, images, keeping, cluster } = this.#parts;
+    const retention = keeping.historyRecords === undefined ? {} : { history_records: keeping.historyRecords };
     if (this.#life !== undefined) throw new Error(`${name} runs already`);
     const clock = new NodeClock(world.clock, plan.clockOffsetMs);
     const crash = plan === CALM ? undefined : planCrashPoint(world);
@@ -107,8 +128,9 @@ export class SimNode {
       later: (_, run) => void wait(plan.slowMs.commit, run),
     });
     const life = { number: ++this.#lives, isOver: false, isStopping: false, clock, store, node: undefined };
+    const messenger = this.#parts.cluster?.connect(clock, dice.below(2 ** 31));
     const drivers = this.#parts.drivers(life);
-    const running: Running = Object.assign(life, { device: new MemoryDevice(drivers) });
+    const running: Running = Object.assign(life, { device: new MemoryDevice(drivers), messenger });
     const bundles = Object.fromEntries(
       [...built.images.keys()].map((id) => [id, realm.open.bind(realm)] as const),
     );
@@ -134,11 +156,15 @@ export class SimNode {
       device: running.device,
       sources: [new MemoryCapsuleSource(images.map((image) => ({ origin: `memory:${image.hash}`, image })))],
       quarantine: new MemoryQuarantine(),
-      policy: built.policy,
+      policy: keeping.historyRecords === undefined ? built.policy : { ...built.policy, retention },
       trust: built.trust,
       run: undefined,
       config: this.#parts.config,
       unconfinedDev: true,
+      ...(keeping.snapshots === undefined ? {} : { snapshots: keeping.snapshots }),
+      ...(cluster === undefined || messenger === undefined
+        ? {}
+        : { cluster: { table: cluster.table, messenger } }),
     }).then(
       (node) => {
         if (running.isOver) return;
@@ -211,6 +237,7 @@ export class SimNode {
     life.isOver = true;
     life.clock.stop();
     void life.device[Symbol.asyncDispose]();
+    void life.messenger?.[Symbol.asyncDispose]();
     if (this.#life === life) this.#life = undefined;
     for (const listener of this.#listeners) listener();
   }

@@ -17,7 +17,7 @@ import { describeProblem } from "../history/problem.ts";
 import { CALM, planFaults } from "./fault-plan.ts";
 import { Keeper } from "./keeper.ts";
 import type { Outcome, RunParts } from "./run.ts";
-import { SimNode } from "./sim-node.ts";
+import { planKeeping, SimNode } from "./sim-node.ts";
 import { SimWeather, TRANSPORT, transportOf } from "./vpn-transport.ts";
 
 export const VPN_CAPSULES: readonly string[] = [
@@ -59,6 +59,7 @@ export async function runVpn({ world, built, realm, vpnTopology, steps }: RunPar
   const problems: string[] = [];
   const weather = new SimWeather(world);
   const network = new Network(weather, PATHS, KEYS);
+  const keeping = planKeeping(world);
   const nodes = ["gateway", "client"].map((name) => {
     const publicKey = name === "gateway" ? KEYS.gateway : KEYS.client;
     const node: SimNode = new SimNode({
@@ -68,6 +69,7 @@ export async function runVpn({ world, built, realm, vpnTopology, steps }: RunPar
       realm,
       images: (RUNS_ON[name] ?? []).flatMap((id) => built.images.get(id) ?? []),
       config: CONFIG[name] ?? {},
+      keeping,
       drivers: (life) => {
         const isGateway = name === "gateway";
         return transportOf(

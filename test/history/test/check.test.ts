@@ -1,8 +1,9 @@
 /** Histories that are right, and the same with one thing wrong: each names its rule. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Answer, Delivery, Effect } from "@vnes/schemas";
+import type { Answer, Delivery, Effect, Json } from "@vnes/schemas";
 import { nodeDigest } from "@vnes/registry";
+import type { TurnInput } from "../../../kernel/src/ledger/record.ts";
 import { checkAcknowledged } from "../acknowledged.ts";
 import { decodeLedger } from "../ledger-history.ts";
 import type { Operation } from "../operation.ts";
@@ -184,6 +185,72 @@ test("a failed turn that keeps an effect (H10), a count that jumps (H11)", () =>
       .turn("a/0", asked("control/x:2:0"), [write(3)])
       .rules(),
     ["H11"],
+  );
+});
+
+test("what a read told was so, a compare-and-set found what it expected, a key goes in its time (H12)", () => {
+  const read: Effect = {
+    do: "read",
+    tag: "",
+    capsule: "b",
+    keys: ["k", "none"],
+    context: null,
+    timeoutMs: 1,
+  };
+  const write = (value: number, more: object = {}): Effect => ({ do: "write", key: "k", value, ...more });
+  const told = (value: number, seq: number, version = 1): TurnInput => {
+    const found = { shard: "b/0", seq, at: 1, values: [["k", value, version]], next: null };
+    const delivery: Delivery = { ...answerDelivery, answer: { ok: true, value: found as unknown as Json } };
+    return { from: "kernel", depth: 0, delivery };
+  };
+  const kept = (): LedgerMaker =>
+    new LedgerMaker()
+      .turn("b/0", asked(), [write(5)])
+      .turn("b/0", asked("control/x:2:0"), [write(6)])
+      .turn("a/0", asked(), [read]);
+  assert.deepEqual(kept().turn("a/0", told(5, 1)).rules(QUIET), []);
+  assert.deepEqual(
+    kept()
+      .turn("a/0", told(6, 2, 2))
+      .rules(QUIET),
+    [],
+  );
+  assert.deepEqual(kept().turn("a/0", told(5, 2)).rules(), ["H12"], "what it was before");
+  assert.deepEqual(
+    kept()
+      .turn("a/0", told(6, 2, 1))
+      .rules(),
+    ["H12"],
+    "another version",
+  );
+  assert.deepEqual(
+    kept()
+      .turn("a/0", told(7, 3, 3))
+      .rules(),
+    ["H12"],
+    "what never became durable",
+  );
+  assert.deepEqual(kept().rules(QUIET), ["H6"], "a read that never ended");
+
+  const set = (expect: number | null): LedgerMaker =>
+    new LedgerMaker()
+      .turn("b/0", asked(), [write(1)])
+      .turn("b/0", asked("control/x:2:0"), [write(2, { expect })]);
+  assert.deepEqual(set(1).rules(), []);
+  assert.deepEqual(set(null).rules(), ["H12"]);
+
+  const goes = (version: number, dueAt: number): TurnInput => {
+    return { from: "timer", delivery: { kind: "expiry", key: "k", version, dueAt } };
+  };
+  const living = (): LedgerMaker => new LedgerMaker().turn("b/0", asked(), [write(1, { ttlMs: 49 })]);
+  assert.deepEqual(living().turn("b/0", goes(1, 50), [], { at: 50 }).rules(QUIET), []);
+  assert.deepEqual(living().rules(QUIET), ["H12"], "never went");
+  assert.deepEqual(living().turn("b/0", goes(1, 50), [], { at: 49 }).rules(), ["H12"], "early");
+  const again = living().turn("b/0", asked("control/x:2:0"), [write(2)]);
+  assert.deepEqual(
+    again.turn("b/0", goes(1, 50), [], { at: 50 }).rules(),
+    ["H12"],
+    "written again meanwhile",
   );
 });
 

@@ -12,6 +12,8 @@ export interface HubFaults {
   readonly repeatPercent?: number;
   /** A message waits up to so many rounds of the event loop more, and others overtake it. */
   readonly maxDelayRounds?: number;
+  /** Delivers later instead, `rounds` later than a message without delay: for a network that takes virtual time. */
+  readonly later?: (rounds: number, run: () => void) => void;
 }
 
 /** What NATS takes unless it is told otherwise. */
@@ -54,7 +56,8 @@ export class MessengerHub {
   /** From now on everything arrives once and in order. */
   calm(): void {
     this.heal();
-    this.#faults = { seed: this.#faults.seed };
+    const { seed, later } = this.#faults;
+    this.#faults = later === undefined ? { seed } : { seed, later };
   }
 
   isConnected(node: string): boolean {
@@ -92,16 +95,20 @@ export class MessengerHub {
     listener: { readonly node: string; hear(bytes: Uint8Array): void },
     bytes: Uint8Array,
   ): void {
-    const { maxDelayRounds = 0 } = this.#faults;
+    const { maxDelayRounds = 0, later } = this.#faults;
     let rounds = maxDelayRounds === 0 ? 0 : this.#random.below(maxDelayRounds + 1);
-    const arrive = (): void => {
-      if (rounds-- > 0) {
-        setImmediate(arrive);
-        return;
-      }
+    const hear = (): void => {
       const { node } = listener;
       if (this.#cut.has(node) || this.#cut.has(`${from} ${node}`)) this.lost++;
       else listener.hear(bytes);
+    };
+    if (later !== undefined) {
+      later(rounds, hear);
+      return;
+    }
+    const arrive = (): void => {
+      if (rounds-- > 0) setImmediate(arrive);
+      else hear();
     };
     setImmediate(arrive);
   }
