@@ -19,7 +19,7 @@ import { checkHistory } from "./history.ts";
 import { type Kill, planKills } from "./kill-plan.ts";
 import { startLoad } from "./load.ts";
 
-/** Calls of one round at most: the ledger has no snapshots yet, and each restart reads all of it. */
+/** Calls of one round at most: enough for several snapshots in a run, few enough to compare every round again at the end. */
 const ROUND_CALLS = 2_000;
 /** For effects of the last round to arrive after a restart. */
 const QUIET_TIMEOUT_MS = 20_000;
