@@ -17,10 +17,11 @@ const MUTATE = new URL("mutate.ts", import.meta.url).href;
 const CAPSULES = fileURLToPath(new URL("capsules/", import.meta.url));
 const CAPSULE_NAMES = ["intake", "tally"];
 const NODE_FLAGS = ["--conditions=source", "--no-warnings"];
+export const CRASH_NODE = "crash";
 /** Only what the run needs; what it needs in turn comes along. */
 const CONFIG = {
   schema_version: "v1",
-  node: "crash",
+  node: CRASH_NODE,
   capsules: { run: ["vnes.core.observability", "local.crash.tally", "local.crash.intake"] },
 };
 /** Recovery of everything a long run has written, on a loaded machine, recorded by strace. */
@@ -32,11 +33,14 @@ export class CrashNode {
   readonly #home: string;
   readonly #data: string;
   readonly #mutant: string | undefined;
+  readonly #flags: readonly string[];
   #child: ChildProcess | undefined;
   #tracer = 0;
   #boots = 0;
 
-  constructor(root: string, mutant: string | undefined) {
+  /** `flags`: more arguments of `vnes boot`. */
+  constructor(root: string, mutant: string | undefined, flags: readonly string[] = []) {
+    this.#flags = flags;
     this.#root = root;
     this.#home = join(root, "home");
     this.#data = join(root, "data");
@@ -65,10 +69,11 @@ export class CrashNode {
       "--home",
       this.#home,
       "--node",
-      "crash",
+      CRASH_NODE,
       "--data-dir",
       this.#data,
       "--unconfined-dev",
+      ...this.#flags,
     ];
     const flags = this.#mutant === undefined ? [] : ["--import", MUTATE];
     let command: readonly string[] = [process.execPath, ...NODE_FLAGS, ...flags, MAIN, ...boot];
@@ -129,9 +134,9 @@ export class CrashNode {
     return lost;
   }
 
-  /** Where its ledger lies, for who looks at it when no node runs. */
-  get ledgerFile(): string {
-    return join(this.#data, "ledger.sqlite");
+  /** Its own directory, for who looks at it when no node runs. */
+  get dataDir(): string {
+    return this.#data;
   }
 
   /** The directories of the capsules it was prepared with. */

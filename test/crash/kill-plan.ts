@@ -3,7 +3,8 @@
 export interface Kill {
   /** From 1. */
   readonly number: number;
-  readonly way: "kill" | "powerCut";
+  /** `server`: a server of the ledger is killed and started again, later the node too. */
+  readonly way: "kill" | "powerCut" | "server";
   readonly moment:
     | { readonly after: "acknowledgements"; readonly count: number }
     | { readonly after: "milliseconds"; readonly ms: number }
@@ -21,12 +22,19 @@ const MAX_ACKNOWLEDGEMENTS = 300;
 const MAX_LOAD_MS = 250;
 const MAX_BOOT_MS = 900;
 
-export function planKills(kills: number, random: { below(limit: number): number }): Kill[] {
+/** With servers, kills of the node and of a server take turns, and the power stays on. */
+export function planKills(
+  kills: number,
+  random: { below(limit: number): number },
+  { hasServers = false }: { readonly hasServers?: boolean } = {},
+): Kill[] {
   return Array.from({ length: kills }, (_, index): Kill => {
     const number = index + 1;
-    const way = number % POWER_CUT_EVERY === 0 ? "powerCut" : "kill";
+    const onFile = number % POWER_CUT_EVERY === 0 ? "powerCut" : "kill";
+    const onServers = number % 2 === 0 ? "server" : "kill";
+    const way = hasServers ? onServers : onFile;
     const lucky = random.below(2) === 0;
-    if (number % BOOT_EVERY === 0)
+    if (number % BOOT_EVERY === 0 && way !== "server")
       return { number, way, lucky, moment: { after: "boot", ms: 1 + random.below(MAX_BOOT_MS) } };
     // The instant of an acknowledgement is when a node that promised too early is caught.
     const moment =

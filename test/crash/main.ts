@@ -1,8 +1,12 @@
-/** `npm run crash -- --kills N [--mutant NAME|all|none] [--seed S] [--keep]`: does what was acknowledged survive, once? */
+/**
+ * `npm run crash -- --kills N [--bus embedded|nats|nats-cluster] [--mutant NAME|all|none] [--seed S] [--keep]`: does what
+ * was acknowledged survive, once?
+ */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { BUSES, ledgerPlace } from "./ledger-place.ts";
 import { MUTANTS } from "./mutants.ts";
 import { ensureStrace } from "./power-cut/recorder.ts";
 import { type CrashReport, forget, runCrash } from "./run.ts";
@@ -12,6 +16,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "20" },
     mutant: { type: "string", default: "none" },
     seed: { type: "string" },
+    bus: { type: "string", default: "embedded" },
     keep: { type: "boolean", default: false },
   },
 });
@@ -24,7 +29,8 @@ if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed))
   usage("--kills and --seed take whole numbers");
 for (const name of wanted)
   if (name !== undefined && !known.includes(name)) usage(`no mutant is called ${name}`);
-ensureStrace();
+const bus = BUSES.find((name) => name === values.bus) ?? usage(`no bus is called ${values.bus}`);
+if (bus === "embedded") ensureStrace();
 
 const failed: string[] = [];
 for (const mutant of wanted) {
@@ -32,7 +38,15 @@ for (const mutant of wanted) {
   const name = mutant ?? "the node as it is";
   console.log(`${name}: up to ${kills} kills, seed ${seed}, in ${directory}`);
   const say = (line: string): void => console.log(`  ${line}`);
-  const report = await runCrash({ kills, seed, directory, say, ...(mutant === undefined ? {} : { mutant }) });
+  await using place = await ledgerPlace(bus);
+  const report = await runCrash({
+    kills,
+    seed,
+    directory,
+    place,
+    say,
+    ...(mutant === undefined ? {} : { mutant }),
+  });
   console.log(`  ${summary(report)}`);
   if (report.problem !== undefined) console.log(`  found: ${report.problem}`);
   const held = report.problem === undefined;
@@ -43,7 +57,7 @@ for (const mutant of wanted) {
     console.log(held ? `  NOT noticed: ${mutant}` : `  noticed: ${mutant}`);
   if (!values.keep && (held || mutant !== undefined)) forget(directory);
 }
-const again = `npm run crash -- --kills ${kills} --mutant ${values.mutant} --seed ${seed}`;
+const again = `npm run crash -- --kills ${kills} --bus ${bus} --mutant ${values.mutant} --seed ${seed}`;
 console.log(
   failed.length === 0
     ? `crash: PASS, ${wanted.length} run${wanted.length === 1 ? "" : "s"} of up to ${kills} kills: nothing acknowledged was lost or doubled${wanted.length > 1 ? ", every mutant was noticed" : ""}`
@@ -52,14 +66,15 @@ console.log(
 process.exitCode = failed.length === 0 ? 0 : 1;
 
 function summary(report: CrashReport): string {
-  const { powerCuts, underLoad, whileBooting, fewestInFlight, sent, acknowledged, lostChanges } = report;
+  const { powerCuts, serverKills, underLoad, whileBooting, fewestInFlight, sent, acknowledged, lostChanges } =
+    report;
   const fewest = Number.isFinite(fewestInFlight) ? `, at least ${fewestInFlight} in flight` : "";
-  return `${report.kills} kills (${powerCuts} power cuts, which took back ${lostChanges} changes; ${underLoad} under load${fewest}; ${whileBooting} while booting); ${sent} calls sent, ${acknowledged} acknowledged`;
+  return `${report.kills} kills (${powerCuts} power cuts, which took back ${lostChanges} changes; ${serverKills} after a server's; ${underLoad} under load${fewest}; ${whileBooting} while booting); ${sent} calls sent, ${acknowledged} acknowledged`;
 }
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: npm run crash -- --kills N [--mutant ${known.join("|")}|all|none] [--seed S] [--keep]`,
+    `${problem}\nusage: npm run crash -- --kills N [--bus ${BUSES.join("|")}] [--mutant ${known.join("|")}|all|none] [--seed S] [--keep]`,
   );
   process.exit(2);
 }

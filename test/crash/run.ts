@@ -10,14 +10,14 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "@vnes/driver-memory";
-import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { Control, Reply } from "./control.ts";
 import { judgeRound, type RoundCounts } from "./counts.ts";
-import { CrashNode } from "./crash-node.ts";
+import { CRASH_NODE, CrashNode } from "./crash-node.ts";
 import { checkHistory } from "./history.ts";
 import { type Kill, planKills } from "./kill-plan.ts";
-import { startLoad } from "./load.ts";
+import { type LedgerPlace } from "./ledger-place.ts";
+import { type Load, startLoad } from "./load.ts";
 
 /** Calls of one round at most: enough for several snapshots in a run, few enough to compare every round again at the end. */
 const ROUND_CALLS = 2_000;
@@ -29,6 +29,8 @@ const MIN_IN_FLIGHT = 64;
 export interface CrashReport {
   readonly kills: number;
   readonly powerCuts: number;
+  /** Of the kills, those before which a server was killed. */
+  readonly serverKills: number;
   /** Kills with at least 64 calls without an answer. */
   readonly underLoad: number;
   readonly whileBooting: number;
@@ -48,16 +50,18 @@ export interface CrashOptions {
   readonly seed: number;
   readonly directory: string;
   readonly mutant?: string;
+  readonly place: LedgerPlace;
   say(line: string): void;
 }
 
 export async function runCrash(options: CrashOptions): Promise<CrashReport> {
-  const { kills, seed, directory, mutant, say } = options;
+  const { kills, seed, directory, mutant, place, say } = options;
   const random = new SeededRandom(seed);
-  const node = new CrashNode(directory, mutant);
+  const node = new CrashNode(directory, mutant, place.flags);
   const tally = {
     kills: 0,
     powerCuts: 0,
+    serverKills: 0,
     underLoad: 0,
     whileBooting: 0,
     fewestInFlight: Infinity,
@@ -68,11 +72,17 @@ export async function runCrash(options: CrashOptions): Promise<CrashReport> {
   let problem: string | undefined;
   try {
     node.prepare();
-    for (const kill of planKills(kills, random)) {
+    for (const kill of planKills(kills, random, { hasServers: place.servers !== undefined })) {
       const round = `r${kill.number}`;
       const done = await killOnce(node, record, kill, rounds.at(-1), round);
       problem = done.problem;
       if (problem !== undefined) break;
+      if (kill.way === "server" && place.servers !== undefined) {
+        say(await place.servers.killOne(random));
+        tally.serverKills++;
+        problem = await goesOn(done.load, node);
+        if (problem !== undefined) break;
+      }
       const lost = await node.end(kill.lucky ? () => random.below(2) === 0 : () => false);
       tally.lostChanges += lost;
       const acknowledged = record.round(round).acknowledged.size;
@@ -87,7 +97,7 @@ export async function runCrash(options: CrashOptions): Promise<CrashReport> {
       if (kill.moment.after !== "boot") rounds.push(round);
     }
     problem ??= await compareAll(node, record, rounds);
-    problem ??= await compareHistory(node, record, say);
+    problem ??= await compareHistory(node, place, record, say);
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   } finally {
@@ -102,8 +112,8 @@ async function killOnce(
   kill: Kill,
   before: string | undefined,
   round: string,
-): Promise<{ readonly inFlight: number; readonly problem: string | undefined }> {
-  node.start(kill.way);
+): Promise<{ readonly inFlight: number; readonly problem: string | undefined; readonly load?: Load }> {
+  node.start(kill.way === "powerCut" ? "powerCut" : "kill");
   if (kill.moment.after === "boot") {
     await sleep(kill.moment.ms);
     return { inFlight: 0, problem: undefined };
@@ -119,7 +129,20 @@ async function killOnce(
     const refused = JSON.stringify(Object.fromEntries(load.refused));
     return { inFlight, problem: `nothing was in flight at the kill; refused: ${refused}\n${node.logTail()}` };
   }
-  return { inFlight, problem: undefined };
+  return { inFlight, problem: undefined, load };
+}
+
+/** With its server back, the node must go on by itself. */
+async function goesOn(load: Load | undefined, node: CrashNode): Promise<string | undefined> {
+  if (load === undefined) return undefined;
+  const before = load.acknowledged;
+  const deadline = performance.now() + QUIET_TIMEOUT_MS;
+  while (load.inFlight > 0 && load.acknowledged === before) {
+    if (performance.now() > deadline)
+      return `nothing was acknowledged for ${QUIET_TIMEOUT_MS} ms after the server came back\n${node.logTail()}`;
+    await sleep(20);
+  }
+  return undefined;
 }
 
 async function compareAll(
@@ -139,12 +162,13 @@ async function compareAll(
 /** R4: the ledger the last node left, record by record. */
 async function compareHistory(
   node: CrashNode,
+  place: LedgerPlace,
   record: Acknowledgements,
   say: (line: string) => void,
 ): Promise<string | undefined> {
   await node.end(() => false);
-  await using ledger = await openSqliteLedgerStore({ path: node.ledgerFile });
-  const { records, problems, trimmed } = await checkHistory(ledger, node.capsules, record.all());
+  await using ledger = await place.open(CRASH_NODE, node.dataDir);
+  const { records, problems, trimmed } = await checkHistory(ledger.store, node.capsules, record.all());
   if (trimmed.length > 0) say(`history: NOT checked, records were dropped from ${trimmed.join(", ")}`);
   else say(`history: ${records} records checked, ${problems.length} problems`);
   return problems.length === 0 ? undefined : some(problems);
@@ -198,7 +222,10 @@ function describe({ number, way, moment }: Kill): string {
       : moment.after === "boot"
         ? `${moment.ms} ms into the boot`
         : `${moment.ms} ms into the load`;
-  return `${number} ${way === "powerCut" ? "power cut" : "kill -9"} ${when}`;
+  const what = { powerCut: "power cut", kill: "kill -9", server: "kill -9 of a server, then of the node," }[
+    way
+  ];
+  return `${number} ${what} ${when}`;
 }
 
 export function forget(directory: string): void {
