@@ -15,6 +15,11 @@ import type { Pipeline } from "./pipeline.ts";
 /** Past it a caller is told to come again: the server takes less than is asked for. */
 const MAX_WAITING_BYTES: number = 64 * 1024 * 1024;
 
+/** With so many batches on their way a small one waits for company: messages cost more than the records in them. */
+const EAGER_BATCHES = 2;
+/** A batch that large goes at once, as far as there is room. */
+const LARGE_BATCH_BYTES: number = 32 * 1024;
+
 interface Append {
   readonly shard: string;
   readonly expectedSeq: number;
@@ -139,7 +144,11 @@ export class AppendQueue {
   flush(): void {
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
-    while (this.#waiting.length > 0 && this.#parts.pipeline.hasRoom) this.#sendBatch();
+    while (this.#waiting.length > 0 && this.#isTime && this.#parts.pipeline.hasRoom) this.#sendBatch();
+  }
+
+  get #isTime(): boolean {
+    return this.#batches.length < EAGER_BATCHES || this.#waitingBytes >= LARGE_BATCH_BYTES;
   }
 
   #add(one: Append | Chore): void {
