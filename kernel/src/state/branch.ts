@@ -2,11 +2,11 @@
  * A branch: a ledger that starts at another's seq. It is kept in a shard of its own, `branch/<node>/<name>`, as facts of the kernel:
  * what it began with, and every turn it ran.
  *
- * B1. The records of a branch's shard carry no effects; what its turns asked for is inside a fact. So nothing that reads
+ * X1. The records of a branch's shard carry no effects; what its turns asked for is inside a fact. So nothing that reads
  *     ledgers (recovery, routers, topics) can take it for something to release.
- * B2. A branch begins with a copy of its parent's keys, timers and calls under way. It refers to no record of its parent, and the
+ * X2. A branch begins with a copy of its parent's keys, timers and calls under way. It refers to no record of its parent, and the
  *     parent to none of its.
- * B3. Its turns are numbered on from the seq it began at, and its effects are named as its parent's would be.
+ * X3. Its turns are numbered on from the seq it began at, and its effects are named as its parent's would be.
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import type { Outcome, TurnRecord } from "../ledger/record.ts";
@@ -87,7 +87,7 @@ export type BranchFact = BranchBeginning | BranchPart | BranchTurnFact | BranchM
 
 export interface Branch {
   readonly beginning: BranchBeginning;
-  /** Named as its parent's (B3). */
+  /** Named as its parent's (X3). */
   readonly state: ShardState;
   /** Last record of the parent it was fed. */
   fed: number;
@@ -138,7 +138,7 @@ function addPart(state: ShardState, part: BranchPart): void {
   for (const [id, call] of part.open) state.open.set(id, call);
 }
 
-/** The facts a branch begins with (B2). Effects that wait in the parent's outbox are the parent's. */
+/** The facts a branch begins with (X2). Effects that wait in the parent's outbox are the parent's. */
 export function beginningFacts(beginning: BranchBeginning, state: ShardState): readonly BranchFact[] {
   const facts: BranchFact[] = [beginning];
   let part = emptyPart();
