@@ -1,4 +1,7 @@
-/** `npm run bench [-- NAME...]`: runs every `*.bench.ts` beside this file, or those named; a table, a file, a verdict. */
+/**
+ * `npm run bench [-- [--json] NAME...]`: runs every `*.bench.ts` beside this file, or those named; a table, a file, a verdict.
+ * With `--json` the report goes to stdout and everything else to stderr.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { arch, cpus, loadavg, release, totalmem, type as system } from "node:os";
@@ -8,7 +11,10 @@ import { type Bench, type BenchResult, show } from "./result.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const wanted = process.argv.slice(2);
+const JSON_FLAG = "--json";
+const isJson = process.argv.includes(JSON_FLAG);
+const wanted = process.argv.slice(2).filter((word) => word !== JSON_FLAG);
+const say = isJson ? console.error : console.log;
 
 const all = await loadBenches();
 const unknown = wanted.filter((name) => !all.some((bench) => bench.name === name));
@@ -18,7 +24,10 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
-const benches = wanted.length === 0 ? all : all.filter(({ name }) => wanted.includes(name));
+const benches =
+  wanted.length === 0
+    ? all.filter(({ isLong }) => isLong !== true)
+    : all.filter(({ name }) => wanted.includes(name));
 
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
@@ -28,7 +37,7 @@ const machine = {
   node: process.version,
   load: loadavg().map((load) => Number(load.toFixed(2))),
 };
-console.log(
+say(
   `${machine.cores} x ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}, Node ${machine.node}, load ${machine.load.join(" ")}\n`,
 );
 
@@ -45,7 +54,7 @@ for (const bench of benches) {
     print(bench, results);
   } catch (error) {
     broken.push(bench.name);
-    console.log(`${bench.name}: failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    say(`${bench.name}: failed: ${error instanceof Error ? error.stack : String(error)}\n`);
   }
 }
 
@@ -54,16 +63,15 @@ const targets = figures.filter(({ target }) => target !== undefined);
 const missed = targets.filter(({ target }) => target?.pass === false);
 const file = join(root, "bench-results", `${new Date().toISOString().replaceAll(":", "-")}.json`);
 mkdirSync(join(root, "bench-results"), { recursive: true });
-writeFileSync(
-  file,
-  `${JSON.stringify({ version: 1, commit: commit(), at: new Date().toISOString(), machine, report, broken }, null, 2)}\n`,
-);
-console.log(`written to ${file}`);
+const whole = { version: 1, commit: commit(), at: new Date().toISOString(), machine, report, broken };
+writeFileSync(file, `${JSON.stringify(whole, null, 2)}\n`);
+if (isJson) console.log(JSON.stringify(whole, null, 2));
+say(`written to ${file}`);
 
 const held = figures.length > 0 && missed.length === 0 && broken.length === 0;
 const counted = `${figures.length} figures, ${targets.length - missed.length} of ${targets.length} targets met`;
 const faults = [...broken.map((name) => `${name} did not run`), ...missed.map(({ metric }) => metric)];
-console.log(
+say(
   held
     ? `bench: PASS, ${counted}`
     : `bench: FAIL, ${counted}${faults.length > 0 ? `: ${faults.join(", ")}` : ": nothing ran"}`,
@@ -95,16 +103,16 @@ function print({ name, notMeasured = [] }: Bench, results: readonly BenchResult[
   const table = [["", "measured", "beside", "ratio", "target"], ...rows];
   const widths =
     table[0]?.map((_, column) => Math.max(...table.map((row) => (row[column] ?? "").length))) ?? [];
-  console.log(name);
+  say(name);
   for (const row of table)
-    console.log(
+    say(
       `  ${row
         .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join("  ")
         .trimEnd()}`,
     );
-  for (const line of notMeasured) console.log(`  not measured: ${line}`);
-  console.log();
+  for (const line of notMeasured) say(`  not measured: ${line}`);
+  say();
 }
 
 function commit(): string {

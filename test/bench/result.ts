@@ -16,6 +16,8 @@ export interface Bench {
   readonly name: string;
   /** One sentence each: what a reader might think was measured, and was not. */
   readonly notMeasured?: readonly string[];
+  /** It takes minutes, so it runs only when it is named. */
+  readonly isLong?: boolean;
   run(): Promise<readonly BenchResult[]>;
 }
 
