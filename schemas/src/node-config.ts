@@ -29,6 +29,11 @@ export interface NodeConfig {
   readonly policy?: string;
   readonly trust?: string;
   readonly bus?: BusConfig;
+  /** The nodes that run one program together; absent: this one stands alone. The same on every node. */
+  readonly cluster?: {
+    /** Node name to the numbers of the ledger groups it owns; every group has one owner. */
+    readonly owners: { readonly [node: string]: readonly number[] };
+  };
   readonly log?: { readonly level?: "debug" | "info" | "warn" | "error" };
   readonly capsules?: {
     /** Ids to activate; absent: everything verified. */

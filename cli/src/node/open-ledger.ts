@@ -11,6 +11,8 @@ import {
   type LedgerStore,
   type Log,
   nodeGroup,
+  type OwnerTable,
+  ownGroups,
   sharedGroups,
 } from "@vnes/kernel";
 import type { BusConfig } from "@vnes/schemas";
@@ -35,6 +37,7 @@ export function busConfig({ config }: Place, servers: string | undefined): BusCo
 export async function openLedger(
   place: Place,
   bus: BusConfig | undefined,
+  table: OwnerTable | undefined,
   clock: Clock,
   log: Log,
 ): Promise<OpenLedger> {
@@ -44,7 +47,7 @@ export async function openLedger(
   }
   const connection = await openBus({ ...bus, node: place.node });
   try {
-    const store = await openOn(connection, bus, place, clock, log);
+    const store = await openOn(connection, bus, place, { table, clock, log });
     return {
       store,
       bus: () => busStatus(connection, bus),
@@ -60,8 +63,7 @@ async function openOn(
   bus: Bus,
   config: BusConfig,
   place: Place,
-  clock: Clock,
-  log: Log,
+  { table, clock, log }: { readonly table: OwnerTable | undefined; readonly clock: Clock; readonly log: Log },
 ): Promise<LedgerStore> {
   const { namespace = DEFAULT_NAMESPACE, groups = DEFAULT_LEDGER_GROUPS, owns, replicas } = config;
   const { node } = place;
@@ -74,7 +76,7 @@ async function openOn(
     instance: instanceOf(place.paths.instance),
     groups,
     groupOf: (shard) => ledgerGroupOf(shard, groups),
-    owns: [...shared, nodeGroup(node)],
+    owns: table === undefined ? [...shared, nodeGroup(node)] : ownGroups(table),
     clock,
     ...(replicas === undefined ? {} : { replicas }),
     onWait(_, owner, ms) {

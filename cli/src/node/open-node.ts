@@ -24,6 +24,7 @@ import type { Place } from "../shell.ts";
 import { openJudges, openRegistry } from "./authority.ts";
 import { setUpBuiltins } from "./builtins.ts";
 import { cryptoRandom } from "./crypto-random.ts";
+import { clusterTable, openCluster } from "./open-cluster.ts";
 import { openLedger } from "./open-ledger.ts";
 import { replayFor, type ReplayJudges } from "./replay.ts";
 import { SystemClock } from "./system-clock.ts";
@@ -53,11 +54,14 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
     throw cliErrors.create("NODE_ALREADY_RUNNING", { path: paths.controlSocket, flags: place.flags });
   }
   const clock = new SystemClock();
-  const ledger = await openLedger(place, options.bus, clock, log);
+  const table = clusterTable(place, options.bus);
+  const ledger = await openLedger(place, options.bus, table, clock, log);
   const quarantine = new FsQuarantine(paths.quarantine);
   let parts: NodeParts;
   try {
     const { policy, trust, sources, registry } = await prepare(place, options);
+    // Last, since nothing but the node closes it.
+    const cluster = table && options.bus && (await openCluster(table, options.bus, clock));
     parts = {
       node: place.node,
       pid: options.pid,
@@ -68,6 +72,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       log,
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
+      ...(cluster === undefined ? {} : { cluster }),
       sandbox: openIsolateSandbox(),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
