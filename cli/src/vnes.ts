@@ -14,6 +14,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addKeyList, addKeyNew } from "./commands/key.ts";
 import { addLedgerVerify } from "./commands/ledger.ts";
 import { addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
+import { addReceiptExport, addReceiptVerify } from "./commands/receipt.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
 import { addStateAt, addStateDiff, addStateGet, addStateHistory, addStateList } from "./commands/state.ts";
@@ -55,6 +56,7 @@ const COMMANDS: readonly Add[] = [
   group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
   group("key", "Signing keys", [addKeyNew, addKeyList]),
   addReplay,
+  group("receipt", "What capsules did, for others to check", [addReceiptExport, addReceiptVerify]),
   group("ledger", "Look into a ledger file that no node uses", [addLedgerVerify]),
   addCall,
   addDoctor,

@@ -14,6 +14,7 @@ export * from "./ports/messenger-errors.ts";
 export * from "./ports/quarantine.ts";
 export * from "./ports/random.ts";
 export * from "./ports/sandbox.ts";
+export * from "./ports/signer.ts";
 export * from "./admission/image.ts";
 export * from "./admission/verdict.ts";
 export * from "./runtime/node.ts";
@@ -36,6 +37,13 @@ export type { Cluster } from "./cluster/remote-routes.ts";
 export { MAX_PAYLOAD_BYTES, WireMessenger } from "./messenger/wire-messenger.ts";
 export * from "./placement/ledger-group.ts";
 export * from "./placement/owner-table.ts";
+export * from "./receipts/errors.ts";
+export {
+  type ReceiptVerdict,
+  type Refusal,
+  verifyExecutionReceipt,
+  type VerifyReceiptOptions,
+} from "./receipts/verify.ts";
 export * from "./replay/errors.ts";
 export type { Difference } from "./replay/output.ts";
 export {
@@ -52,6 +60,7 @@ export {
   verifyLedger,
   type VerifyOptions as LedgerVerifyOptions,
 } from "./runtime/ledger-verify.ts";
+export { MAX_RECEIPT_BYTES, type ReceiptRequest } from "./runtime/receipt-export.ts";
 export { bootNode } from "./runtime/boot.ts";
 export type { BranchInput } from "./runtime/branch-inputs.ts";
 export type { BranchInfo, BranchRan } from "./runtime/branches.ts";

@@ -13,6 +13,7 @@ export type { KeyInfo, KeyRole } from "./key-file.ts";
 export * from "./key-store.ts";
 export * from "./local-registry.ts";
 export * from "./node-digest.ts";
+export * from "./node-signer.ts";
 export type { InstalledVersion } from "./registry-index.ts";
 export * from "./trust-store.ts";
 export * from "./verify.ts";

@@ -32,6 +32,7 @@ export const CONTROL_METHODS = [
   "branch.discard",
   "replay",
   "replay.look",
+  "receipt.export",
 ] as const;
 export type ControlMethod = (typeof CONTROL_METHODS)[number];
 

@@ -2,6 +2,7 @@ export * from "./canonical.ts";
 export * from "./control.ts";
 export * from "./error.ts";
 export * from "./errors.ts";
+export * from "./execution-receipt.ts";
 export * from "./instant.ts";
 export * from "./json.ts";
 export * from "./manifest.ts";

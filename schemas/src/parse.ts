@@ -1,4 +1,5 @@
 /** From bytes to a typed document, or every reason why not. Stored and received bytes come in through here. */
+import type { ExecutionReceipt } from "./execution-receipt.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Manifest } from "./manifest.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -31,6 +32,12 @@ function parser<T>(name: string, bounds?: JsonBounds): (bytes: Uint8Array) => Pa
 
 export const parseManifest: (bytes: Uint8Array) => Parsed<Manifest> = parser("manifest");
 export const parseReceipt: (bytes: Uint8Array) => Parsed<Receipt> = parser("receipt");
+/** Holds records: megabytes. */
+const RECEIPT_BOUNDS: JsonBounds = { maxBytes: 64 * 1024 * 1024, maxDepth: 32 };
+export const parseExecutionReceipt: (bytes: Uint8Array) => Parsed<ExecutionReceipt> = parser(
+  "execution-receipt",
+  RECEIPT_BOUNDS,
+);
 export const parseTrust: (bytes: Uint8Array) => Parsed<TrustDocument> = parser("trust");
 export const parsePolicy: (bytes: Uint8Array) => Parsed<Policy> = parser("policy");
 export const parseTopicDefinition: (bytes: Uint8Array) => Parsed<TopicDefinition> = parser("topic");

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   type Parsed,
+  parseExecutionReceipt,
   parseManifest,
   parseNodeConfig,
   parsePolicy,
@@ -15,6 +16,7 @@ import {
 const PARSERS: { readonly [document: string]: (bytes: Uint8Array) => Parsed<unknown> } = {
   manifest: parseManifest,
   receipt: parseReceipt,
+  "execution-receipt": parseExecutionReceipt,
   trust: parseTrust,
   policy: parsePolicy,
   topic: parseTopicDefinition,

@@ -71,7 +71,7 @@ test("the README's commands are the commands there are", async () => {
       return words.length === depth ? [words.join(" ")] : [];
     });
   };
-  const groups = ["capsule", "quarantine", "session", "key", "ledger", "state", "topic"];
+  const groups = ["capsule", "quarantine", "session", "key", "ledger", "receipt", "state", "topic"];
   const top = (await commandsOf()).filter((name) => !groups.includes(name));
   const nested = (await Promise.all(groups.map((group) => commandsOf(group)))).flat();
   const table = readme.slice(readme.indexOf("## Commands"), readme.indexOf("Data goes to"));

@@ -1,7 +1,15 @@
 /** Histories for replay tests: a real node with real isolates, asked in an order that a seed decides. */
 import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { LedgerMemory, MemoryClock, MemoryImageArchive, MemoryLedgerStore } from "@vnes/driver-memory";
-import { type CapsuleImage, imageFile, type LedgerStore, type ReplayParts, type Sandbox } from "@vnes/kernel";
+import {
+  type CapsuleImage,
+  imageFile,
+  type LedgerStore,
+  type Node,
+  type NodeParts,
+  type ReplayParts,
+  type Sandbox,
+} from "@vnes/kernel";
 import type { Manifest } from "@vnes/schemas";
 import { bundleSource, LIMITS } from "../../kernel/drivers/isolate/test/bundle.ts";
 import { bootTestNode, imageOf, manifestOf, receiptFor } from "../../kernel/test/node-harness.ts";
@@ -105,33 +113,43 @@ export interface History {
   readonly last: number;
 }
 
-/** Boots, asks `asks` times in an order the seed decides, ends. */
-export async function record(
+export interface Lab {
+  readonly node: Node;
+  readonly memory: LedgerMemory;
+  readonly archive: MemoryImageArchive;
+  readonly clock: MemoryClock;
+  readonly settle: () => Promise<void>;
+}
+
+/** A node with the capsule and its mirror, both active. */
+export async function bootLab(
   image: CapsuleImage,
-  seed: number,
-  asks: number,
   sandbox: Sandbox,
-): Promise<History> {
-  const memory = new LedgerMemory();
-  const archive = new MemoryImageArchive();
-  const clock = new MemoryClock();
+  more: Partial<NodeParts> = {},
+): Promise<Lab> {
+  const [memory, archive, clock] = [new LedgerMemory(), new MemoryImageArchive(), new MemoryClock()];
   const { node, settle } = await bootTestNode({
     capsules: [],
     images: [image, mirrorOf(image)],
     memory,
     clock,
     // The node would end it.
-    parts: { sandbox: kept(sandbox), archive },
+    parts: { sandbox: kept(sandbox), archive, ...more },
   });
   const { capsules, problems } = await node.status();
   if (capsules[0]?.state !== "active")
     throw new Error(JSON.stringify({ capsules, problems, refused: await node.quarantined() }));
+  return { node, memory, archive, clock, settle };
+}
+
+/** Asks `asks` times in an order the seed decides. */
+export async function ask({ node, clock, settle }: Lab, seed: number, asks: number): Promise<void> {
   let state = seed * 2_654_435_761;
   const pick = (below: number): number => {
     state = (Math.imul(state ^ (state >>> 15), 0x2c1b_3c6d) + 0x9e37_79b9) | 0;
     return (state >>> 0) % below;
   };
-  for (let ask = 0; ask < asks; ask++) {
+  for (let count = 0; count < asks; count++) {
     const key = "abcd"[pick(4)] as string;
     const method = ["add", "add", "add", "sum", "later", "fail"][pick(6)] as string;
     const answer = await node.call("test.ledger", method, { key, by: pick(10) }, 5_000);
@@ -139,9 +157,20 @@ export async function record(
     if (pick(5) === 0) clock.advance(pick(20));
   }
   await settle();
-  await node[Symbol.asyncDispose]();
-  const ledger = new MemoryLedgerStore(memory);
-  return { ledger, archive, last: await ledger.lastSeq(SHARD) };
+}
+
+/** A history of a node that has ended. */
+export async function record(
+  image: CapsuleImage,
+  seed: number,
+  asks: number,
+  sandbox: Sandbox,
+): Promise<History> {
+  const lab = await bootLab(image, sandbox);
+  await ask(lab, seed, asks);
+  await lab.node[Symbol.asyncDispose]();
+  const ledger = new MemoryLedgerStore(lab.memory);
+  return { ledger, archive: lab.archive, last: await ledger.lastSeq(SHARD) };
 }
 
 export function replayParts({ ledger, archive }: History, sandbox: Sandbox, shard = SHARD): ReplayParts {

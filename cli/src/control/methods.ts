@@ -17,6 +17,7 @@ export interface ControlledNode
   showQuarantined(entry: string): Promise<Json>;
   /** Params of the control method; stops when the signal says so. */
   replay(params: JsonObject, signal: AbortSignal, tell: (progress: Json) => void): Promise<Json>;
+  exportReceipt(params: JsonObject): Promise<Json>;
   readonly jobs: Jobs;
   readonly state: Node["state"];
 }
@@ -48,6 +49,8 @@ export async function answer(node: ControlledNode, method: ControlMethod, params
       return await node.showQuarantined(text("entry"));
     case "replay":
       return { job: node.jobs.start((signal, tell) => node.replay(params, signal, tell)) };
+    case "receipt.export":
+      return await node.exportReceipt(params);
     case "replay.look":
       return asJson(await node.jobs.look(text("job"), (params["wait_ms"] as number | undefined) ?? 0));
     case "state.read":

@@ -3,6 +3,7 @@
  * a node that runs already, a ledger in use, trust, the registry, then boot.
  */
 import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { openDevice } from "@vnes/driver-device";
 import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
@@ -13,6 +14,7 @@ import {
   type LocalRegistry,
   nodeDigest,
   nodeVerifier,
+  openNodeSigner,
 } from "@vnes/registry";
 import type { BusConfig, Json } from "@vnes/schemas";
 import { Jobs } from "../control/jobs.ts";
@@ -26,6 +28,7 @@ import { setUpBuiltins } from "./builtins.ts";
 import { cryptoRandom } from "./crypto-random.ts";
 import { clusterTable, openCluster } from "./open-cluster.ts";
 import { openLedger } from "./open-ledger.ts";
+import { receiptFor } from "./receipt.ts";
 import { replayFor, type ReplayJudges } from "./replay.ts";
 import { SystemClock } from "./system-clock.ts";
 
@@ -77,6 +80,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,
+      signer: await openNodeSigner(join(paths.dataDir, "keys")),
       archive: new DirectoryImageArchive(paths.images, registry),
       policy,
       trust,
@@ -151,6 +155,7 @@ function controlled(node: Node, quarantine: FsQuarantine, judges: ReplayJudges):
     call: (capability, method, input, timeoutMs) => node.call(capability, method, input, timeoutMs),
     jobs: new Jobs(),
     state: node.state,
+    exportReceipt: (params) => receiptFor(node, params),
     replay: (params, signal, tell) => replayFor(node, judges, params, signal, tell),
     showQuarantined: async (entry) => (await quarantine.show(entry)) as unknown as Json,
   };

@@ -18,6 +18,7 @@ import { FlowDecider } from "./flow-decider.ts";
 import { FlowGate } from "./flow-gate.ts";
 import { FlowReports } from "./flow-reports.ts";
 import { groupOf } from "./host-group.ts";
+import { followHeads } from "./head-signer.ts";
 import { diagnostic, KernelShard } from "./kernel-shard.ts";
 import { guardLease } from "./lease-guard.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
@@ -83,11 +84,14 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   });
   const router = new Router(board, control, counters, reads, remote);
   const outside = new OutsideCalls(board, control, remote);
+  const name = kernelShard(parts.node);
+  const heads = followHeads(parts, name, (fact) => kernel.record(fact));
   const openLog = (shard: string): ShardLog => {
     const onStall = (problem: VnesError | undefined): void => watch.set(shard, problem);
     const { ledger: store, digest, clock } = parts;
     const log = new ShardLog({ shard, store, digest, clock, onStall }, recovered.get(shard)?.head);
     watch.add(log);
+    heads?.add(shard, log);
     return log;
   };
 
@@ -98,7 +102,6 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     return opened;
   };
 
-  const name = kernelShard(parts.node);
   let runtime: NodeRuntime | undefined;
   const kernel = new KernelShard({
     ...openShard(name),
@@ -108,6 +111,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     route: (entry, confirm) => router.route(entry, confirm),
     fail: (error) => runtime?.halt(error),
   });
+  kernel.onRecorded((fact) => heads?.recorded(fact));
   keepTime(parts, recovered, kernel, counters);
   void kernel.record({ type: "booted", node: parts.node, boot: parts.random.seed() });
   const table = new CapsuleTable((fact) => kernel.record(fact));
@@ -151,6 +155,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     flowReports,
     remote,
     snapshots,
+    heads,
   };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
   await runtime.activateAll(openShard, recovered);
@@ -159,6 +164,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   runtime.booted();
   const { lease } = parts.ledger;
   if (lease !== undefined) guardLease(lease, { watch, log: parts.log, devices: () => board.devices });
+  heads?.start();
   return runtime;
 }
 

@@ -2,7 +2,7 @@
  * The kernel's own shard: what it decided (lifecycle transitions, verdicts, dead letters, deaths of hosts), each fact a
  * record, each published for whoever observes. Publishing waits until topics are open; facts do not.
  */
-import type { Effect, Json, TopicDefinition, VnesError } from "@vnes/schemas";
+import type { Effect, Json, SignedHead, TopicDefinition, VnesError } from "@vnes/schemas";
 import { eventProblem } from "../bus/topics.ts";
 import { type EffectId, formatEffectId } from "../ledger/effect-id.ts";
 import type { OutboxEntry } from "../ledger/outbox.ts";
@@ -58,6 +58,8 @@ export type Fact =
       readonly definition: TopicDefinition;
     }
   | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string }
+  /** The node's word on its shards; `heads` as in an execution receipt. */
+  | { readonly type: "heads"; readonly public_key: string; readonly heads: readonly SignedHead[] }
   /** A replay came out otherwise at this record. */
   | {
       readonly type: "diverged";
@@ -79,6 +81,7 @@ export class KernelShard {
   /** By effect id: who waits for an event to be in its partition. */
   readonly #arrivals = new Map<string, () => void>();
   #publishing = false;
+  #recorded: ((fact: Fact) => void) | undefined;
   /** Seq of the last record that is on the disk: what comes after it may yet be lost. */
   #durable: number;
   #minute = 0;
@@ -145,11 +148,17 @@ export class KernelShard {
       return;
     }
     this.#durable = record.seq;
+    this.#recorded?.(fact);
     if (this.#publishing) this.#releaseOf(record);
   }
 
   settled(): Promise<void> {
     return this.#log.settled();
+  }
+
+  /** Calls back with each fact once it is durable. */
+  onRecorded(listener: (fact: Fact) => void): void {
+    this.#recorded = listener;
   }
 
   /** Topics are open: publishes what waits, and from now on at once. What is not durable yet follows when it is. */
@@ -222,6 +231,7 @@ function publications(fact: Fact, at: number): Effect[] {
     case "flowDecided":
     case "published":
     case "diverged":
+    case "heads":
       return [];
   }
 }

@@ -7,6 +7,7 @@ import type { Capsule, CapsuleTable } from "./capsule-table.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
 import type { FlowReports } from "./flow-reports.ts";
+import type { HeadSigner } from "./head-signer.ts";
 import type { KernelShard } from "./kernel-shard.ts";
 import type { LedgerWatch } from "./ledger-watch.ts";
 import type { NodeSnapshots } from "./node-snapshots.ts";
@@ -28,6 +29,8 @@ export interface NodeContext {
   readonly flowReports: FlowReports;
   readonly watch: LedgerWatch;
   readonly snapshots: NodeSnapshots;
+  /** Undefined on a node without a key of its own. */
+  readonly heads: HeadSigner | undefined;
   /** Ids in the order of activation. */
   readonly order: readonly string[];
   readonly startedAt: number;

@@ -13,6 +13,7 @@ import type { CapsuleStatus, Node, NodeStatus } from "./node.ts";
 import { errorText, loadedShards, type NodeContext } from "./node-context.ts";
 import { NodeState } from "./node-state.ts";
 import { capsuleStatus, inspectCapsule, nodeStatus } from "./node-status.ts";
+import { exportReceipt, type ReceiptRequest } from "./receipt-export.ts";
 import type { RecoveredShard } from "./recovery.ts";
 import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "./replays.ts";
 import type { TopicControl } from "./topic-control.ts";
@@ -123,6 +124,10 @@ export class NodeRuntime implements Node {
     return this.#replays.run(id, options);
   }
 
+  async exportReceipt(id: string, request: ReceiptRequest): Promise<Uint8Array> {
+    return exportReceipt(this.#context, this.#context.table.get(id), request);
+  }
+
   async quarantined(): Promise<readonly QuarantineEntry[]> {
     return this.#context.parts.quarantine.list();
   }
@@ -143,7 +148,7 @@ export class NodeRuntime implements Node {
   }
 
   async #stop(): Promise<void> {
-    const { parts, order, table, control, kernel, watch, remote, snapshots } = this.#context;
+    const { parts, order, table, control, kernel, watch, remote, snapshots, heads } = this.#context;
     this.#phase = "stopping";
     // What the others send from now on waits with them for the next run of this node.
     remote?.close();
@@ -161,6 +166,7 @@ export class NodeRuntime implements Node {
       if (this.#broken === undefined) await table.move(capsule, { type: "stopped", reason: "SHUTDOWN" });
     }
     if (this.#broken === undefined) await kernel.settled();
+    if (this.#broken === undefined && !watch.isAbandoned) await heads?.stop();
     await snapshots.end(this.#broken === undefined && !watch.isAbandoned);
     await parts.sandbox[Symbol.asyncDispose]();
     await parts.device[Symbol.asyncDispose]();

@@ -4,6 +4,7 @@ import type { Reason } from "../admission/verdict.ts";
 import type { CapsuleState } from "../lifecycle/lifecycle.ts";
 import type { NodeState } from "./node-state.ts";
 import type { QuarantineEntry } from "../ports/quarantine.ts";
+import type { ReceiptRequest } from "./receipt-export.ts";
 import type { CapsuleReplayOptions, CapsuleReplayReport } from "./replays.ts";
 import type { TopicControl } from "./topic-control.ts";
 
@@ -72,6 +73,8 @@ export interface Node {
   /** Runs what a capsule's shard recorded again; a deterministic capsule that comes out otherwise is suspended. */
   replay(id: string, options?: CapsuleReplayOptions): Promise<CapsuleReplayReport>;
   readonly topics: TopicControl;
+  /** What a capsule's shard did, in one signed file for somebody else; rejects with `EXECUTION_RECEIPT_*`. */
+  exportReceipt(id: string, request: ReceiptRequest): Promise<Uint8Array>;
   quarantined(): Promise<readonly QuarantineEntry[]>;
   /** Asks a capability as a person at the command line does (`caller` is `control`). */
   call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer>;

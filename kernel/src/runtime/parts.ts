@@ -13,6 +13,7 @@ import type { Quarantine } from "../ports/quarantine.ts";
 import type { Random } from "../ports/random.ts";
 import type { Sandbox } from "../ports/sandbox.ts";
 import type { BusStatus } from "./node.ts";
+import type { Signer } from "../ports/signer.ts";
 
 export interface NodeParts {
   /** Node name; part of the name of the kernel's own shard. */
@@ -35,6 +36,8 @@ export interface NodeParts {
   readonly sources: readonly CapsuleSource[];
   /** Where every image that is activated is kept; absent: only what runs now can be run again. */
   readonly archive?: ImageArchive;
+  /** Signs the heads of shards and execution receipts; absent: neither is made. */
+  readonly signer?: Signer;
   readonly quarantine: Quarantine;
   readonly policy: Policy;
   readonly trust: TrustDocument;

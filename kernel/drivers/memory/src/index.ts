@@ -10,3 +10,4 @@ export * from "./node-clock.ts";
 export * from "./quarantine.ts";
 export * from "./random.ts";
 export * from "./sandbox.ts";
+export * from "./signer.ts";

@@ -1,0 +1,160 @@
+/** `vnes receipt export|verify`: what a capsule did in one signed file, and the check of such a file without any node. */
+import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Refusal } from "@vnes/kernel";
+import type { ExecutionReceipt, JsonObject, TrustDocument } from "@vnes/schemas";
+import type { Argv } from "yargs";
+import { cliErrors } from "../errors.ts";
+import { fields, shortHash } from "../output/text.ts";
+import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
+
+export function addReceiptExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "export <capsule>",
+    "Write what a capsule did into one signed file that others can check",
+    (args) =>
+      args
+        .positional("capsule", { type: "string", demandOption: true, describe: "Such as vnes.vpn.session" })
+        .option("shard", { type: "number", default: 0, requiresArg: true, describe: "Which shard of it" })
+        .option("from", { type: "number", requiresArg: true, describe: "First record; default the oldest" })
+        .option("to", { type: "number", requiresArg: true, describe: "Last record; default the newest" })
+        .option("out", {
+          type: "string",
+          demandOption: true,
+          requiresArg: true,
+          describe: "The file to write",
+        }),
+    async (args) => {
+      const { capsule, shard, from, to } = args;
+      const out = resolve(args.out);
+      const params: JsonObject = {
+        capsule,
+        shard,
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+      };
+      const { text } = (await withNode(shell, args, (client) =>
+        client.request("receipt.export", params),
+      )) as {
+        readonly text: string;
+      };
+      try {
+        await writeFile(out, text, { flag: "wx" });
+      } catch (cause) {
+        const { code = "unknown" } = cause as NodeJS.ErrnoException;
+        throw code === "EEXIST"
+          ? cliErrors.create("RECEIPT_FILE_EXISTS", { file: out }, cause)
+          : cliErrors.create("RECEIPT_FILE_UNUSABLE", { file: out, reason: code }, cause);
+      }
+      const receipt = JSON.parse(text) as ExecutionReceipt;
+      const summary = summaryOf(receipt);
+      shell.output.data("vnes.receipt.export.v1", { file: out, ...summary }, receiptText(out, receipt));
+    },
+  );
+}
+
+export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "verify <file>",
+    "Check an execution receipt; needs no node",
+    (args) =>
+      args
+        .positional("file", { type: "string", demandOption: true, describe: "What receipt export wrote" })
+        .option("key", {
+          type: "string",
+          requiresArg: true,
+          describe: "The node's public key in base64, as its owner told it",
+        })
+        .option("trust", {
+          type: "string",
+          requiresArg: true,
+          describe: "Trust document that has to vouch for the builds",
+        }),
+    async (args) => {
+      const file = resolve(args.file);
+      const [{ verifyExecutionReceipt, executionReceiptErrors }, { nodeDigest, nodeVerifier }] =
+        await Promise.all([import("@vnes/kernel"), import("@vnes/registry")]);
+      const verdict = verifyExecutionReceipt(await read(file), {
+        digest: nodeDigest,
+        verifier: nodeVerifier,
+        ...(args.key === undefined ? {} : { key: args.key }),
+        ...(args.trust === undefined ? {} : { trust: await readTrust(args.trust) }),
+      });
+      if (verdict.ok) {
+        const { receipt, turns } = verdict;
+        const known = { key: args.key !== undefined, builds: args.trust !== undefined };
+        const data = { file, verified: true, turns, known, ...summaryOf(receipt) };
+        const notes = [
+          known.key ? [] : ["whose key that is was not checked: --key PUB"],
+          known.builds ? [] : ["who built the images was not checked: --trust FILE"],
+        ].flat();
+        const text = [receiptText(file, receipt), `${shell.output.paint("green", "verified")}`, ...notes];
+        shell.output.data("vnes.receipt.verify.v1", data, text.join("\n"));
+        return;
+      }
+      const { refusals } = verdict;
+      shell.output.data(
+        "vnes.receipt.verify.v1",
+        { file, verified: false, refusals },
+        refusalText(file, refusals),
+      );
+      const [{ code, pointer, problem }] = refusals as readonly [Refusal];
+      throw executionReceiptErrors.create(code, { file, pointer, problem });
+    },
+  );
+}
+
+async function read(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    const { code = "unknown" } = cause as NodeJS.ErrnoException;
+    throw code === "ENOENT"
+      ? cliErrors.create("RECEIPT_FILE_MISSING", { file }, cause)
+      : cliErrors.create("RECEIPT_FILE_UNUSABLE", { file, reason: code }, cause);
+  }
+}
+
+async function readTrust(path: string): Promise<TrustDocument> {
+  const { parseTrust } = await import("@vnes/schemas");
+  const file = resolve(path);
+  const parsed = parseTrust(await read(file));
+  if (parsed.ok) return parsed.value;
+  const { pointer, message } = parsed.problems[0] ?? { pointer: "/", message: "is not valid" };
+  throw cliErrors.create("RECEIPT_FILE_UNUSABLE", { file, reason: `${pointer} ${message}` });
+}
+
+function summaryOf(receipt: ExecutionReceipt): object {
+  const { node, shard, range, capsule, determinism_tier: tier, timestamp, head } = receipt;
+  const { input_hash: inputHash, output_hash: outputHash, public_key: publicKey, builds } = receipt;
+  return {
+    ...{ node, shard, range, capsule, tier, timestamp, inputHash, outputHash, publicKey },
+    keyId: head.key_id,
+    builds: builds.map(({ image, receipt_hash: receiptHash }) => ({ image, receiptHash })),
+  };
+}
+
+function receiptText(file: string, receipt: ExecutionReceipt): string {
+  const { node, shard, range, capsule, determinism_tier: tier, timestamp, head, builds } = receipt;
+  return fields([
+    ["file", file],
+    ["capsule", `${capsule.id} ${capsule.version}, ${tier}`],
+    ["records", `${range.from} to ${range.to} of ${shard}`],
+    [
+      "builds",
+      builds.map((one) => `${shortHash(one.image)} (receipt ${shortHash(one.receipt_hash)})`).join(", ") ||
+        "none",
+    ],
+    ["input", receipt.input_hash],
+    ["output", receipt.output_hash],
+    ["node", `${node}, ${timestamp}`],
+    ["key", `${head.key_id}  ${receipt.public_key}`],
+  ]);
+}
+
+function refusalText(file: string, refusals: readonly Refusal[]): string {
+  return [
+    `${file} is refused`,
+    ...refusals.map(({ code, pointer, problem }) => `  ${code} at ${pointer}: ${problem}`),
+  ].join("\n");
+}
