@@ -185,21 +185,21 @@ const entries = {
       "It is suspended if {image} is what runs. Mend it, or let its manifest say a weaker determinism_tier; then vnes capsule resume {capsule}",
     exit: "integrity",
   },
-  RECEIPT_FILE_MISSING: {
+  EXECUTION_RECEIPT_FILE_MISSING: {
     message: "There is no file {file}.",
     fault: "user",
     retry: false,
     remedy: "Name what vnes receipt export wrote.",
     exit: "notFound",
   },
-  RECEIPT_FILE_EXISTS: {
+  EXECUTION_RECEIPT_FILE_EXISTS: {
     message: "{file} already exists and was not touched.",
     fault: "user",
     retry: false,
     remedy: "Name another file with --out.",
     exit: "conflict",
   },
-  RECEIPT_FILE_UNUSABLE: {
+  EXECUTION_RECEIPT_FILE_UNUSABLE: {
     message: "{file} cannot be used: {reason}.",
     fault: "user",
     retry: false,

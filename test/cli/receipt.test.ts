@@ -16,7 +16,7 @@ test("a receipt of a running node verifies when the node is gone; one changed by
   assert.equal(made.builds.length, 1);
   const again = await home.run("receipt", "export", "vnes.core.observability", "--out", file);
   assert.equal(again.code, 7);
-  assert.match(again.err, /RECEIPT_FILE_EXISTS/);
+  assert.match(again.err, /EXECUTION_RECEIPT_FILE_EXISTS/);
   assert.equal(statSync(join(node.ready.dataDir, "keys", "node.key.json")).mode & 0o777, 0o600);
   await node.kill("SIGTERM");
 
@@ -40,7 +40,10 @@ test("a receipt of a running node verifies when the node is gone; one changed by
   const refused = await home.run("receipt", "verify", file);
   assert.equal(refused.code, 5);
   assert.match(refused.err, /EXECUTION_RECEIPT_CHAIN_WRONG .*\/records\/\d+/);
-  assert.match((await home.run("receipt", "verify", join(home.dir, "none"))).err, /RECEIPT_FILE_MISSING/);
+  assert.match(
+    (await home.run("receipt", "verify", join(home.dir, "none"))).err,
+    /EXECUTION_RECEIPT_FILE_MISSING/,
+  );
 
   // The key stays the node's own over a boot.
   const second = await home.boot();

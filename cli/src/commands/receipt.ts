@@ -43,8 +43,8 @@ export function addReceiptExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
       } catch (cause) {
         const { code = "unknown" } = cause as NodeJS.ErrnoException;
         throw code === "EEXIST"
-          ? cliErrors.create("RECEIPT_FILE_EXISTS", { file: out }, cause)
-          : cliErrors.create("RECEIPT_FILE_UNUSABLE", { file: out, reason: code }, cause);
+          ? cliErrors.create("EXECUTION_RECEIPT_FILE_EXISTS", { file: out }, cause)
+          : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file: out, reason: code }, cause);
       }
       const receipt = JSON.parse(text) as ExecutionReceipt;
       const summary = summaryOf(receipt);
@@ -88,7 +88,7 @@ export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
           known.key ? [] : ["whose key that is was not checked: --key PUB"],
           known.builds ? [] : ["who built the images was not checked: --trust FILE"],
         ].flat();
-        const text = [receiptText(file, receipt), `${shell.output.paint("green", "verified")}`, ...notes];
+        const text = [receiptText(file, receipt), shell.output.paint("green", "verified"), ...notes];
         shell.output.data("vnes.receipt.verify.v1", data, text.join("\n"));
         return;
       }
@@ -110,8 +110,8 @@ async function read(file: string): Promise<Uint8Array> {
   } catch (cause) {
     const { code = "unknown" } = cause as NodeJS.ErrnoException;
     throw code === "ENOENT"
-      ? cliErrors.create("RECEIPT_FILE_MISSING", { file }, cause)
-      : cliErrors.create("RECEIPT_FILE_UNUSABLE", { file, reason: code }, cause);
+      ? cliErrors.create("EXECUTION_RECEIPT_FILE_MISSING", { file }, cause)
+      : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: code }, cause);
   }
 }
 
@@ -121,7 +121,7 @@ async function readTrust(path: string): Promise<TrustDocument> {
   const parsed = parseTrust(await read(file));
   if (parsed.ok) return parsed.value;
   const { pointer, message } = parsed.problems[0] ?? { pointer: "/", message: "is not valid" };
-  throw cliErrors.create("RECEIPT_FILE_UNUSABLE", { file, reason: `${pointer} ${message}` });
+  throw cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: `${pointer} ${message}` });
 }
 
 function summaryOf(receipt: ExecutionReceipt): object {

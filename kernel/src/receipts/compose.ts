@@ -19,8 +19,8 @@ import { turnHashes } from "./hashes.ts";
 export interface ReceiptMaterial {
   readonly node: string;
   readonly shard: string;
-  /** Node time in milliseconds. */
-  readonly at: number;
+  /** Node time, RFC 3339. */
+  readonly timestamp: string;
   /** Image that ran before the range. */
   readonly image: string | null;
   /** Chain hash of the record before the range. */
@@ -50,7 +50,7 @@ export function composeReceipt(
   const both = { input_hash: hashes.input, output_hash: hashes.output };
   return {
     version: EXECUTION_RECEIPT_VERSION,
-    timestamp: new Date(material.at).toISOString(),
+    timestamp: material.timestamp,
     kind: "execution",
     node: material.node,
     capsule: last?.capsule ?? {

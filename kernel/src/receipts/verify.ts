@@ -10,6 +10,7 @@
 import {
   canonicalJson,
   type ExecutionReceipt,
+  instantOf,
   parseExecutionReceipt,
   parseManifest,
   parseReceipt,
@@ -223,7 +224,7 @@ function buildProblems(
   if (!parsed.ok) return [refusal("BUILD_WRONG", `${pointer}/manifest`, "it cannot be read")];
   const { id, governance, security } = parsed.value;
   const subject = { id, tier: governance.tier, zone: security?.trust_zone ?? "ephemeral" } as const;
-  const reasons = signatureReasons(build.value, subject, trust, Date.parse(timestamp), verifier);
+  const reasons = signatureReasons(build.value, subject, trust, instantOf(timestamp), verifier);
   return reasons.map(({ code, message }) =>
     refusal("BUILD_UNTRUSTED", `${pointer}/receipt`, `${code}: ${message}`),
   );

@@ -55,7 +55,7 @@ export async function exportReceipt(
     {
       node,
       shard,
-      at,
+      timestamp: new Date(at).toISOString(),
       image: base.state.image,
       anchor: base.head.hash,
       records,
