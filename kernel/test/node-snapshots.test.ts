@@ -166,6 +166,19 @@ test("events stay for a subscriber that has had none yet (E1)", async () => {
   await node.node[Symbol.asyncDispose]();
 });
 
+test("events older than a topic keeps them go, younger ones stay (E1)", async () => {
+  const memory = new LedgerMemory();
+  const clock = new MemoryClock();
+  const node = await boot(memory, clock, { capsules: [source({ max_age_ms: 1_000 }), sink] });
+  await make(node, 0, 105);
+  assert.equal(kept(memory, TOPIC).first, 1);
+  clock.advance(5_000);
+  await make(node, 105, 200);
+  assert.deepEqual(await node.ask("test.sink", "get", null), { ok: true, value: [305, sum(305)] });
+  assert.equal(kept(memory, TOPIC).first, 106);
+  await node.node[Symbol.asyncDispose]();
+});
+
 test("a topic without retention keeps every event", async () => {
   const memory = new LedgerMemory();
   const node = await boot(memory, new MemoryClock(), { capsules: [source({}), sink] });

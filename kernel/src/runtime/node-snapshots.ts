@@ -79,16 +79,24 @@ export class NodeSnapshots {
     return records;
   }
 
-  /** At a clean end: spares the next boot what it would fold, as far as there is time; then no snapshot is taken any more. */
+  /**
+   * At a clean end: spares the next boot what it would fold, as far as there is time; then no snapshot is taken any more. One that
+   * a store does not take is left to fail when the store is closed.
+   */
   async end(isWorthIt: boolean): Promise<void> {
     const { clock } = this.#parts;
-    const deadline = clock.now() + SHUTDOWN_PATIENCE_MS;
-    for (const shard of isWorthIt ? this.#shards.values() : []) {
-      // There will be no next event.
-      if (shard.isPartition) continue;
-      if (shard.recordsSince >= SHUTDOWN_MIN_RECORDS && clock.now() < deadline) await shard.take();
+    const late = Promise.withResolvers<void>();
+    const cancel = clock.wakeAt(clock.now() + SHUTDOWN_PATIENCE_MS, late.resolve);
+    if (isWorthIt) await Promise.race([this.#takeLast(), late.promise]);
+    await Promise.race([Promise.all([...this.#shards.values()].map((shard) => shard.close())), late.promise]);
+    cancel();
+  }
+
+  async #takeLast(): Promise<void> {
+    for (const shard of this.#shards.values()) {
+      // A topic's snapshot would need one more event.
+      if (!shard.isPartition && shard.recordsSince >= SHUTDOWN_MIN_RECORDS) await shard.take();
     }
-    for (const shard of this.#shards.values()) await shard.close();
   }
 
   #add(
