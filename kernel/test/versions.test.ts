@@ -183,6 +183,23 @@ test("an expiry that waits behind a write of its key is dropped, and the sandbox
   assert.equal((await run.node.status()).counters["turn.stale.expiry"], 1);
 });
 
+test("expectations, versions and expiries come out the same when they are replayed", async () => {
+  const run = await bootTestNode({ capsules: [box] });
+  for (let n = 0; n < 6; n++) {
+    await run.ask("test.box", "put", { key: `k/${n % 3}`, value: n, ttlMs: 30 + n });
+    const { value } = (await run.ask("test.box", "get", "k/0")) as unknown as {
+      value: { version: number | null };
+    };
+    await run.ask("test.box", "put", { key: "k/0", value: n, expect: value.version });
+    await run.ask("test.box", "put", { key: "k/0", value: n, expect: 1 });
+    run.clock.advance(20);
+    await run.settle();
+  }
+  const report = await run.node.replay("test.box");
+  assert.equal(report.difference, null);
+  assert.ok(report.turns > 12, `${report.turns} turns`);
+});
+
 test("what one turn writes is there whole or not at all, at whatever commit the node dies", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 2, max: 20 }), fc.boolean(), async (commit, kept) => {
