@@ -206,34 +206,48 @@ async function largeState(directory: string): Promise<BenchResult[]> {
   await using store = await openSqliteLedgerStore({ path: join(directory, "large") });
   const shard = open(store, NEVER);
   await shard.turns(LARGE_STATE_KEYS, LARGE_STATE_KEYS, 1_000);
-  const holds: number[] = [];
-  let last = performance.now();
-  const watching = setInterval(() => {
-    const now = performance.now();
-    holds.push(now - last);
+  const holds = { wall: 0, cpu: 0 };
+  let last = { wall: performance.now(), cpu: cpuMs() };
+  let watching = true;
+  const watch = (): void => {
+    const now = { wall: performance.now(), cpu: cpuMs() };
+    holds.wall = Math.max(holds.wall, now.wall - last.wall);
+    holds.cpu = Math.max(holds.cpu, now.cpu - last.cpu);
     last = now;
-  }, 1);
+    if (watching) setImmediate(watch);
+  };
+  watch();
   const startedAt = performance.now();
   await shard.snapshots.take();
   const first = performance.now() - startedAt;
-  clearInterval(watching);
+  watching = false;
   await shard.turns(100, LARGE_STATE_KEYS, 1_000);
   const before = shard.counters.get("snapshot.bytesPut");
   const secondAt = performance.now();
   await shard.snapshots.take();
   const second = performance.now() - secondAt;
-  const longest = Math.max(...holds);
   const size = (before / 2 ** 20).toFixed(0);
   return [
     { metric: `first snapshot of a state of ${size} MiB`, value: first, unit: "ms" },
     {
-      metric: "longest hold of the event loop meanwhile",
-      value: longest,
+      metric: "longest hold of the event loop meanwhile, in CPU time of its thread",
+      value: holds.cpu,
       unit: "ms",
-      target: atMost(longest, 20, "ms"),
+      target: atMost(holds.cpu, 20, "ms"),
+    },
+    {
+      metric: "longest hold of the event loop meanwhile, waiting for the disk and other programs included",
+      value: holds.wall,
+      unit: "ms",
     },
     { metric: "the next one, 100 keys later", value: second, unit: "ms" },
   ];
+}
+
+/** Of this thread: what other programs on the machine take does not count. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }
 
 async function recoveryMs(store: Store, expected: number): Promise<number> {
