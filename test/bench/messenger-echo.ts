@@ -3,7 +3,28 @@ import { connect } from "@nats-io/transport-node";
 import { natsMessenger, openBus } from "@vnes/driver-nats";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
+import { PAGE_SERVICE } from "../../kernel/src/cluster/event-page.ts";
+import { PartitionPages } from "../../kernel/src/cluster/partition-pages.ts";
+import type { PartitionEvent, PartitionReader } from "../../kernel/src/runtime/partition-reader.ts";
 import { requirePeer } from "./peers.ts";
+
+export const PAGED_EVENTS = 100_000;
+
+/** A partition whose events are in its owner's window. */
+function partitionOf(count: number): PartitionReader {
+  const events = Array.from({ length: count }, (_, index): PartitionEvent => {
+    return { seq: index + 1, key: `k${index}`, event: { p: "a".repeat(256) }, hash: "0".repeat(64) };
+  });
+  return {
+    shard: "topic/bench.v1/0",
+    topic: "bench.v1",
+    index: 0,
+    lastSeq: count,
+    onEvents: () => undefined,
+    peek: (from, limit) => events.slice(from - 1, from - 1 + limit),
+    fetch: async () => [],
+  };
+}
 
 /** As much of Moleculer as is used here. */
 export interface Moleculer {
@@ -39,6 +60,9 @@ async function serve(server: string): Promise<void> {
     if (++heard === wanted) process.send?.("heard");
   };
   messenger.subscribe("events", hear);
+  const partition = partitionOf(PAGED_EVENTS);
+  const pages = new PartitionPages(clock, () => partition);
+  messenger.serve(PAGE_SERVICE, (bytes) => pages.answer(bytes));
   const bare = await connect({ servers: server });
   bare.subscribe("bench.bare", { callback: hear });
   bare.subscribe("bench.request", {

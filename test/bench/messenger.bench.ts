@@ -1,14 +1,17 @@
 /** What two nodes in two processes can say to each other over one nats-server, beside what others can over the same. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { natsMessenger, openBus } from "@vnes/driver-nats";
 import type { Messenger } from "@vnes/kernel";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
+import { RemotePartition } from "../../kernel/src/cluster/remote-partition.ts";
+import { Counters } from "../../kernel/src/runtime/counters.ts";
 import { startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
 import type { LedgerKind } from "./cluster-node.ts";
-import { brokerOptions, type Moleculer } from "./messenger-echo.ts";
+import { brokerOptions, type Moleculer, PAGED_EVENTS } from "./messenger-echo.ts";
 import { requirePeer } from "./peers.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
 
@@ -97,7 +100,12 @@ export async function run(): Promise<readonly BenchResult[]> {
     const asked = await requests(messenger, bare, broker);
     const request = asked[0]?.value ?? 0;
     const durable = [await durableCalls(url, "sqlite", request), await durableCalls(url, "nats", request)];
-    return [...asked, ...durable, ...(await events(echo, messenger, bare))];
+    return [
+      ...asked,
+      ...durable,
+      await pagedEvents(messenger, bare),
+      ...(await events(echo, messenger, bare)),
+    ];
   } finally {
     await broker.stop();
     await bare.close();
@@ -164,6 +172,53 @@ async function durableCalls(url: string, kind: LedgerKind, request: number): Pro
     value,
     unit: "1/s",
     peer: { name: "a messenger request", value: request },
+  };
+}
+
+/** How events of a partition reach a subscriber on another node, and how they would straight from the owner's stream. */
+async function pagedEvents(messenger: Messenger, bare: NatsConnection): Promise<BenchResult> {
+  const js = jetstream(bare);
+  const manager = await jetstreamManager(bare);
+  await manager.streams.add({ name: "BENCH_EVENTS", subjects: ["bench.kept"] });
+  const event = JSON.stringify({ seq: 1, key: "k", event: INPUT, hash: "0".repeat(64) });
+  for (let sent = 0; sent < PAGED_EVENTS; sent += FLUSH_EVERY) {
+    const some = Array.from({ length: Math.min(FLUSH_EVERY, PAGED_EVENTS - sent) });
+    await Promise.all(some.map(async () => await js.publish("bench.kept", event)));
+  }
+  const paged = async (): Promise<number> => {
+    const parts = { shard: "topic/bench.v1/0", topic: "bench.v1", index: 0, owner: "echo" };
+    const here = { messenger, clock: new SystemClock(), counters: new Counters() };
+    const partition = new RemotePartition({ ...parts, ...here });
+    const start = performance.now();
+    await new Promise<void>((done) => {
+      let next = 1;
+      partition.onEvents(() => {
+        next += partition.peek(next, PAGED_EVENTS)?.length ?? 0;
+        if (next > PAGED_EVENTS) done();
+      });
+      partition.peek(next, 1);
+    });
+    partition.close();
+    return (PAGED_EVENTS * 1_000) / (performance.now() - start);
+  };
+  const consumed = async (): Promise<number> => {
+    const consumer = await js.consumers.get("BENCH_EVENTS");
+    const start = performance.now();
+    const messages = await consumer.consume({ max_messages: 5_000 });
+    let seen = 0;
+    for await (const message of messages) {
+      message.json();
+      if (++seen === PAGED_EVENTS) break;
+    }
+    await messages.close();
+    return (PAGED_EVENTS * 1_000) / (performance.now() - start);
+  };
+  const [value = 0, peer = 0] = await inTurn([paged, consumed]);
+  return {
+    metric: "events of a partition on another node, read in pages from its owner",
+    value,
+    unit: "1/s",
+    peer: { name: "the same from a JetStream consumer", value: peer },
   };
 }
 

@@ -7,6 +7,7 @@ export const topicErrors: ErrorTable<
   | "TOPIC_UNKNOWN"
   | "TOPIC_NOT_KEPT"
   | "TOPIC_PARTITION_UNKNOWN"
+  | "TOPIC_PARTITION_ELSEWHERE"
   | "TOPIC_EVENT_INVALID"
   | "TOPIC_HELD"
   | "TOPIC_NOT_SUBSCRIBED"
@@ -28,6 +29,12 @@ export const topicErrors: ErrorTable<
     message: "{topic} has {count} partitions, counted from 0; there is no {partition}",
     remedy: "vnes topic show {topic}",
     exit: "usage",
+  },
+  TOPIC_PARTITION_ELSEWHERE: {
+    ...user,
+    message: "partition {partition} of {topic} belongs to node {node}",
+    remedy: "ask there: vnes topic show {topic}",
+    exit: "notFound",
   },
   TOPIC_EVENT_INVALID: {
     ...user,

@@ -1,11 +1,11 @@
 /**
  * The other nodes, as the router of this one sees them: who owns what is not here, and the way to it.
  *
- * X1. An effect that was handed to another node is confirmed when it is durable in the receiver's ledger there, and sent
+ * Z1. An effect that was handed to another node is confirmed when it is durable in the receiver's ledger there, and sent
  *     again until then, also by the next run of this node: what it asked for is in this node's ledger.
- * X2. Effects of one shard reach one receiver in the order they were asked for (`link/`), and once: receivers drop by
+ * Z2. Effects of one shard reach one receiver in the order they were asked for (`link/`), and once: receivers drop by
  *     effect id.
- * X3. Nodes that do not run the same capsules by the same table take nothing from each other, and say so.
+ * Z3. Nodes that do not run the same capsules by the same table take nothing from each other, and say so.
  */
 import type { Answer, Json, VnesError } from "@vnes/schemas";
 import type { OutboxEntry } from "../ledger/outbox.ts";
@@ -107,7 +107,7 @@ export class RemoteRoutes {
 
   /** A call from outside, answered by the node that owns `shard`; undefined when that is no other node. */
   call(shard: string, call: RemoteCall): Promise<Answer> | undefined {
-    const owner = this.#otherOwner(shard);
+    const owner = this.otherOwner(shard);
     return owner === undefined
       ? undefined
       : this.#ask(owner, { kind: "call", ...call }, call.timeoutMs).catch(unreached);
@@ -115,13 +115,13 @@ export class RemoteRoutes {
 
   /** Reads of another capsule's keys change nothing: one that was lost is asked again until `deadlineAt`. */
   read(shard: string, read: RemoteRead, deadlineAt: number): Promise<Answer> | undefined {
-    const owner = this.#otherOwner(shard);
+    const owner = this.otherOwner(shard);
     return owner === undefined ? undefined : this.#askAgain(owner, { kind: "read", ...read }, deadlineAt);
   }
 
   /** The partition of another node, to read; undefined when it is no other node's. */
   partition(shard: string, topic: string, index: number): RemotePartition | undefined {
-    const owner = this.#otherOwner(shard);
+    const owner = this.otherOwner(shard);
     if (owner === undefined) return undefined;
     const known = this.#partitions.get(shard);
     if (known !== undefined) return known;
@@ -179,7 +179,8 @@ export class RemoteRoutes {
     await this.#messenger[Symbol.asyncDispose]();
   }
 
-  #otherOwner(shard: string): string | undefined {
+  /** The node that owns the shard, when it is not this one. */
+  otherOwner(shard: string): string | undefined {
     const owner = ownerOf(this.#table, shard);
     return owner === this.#table.node ? undefined : owner;
   }

@@ -2,8 +2,8 @@
  * Requests that wait for their answer, each with its deadline. One wake-up serves them all: a timer for each would cost
  * more than the request.
  *
- * Q1. Every request that was added ends exactly once: answered, refused, too late, or closed.
- * Q2. A deadline is noticed at most `SWEEP_MS` late.
+ * G1. Every request that was added ends exactly once: answered, refused, too late, or closed.
+ * G2. A deadline is noticed at most `SWEEP_MS` late.
  */
 import type { Clock } from "../ports/clock.ts";
 

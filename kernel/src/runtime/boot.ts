@@ -81,6 +81,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     shards: board.shards,
     slots: board.slots,
     manifestOf: (id) => table.find(id)?.manifest,
+    otherOwner: (shard) => remote?.otherOwner(shard),
   });
   const router = new Router(board, control, counters, reads, remote);
   const outside = new OutsideCalls(board, control, remote);

@@ -24,6 +24,8 @@ export interface StateReadsParts {
   /** Shards of each logic capsule that is loaded. */
   readonly slots: ReadonlyMap<string, number>;
   manifestOf(capsule: string): Manifest | undefined;
+  /** The node that owns the shard, when it is not this one. */
+  otherOwner?(shard: string): string | undefined;
 }
 
 export class StateReads {
@@ -48,13 +50,17 @@ export class StateReads {
     }
   }
 
-  /** Throws `STATE_OWNER_UNKNOWN` or `STATE_SHARD_UNKNOWN`. */
+  /** Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` or `STATE_SHARD_ELSEWHERE`. */
   shardOf(capsule: string, slot: number | undefined): CapsuleShard {
     const shards = this.#parts.slots.get(capsule);
     if (shards === undefined) throw stateErrors.create("STATE_OWNER_UNKNOWN", { capsule });
     const shard =
       slot === undefined && shards > 1 ? undefined : this.#parts.shards.get(capsuleShard(capsule, slot ?? 0));
     if (shard !== undefined) return shard;
+    const meant = slot ?? (shards === 1 ? 0 : shards);
+    const name = capsuleShard(capsule, meant);
+    const node = meant < shards ? this.#parts.otherOwner?.(name) : undefined;
+    if (node !== undefined) throw stateErrors.create("STATE_SHARD_ELSEWHERE", { shard: name, node });
     throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards, shard: slot ?? null });
   }
 }

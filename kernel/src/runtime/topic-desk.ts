@@ -1,5 +1,6 @@
 /** Answers what a person asks about topics: from the partitions, the feeds of the shards, and the ledger. */
 import type { Json } from "@vnes/schemas";
+import { topicShard } from "../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, partitionShards, type Topic } from "../bus/topics.ts";
 import { topicErrors } from "../bus/topic-errors.ts";
 import { decodeRecord, type EventRecord } from "../ledger/record.ts";
@@ -165,9 +166,13 @@ export class TopicDesk implements TopicControl {
   }
 
   #partition(topic: Topic, index: number): Partition {
-    const partition = this.#partitions(topic)[index];
-    if (partition !== undefined) return partition;
     const { topic: name, partition: its } = topic.definition;
+    const shard = topicShard(name, index);
+    const partition = this.#context.board.partitions.get(shard);
+    if (partition !== undefined) return partition;
+    const node = index < its.count ? this.#context.remote?.otherOwner(shard) : undefined;
+    if (node !== undefined)
+      throw topicErrors.create("TOPIC_PARTITION_ELSEWHERE", { topic: name, partition: index, node });
     throw topicErrors.create("TOPIC_PARTITION_UNKNOWN", { topic: name, count: its.count, partition: index });
   }
 

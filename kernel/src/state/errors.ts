@@ -4,6 +4,7 @@ import { defineErrors, type ErrorTable } from "@vnes/schemas";
 export type StateCode =
   | "STATE_OWNER_UNKNOWN"
   | "STATE_SHARD_UNKNOWN"
+  | "STATE_SHARD_ELSEWHERE"
   | "STATE_NOT_SHARED"
   | "STATE_UNAVAILABLE"
   | "STATE_SHARD_EMPTY"
@@ -34,6 +35,13 @@ export const stateErrors: ErrorTable<StateCode> = defineErrors({
     retry: false,
     remedy: "name one of them: --shard on the command line, shard in turn.read",
     exit: "usage",
+  },
+  STATE_SHARD_ELSEWHERE: {
+    message: "shard {shard} belongs to node {node}",
+    fault: "user",
+    retry: false,
+    remedy: "ask there: vnes state",
+    exit: "notFound",
   },
   STATE_NOT_SHARED: {
     message: "capsule {capsule} does not share {what} with {reader}",
