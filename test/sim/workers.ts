@@ -19,6 +19,9 @@ export interface Range {
   readonly mutant: string | undefined;
 }
 
+/** A run takes tenths of a second, with isolates a few seconds; one that says nothing for so long goes round in a circle. */
+const SILENT_MS = 120_000;
+
 /** Resolves with the reason when a worker ended badly. `onLine` may return "enough" to end them all. */
 export async function runWorkers(
   range: Range,
@@ -35,14 +38,29 @@ export async function runWorkers(
       isEnough = true;
       for (const one of children) one.kill("SIGKILL");
     });
+    let next = range.from + index;
+    let problem: string | undefined;
+    const watch = (): NodeJS.Timeout =>
+      setTimeout(() => {
+        problem = `seed ${next} does not come to an end: npm run sim -- --seed ${next}`;
+        child.kill("SIGKILL");
+      }, SILENT_MS);
+    let silence = watch();
+    lines.on("line", () => {
+      next += range.workers;
+      clearTimeout(silence);
+      silence = watch();
+    });
     let errors = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       errors = (errors + chunk.toString()).slice(-4_000);
     });
     return new Promise<string | undefined>((resolve) => {
-      child.on("close", (code, signal) =>
-        resolve(code === 0 || isEnough ? undefined : `a worker ended with ${code ?? signal}: ${errors}`),
-      );
+      child.on("close", (code, signal) => {
+        clearTimeout(silence);
+        if (code === 0 || isEnough) resolve(undefined);
+        else resolve(problem ?? `a worker ended with ${code ?? signal}: ${errors}`);
+      });
     });
   });
   return (await Promise.all(ends)).find((problem) => problem !== undefined);

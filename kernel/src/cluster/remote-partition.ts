@@ -77,9 +77,9 @@ export class RemotePartition implements PartitionReader {
     return this.#window.slice(start, start + limit);
   }
 
-  /** Never rejects; it waits for the owner. An empty page once closed. */
+  /** Never rejects; it waits for the owner, and once closed for ever: who got an empty page would ask again at once. */
   async fetch(from: number): Promise<readonly PartitionEvent[]> {
-    return (await this.#page(from)) ?? [];
+    return (await this.#page(from)) ?? new Promise(() => undefined);
   }
 
   close(): void {
