@@ -3,17 +3,9 @@
  * has no room goes by the topic's policy; `block` cannot hold back whoever publishes what nobody keeps, and drops the newest.
  */
 import type { BatchEvent, Delivery, Subscription } from "@vnes/schemas";
-import {
-  type Bucket,
-  burstOf,
-  type FlowRule,
-  MAX_KEPT,
-  type Queued,
-  readyAt,
-  refilled,
-  thin,
-} from "../bus/flow.ts";
+import { type FlowRule, MAX_KEPT, type Queued, thin } from "../bus/flow.ts";
 import type { Clock } from "../ports/clock.ts";
+import { RateLimit } from "./rate-limit.ts";
 import { WakeUp } from "./wake-up.ts";
 import type { Waiting } from "./waiting.ts";
 
@@ -46,13 +38,13 @@ export class EphemeralQueue {
   readonly #wakeUp: WakeUp;
   #waiting: Queued<Arrived>[] = [];
   #head = 0;
-  #bucket: Bucket;
+  readonly #rate: RateLimit;
 
   constructor(parts: EphemeralQueueParts) {
     this.parts = parts;
     this.#room = Math.min(parts.rule.buffer, MAX_KEPT);
-    this.#bucket = { tokens: burstOf(parts.subscription.ratePerS ?? 0), at: 0 };
     this.#wakeUp = new WakeUp(parts.clock, () => parts.wake());
+    this.#rate = new RateLimit(parts.subscription.ratePerS, this.#wakeUp);
   }
 
   get waiting(): number {
@@ -81,17 +73,13 @@ export class EphemeralQueue {
     const first = this.#waiting[this.#head]?.event;
     if (first === undefined) return undefined;
     const { subscription, clock } = this.parts;
-    const { ratePerS, batch } = subscription;
+    const { batch } = subscription;
     const now = clock.now();
     if (batch !== undefined && this.waiting < batch.count && now < first.at + batch.delayMs) {
       this.#wakeUp.at(first.at + batch.delayMs);
       return undefined;
     }
-    if (ratePerS === undefined) return first.order;
-    this.#bucket = refilled(this.#bucket, ratePerS, now);
-    if (this.#bucket.tokens >= 1) return first.order;
-    this.#wakeUp.at(readyAt(this.#bucket, ratePerS));
-    return undefined;
+    return this.#rate.room(now) > 0 ? first.order : undefined;
   }
 
   /** After `readyOrder` gave one. */
@@ -115,8 +103,7 @@ export class EphemeralQueue {
   #given(count: number): void {
     this.#drop(count);
     this.stats.delivered += count;
-    if (this.parts.subscription.ratePerS === undefined) return;
-    this.#bucket = { ...this.#bucket, tokens: this.#bucket.tokens - count };
+    this.#rate.spend(count);
   }
 
   #drop(count: number): void {

@@ -7,22 +7,12 @@
  * T2. Kept in memory are at most what the flow policy lets wait, one page of the store, and what was given back.
  * T3. What the policy takes out is counted here and in the record of the next turn.
  */
-import type { Subscription } from "@vnes/schemas";
-import {
-  type Bucket,
-  burstOf,
-  type FlowRule,
-  MAX_KEPT,
-  type Queued,
-  readyAt,
-  refilled,
-  thin,
-} from "../bus/flow.ts";
-import type { Topic } from "../bus/topics.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type FlowRule, MAX_KEPT, type Queued, thin } from "../bus/flow.ts";
 import { batchOf, batchSize, singleOf } from "./feed-delivery.ts";
-import type { FlowGate } from "./flow-gate.ts";
-import type { PartitionEvent, PartitionReader } from "./partition-reader.ts";
+import { HeldEvents } from "./held-events.ts";
+import type { PartitionEvent } from "./partition-reader.ts";
+import { RateLimit } from "./rate-limit.ts";
+import type { TopicFeedParts } from "./topic-feed-parts.ts";
 import { WakeUp } from "./wake-up.ts";
 import type { EventFeed, Waiting } from "./waiting.ts";
 
@@ -30,36 +20,6 @@ import type { EventFeed, Waiting } from "./waiting.ts";
 const PAGE_EVENTS = 256;
 /** The most that one turn is given, whatever a policy merges. */
 const MAX_BATCH = 1_000;
-
-export interface FeedStats {
-  readonly delivered: number;
-  readonly shed: number;
-  readonly merged: number;
-  readonly retried: number;
-  readonly deadLetters: number;
-}
-
-export interface TopicFeedParts {
-  readonly partition: PartitionReader;
-  readonly topic: Topic;
-  readonly subscription: Subscription;
-  readonly rule: FlowRule;
-  /** Shard that reads. */
-  readonly subscriber: string;
-  /** Seq of the first event to read. */
-  readonly next: number;
-  /** Which keys belong to the shard; undefined: all. */
-  readonly accepts: ((key: string) => boolean) | undefined;
-  readonly clock: Clock;
-  readonly gate: FlowGate;
-  wake(): void;
-  /** The partition cannot be read. */
-  broken(error: unknown): void;
-  /** The feed lags: somebody may want to decide what happens. */
-  lagging(feed: TopicFeed): void;
-  /** The policy took out that many. */
-  thinned(feed: TopicFeed, shed: number, merged: number): void;
-}
 
 export class TopicFeed implements EventFeed {
   readonly parts: TopicFeedParts;
@@ -72,9 +32,8 @@ export class TopicFeed implements EventFeed {
   #ready: Queued<PartitionEvent>[] = [];
   #skipped = 0;
   #readySince = 0;
-  #held: Waiting[] = [];
-  #heldUntil = 0;
-  #bucket: Bucket;
+  readonly #held: HeldEvents;
+  readonly #rate: RateLimit;
   #thinTo = 0;
   #isFetching = false;
   #isActive = false;
@@ -89,9 +48,10 @@ export class TopicFeed implements EventFeed {
     this.parts = parts;
     this.rule = parts.rule;
     this.#next = parts.next;
-    this.#bucket = { tokens: burstOf(parts.subscription.ratePerS ?? 0), at: 0 };
     this.#gateId = `${parts.subscriber} ${parts.partition.index}`;
     this.#wakeUp = new WakeUp(parts.clock, () => parts.wake());
+    this.#held = new HeldEvents(this.#wakeUp);
+    this.#rate = new RateLimit(parts.subscription.ratePerS, this.#wakeUp);
     parts.partition.onEvents(() => {
       this.#measure();
       parts.wake();
@@ -103,14 +63,12 @@ export class TopicFeed implements EventFeed {
   }
 
   get isHolding(): boolean {
-    return this.#held.length > 0;
+    return this.#held.count > 0;
   }
 
   /** Events it has not given out yet; where a shard has a part of the keys only, events of others count along. */
   get lag(): number {
-    return (
-      Math.max(0, this.parts.partition.lastSeq - this.#next + 1) + this.#ready.length + this.#held.length
-    );
+    return Math.max(0, this.parts.partition.lastSeq - this.#next + 1) + this.#ready.length + this.#held.count;
   }
 
   /** The last event there is no turn to run for any more, when the shard's records hold `position`: events of others count too. */
@@ -120,7 +78,7 @@ export class TopicFeed implements EventFeed {
 
   /** Kept in memory. */
   get waiting(): number {
-    return this.#ready.length + this.#held.length;
+    return this.#ready.length + this.#held.count;
   }
 
   note(what: "retried" | "deadLetters"): void {
@@ -148,71 +106,44 @@ export class TopicFeed implements EventFeed {
     this.#isFetching = false;
     this.#next = next;
     this.#ready = [];
-    this.#held = [];
+    this.#held.clear();
     this.#skipped = 0;
     this.#thinTo = 0;
     this.#measure();
   }
 
   hold(waiting: readonly Waiting[], at: number): void {
-    this.#held = [...waiting, ...this.#held];
-    this.#heldUntil = at;
+    this.#held.hold(waiting, at);
   }
 
   holdBehind(waiting: Waiting): void {
-    // One that was tried again and wanted keys comes back while those behind it are held already.
-    const place = this.#held.findIndex((held) => seqOf(held) > seqOf(waiting));
-    this.#held.splice(place < 0 ? this.#held.length : place, 0, waiting);
+    this.#held.holdBehind(waiting);
   }
 
   /** Puts what may be delivered now behind `out`, which then has at most `limit`. */
   take(limit: number, out: Waiting[]): void {
     const now = this.parts.clock.now();
-    if (this.#held.length > 0) {
-      this.#takeHeld(limit, now, out);
-      if (this.#held.length > 0) return;
-    }
+    this.#held.take(limit, now, out);
+    if (this.#held.count > 0) return;
     if (out.length < limit) this.#takeReady(limit, now, out);
     this.#measure();
   }
 
-  #takeHeld(limit: number, now: number, out: Waiting[]): void {
-    if (now < this.#heldUntil) {
-      this.#wakeUp.at(this.#heldUntil);
-      return;
-    }
-    while (out.length < limit) {
-      const first = this.#held.shift();
-      if (first === undefined) return;
-      out.push(first);
-      // One that has failed runs before what is behind it is put in question again.
-      if ((first.failed ?? 0) > 0) return;
-    }
-  }
-
   #takeReady(limit: number, now: number, out: Waiting[]): void {
-    const { ratePerS, batch } = this.parts.subscription;
-    if (ratePerS !== undefined) this.#bucket = refilled(this.#bucket, ratePerS, now);
     this.#thinBacklog();
-    while (out.length < limit && this.#hasTokens(ratePerS) && !this.#isFetching) {
-      const given =
-        batch === undefined ? this.#takeEvents(limit - out.length, out) : this.#takeBatch(now, out);
+    while (out.length < limit && !this.#isFetching) {
+      const room = Math.min(limit - out.length, this.#rate.room(now));
+      if (room === 0) return;
+      const { batch } = this.parts.subscription;
+      const given = batch === undefined ? this.#takeEvents(room, out) : this.#takeBatch(now, out);
       if (given === 0) return;
       this.stats.delivered += given;
-      if (ratePerS !== undefined) this.#bucket = { ...this.#bucket, tokens: this.#bucket.tokens - given };
+      this.#rate.spend(given);
     }
-  }
-
-  #hasTokens(ratePerS: number | undefined): boolean {
-    if (ratePerS === undefined || this.#bucket.tokens >= 1) return true;
-    if (this.lag > 0) this.#wakeUp.at(readyAt(this.#bucket, ratePerS));
-    return false;
   }
 
   /** Single events; how many were given. */
-  #takeEvents(room: number, out: Waiting[]): number {
-    const { ratePerS } = this.parts.subscription;
-    const limit = ratePerS === undefined ? room : Math.min(room, Math.floor(this.#bucket.tokens));
+  #takeEvents(limit: number, out: Waiting[]): number {
     if (this.#ready.length === 0) this.#pull(limit);
     const taken = this.#ready.splice(0, limit);
     for (const queued of taken) out.push(singleOf(this, queued));
@@ -321,7 +252,7 @@ export class TopicFeed implements EventFeed {
   #mustThin(): boolean {
     const { policy, aggregate, buffer } = this.rule;
     if (policy === "block" || (policy === "aggregate" && aggregate === "batch")) return false;
-    return this.lag - this.#held.length > buffer;
+    return this.lag - this.#held.count > buffer;
   }
 
   /** Dropping the oldest needs no reading where every event is this shard's. */
@@ -362,9 +293,4 @@ export class TopicFeed implements EventFeed {
     this.#isHolding = holds;
     this.parts.gate.set(this.parts.topic.definition.topic, this.#gateId, holds);
   }
-}
-
-/** Of what was pulled from a partition: its place there. */
-function seqOf({ input }: Waiting): number {
-  return input.from === "topic" ? input.seq : 0;
 }
