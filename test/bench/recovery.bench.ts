@@ -1,12 +1,11 @@
 /** What a boot reads before anything runs: folding records, with and without snapshots, and what snapshots cost. */
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { MemoryClock } from "@vnes/driver-memory";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
-import type { Digest } from "@vnes/kernel";
+import { nodeDigest as digest } from "@vnes/registry";
 import { SNAPSHOT_POLICY, type SnapshotPolicy } from "../../kernel/src/ledger/snapshot-policy.ts";
 import type { TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { applyRecord, emptyShard, type ShardState } from "../../kernel/src/ledger/shard-state.ts";
@@ -27,14 +26,6 @@ const FOLD_RECORDS = 100_000;
 const LARGE_STATE_KEYS = 60_000;
 const NEVER: SnapshotPolicy = { minRecords: Number.POSITIVE_INFINITY, minShare: 0 };
 
-const digest: Digest = {
-  sha256: (...chunks) => {
-    const hash = createHash("sha256");
-    for (const chunk of chunks) hash.update(chunk);
-    return hash.digest();
-  },
-};
-
 export const name = "recovery";
 
 export const notMeasured: readonly string[] = [
@@ -47,7 +38,7 @@ export async function run(): Promise<readonly BenchResult[]> {
   const directory = mkdtempSync(join(tmpdir(), "vnes-bench-recovery-"));
   try {
     return [
-      await folding(directory),
+      ...(await folding(directory)),
       ...(await flat(directory)),
       ...(await cost(directory)),
       ...(await largeState(directory)),
@@ -127,22 +118,28 @@ function turn(seq: number, keys: number, filler: string): TurnRecord {
   };
 }
 
-async function folding(directory: string): Promise<BenchResult> {
+async function folding(directory: string): Promise<BenchResult[]> {
   const path = join(directory, "fold");
   await using store = await openSqliteLedgerStore({ path });
   await open(store, NEVER).turns(FOLD_RECORDS);
   const rates: number[] = [];
-  for (let round = 0; round < 3; round++) {
+  const ofThread: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const before = cpuMs();
     const ms = await recoveryMs(store, FOLD_RECORDS);
+    ofThread.push((FOLD_RECORDS / (cpuMs() - before)) * 1_000);
     rates.push((FOLD_RECORDS / ms) * 1_000);
   }
   const value = median(rates);
-  return {
-    metric: `records folded without a snapshot (read, hashed, decoded, applied), of ${FOLD_RECORDS}`,
-    value,
-    unit: "records/s",
-    target: atLeast(value, 100_000, "records/s"),
-  };
+  const metric = `records folded without a snapshot (read, hashed, decoded, applied), of ${FOLD_RECORDS}`;
+  return [
+    { metric, value, unit: "records/s", target: atLeast(value, 100_000, "records/s") },
+    {
+      metric: "the same for each second of its thread's CPU time",
+      value: median(ofThread),
+      unit: "records/s",
+    },
+  ];
 }
 
 /** From a thousand records to a million: with snapshots a boot reads the newest and what follows. */
