@@ -139,6 +139,31 @@ test("a node that is down is waited for: what was asked of it happens once it is
   await cluster.end();
 });
 
+test("a node that lost a shard to somebody else stops: it takes and confirms nothing more", async () => {
+  const cluster = new TestCluster(["east", "west"]);
+  await cluster.bootAll();
+  const home = cluster.ownerOf("test.intake/0");
+  const other = cluster.names.find((name) => name !== home) as string;
+  const key = KEYS.find((one) => cluster.ownerOf(`test.tally/${slot(one)}`) === other) as string;
+  const shard = cluster.memory(other).shards.get(`test.tally/${slot(key)}`);
+  // Another writer, past the store that this node holds.
+  shard?.push({ ...(shard.at(-1) as (typeof shard)[number]), seq: shard.length + 1 });
+  void cluster.node(home).call("test.intake", "add", { key }, 60_000);
+  await cluster.run(400);
+  const { counters, problems } = await cluster.node(home).status();
+  assert.ok((counters[`remote.waiting.${other}`] ?? 0) > 0);
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ["CLUSTER_PEER_SILENT"],
+  );
+  const lost = await cluster.node(other).status();
+  assert.deepEqual(
+    lost.problems.map(({ code }) => code),
+    ["LEDGER_SEQUENCE_CONFLICT"],
+  );
+  await cluster.end();
+});
+
 test("nodes that run other capsules, or another table, take nothing from each other and say so; nothing is lost", async () => {
   const cluster = new TestCluster(["east", "west"]);
   const home = cluster.ownerOf("test.intake/0");

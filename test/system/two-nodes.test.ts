@@ -74,7 +74,18 @@ async function countsOf(control: Control): Promise<Counts> {
   return { ...(await ask("crash.intake")), ...(await ask("crash.tally")) } as Counts;
 }
 
-test("calls and events cross two nodes once, in spite of a killed one and then the other", async () => {
+/** A node that waits for its server says so, and goes on by itself. */
+async function untilRunning(home: Home): Promise<void> {
+  const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+  for (;;) {
+    const { out } = await home.run("status", "-o", "json");
+    if ((JSON.parse(out) as { readonly state: string }).state === "running") return;
+    assert.ok(performance.now() < deadline, out);
+    await sleep(100);
+  }
+}
+
+test("calls and events cross two nodes once, though each node is killed, and then the server", async () => {
   await using servers = await startNatsServers();
   await using east = await homeOf("east", servers.urls);
   await using west = await homeOf("west", servers.urls);
@@ -104,6 +115,11 @@ test("calls and events cross two nodes once, in spite of a killed one and then t
       await inEast.kill("SIGKILL");
       inEast = await boot(east);
       control = await controlOf(inEast);
+    } else if (n === 200) {
+      await servers.kill();
+      add(IDS + n);
+      await servers.start();
+      await Promise.all([untilRunning(east), untilRunning(west)]);
     }
   }
   await Promise.all(asked);

@@ -83,6 +83,11 @@ export class Peer {
     this.#soon();
   }
 
+  /** This node serves now: what was asked for before goes out. */
+  start(): void {
+    this.#soon();
+  }
+
   hear(message: LinkMessage): void {
     if (this.#isClosed) return;
     const now = this.#parts.clock.now();

@@ -150,6 +150,7 @@ export class RemoteRoutes {
       if (question === undefined) throw new Error("not a question");
       return encodeAnswer(await arrivals.answer(question));
     });
+    for (const peer of this.#peers.values()) peer.start();
     for (const topic of arrivals.topics) {
       messenger.subscribe(subjectOf(topic), (bytes) => this.#hearEvent(topic, bytes));
     }
