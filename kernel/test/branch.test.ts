@@ -33,7 +33,7 @@ const shop: TestCapsule = {
     state: { owns: ["k/"] },
   }),
   spec: {
-    ...defs("test.shop.sell", "test.shop.fail"),
+    ...defs("test.shop.sell", "test.shop.fail", "test.shop.stuff"),
     "spec/topics/test.sold.v1.json": topic("test.sold.v1", "test.shop"),
     "spec/topics/test.priced.v1.json": topic("test.priced.v1", "test.shop", {
       type: "object",
@@ -53,6 +53,10 @@ const shop: TestCapsule = {
           turn.call({ capability: "test.bank", method: "add", input: { count }, tag: "paid", context: what });
           turn.setTimer(`late:${what}`, turn.at + 1_000, what);
           return count;
+        },
+        "test.shop.stuff": (turn, size) => {
+          turn.keys.set("k/stuff", "x".repeat(size as number));
+          return null;
         },
         "test.shop.fail": () => {
           throw new Error("asked to");
@@ -285,6 +289,40 @@ test("time stands still in a branch until it is told to go on; then what is due 
     ],
   );
   assert.equal(rest.branch.at, made.at + 1_000);
+});
+
+test("answers are bounded by what they hold: large turns and large changes come a few at a time, none is left out", async () => {
+  const at = place();
+  const run = await boot(at);
+  for (let n = 0; n < 7; n++) await run.ask("test.shop", "stuff", 400_000 + n);
+  const { state } = run.node;
+  const { branches } = state;
+  const made = await branches.create(SHOP, 1, "large");
+  const ran = await branches.run("large", { do: "feed" });
+  assert.equal(ran.cut, false);
+  assert.deepEqual([ran.turns.length, ran.turns.length + ran.more], [3, ran.branch.turns]);
+  const seen: number[] = [];
+  for (let next: number | null = made.from; next !== null; ) {
+    const page: Awaited<ReturnType<typeof branches.show>> = await branches.show("large", next);
+    assert.ok(JSON.stringify(page).length < 2_000_000);
+    seen.push(...page.turns.map(({ seq }) => seq));
+    ({ next } = page);
+  }
+  assert.equal(seen.length, ran.branch.turns);
+  const lengths: number[] = [];
+  for (let before: number | null = Number.MAX_SAFE_INTEGER; before !== null; ) {
+    const page: Awaited<ReturnType<typeof state.history>> = await state.history(
+      { capsule: "test.shop" },
+      "k/stuff",
+      {
+        before,
+      },
+    );
+    assert.ok(JSON.stringify(page).length < 2_000_000);
+    lengths.push(...page.changes.map(({ value }) => (value as string).length - 400_000));
+    before = page.next;
+  }
+  assert.deepEqual(lengths, [6, 5, 4, 3, 2, 1, 0]);
 });
 
 test("a discarded branch leaves one empty record, and its name is free; everything wrong has a code", async () => {

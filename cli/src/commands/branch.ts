@@ -240,12 +240,13 @@ async function run(shell: Shell, flags: GlobalFlags, branch: string, input: Bran
   if (ran.skipped > 0) {
     output.say(`${ran.skipped} deliveries had nothing to be delivered to: the branch has gone another way`);
   }
+  if (ran.more > 0) output.say(`${ran.more} more turns ran: vnes state branch show ${branch}`);
   if (ran.cut) output.say("there is more: the same command again goes on");
   const { seq, turns } = ran.branch;
   const head = `${ran.branch.name} stands at record ${seq}, after ${turns} turns of its own`;
   output.data("vnes.state.branch.run.v1", ran, `${head}${turnsText(shell, ran.turns)}`);
   // One turn was asked for, and it failed.
-  if (ran.turns.length === 1 && ran.turns[0]?.outcome !== "ok") shell.fail("failed");
+  if (ran.turns.length === 1 && ran.more === 0 && ran.turns[0]?.outcome !== "ok") shell.fail("failed");
 }
 
 function infoText({ name, parent, from, fed, seq, at, image, turns }: BranchInfo): string {

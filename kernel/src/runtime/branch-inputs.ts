@@ -3,6 +3,7 @@ import { type Delivery, type Json, type Manifest, subscriptionsOf } from "@vnes/
 import { eventProblem, partitionOf } from "../bus/topics.ts";
 import type { LedgerRecord } from "../ledger/record.ts";
 import type { Branch } from "../state/branch.ts";
+import { sizeOfJson } from "../state/page.ts";
 import { stateErrors } from "../state/errors.ts";
 import type { Switchboard } from "./router.ts";
 import { type Walk, walkShard } from "./shard-walk.ts";
@@ -11,6 +12,8 @@ import { type Walk, walkShard } from "./shard-walk.ts";
 const CALL_TIMEOUT_MS = 60_000;
 /** Records fed, and turns that come due, in one request: a few seconds of work. */
 export const MAX_RUN_TURNS = 1_000;
+/** Of the JSON of what one request reads of the parent, and of what it makes the branch record: held in memory meanwhile. */
+export const MAX_RUN_SIZE: number = 16 * 1024 * 1024;
 
 export type BranchInput =
   | { readonly do: "call"; readonly capability: string; readonly method: string; readonly input: Json }
@@ -63,7 +66,7 @@ export function eventDelivery(
   return { kind: "batch", topic, partition, events: [{ seq: null, key, event }] };
 }
 
-/** Records of the parent after the last one the branch was fed, at most `MAX_RUN_TURNS` of them. */
+/** Records of the parent after the last one the branch was fed: a number and a size of them that one request can take. */
 export async function recordsToFeed(
   walk: Walk,
   { fed }: Branch,
@@ -73,9 +76,12 @@ export async function recordsToFeed(
   if (to !== undefined && to > last)
     throw stateErrors.create("STATE_SEQ_UNKNOWN", { shard: walk.shard, seq: to, last });
   const records: LedgerRecord[] = [];
+  let size = 0;
   await walkShard(walk, { from: fed, through: to ?? last }, (record) => {
-    if (record.seq > fed) records.push(record);
-    return records.length < MAX_RUN_TURNS;
+    if (record.seq <= fed) return true;
+    records.push(record);
+    size += sizeOfJson(record);
+    return records.length < MAX_RUN_TURNS && size < MAX_RUN_SIZE;
   });
   return records;
 }

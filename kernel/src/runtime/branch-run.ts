@@ -1,13 +1,20 @@
 /** One request to a branch, carried out: deliveries in order, each turn a fact as soon as it has ended. */
 import { type Delivery, isVnesError, type Manifest } from "@vnes/schemas";
 import type { LedgerRecord } from "../ledger/record.ts";
-import { type Branch, type BranchFact, foldBranch, MAX_BRANCH_TURNS } from "../state/branch.ts";
+import {
+  type Branch,
+  type BranchFact,
+  foldBranch,
+  MAX_BRANCH_TURNS,
+  MAX_BRANCH_TURNS_SIZE,
+} from "../state/branch.ts";
 import { nextDue } from "../state/branch-due.ts";
 import { stateErrors } from "../state/errors.ts";
 import {
   type BranchInput,
   callDelivery,
   eventDelivery,
+  MAX_RUN_SIZE,
   MAX_RUN_TURNS,
   recordsToFeed,
 } from "./branch-inputs.ts";
@@ -24,12 +31,14 @@ export class BranchRun {
   readonly #branch: Branch;
   readonly #manifest: Manifest;
   readonly #runner: BranchRunner;
+  readonly #sizeBefore: number;
 
   constructor(context: NodeContext, branch: Branch, manifest: Manifest, runner: BranchRunner) {
     this.#context = context;
     this.#branch = branch;
     this.#manifest = manifest;
     this.#runner = runner;
+    this.#sizeBefore = branch.turnsSize;
   }
 
   /** Throws `BRANCH_INPUT_INVALID`, `BRANCH_FULL`, `BRANCH_TURN_STOPPED`, and what reading the parent throws. */
@@ -59,8 +68,12 @@ export class BranchRun {
     const { parent: shard } = this.#branch.beginning;
     const records = await recordsToFeed({ store, digest, shard }, this.#branch, to);
     const reader = new ReplayReader(store, shard, digest);
-    for (const record of records) await this.#repeat(record, reader);
-    this.cut = records.length === MAX_RUN_TURNS && this.#branch.fed < (to ?? (await store.lastSeq(shard)));
+    const last = to ?? (await store.lastSeq(shard));
+    for (const record of records) {
+      if (this.#isLarge()) break;
+      await this.#repeat(record, reader);
+    }
+    this.cut = this.#branch.fed < last;
   }
 
   async #repeat(record: LedgerRecord, reader: ReplayReader): Promise<void> {
@@ -85,17 +98,24 @@ export class BranchRun {
         this.#note({ type: "branch.moved", fed: null, seq: state.seq, at: until });
         return;
       }
+      if (this.#isLarge()) break;
       await this.#give(due.delivery, due.at);
     }
     this.cut = true;
   }
 
+  #isLarge(): boolean {
+    return this.#branch.turnsSize - this.#sizeBefore > MAX_RUN_SIZE;
+  }
+
   /** False for a delivery that has nothing to be delivered to. */
   async #turn(delivery: Delivery, at: number, seed: string, fed: number | null): Promise<boolean> {
-    const { turns, beginning } = this.#branch;
+    const { turns, turnsSize: size, beginning } = this.#branch;
     const { name } = beginning;
-    if (turns >= MAX_BRANCH_TURNS)
-      throw stateErrors.create("BRANCH_FULL", { name, turns, limit: MAX_BRANCH_TURNS });
+    if (turns >= MAX_BRANCH_TURNS || size >= MAX_BRANCH_TURNS_SIZE) {
+      const limits = { limit: MAX_BRANCH_TURNS, sizeLimit: MAX_BRANCH_TURNS_SIZE };
+      throw stateErrors.create("BRANCH_FULL", { name, turns, size, ...limits });
+    }
     const record = await this.#runner.run({ at, seed, delivery }).catch((cause: unknown) => {
       const problem = isVnesError(cause) ? `${cause.code}: ${cause.message}` : String(cause);
       throw stateErrors.create("BRANCH_TURN_STOPPED", { name, problem }, cause);

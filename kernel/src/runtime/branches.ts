@@ -22,6 +22,7 @@ import {
   MAX_BRANCHES,
 } from "../state/branch.ts";
 import { diffKeys } from "../state/diff.ts";
+import { firstPage } from "../state/page.ts";
 import { stateErrors } from "../state/errors.ts";
 import type { BranchInput } from "./branch-inputs.ts";
 import { BranchLedger } from "./branch-ledger.ts";
@@ -49,10 +50,13 @@ export interface BranchInfo {
   readonly createdAt: number;
 }
 
-/** What a request made a branch do; turns, in order. */
+/** What a request made a branch do. */
 export interface BranchRan {
   readonly branch: BranchInfo;
+  /** In order, as many as fit an answer; `show` has all of them. */
   readonly turns: readonly BranchTurn[];
+  /** Turns that ran and are not among them. */
+  readonly more: number;
   /** Deliveries that had nothing to be delivered to: the branch has gone another way than its parent. */
   readonly skipped: number;
   /** True when the request was cut at `MAX_RUN_TURNS`: ask again to go on. */
@@ -120,7 +124,7 @@ export class Branches {
         if (fact.type === "branch.turn" && fact.record.seq > after && turns.length <= MAX_SHOWN_TURNS)
           turns.push(branchTurn(fact));
       });
-      const shown = turns.slice(0, MAX_SHOWN_TURNS);
+      const shown = firstPage(turns, MAX_SHOWN_TURNS);
       const next = turns.length > shown.length ? (shown.at(-1)?.seq ?? null) : null;
       return { branch: infoOf(branch), turns: shown, next };
     });
@@ -147,8 +151,9 @@ export class Branches {
         await ledger.append(run.facts);
       }
       const { facts, skipped, cut } = run;
-      const turns = facts.flatMap((fact) => (fact.type === "branch.turn" ? [branchTurn(fact)] : []));
-      return { branch: infoOf(branch), turns, skipped, cut };
+      const all = facts.flatMap((fact) => (fact.type === "branch.turn" ? [branchTurn(fact)] : []));
+      const turns = firstPage(all, MAX_SHOWN_TURNS);
+      return { branch: infoOf(branch), turns, more: all.length - turns.length, skipped, cut };
     });
   }
 
@@ -162,7 +167,7 @@ export class Branches {
       const { branch } = await this.#open(name);
       const base = await this.#base(branch, other);
       const all = diffKeys(base, branch.state).filter(({ key }) => key > after);
-      const differences = all.slice(0, Math.min(limit, MAX_DIFFERENCES));
+      const differences = firstPage(all, Math.min(limit, MAX_DIFFERENCES));
       const { parent: shard } = branch.beginning;
       return {
         shard,

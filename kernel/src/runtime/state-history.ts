@@ -10,6 +10,7 @@ import { diffKeys, type KeyDifference } from "../state/diff.ts";
 import { stateErrors } from "../state/errors.ts";
 import { type KeyChange, KeyHistory } from "../state/history.ts";
 import { copyKeys, type KeyView } from "../state/key-view.ts";
+import { firstPage } from "../state/page.ts";
 import { readPage, type StatePage } from "../state/read.ts";
 import { keptAt, oldestKept, type Walk, walkShard } from "./shard-walk.ts";
 
@@ -130,7 +131,7 @@ export class StateHistory {
       early ??= copyKeys(late);
       const [was, is] = from <= end ? [early, late] : [late, early];
       const all = diffKeys(was, is).filter(({ key }) => key > after);
-      const differences = all.slice(0, Math.min(limit, MAX_DIFFERENCES));
+      const differences = firstPage(all, Math.min(limit, MAX_DIFFERENCES));
       return { shard, from, to: end, differences, more: all.length - differences.length };
     });
   }

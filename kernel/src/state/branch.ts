@@ -10,12 +10,15 @@
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import type { Outcome, TurnRecord } from "../ledger/record.ts";
+import { sizeOfJson } from "./page.ts";
 import { applyRecord, emptyShard, type ShardState, sizeOf, sizeOfKey } from "../ledger/shard-state.ts";
 
 /** On one node: each holds a copy of a state on its disk. */
 export const MAX_BRANCHES = 16;
 /** A branch is an experiment; one that is longer is a node of its own. */
 export const MAX_BRANCH_TURNS = 10_000;
+/** Of the JSON of its turns. */
+export const MAX_BRANCH_TURNS_SIZE: number = 64 * 1024 * 1024;
 /** Of the state it begins with (`ShardState.size`): written down at once, and read again for every look. */
 export const MAX_BRANCH_SIZE: number = 16 * 1024 * 1024;
 /** Of JSON in one record of the beginning. */
@@ -92,6 +95,8 @@ export interface Branch {
   /** Last record of the parent it was fed. */
   fed: number;
   turns: number;
+  /** Of the JSON of its turns' records. */
+  turnsSize: number;
 }
 
 /** Throws `RangeError` with what is wrong, when the facts are not those of a branch. */
@@ -99,7 +104,7 @@ export function foldBranch(branch: Branch | undefined, fact: BranchFact): Branch
   if (fact.type === "branch.began") {
     const state = emptyShard(fact.parent);
     Object.assign(state, { seq: fact.from, at: fact.at, image: fact.image });
-    return { beginning: fact, state, fed: fact.from, turns: 0 };
+    return { beginning: fact, state, fed: fact.from, turns: 0, turnsSize: 0 };
   }
   if (branch === undefined) throw new RangeError("it begins with something else");
   switch (fact.type) {
@@ -110,6 +115,7 @@ export function foldBranch(branch: Branch | undefined, fact: BranchFact): Branch
       applyRecord(branch.state, fact.record);
       branch.fed = fact.fed ?? branch.fed;
       branch.turns += 1;
+      branch.turnsSize += sizeOfJson(fact.record);
       return branch;
     case "branch.moved":
       branch.state.seq = fact.seq;
@@ -144,7 +150,7 @@ export function beginningFacts(beginning: BranchBeginning, state: ShardState): r
   let part = emptyPart();
   let size = 0;
   const room = (more: unknown): void => {
-    const length = JSON.stringify(more).length;
+    const length = sizeOfJson(more);
     if (size > 0 && size + length > PART_SIZE) {
       facts.push(part);
       part = emptyPart();

@@ -116,7 +116,7 @@ export const stateErrors: ErrorTable<StateCode> = defineErrors({
     exit: "failed",
   },
   BRANCH_FULL: {
-    message: "branch {name} has {turns} turns; at most {limit}",
+    message: "branch {name} has run {turns} turns of {size} bytes; at most {limit} and {sizeLimit}",
     fault: "user",
     retry: false,
     remedy: "begin a branch at a later record of the parent, or feed it fewer records",

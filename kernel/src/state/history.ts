@@ -1,6 +1,7 @@
 /** What happened to one key, record by record: a fold that keeps the newest changes and counts the others. */
 import type { Delivery, Json } from "@vnes/schemas";
 import type { LedgerRecord, TurnInput } from "../ledger/record.ts";
+import { MAX_PAGE_SIZE, sizeOfJson } from "./page.ts";
 
 export interface KeyChange {
   /** Of the record; the version of what it wrote. */
@@ -34,13 +35,14 @@ function nameOf(input: TurnInput, delivery: Delivery | undefined): string {
   return input.from === "topic" && input.batch !== undefined ? "batch" : "event";
 }
 
-/** Keeps the last `limit` changes before seq `before`. */
+/** Keeps the last changes before seq `before`: at most `limit`, and at most `MAX_PAGE_SIZE` of them but always one. */
 export class KeyHistory {
   readonly #key: string;
   readonly #limit: number;
   readonly #before: number;
   #exists: boolean;
-  #changes: KeyChange[] = [];
+  #changes: { readonly change: KeyChange; readonly size: number }[] = [];
+  #size = 0;
   #older = 0;
 
   /** `exists`: whether the key is there before the first record. */
@@ -59,15 +61,17 @@ export class KeyHistory {
     const change = keyChange(record, this.#key);
     if (change === undefined || (change.change !== "written" && !this.#exists)) return;
     this.#exists = change.change === "written";
-    this.#changes.push(change);
-    if (this.#changes.length < 2 * this.#limit) return;
-    this.#older += this.#changes.length - this.#limit;
-    this.#changes = this.#changes.slice(-this.#limit);
+    const size = sizeOfJson(change);
+    this.#changes.push({ change, size });
+    this.#size += size;
+    while (this.#changes.length > this.#limit || (this.#size > MAX_PAGE_SIZE && this.#changes.length > 1)) {
+      this.#size -= this.#changes.shift()?.size ?? 0;
+      this.#older += 1;
+    }
   }
 
   /** Newest first; `older` says how many more there were before them. */
   result(): { readonly changes: readonly KeyChange[]; readonly older: number } {
-    const kept = this.#changes.slice(-this.#limit);
-    return { changes: kept.toReversed(), older: this.#older + this.#changes.length - kept.length };
+    return { changes: this.#changes.map(({ change }) => change).toReversed(), older: this.#older };
   }
 }
