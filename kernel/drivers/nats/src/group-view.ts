@@ -227,7 +227,10 @@ export class GroupView {
   }
 
   async #caughtUp({ state }: StreamInfo): Promise<void> {
-    const target = state.messages === 0 ? 0 : state.last_seq;
+    // Claims are never removed, so no ledger that was ever used is empty.
+    if (state.messages === 0 && state.last_seq > 0)
+      throw this.#damaged(state.last_seq, "all its messages were removed");
+    const target = state.last_seq;
     while (this.#fold.lastSeq < target && this.#damage === undefined) {
       const before = this.#fold.lastSeq;
       await this.nextMessage(RETRY_BUDGET_MS);

@@ -143,13 +143,13 @@ export class NatsLedgerStore implements LedgerStore {
   }
 
   async open(): Promise<void> {
-    await this.#chunks.open(this.#options.groups);
-    await Promise.all(
-      [...this.#owners.values()].map(async (owner) => {
+    await Promise.all([
+      this.#chunks.open(this.#options.groups),
+      ...[...this.#owners.values()].map(async (owner) => {
         await owner.view.open();
         await owner.claim();
       }),
-    );
+    ]);
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {

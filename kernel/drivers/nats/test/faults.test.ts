@@ -2,16 +2,20 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openNatsLedgerStore } from "@vnes/driver-nats";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { openBus, openNatsLedgerStore } from "@vnes/driver-nats";
 import { isVnesError } from "@vnes/schemas";
 import { record, refusedWith, texts } from "../../../contracts/ledger-store.ts";
 import { startLoad } from "./load.ts";
 import { startNatsServers } from "./nats-servers.ts";
-import { dropNamespace, freshNamespace, GROUPS, groupOf, openNode } from "./opened.ts";
+import { closeConnections, dropNamespace, freshNamespace, GROUPS, groupOf, openNode } from "./opened.ts";
 import { openRelay } from "./relay.ts";
 
 const servers = await startNatsServers();
-after(async () => await servers[Symbol.asyncDispose]());
+after(async () => {
+  await closeConnections();
+  await servers[Symbol.asyncDispose]();
+});
 
 let namespace = "";
 beforeEach(async () => {
@@ -171,4 +175,65 @@ test("a server without streams, one that is not there, and an address that is no
   const identity = { namespace: "Not One", node: "a", instance: "i", groups: 2, groupOf, owns: GROUPS };
   await refusedWith("BUS_STREAM_WRONG", openNatsLedgerStore({ bus: node.bus, ...identity }));
   await node.close();
+});
+
+test("the space of trimmed records is given back; what other shards still need is carried on", async () => {
+  const bytes = new Uint8Array(50_000);
+  const heavy = { bytes, hash: new Uint8Array(32) };
+  let node = await openNode(servers.urls, namespace, "a", { groups: 1, owns: ["g0"], groupOf: () => "g0" });
+  await node.store.append("idle/0", 0, [
+    record("of the idle shard"),
+    { ...record("its snapshot"), snapshot: true },
+  ]);
+  let seq = 0;
+  for (let round = 0; round < 3; round++) {
+    const large = await sizeAfter(async () => {
+      for (let count = 0; count < 20; count++) seq = await node.store.append("busy/0", seq, [heavy]);
+    });
+    seq = await node.store.append("busy/0", seq, [{ ...record("snapshot"), snapshot: true }]);
+    const small = await sizeAfter(async () => {
+      assert.equal((await node.store.trim("busy/0", seq, new Set())).records, round === 0 ? 20 : 21);
+    });
+    assert.ok(large > 1_000_000 && small < 10_000, `${large} bytes, then ${small}`);
+    await node.close();
+    node = await openNode(servers.urls, namespace, "a", { groups: 1, owns: ["g0"], groupOf: () => "g0" });
+    assert.deepEqual(await texts(node.store, "idle/0"), ["of the idle shard", "its snapshot"]);
+    assert.equal(await node.store.lastSnapshot("idle/0"), 2);
+    assert.equal(await node.store.firstSeq("busy/0"), seq);
+  }
+  await node.close();
+
+  async function sizeAfter(work: () => Promise<void>): Promise<number> {
+    await work();
+    return await node.store.sizeBytes();
+  }
+});
+
+test("a reader that was away while messages were purged goes on behind them", async () => {
+  const relay = await openRelay(servers.urls[0] as string);
+  const owner = await openNode(servers.urls, namespace, "a");
+  await owner.store.append("a/0", 0, [record("1"), record("2")]);
+  const reader = await openNode([relay.url], namespace, "b", { owns: [] });
+  assert.deepEqual(await texts(reader.store, "a/0"), ["1", "2"]);
+  relay.sever();
+  let seq = 2;
+  for (; seq < 50; seq++) await owner.store.append("a/0", seq, [record(`${seq + 1}`)]);
+  seq = await owner.store.append("a/0", seq, [{ ...record("51"), snapshot: true }]);
+  await owner.store.trim("a/0", seq, new Set());
+  relay.mend();
+  for (let waited = 0; waited < 10_000 && (await reader.store.lastSeq("a/0")) < seq; waited += 50)
+    await sleep(50);
+  assert.deepEqual(await texts(reader.store, "a/0"), ["51"]);
+  await Promise.all([owner.close(), reader.close()]);
+  await relay.close();
+});
+
+test("a stream that somebody emptied is refused, not taken for a new one", async () => {
+  const node = await openNode(servers.urls, namespace, "a");
+  await node.store.append("a/0", 0, [record("1")]);
+  await node.close();
+  await using bus = await openBus({ servers: servers.urls, node: "vandal" });
+  const jsm = await jetstreamManager(bus.connection);
+  for await (const name of jsm.streams.names(`vnes.${namespace}.ledger.>`)) await jsm.streams.purge(name);
+  await refusedWith("LEDGER_FILE_CORRUPT", openNode(servers.urls, namespace, "a"));
 });

@@ -8,6 +8,6 @@ after(async () => await servers[Symbol.asyncDispose]());
 
 ledgerStoreContract({
   name: `nats ${servers.version}, three servers, three copies`,
-  open: async () => await openedOn(servers),
+  open: async () => await openedOn(servers, ["g0"]),
   supports: {},
 });

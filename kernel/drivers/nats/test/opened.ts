@@ -22,6 +22,13 @@ export function groupOf(shard: string): string {
   return GROUPS[keyHash(shard) % GROUPS.length] as string;
 }
 
+const connections = new Set<Bus>();
+
+/** What a test that failed left open; without it the file would not end. */
+export async function closeConnections(): Promise<void> {
+  await Promise.all([...connections].map(async (bus) => await bus[Symbol.asyncDispose]()));
+}
+
 /** A node with a connection of its own; closing the store closes both. */
 export async function openNode(
   servers: readonly string[],
@@ -30,6 +37,7 @@ export async function openNode(
   options: Partial<NatsLedgerOptions> = {},
 ): Promise<{ readonly store: NatsLedgerStore; readonly bus: Bus; close(): Promise<void> }> {
   const bus = await openBus({ servers, node });
+  connections.add(bus);
   try {
     const identity = { namespace, node, instance: `instance of ${node}` };
     const store = await openNatsLedgerStore({
@@ -54,14 +62,20 @@ export async function openNode(
   }
 }
 
-export async function openedOn(servers: NatsServers): Promise<OpenedLedgerStore> {
+/** `groups`: fewer where making a stream takes long. */
+export async function openedOn(
+  servers: NatsServers,
+  groups: readonly string[] = GROUPS,
+): Promise<OpenedLedgerStore> {
   const namespace = freshNamespace();
-  let node = await openNode(servers.urls, namespace, "a");
+  const groupOf = (shard: string): string => groups[keyHash(shard) % groups.length] as string;
+  const layout = { groups: groups.length, groupOf, owns: groups };
+  let node = await openNode(servers.urls, namespace, "a", layout);
   return {
     store: node.store,
     async reopen() {
       await node.close();
-      node = await openNode(servers.urls, namespace, "a");
+      node = await openNode(servers.urls, namespace, "a", layout);
       return node.store;
     },
     async cleanup() {

@@ -6,6 +6,8 @@ export interface Relay {
   readonly url: string;
   /** Nothing passes any more; new connections are taken and stay silent. */
   cut(): void;
+  /** As `cut`, and the connections there are end: what was on its way is lost. */
+  sever(): void;
   /** What was held back passes, and everything after it. */
   mend(): void;
   close(): Promise<void>;
@@ -37,6 +39,10 @@ export async function openRelay(target: string): Promise<Relay> {
     cut() {
       isCut = true;
       for (const socket of sockets) socket.pause();
+    },
+    sever() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
     },
     mend() {
       isCut = false;
