@@ -14,12 +14,13 @@ import { applyRecord, type ShardState } from "../ledger/shard-state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Counters } from "./counters.ts";
+import { EventWindow } from "./event-window.ts";
 import type { PartitionEvent, PartitionReader } from "./partition-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { ShardSnapshots } from "./shard-snapshots.ts";
 
-/** Enough for subscribers that keep up; the others read the store. */
-const WINDOW_EVENTS = 4_096;
+/** Enough for subscribers that keep up; the others read the store. A thousand busy partitions are 4 GiB and no more. */
+const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
 const READ_PAGE = 256;
 
 export class Partition implements PartitionReader {
@@ -33,7 +34,7 @@ export class Partition implements PartitionReader {
   readonly #state: ShardState;
   readonly #snapshots: ShardSnapshots;
   #listeners: (() => void)[] = [];
-  #window: PartitionEvent[] = [];
+  readonly #window = new EventWindow(WINDOW);
   #committed: number;
 
   constructor(parts: {
@@ -86,23 +87,21 @@ export class Partition implements PartitionReader {
     const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
     const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
     applyRecord(this.#state, record);
+    const before = this.#log.bytes;
     const durable = this.#log.append([record]);
+    const size = this.#log.bytes - before;
     const hash = hex(this.#log.hash);
     await durable;
     this.#committed = seq;
     if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
-    this.#window.push({ seq, key, event, hash });
-    if (this.#window.length > 2 * WINDOW_EVENTS) this.#window = this.#window.slice(-WINDOW_EVENTS);
+    this.#window.push({ seq, key, event, hash }, size);
     for (const listener of this.#listeners) listener();
   }
 
   /** Durable events from `from` on, at most `limit`; undefined when they have left the window and `fetch` must be used. */
   peek(from: number, limit: number): readonly PartitionEvent[] | undefined {
     if (from > this.#committed) return [];
-    const first = this.#window[0];
-    if (first === undefined || from < first.seq) return undefined;
-    const start = from - first.seq;
-    return this.#window.slice(start, start + limit);
+    return this.#window.peek(from, limit);
   }
 
   /** The same from the store. */
