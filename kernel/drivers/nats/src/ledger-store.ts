@@ -1,6 +1,6 @@
 /**
  * The ledger store of nodes that share NATS servers. Shards lie in groups, a group is one stream and has one owner; see
- * docs/bus-and-state.md for the rules (N1 to N5) and the files beside this one for who keeps them.
+ * docs/bus-and-state.md for the rules (J1 to J7) and the files beside this one for who keeps them.
  *
  * Owns the groups this node claimed, one subscription for all acknowledgements, and the timer all of them run by.
  */

@@ -23,7 +23,7 @@ beforeEach(async () => {
   namespace = freshNamespace();
 });
 
-test("a server that is restarted again and again loses nothing and doubles nothing (N2, N4)", async () => {
+test("a server that is restarted again and again loses nothing and doubles nothing (J2, J4)", async () => {
   const node = await openNode(servers.urls, namespace, "a");
   const load = startLoad(node.store);
   for (let round = 1; round <= 3; round++) {
@@ -41,7 +41,7 @@ test("a server that is restarted again and again loses nothing and doubles nothi
   await again.close();
 });
 
-test("a server that hangs longer than an append waits: callers hear it, and later all is there once (N4)", async () => {
+test("a server that hangs longer than an append waits: callers hear it, and later all is there once (J4)", async () => {
   const node = await openNode(servers.urls, namespace, "a");
   const load = startLoad(node.store);
   await load.acknowledgedAtLeast(500);
@@ -80,7 +80,7 @@ test("an append that was sent and not confirmed is answered when it is asked aga
   await relay.close();
 });
 
-test("a second node is refused by the name of the first while that one lives, and takes over when it let go (N3)", async () => {
+test("a second node is refused by the name of the first while that one lives, and takes over when it let go (J3)", async () => {
   const first = await openNode(servers.urls, namespace, "a");
   await first.store.append("a/0", 0, [record("1")]);
   const refusal = await openNode(servers.urls, namespace, "b").catch((error: unknown) => error);
@@ -94,7 +94,7 @@ test("a second node is refused by the name of the first while that one lives, an
   await second.close();
 });
 
-test("a node cut off from the server loses its lease; who claims then fences it, and it is told so (N3)", async () => {
+test("a node cut off from the server loses its lease; who claims then fences it, and it is told so (J3)", async () => {
   const relay = await openRelay(servers.urls[0] as string);
   const old = await openNode([relay.url], namespace, "a", { leaseMs: 1_000 });
   await old.store.append("a/0", 0, [record("1")]);
