@@ -111,7 +111,7 @@ export async function runBus(parts: RunParts, names: readonly string[]): Promise
   return {
     problems: [...problems, ...found],
     undecided: registers.undecided.length,
-    ledgers: nodes.map(({ memory }) => memory),
+    ledgers: [stored],
     operations: clients.operations.length,
     lives: nodes.reduce((sum, { lives }) => sum + lives, 0),
   };

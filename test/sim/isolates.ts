@@ -3,6 +3,7 @@ import { openIsolateSandbox } from "@vnes/driver-isolate";
 import { LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
 import { type CapsuleImage, replayShard, type Sandbox } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
+import type { StoredLedger } from "../history/ledger-history.ts";
 import type { Built } from "./images.ts";
 
 /** Ample: a busy machine must not look like another outcome. */
@@ -31,7 +32,7 @@ export class Isolates {
   }
 
   /** Every shard of every capsule, in isolates of their own. */
-  async runAgain(memory: LedgerMemory): Promise<Again> {
+  async runAgain(stored: StoredLedger): Promise<Again> {
     const [image] = this.#images.values();
     if (image !== undefined)
       this.#keeper ??= this.#isolates.open({ instance: "keeper/0", image, group: GROUP, ...SPEC });
@@ -39,7 +40,7 @@ export class Isolates {
     const problems: string[] = [];
     let turns = 0;
     const whole = new LedgerMemory();
-    for (const [shard, records] of memory.everRecorded()) whole.shards.set(shard, [...records]);
+    for (const [shard, records] of stored) whole.shards.set(shard, [...records]);
     await using ledger = new MemoryLedgerStore(whole);
     for (const shard of await ledger.shards()) {
       if (shard.startsWith("topic/") || shard.startsWith("kernel/")) continue;

@@ -1,6 +1,6 @@
 /** One run of one seed: what it is given, what came of it, and the hash of everything that happened. */
 import { createHash } from "node:crypto";
-import type { LedgerMemory } from "@vnes/driver-memory";
+import type { StoredLedger } from "../history/ledger-history.ts";
 import type { Topology } from "../history/topology.ts";
 import { topologyFrom } from "../history/topology-of-images.ts";
 import { BUS_CAPSULES, runBus } from "./bus-run.ts";
@@ -31,8 +31,8 @@ export interface Outcome {
   readonly problems: readonly string[];
   /** Keys whose history was too wide to decide. */
   readonly undecided: number;
-  /** What each node left. */
-  readonly ledgers: readonly LedgerMemory[];
+  /** What each system left: nodes that share shards are one. */
+  readonly ledgers: readonly StoredLedger[];
   readonly operations: number;
   readonly lives: number;
 }
@@ -63,8 +63,7 @@ export class Simulator {
     if (outcome === undefined) throw new Error(`there is no kind of run for seed ${seed}`);
     const hash = createHash("sha256").update(world.digest());
     for (const ledger of outcome.ledgers)
-      for (const [shard, records] of ledger.everRecorded())
-        hash.update(shard).update(records.at(-1)?.hash ?? "");
+      for (const [shard, records] of ledger) hash.update(shard).update(records.at(-1)?.hash ?? "");
     return { seed, ...outcome, hash: hash.digest("hex"), trace: world.lines };
   }
 }

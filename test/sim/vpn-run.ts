@@ -120,7 +120,7 @@ export async function runVpn({ world, built, realm, vpnTopology, steps }: RunPar
   return {
     problems,
     undecided: 0,
-    ledgers: nodes.map(({ memory }) => memory),
+    ledgers: nodes.map(({ memory }) => memory.everRecorded()),
     operations: steps,
     lives: gateway.lives + client.lives,
   };

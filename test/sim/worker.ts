@@ -37,9 +37,13 @@ for (let seed = from; seed <= to; seed += stride) {
     found.push("the same seed gave another history");
   let again = 0;
   for (const ledger of isolates === undefined ? [] : ledgers) {
-    const made = await isolates?.runAgain(ledger);
-    again += made?.turns ?? 0;
-    found.push(...(made?.problems ?? []));
+    try {
+      const made = await isolates?.runAgain(ledger);
+      again += made?.turns ?? 0;
+      found.push(...(made?.problems ?? []));
+    } catch (error) {
+      found.push(`cannot be run again: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
   const line: WorkerLine = {
     ...run,
