@@ -16,6 +16,7 @@ import { type BackOff, delayMs } from "../runtime/back-off.ts";
 import type { Counters } from "../runtime/counters.ts";
 import type { PartitionReader } from "../runtime/partition-reader.ts";
 import { PAGE_SERVICE } from "./event-page.ts";
+import { type FlowHolds, FlowNews } from "./flow-news.ts";
 import { parseLinkMessage } from "./link-message.ts";
 import { PartitionPages } from "./partition-pages.ts";
 import { type Ends, LINK_SERVICE, Peer } from "./peer.ts";
@@ -53,6 +54,7 @@ export interface Arrivals {
   event(topic: string, key: string, event: Json): void;
   answer(question: Question): Promise<Answer>;
   partition(shard: string): PartitionReader | undefined;
+  readonly holds: FlowHolds;
 }
 
 export class RemoteRoutes {
@@ -62,6 +64,7 @@ export class RemoteRoutes {
   readonly #counters: Counters;
   readonly #peers = new Map<string, Peer>();
   readonly #partitions = new Map<string, RemotePartition>();
+  #flow: FlowNews | undefined;
   #program = "";
   #isClosed = false;
 
@@ -150,6 +153,7 @@ export class RemoteRoutes {
       if (question === undefined) throw new Error("not a question");
       return encodeAnswer(await arrivals.answer(question));
     });
+    this.#flow = new FlowNews(this.#reach(), arrivals.holds, new Set(this.#peers.keys()));
     for (const peer of this.#peers.values()) peer.start();
     for (const topic of arrivals.topics) {
       messenger.subscribe(subjectOf(topic), (bytes) => this.#hearEvent(topic, bytes));
@@ -173,6 +177,7 @@ export class RemoteRoutes {
     this.#isClosed = true;
     for (const peer of this.#peers.values()) peer.close();
     for (const partition of this.#partitions.values()) partition.close();
+    this.#flow?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

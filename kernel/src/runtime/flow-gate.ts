@@ -2,6 +2,9 @@
  * Which topics hold their publishers back: those with policy `block` and a subscriber that lags. A publisher that is held
  * takes no new events; calls, answers, timers and what the kernel says still flow, so nothing waits in a circle.
  */
+/** What no shard's name begins with. */
+const ELSEWHERE = "on node ";
+
 export class FlowGate {
   /** By topic: who lags. */
   readonly #lagging = new Map<string, Set<string>>();
@@ -22,6 +25,18 @@ export class FlowGate {
     if (known?.delete(subscriber) !== true || known.size > 0) return;
     this.#lagging.delete(topic);
     for (const wake of this.#publishers.get(topic) ?? []) wake();
+  }
+
+  /** Topics that a subscriber of this node holds back. */
+  heldHere(): readonly string[] {
+    return [...this.#lagging].flatMap(([topic, who]) =>
+      [...who].every((one) => one.startsWith(ELSEWHERE)) ? [] : [topic],
+    );
+  }
+
+  /** A subscriber of another node holds the topic back, or none does any more. */
+  setElsewhere(topic: string, node: string, isHeld: boolean): void {
+    this.set(topic, `${ELSEWHERE}${node}`, isHeld);
   }
 
   isHeld(topic: string): boolean {

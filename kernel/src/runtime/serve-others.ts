@@ -19,6 +19,7 @@ export function serveOthers(
       const { capability, method, input, timeoutMs } = question;
       return outside.call(capability, method, input, timeoutMs, true);
     },
+    holds: board.flow,
     partition: (shard) => board.partitions.get(shard),
   });
 }
