@@ -132,7 +132,8 @@ export class CachedDisk {
       }
       const file = join(target, path.slice(this.#root.length));
       mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, inode.kept.subarray(0, inode.keptSize));
+      // What was recorded says nothing of permissions; a node refuses a key of its own that others may read.
+      writeFileSync(file, inode.kept.subarray(0, inode.keptSize), { mode: 0o600 });
     }
     return lost;
   }
