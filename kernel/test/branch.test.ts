@@ -1,12 +1,18 @@
 /** Branches: what they begin with, what they run, what never leaves them, and what is left of one that was discarded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
+import {
+  type Bundle,
+  LedgerMemory,
+  MemoryClock,
+  MemoryImageArchive,
+  MemorySandbox,
+} from "@vnes/driver-memory";
 import { capsule } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
 import fc from "fast-check";
 import { MAX_BRANCHES } from "../src/state/branch.ts";
-import { bootTestNode, manifestOf, type TestCapsule, type TestNode } from "./node-harness.ts";
+import { bootTestNode, manifestOf, signedImage, type TestCapsule, type TestNode } from "./node-harness.ts";
 
 const anything = {};
 const defs = (...names: string[]): { readonly [path: string]: unknown } => ({
@@ -323,6 +329,45 @@ test("answers are bounded by what they hold: large turns and large changes come 
     before = page.next;
   }
   assert.deepEqual(lengths, [6, 5, 4, 3, 2, 1, 0]);
+});
+
+test("a branch runs the image that ran where it begins, as long as that is kept", async () => {
+  const at = place();
+  const archive = new MemoryImageArchive();
+  const version = (version: string): TestCapsule => ({
+    manifest: {
+      ...manifestOf("test.dial", { capabilities: { provides: ["test.dial"] }, state: { owns: ["d"] } }),
+      version,
+    },
+    spec: defs("test.dial.turn"),
+    bundle: () => capsule({ calls: { "test.dial.turn": (turn) => (turn.keys.set("d", version), version) } }),
+  });
+  const [older, newer] = [version("1.0.0"), version("2.0.0")];
+  const images = new Map([older, newer].map((one) => [signedImage(one).hash, one.bundle as () => Bundle]));
+  const start = (one: TestCapsule): Promise<TestNode> => {
+    const sandbox = new MemorySandbox({
+      "test.dial": ({ image }) => (images.get(image.hash) as () => Bundle)(),
+    });
+    return bootTestNode({ capsules: [one], ...at, parts: { archive, sandbox } });
+  };
+  const dial = { do: "call", capability: "test.dial", method: "turn", input: null } as const;
+  const first = await start(older);
+  await first.ask("test.dial", "turn", null);
+  const fork = at.memory.shards.get("test.dial/0")?.at(-1)?.seq as number;
+  await first.node[Symbol.asyncDispose]();
+  const second = await start(newer);
+  await second.ask("test.dial", "turn", null);
+  const { branches } = second.node.state;
+  for (const [name, from] of [
+    ["old", fork],
+    ["new", undefined],
+  ] as const)
+    await branches.create("test.dial/0", from, name);
+  const said = async (name: string): Promise<Json> => {
+    const [turn] = (await branches.run(name, dial)).turns;
+    return (turn?.effects.find((effect) => effect.do === "write") as { value: Json }).value;
+  };
+  assert.deepEqual([await said("old"), await said("new")], ["1.0.0", "2.0.0"]);
 });
 
 test("a discarded branch leaves one empty record, and its name is free; everything wrong has a code", async () => {
