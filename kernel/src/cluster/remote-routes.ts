@@ -64,6 +64,7 @@ export class RemoteRoutes {
   readonly #counters: Counters;
   readonly #peers = new Map<string, Peer>();
   readonly #partitions = new Map<string, RemotePartition>();
+  #arrivals: Arrivals | undefined;
   #flow: FlowNews | undefined;
   #program = "";
   #isClosed = false;
@@ -81,8 +82,6 @@ export class RemoteRoutes {
       this.#peers.set(name, new Peer({ name, messenger, clock, counters, run, program, arrive }));
     }
   }
-
-  #arrivals: Arrivals | undefined;
 
   isOwn(shard: string): boolean {
     return isOwn(this.#table, shard);
