@@ -6,7 +6,7 @@
  * R2. What the kernel or the machine decided about a turn (a deadline, a dead host, a refused effect) is not the capsule's
  *     doing: it is applied as recorded and not run. What the handler itself brought about is run and has to come again.
  */
-import type { Effect, Json, TurnResult } from "@vnes/schemas";
+import type { Effect, Json, JsonObject, TurnResult } from "@vnes/schemas";
 import type { Outcome, TurnRecord } from "../ledger/record.ts";
 
 export interface Output {
@@ -65,6 +65,32 @@ export function outputOf(result: Exclude<TurnResult, { kind: "needKeys" }>, reco
 export function outputText({ outcome, effects }: Output): string {
   const ended = outcome === "ok" ? `"ok"` : JSON.stringify(outcome);
   return `{"outcome":${ended},"effects":${JSON.stringify(effects)}}`;
+}
+
+/** R1, without writing either of them out. */
+export function isSameOutput(a: Output, b: Output): boolean {
+  return (
+    isSameJson(a.outcome as Json, b.outcome as Json) &&
+    isSameJson(a.effects as unknown as Json, b.effects as unknown as Json)
+  );
+}
+
+/** Would JSON.stringify write the same: members in the same order included. */
+function isSameJson(a: Json, b: Json): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => isSameJson(item as Json, b[index] as Json));
+  }
+  const names = Object.keys(a);
+  const others = Object.keys(b);
+  if (names.length !== others.length) return false;
+  return names.every((name, index) => {
+    return (
+      name === others[index] && isSameJson((a as JsonObject)[name] as Json, (b as JsonObject)[name] as Json)
+    );
+  });
 }
 
 type Place = Pick<Difference, "pointer" | "what" | "key" | "recorded" | "replayed">;

@@ -12,8 +12,8 @@ import type { TurnRecord } from "../ledger/record.ts";
 import type { ShardState } from "../ledger/shard-state.ts";
 import type { Sandbox, SandboxInstance, SandboxSpec } from "../ports/sandbox.ts";
 
-/** Turns that cross at once: the wake-up is shared by many, and the kernel is held up for a millisecond or two. */
-const BATCH_TURNS = 128;
+/** Turns that cross at once: the wake-up is shared by many, and the kernel is held up for a few milliseconds. */
+const BATCH_TURNS = 256;
 /** Of requests, so that a batch of large inputs stays far below a frame. */
 const BATCH_BYTES = 1024 * 1024;
 /** Lots on their way: one is run while one is looked at. */

@@ -6,7 +6,6 @@
  */
 import type { Delivery } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
-import { hex } from "../ledger/chain.ts";
 import type { LedgerRecord } from "../ledger/record.ts";
 import { applyRecord, type ShardState } from "../ledger/shard-state.ts";
 import type { Digest } from "../ports/digest.ts";
@@ -17,10 +16,12 @@ import {
   type Difference,
   firstPlace,
   isRunAgain,
+  isSameOutput,
   isStopped,
   outputOf,
   outputText,
 } from "../replay/output.ts";
+import { OutputHash } from "../replay/output-hash.ts";
 import { type Ended, ReplayInstance, type ReplayTurn } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
 import { type RecoveredShard, recoverShardAt } from "./recovery.ts";
@@ -110,7 +111,9 @@ class ShardReplay {
   readonly #head: ShardHead;
   readonly #instance: ReplayInstance;
   readonly #images: string[] = [];
-  #hashes: { readonly recorded: Uint8Array; readonly replayed: Uint8Array };
+  readonly #hash: OutputHash;
+  /** What the turn that differs came to now. */
+  #differing: string | undefined;
   #running: CapsuleImage | undefined;
   #turns = 0;
   #taken = 0;
@@ -128,8 +131,7 @@ class ShardReplay {
     this.#instance = new ReplayInstance(parts.sandbox, this.#state, (turn, result) =>
       this.#compare(turn, result),
     );
-    const empty = digest.sha256();
-    this.#hashes = { recorded: empty, replayed: empty };
+    this.#hash = new OutputHash(digest);
   }
 
   async run(): Promise<ReplayReport> {
@@ -194,7 +196,7 @@ class ShardReplay {
   }
 
   #compare({ record, request }: ReplayTurn, result: Ended): boolean {
-    const { shard, digest } = this.#parts;
+    const { shard } = this.#parts;
     const { seq, at } = record;
     if (isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
@@ -202,14 +204,15 @@ class ShardReplay {
     }
     this.#turns++;
     const replayed = outputOf(result, record);
-    const [was, is] = [outputText(record), outputText(replayed)];
-    const before = this.#hashes.recorded;
-    const recorded = digest.sha256(before, encoder.encode(was));
-    this.#hashes = { recorded, replayed: was === is ? recorded : digest.sha256(before, encoder.encode(is)) };
-    if (was === is) {
+    const text = outputText(record);
+    if (isSameOutput(record, replayed)) {
+      this.#hash.add(text);
       applyRecord(this.#state, record);
       return true;
     }
+    this.#differing = outputText(replayed);
+    // Added last, so that what came instead can be put in its place.
+    this.#hash.addLast(text);
     const image = this.#running?.hash ?? "";
     const delivery = describe(request.delivery);
     this.#difference = { shard, seq, at, image, delivery, ...firstPlace(record, replayed) };
@@ -228,14 +231,12 @@ class ShardReplay {
       turns: this.#turns,
       taken: this.#taken,
       images: this.#images,
-      recordedHash: hex(this.#hashes.recorded),
-      replayedHash: hex(this.#hashes.replayed),
+      recordedHash: this.#hash.value(),
+      replayedHash: this.#hash.value(this.#differing),
       difference: this.#difference,
     };
   }
 }
-
-const encoder = new TextEncoder();
 
 function describe(delivery: Delivery): string {
   switch (delivery.kind) {
