@@ -61,6 +61,7 @@ export {
   type VerifyOptions as LedgerVerifyOptions,
 } from "./runtime/ledger-verify.ts";
 export { MAX_RECEIPT_BYTES, type ReceiptRequest } from "./runtime/receipt-export.ts";
+export { imagesKept, pruneImages } from "./runtime/kept-images.ts";
 export { bootNode } from "./runtime/boot.ts";
 export type { BranchInput } from "./runtime/branch-inputs.ts";
 export type { BranchInfo, BranchRan } from "./runtime/branches.ts";
