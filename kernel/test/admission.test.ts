@@ -198,6 +198,9 @@ test("what the manifest points at must be there and usable", () => {
     "TOPIC_OWNER_MISMATCH",
     "SCHEMA_BROKEN",
   ]);
+  assert.deepEqual(codes({ bus: { subscribes: ["a.b.v1", { topic: "a.b.v1", retries: 0 }] } }), [
+    "SUBSCRIPTION_TWICE",
+  ]);
 });
 
 test("an upgrade that asks for more needs an explicit yes; one that asks for less does not", () => {

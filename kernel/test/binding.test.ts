@@ -152,6 +152,15 @@ test("topics: unknown, defined twice differently, and circles that block are ref
     );
   assert.deepEqual(codes(circle("block")), { a: ["BINDING_TOPIC_CYCLE"], b: ["BINDING_TOPIC_CYCLE"] });
   assert.deepEqual(circle("shed").refused, []);
+  // A policy capsule may say block at any time.
+  const decided = {
+    ...definition("one.v1", "x", "shed"),
+    flow: { policy: "shed", buffer: 1, decided_by: "c" },
+  };
+  const alone = capsule("a", [], [], bus(["one.v1"], ["one.v1"]), [
+    { definition: decided as TopicDefinition, hash: "h" },
+  ]);
+  assert.deepEqual(codes(resolve([alone], policy)), { a: ["BINDING_TOPIC_CYCLE"] });
   assert.deepEqual(codes(resolve([capsule("a", [], [], bus([], ["none.v1"]))], policy)), {
     a: ["BINDING_TOPIC_UNKNOWN"],
   });
