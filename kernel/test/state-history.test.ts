@@ -239,3 +239,20 @@ test("where older records are gone, the kept ones tell the same; before them, ST
     assert.deepEqual(states[seq]?.get("k0")?.value ?? null, to);
   }
 });
+
+test("a long walk lets the node do its own work in between", async () => {
+  const turn = { kind: "turn", effects: [["a", 1]], key: "a", later: 1 } as const;
+  const { history } = await write(Array.from({ length: 1_500 }, () => turn));
+  let rounds = 0;
+  let walking = true;
+  const other = (async () => {
+    while (walking) {
+      await new Promise((resume) => setImmediate(resume));
+      rounds++;
+    }
+  })();
+  await history.at(SHARD, { seq: 1_500 }, { prefix: "" });
+  walking = false;
+  await other;
+  assert.ok(rounds >= 5, `the event loop turned ${rounds} times`);
+});
