@@ -29,34 +29,29 @@ export function startLoad(store: LedgerStore): Load {
   let acknowledged = 0;
   let isStopped = false;
 
-  const append = async (writer: number, seq: number): Promise<boolean> => {
-    const shard = `load.${writer}/0`;
-    for (;;) {
-      try {
-        await store.append(shard, seq - 1, [record(`${shard}#${seq}`)]);
-        assert.equal(heads[writer], seq - 1, "answered in order");
-        heads[writer] = seq;
-        acknowledged++;
-        return true;
-      } catch (error) {
-        if (!isVnesError(error)) throw error;
-        if (!error.retry) {
-          ended.add(error.code);
-          return false;
-        }
-        retried.set(error.code, (retried.get(error.code) ?? 0) + 1);
-        await sleep(RETRY_MS);
-      }
-    }
-  };
-  /** A window of appends in flight; a retry sends them in the order of their seqs, as timers of equal delay fire. */
+  /** Windows of appends, as a shard's log has them in flight; what was not kept is issued again, in order. */
   const writer = async (number: number): Promise<void> => {
-    const flight: Promise<boolean>[] = [];
-    for (let seq = 1; !isStopped; seq++) {
-      flight.push(append(number, seq));
-      if (flight.length >= IN_FLIGHT && !(await flight.shift())) break;
+    const shard = `load.${number}/0`;
+    while (!isStopped) {
+      const head = heads[number] as number;
+      const window = Array.from({ length: IN_FLIGHT }, async (_, index) => {
+        const seq = head + index + 1;
+        await store.append(shard, seq - 1, [record(`${shard}#${seq}`)]);
+        assert.equal(heads[number], seq - 1, "answered in order");
+        heads[number] = seq;
+        acknowledged++;
+      });
+      const ends = await Promise.allSettled(window);
+      const refusal = ends.find((end) => end.status === "rejected")?.reason as unknown;
+      if (refusal === undefined) continue;
+      if (!isVnesError(refusal)) throw refusal;
+      if (!refusal.retry) {
+        ended.add(refusal.code);
+        return;
+      }
+      retried.set(refusal.code, (retried.get(refusal.code) ?? 0) + 1);
+      await sleep(RETRY_MS);
     }
-    await Promise.all(flight);
   };
   const writers = Array.from({ length: WRITERS }, async (_, number) => await writer(number));
 
