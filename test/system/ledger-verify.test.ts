@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
+import { memorySigner } from "@vnes/driver-memory";
 import { openClosedLedger, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { type ShardVerdict, verifyLedger } from "@vnes/kernel";
 import { isVnesError } from "@vnes/schemas";
@@ -86,7 +87,10 @@ before(async () => {
   directory = mkdtempSync(join(tmpdir(), "vnes-verify-"));
   file = join(directory, "ledger.sqlite");
   const ledger = await openSqliteLedgerStore({ path: file });
-  const { node, ask, clock } = await bootTestNode({ capsules: [asker, keeper], parts: { ledger } });
+  const { node, ask, clock } = await bootTestNode({
+    capsules: [asker, keeper],
+    parts: { ledger, signer: memorySigner() },
+  });
   for (let n = 0; n < 25; n++) {
     await ask("test.asker", "add", { key: `key-${n % 7}` });
     clock.advance(3);
@@ -245,4 +249,19 @@ test("what is no ledger is refused by name", async () => {
   const empty = join(directory, "empty.sqlite");
   writeFileSync(empty, "");
   assert.match((await problemOf(empty)) ?? "", /empty\.sqlite/);
+});
+
+test("a shard that lost its end, whole in itself, is found by the heads the node signed", async () => {
+  const path = copyOf("short.sqlite");
+  const db = new DatabaseSync(path);
+  const keeperShard = "(SELECT no FROM shard WHERE name = 'test.keeper/0')";
+  db.exec(
+    `DELETE FROM record WHERE shard = ${keeperShard} AND seq > (SELECT max(seq) - 3 FROM record WHERE shard = ${keeperShard})`,
+  );
+  db.close();
+  const verdicts = await verdictsOf(path);
+  assert.equal(verdicts.find(({ shard }) => shard === "test.keeper/0")?.damage, null);
+  const ofKernel = verdicts.find(({ shard }) => shard === "kernel/test")?.damage;
+  assert.equal(ofKernel?.code, "LEDGER_REFERENCE_WRONG");
+  assert.match(ofKernel?.message ?? "", /test\.keeper\/0 \d+: there is no such record/);
 });

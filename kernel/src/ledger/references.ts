@@ -2,9 +2,9 @@
  * What one record says of records in other shards, and whether those are what it says. A chain proves that a shard was not
  * changed; only this proves that shards belong together.
  */
-import type { Effect } from "@vnes/schemas";
+import type { Effect, SignedHead } from "@vnes/schemas";
 import { hex } from "./chain.ts";
-import type { LedgerRecord } from "./record.ts";
+import type { KernelRecord, LedgerRecord } from "./record.ts";
 
 export interface Reference {
   readonly shard: string;
@@ -24,6 +24,7 @@ export function referencesIn(shard: string, record: LedgerRecord): readonly Refe
     const is = { kind: "publish", index: source.index, topic, event: JSON.stringify(event) } as const;
     return [{ shard: source.shard, seq: source.seq, is }];
   }
+  if (record.kind === "kernel") return signedHeads(record.fact);
   if (record.kind !== "turn") return [];
   const { input } = record;
   if (input.from === "topic") {
@@ -51,6 +52,14 @@ export function referenceProblem(
   return JSON.stringify(effect.event) === is.event
     ? undefined
     : `its effect ${is.index} publishes another event`;
+}
+
+/** Heads the node signed: a shard that lost its end no longer has the record that was vouched for. */
+function signedHeads({ type, heads }: KernelRecord["fact"]): readonly Reference[] {
+  if (type !== "heads" || !Array.isArray(heads)) return [];
+  return (heads as unknown as readonly SignedHead[]).map(({ shard, seq, hash }) => {
+    return { shard, seq, is: { kind: "hash", hash } };
+  });
 }
 
 function effectBehind(kind: string): "call" | "answer" | undefined {
