@@ -1,4 +1,4 @@
-/** A node for benchmarks: as `vnes boot` makes one, on a SQLite file, but with the capsules in this process. */
+/** A node for benchmarks: as `vnes boot` makes one, but with the capsules in this process. */
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import type { LedgerStore, Node } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
@@ -14,8 +14,12 @@ export interface BenchNode {
   readonly ledger: LedgerStore;
 }
 
-export async function bootBenchNode(path: string, capsules: readonly TestCapsule[]): Promise<BenchNode> {
-  const ledger = await openSqliteLedgerStore({ path });
+/** `where`: a SQLite file, or a store, which the node disposes. */
+export async function bootBenchNode(
+  where: string | LedgerStore,
+  capsules: readonly TestCapsule[],
+): Promise<BenchNode> {
+  const ledger = typeof where === "string" ? await openSqliteLedgerStore({ path: where }) : where;
   const parts = { ledger, clock: new SystemClock(), random: cryptoRandom, digest: nodeDigest };
   const { node } = await bootTestNode({ capsules, parts });
   return { node, ledger };
