@@ -17,7 +17,7 @@ export * from "./ports/sandbox.ts";
 export * from "./ports/signer.ts";
 export * from "./admission/image.ts";
 export * from "./admission/verdict.ts";
-export * from "./runtime/node.ts";
+export * from "./runtime/node/node.ts";
 export * from "./admission/errors.ts";
 export * from "./admission/evidence.ts";
 export * from "./admission/judge.ts";
@@ -29,7 +29,7 @@ export { keyHash } from "./bus/routing.ts";
 export * from "./binding/errors.ts";
 export * from "./binding/resolve.ts";
 export * from "./bus/topic-errors.ts";
-export * from "./runtime/topic-control.ts";
+export * from "./runtime/topics/topic-control.ts";
 export * from "./state/errors.ts";
 export * from "./lifecycle/errors.ts";
 export * from "./lifecycle/lifecycle.ts";
@@ -52,22 +52,22 @@ export {
   type ReplayProgress,
   type ReplayReport,
   replayShard,
-} from "./runtime/replay.ts";
-export type { CapsuleReplayOptions, CapsuleReplayReport } from "./runtime/replays.ts";
+} from "./runtime/replay/replay.ts";
+export type { CapsuleReplayOptions, CapsuleReplayReport } from "./runtime/replay/replays.ts";
 export {
   type Damage,
   type ShardVerdict,
   verifyLedger,
   type VerifyOptions as LedgerVerifyOptions,
-} from "./runtime/ledger-verify.ts";
-export { MAX_RECEIPT_BYTES, type ReceiptRequest } from "./runtime/receipt-export.ts";
-export { imagesKept, pruneImages } from "./runtime/kept-images.ts";
-export { bootNode } from "./runtime/boot.ts";
-export type { BranchInput } from "./runtime/branch-inputs.ts";
-export type { BranchInfo, BranchRan } from "./runtime/branches.ts";
+} from "./runtime/ledger/ledger-verify.ts";
+export { MAX_RECEIPT_BYTES, type ReceiptRequest } from "./runtime/ledger/receipt-export.ts";
+export { imagesKept, pruneImages } from "./runtime/boot/kept-images.ts";
+export { bootNode } from "./runtime/boot/boot.ts";
+export type { BranchInput } from "./runtime/state/branch-inputs.ts";
+export type { BranchInfo, BranchRan } from "./runtime/state/branches.ts";
 export type { BranchTurn } from "./state/branch.ts";
-export type { ShardChoice } from "./runtime/node-state.ts";
-export type { NodeParts } from "./runtime/parts.ts";
-export type { Moment, StateAt, StateDifference, StateHistoryPage } from "./runtime/state-history.ts";
+export type { ShardChoice } from "./runtime/state/node-state.ts";
+export type { NodeParts } from "./runtime/node/parts.ts";
+export type { Moment, StateAt, StateDifference, StateHistoryPage } from "./runtime/state/state-history.ts";
 export type { KeyDifference } from "./state/diff.ts";
 export type { KeyChange } from "./state/history.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { LedgerMemory } from "@vnes/driver-memory";
 import { decodeRecord, type TurnRecord } from "../src/ledger/record.ts";
 import { sizeOf } from "../src/ledger/shard-state.ts";
-import { MAX_WAITING_CALLS } from "../src/runtime/inbox.ts";
+import { MAX_WAITING_CALLS } from "../src/runtime/shard/inbox.ts";
 import { openHarness } from "./shard-harness.ts";
 
 const turnsOf = (memory: LedgerMemory): TurnRecord[] =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryClock } from "@vnes/driver-memory";
 import type { Answer } from "@vnes/schemas";
-import { ControlCalls } from "../src/runtime/control-calls.ts";
+import { ControlCalls } from "../src/runtime/node/control-calls.ts";
 
 const call = { capability: "c", method: "m", timeoutMs: 100 } as const;
 const done: Answer = { ok: true, value: 1 };

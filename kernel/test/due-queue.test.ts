@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Due, DueQueue } from "../src/runtime/due-queue.ts";
+import { type Due, DueQueue } from "../src/runtime/shard/due-queue.ts";
 
 const dueArbitrary = fc.record(
   { at: fc.integer({ min: 0, max: 50 }), id: fc.string({ maxLength: 3 }) },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { EventWindow } from "../src/runtime/event-window.ts";
+import { EventWindow } from "../src/runtime/topics/event-window.ts";
 
 test("a window keeps the newest events, never more than its bounds, and never none", () => {
   const bounds = fc.record({

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryClock, memoryMessenger, MessengerHub } from "@vnes/driver-memory";
 import { FlowNews } from "../src/cluster/flow-news.ts";
-import { Counters } from "../src/runtime/counters.ts";
-import { FlowGate } from "../src/runtime/flow-gate.ts";
+import { Counters } from "../src/runtime/node/counters.ts";
+import { FlowGate } from "../src/runtime/topics/flow-gate.ts";
 
 function world(hub: MessengerHub): {
   readonly gates: { readonly east: FlowGate; readonly west: FlowGate };

@@ -11,7 +11,7 @@ import { parseQuestion } from "../src/cluster/questions.ts";
 import type { OutboxEntry } from "../src/ledger/outbox.ts";
 import { decodeMessage, encodeMessage, type Frame, partPayloadBytes } from "../src/messenger/frame.ts";
 import { cut, MAX_UNFINISHED_BYTES, Parts } from "../src/messenger/parts.ts";
-import { Counters } from "../src/runtime/counters.ts";
+import { Counters } from "../src/runtime/node/counters.ts";
 
 const frame: fc.Arbitrary<Frame> = fc
   .record({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryClock, memoryMessenger, MessengerHub } from "@vnes/driver-memory";
 import { RemotePartition } from "../src/cluster/remote-partition.ts";
-import { Counters } from "../src/runtime/counters.ts";
+import { Counters } from "../src/runtime/node/counters.ts";
 
 test("a partition of another node that was closed answers nobody: whoever got nothing would ask again at once, for ever", async () => {
   const clock = new MemoryClock();

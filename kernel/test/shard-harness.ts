@@ -8,10 +8,10 @@ import {
   SeededRandom,
 } from "@vnes/driver-memory";
 import type { Effect, Json, Manifest, TurnRequest, TurnResult } from "@vnes/schemas";
-import { CapsuleShard } from "../src/runtime/capsule-shard.ts";
-import { Counters } from "../src/runtime/counters.ts";
-import { recoverShard } from "../src/runtime/recovery.ts";
-import { ShardLog } from "../src/runtime/shard-log.ts";
+import { CapsuleShard } from "../src/runtime/shard/capsule-shard.ts";
+import { Counters } from "../src/runtime/node/counters.ts";
+import { recoverShard } from "../src/runtime/boot/recovery.ts";
+import { ShardLog } from "../src/runtime/ledger/shard-log.ts";
 import type { OutboxEntry } from "../src/ledger/outbox.ts";
 import { emptyShard } from "../src/ledger/shard-state.ts";
 import type { Digest } from "../src/ports/digest.ts";

@@ -6,11 +6,11 @@ import type { Effect, Json } from "@vnes/schemas";
 import fc from "fast-check";
 import type { LedgerRecord } from "../src/ledger/record.ts";
 import { applyRecord, emptyShard } from "../src/ledger/shard-state.ts";
-import { Counters } from "../src/runtime/counters.ts";
-import { ShardLog } from "../src/runtime/shard-log.ts";
-import { ShardSnapshots } from "../src/runtime/shard-snapshots.ts";
-import { Turnstile } from "../src/runtime/turnstile.ts";
-import { type Moment, StateHistory } from "../src/runtime/state-history.ts";
+import { Counters } from "../src/runtime/node/counters.ts";
+import { ShardLog } from "../src/runtime/ledger/shard-log.ts";
+import { ShardSnapshots } from "../src/runtime/ledger/shard-snapshots.ts";
+import { Turnstile } from "../src/runtime/shard/turnstile.ts";
+import { type Moment, StateHistory } from "../src/runtime/state/state-history.ts";
 import { digest } from "./shard-harness.ts";
 
 const SHARD = "test.box/0";

@@ -9,7 +9,7 @@ import { chainHash } from "../src/ledger/chain.ts";
 import { decodeRecord, encodeRecord, type TurnRecord } from "../src/ledger/record.ts";
 import { emptyShard } from "../src/ledger/shard-state.ts";
 import { MAX_READ_KEYS, MAX_READ_SIZE, readPage } from "../src/state/read.ts";
-import { readCommitted } from "../src/runtime/state-reads.ts";
+import { readCommitted } from "../src/runtime/state/state-reads.ts";
 import { digest, openHarness } from "./shard-harness.ts";
 import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
 

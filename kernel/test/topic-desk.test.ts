@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
 import fc from "fast-check";
-import { firstAtOrAfter } from "../src/runtime/event-search.ts";
+import { firstAtOrAfter } from "../src/runtime/topics/event-search.ts";
 import { encodeRecord } from "../src/ledger/record.ts";
 import type { LedgerStore } from "../src/ports/ledger-store.ts";
 import { noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";

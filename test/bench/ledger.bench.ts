@@ -8,8 +8,8 @@ import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { MemoryClock } from "@vnes/driver-memory";
 import { nodeDigest } from "@vnes/registry";
 import type { TurnRecord } from "../../kernel/src/ledger/record.ts";
-import { recoverShard } from "../../kernel/src/runtime/recovery.ts";
-import { ShardLog } from "../../kernel/src/runtime/shard-log.ts";
+import { recoverShard } from "../../kernel/src/runtime/boot/recovery.ts";
+import { ShardLog } from "../../kernel/src/runtime/ledger/shard-log.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
 
 /** About what a small turn makes. */

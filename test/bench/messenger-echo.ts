@@ -5,7 +5,7 @@ import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
 import { PAGE_SERVICE } from "../../kernel/src/cluster/event-page.ts";
 import { PartitionPages } from "../../kernel/src/cluster/partition-pages.ts";
-import type { PartitionEvent, PartitionReader } from "../../kernel/src/runtime/partition-reader.ts";
+import type { PartitionEvent, PartitionReader } from "../../kernel/src/runtime/topics/partition-reader.ts";
 import { requirePeer } from "./peers.ts";
 
 export const PAGED_EVENTS = 100_000;

@@ -8,7 +8,7 @@ import type { Messenger } from "@vnes/kernel";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
 import { RemotePartition } from "../../kernel/src/cluster/remote-partition.ts";
-import { Counters } from "../../kernel/src/runtime/counters.ts";
+import { Counters } from "../../kernel/src/runtime/node/counters.ts";
 import { startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
 import type { LedgerKind } from "./cluster-node.ts";
 import { brokerOptions, type Moleculer, PAGED_EVENTS } from "./messenger-echo.ts";

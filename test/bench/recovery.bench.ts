@@ -9,11 +9,11 @@ import { nodeDigest as digest } from "@vnes/registry";
 import { SNAPSHOT_POLICY, type SnapshotPolicy } from "../../kernel/src/ledger/snapshot-policy.ts";
 import type { TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { applyRecord, emptyShard, type ShardState } from "../../kernel/src/ledger/shard-state.ts";
-import { Counters } from "../../kernel/src/runtime/counters.ts";
-import { recoverShard } from "../../kernel/src/runtime/recovery.ts";
-import { ShardLog } from "../../kernel/src/runtime/shard-log.ts";
-import { ShardSnapshots } from "../../kernel/src/runtime/shard-snapshots.ts";
-import { Turnstile } from "../../kernel/src/runtime/turnstile.ts";
+import { Counters } from "../../kernel/src/runtime/node/counters.ts";
+import { recoverShard } from "../../kernel/src/runtime/boot/recovery.ts";
+import { ShardLog } from "../../kernel/src/runtime/ledger/shard-log.ts";
+import { ShardSnapshots } from "../../kernel/src/runtime/ledger/shard-snapshots.ts";
+import { Turnstile } from "../../kernel/src/runtime/shard/turnstile.ts";
 import { atLeast, atMost, type BenchResult, median } from "./result.ts";
 
 const SHARD = "bench/0";

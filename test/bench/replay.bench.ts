@@ -12,7 +12,7 @@ import type { TurnRequest } from "@vnes/schemas";
 import { bundleSource, imageOf, LIMITS } from "../../kernel/drivers/isolate/test/bundle.ts";
 import { MemoryClock } from "@vnes/driver-memory";
 import type { LedgerRecord } from "../../kernel/src/ledger/record.ts";
-import { ShardLog } from "../../kernel/src/runtime/shard-log.ts";
+import { ShardLog } from "../../kernel/src/runtime/ledger/shard-log.ts";
 import type { BareCosts, BareRequest } from "./isolate-bare.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
 

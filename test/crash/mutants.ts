@@ -16,7 +16,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "release-before-commit",
     breaks: "effects leave, acknowledgements included, before their record is durable",
-    file: "kernel/src/runtime/capsule-shard.ts",
+    file: "kernel/src/runtime/shard/capsule-shard.ts",
     find: "this.#parts.log.append(records).then(",
     replace: "(this.#parts.log.append(records), Promise.resolve()).then(",
   },
@@ -37,7 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "expected-seq-off-by-one",
     breaks: "a restarted owner expects its shard one record earlier than it ends",
-    file: "kernel/src/runtime/shard-log.ts",
+    file: "kernel/src/runtime/ledger/shard-log.ts",
     find: "this.#seq = head?.seq ?? 0;",
     replace: "this.#seq = Math.max((head?.seq ?? 0) - 1, 0);",
   },

@@ -1,5 +1,5 @@
 /** Pages of a partition's events as they travel from its owner to a subscriber on another node, as JSON. */
-import type { PartitionEvent } from "../runtime/partition-reader.ts";
+import type { PartitionEvent } from "../runtime/topics/partition-reader.ts";
 
 export const PAGE_SERVICE = "page";
 /** What a page carries unless one event alone is larger. */

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
-import type { Counters } from "../runtime/counters.ts";
+import type { Counters } from "../runtime/node/counters.ts";
 
 /** A publisher goes on for so long after a subscriber elsewhere has fallen behind; a message so often costs nothing. */
 const NEWS_EVERY_MS = 250;

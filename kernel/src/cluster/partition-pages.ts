@@ -1,6 +1,6 @@
 /** The owner's side of `remote-partition.ts`: answers with a page as soon as there is one, or an empty one after a while. */
 import type { Clock } from "../ports/clock.ts";
-import type { PartitionReader } from "../runtime/partition-reader.ts";
+import type { PartitionReader } from "../runtime/topics/partition-reader.ts";
 import { encodePage, parsePageRequest } from "./event-page.ts";
 
 const PAGE_LIMIT = 1_024;

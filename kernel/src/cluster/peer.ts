@@ -10,7 +10,7 @@ import { LinkReceiver } from "../link/link-receiver.ts";
 import { LinkSender } from "../link/link-sender.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
-import type { Counters } from "../runtime/counters.ts";
+import type { Counters } from "../runtime/node/counters.ts";
 import { encodeBatch, encodeReply, entryText, type LinkMessage } from "./link-message.ts";
 
 export const LINK_SERVICE = "link";

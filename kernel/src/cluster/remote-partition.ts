@@ -7,9 +7,9 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
-import { type BackOff, delayMs } from "../runtime/back-off.ts";
-import type { Counters } from "../runtime/counters.ts";
-import type { PartitionEvent, PartitionReader } from "../runtime/partition-reader.ts";
+import { type BackOff, delayMs } from "../runtime/shard/back-off.ts";
+import type { Counters } from "../runtime/node/counters.ts";
+import type { PartitionEvent, PartitionReader } from "../runtime/topics/partition-reader.ts";
 import { encodePageRequest, PAGE_SERVICE, parsePage } from "./event-page.ts";
 
 /** For subscribers that keep up; the others ask for pages of their own. */

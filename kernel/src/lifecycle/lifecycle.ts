@@ -1,5 +1,5 @@
 /**
- * The life of a capsule: seven states and the transitions between them, in one table. Pure; `runtime/capsule-table.ts`
+ * The life of a capsule: seven states and the transitions between them, in one table. Pure; `runtime/node/capsule-table.ts`
  * applies it, and each transition becomes a record and an event.
  *
  * L1. Nothing moves except by a row of the table.

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
-import { recoverShard } from "../../../kernel/src/runtime/recovery.ts";
+import { recoverShard } from "../../../kernel/src/runtime/boot/recovery.ts";
 import { plain } from "../../../kernel/test/plain-state.ts";
 import { digest } from "../../../kernel/test/shard-harness.ts";
 import { CachedDisk, snapshotFiles } from "../power-cut/disk.ts";

@@ -1,0 +1,153 @@
+/** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
+import { isVnesError } from "@vnes/schemas";
+import { kernelErrors } from "../../errors.ts";
+import { parseEffectId } from "../../ledger/effect-id.ts";
+import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
+import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
+import type { CapsuleShard } from "../shard/capsule-shard.ts";
+import type { Capsule } from "../node/capsule-table.ts";
+import { diagnostic } from "../node/kernel-shard.ts";
+import { errorText, loadedShards, type NodeContext, shardsOf } from "../node/node-context.ts";
+import type { RecoveredShard } from "./recovery.ts";
+import { serveOthers } from "../node/serve-others.ts";
+import { nameOf } from "./wiring.ts";
+
+type GiveUp = (capsule: Capsule, error: unknown) => void;
+
+/**
+ * Loads everything, releases again what a crash left in doubt, then starts everything. In this order: a new effect
+ * that overtook an old one of the same sender would raise the receiver's watermark over it.
+ */
+export async function activateAll(
+  context: NodeContext,
+  open: OpenShard,
+  recovered: ReadonlyMap<string, RecoveredShard>,
+  giveUp: GiveUp,
+): Promise<void> {
+  const { order, table, router } = context;
+  const capsules = order.map((id) => table.get(id));
+  const loaded = new Map<string, Promise<void>>();
+  for (const capsule of capsules) {
+    const loading = load(context, capsule, open, giveUp);
+    loading.catch(() => undefined);
+    loaded.set(capsule.id, loading);
+  }
+  const unanswered = recoverEffects(context, recovered);
+  // Not before: what another node sends may be for any shard, and an answer for nobody would be late.
+  if (context.remote !== undefined) serveOthers(context, context.remote);
+  for (const capsule of capsules) {
+    try {
+      assertProviders(context, capsule);
+      await loaded.get(capsule.id);
+      await table.move(capsule, { type: "opened" });
+      await start(context, capsule);
+      await table.move(capsule, { type: "started" });
+    } catch (error) {
+      await failToStart(context, capsule, error);
+    }
+  }
+  for (const { caller, call } of unanswered) {
+    if (call.capability === STATE_CAPABILITY) router.recoverRead(caller, call);
+    else router.recoverDeviceCall(caller, call);
+  }
+}
+
+/** Gives sandboxes and devices back; what waits keeps waiting. */
+export async function haltCapsule(context: NodeContext, capsule: Capsule): Promise<void> {
+  await context.board.devices.get(capsule.id)?.stop();
+  for (const shard of loadedShards(context, capsule)) await shard.unload();
+}
+
+/** The same, and nobody finds the capsule any more. */
+export async function closeCapsule(context: NodeContext, capsule: Capsule): Promise<void> {
+  await haltCapsule(context, capsule);
+  const { board } = context;
+  board.devices.delete(capsule.id);
+  board.slots.delete(capsule.id);
+  for (const name of shardsOf(capsule)) board.shards.delete(name);
+}
+
+async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giveUp: GiveUp): Promise<void> {
+  const { board } = context;
+  if (capsule.manifest.type === "driver") {
+    board.devices.set(capsule.id, openDeviceRunner(context, capsule));
+    return;
+  }
+  const names = shardsOf(capsule);
+  assertShards(context, capsule, names.length);
+  const shards = names.flatMap((name, slot) => {
+    if (context.remote?.isOwn(name) === false) return [];
+    return openCapsuleShard(context, capsule, { name, slot, ...open(name) }, (error) =>
+      giveUp(capsule, error),
+    );
+  });
+  board.slots.set(capsule.id, names.length);
+  for (const shard of shards) board.shards.set(shard.name, shard);
+  // The image is kept before a record names it.
+  await Promise.all([context.parts.archive?.put(capsule.image), ...shards.map((shard) => shard.load())]);
+}
+
+async function start(context: NodeContext, capsule: Capsule): Promise<void> {
+  const config = context.parts.config[capsule.id] ?? null;
+  const device = context.board.devices.get(capsule.id);
+  if (device !== undefined) {
+    await device.start();
+    return;
+  }
+  for (const shard of loadedShards(context, capsule)) await shard.start(config);
+}
+
+async function failToStart(context: NodeContext, capsule: Capsule, error: unknown): Promise<void> {
+  const { table, kernel, parts, watch } = context;
+  const { code, message } = errorText(error);
+  if (!watch.isAbandoned) parts.log.error({ capsule: capsule.id, code }, message);
+  if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
+  await closeCapsule(context, capsule);
+  await table.move(capsule, { type: "stopped", reason: code });
+}
+
+function assertProviders({ board, table }: NodeContext, capsule: Capsule): void {
+  for (const requirement of capsule.manifest.capabilities.requires ?? []) {
+    const provider = board.capabilities.get(nameOf(requirement))?.provider;
+    if (provider === undefined || provider === capsule.id || table.isActive(provider)) continue;
+    const problem = table.get(provider).reason;
+    throw kernelErrors.create("CAPSULE_DEPENDENT", { capsule: capsule.id, provider, problem });
+  }
+}
+
+function assertShards({ known }: NodeContext, capsule: Capsule, now: number): void {
+  let before = 0;
+  for (const name of known) {
+    const slash = name.lastIndexOf("/");
+    if (name.slice(0, slash) === capsule.id) before = Math.max(before, Number(name.slice(slash + 1)) + 1);
+  }
+  if (before > now) throw kernelErrors.create("CAPSULE_SHARDS_CHANGED", { capsule: capsule.id, before, now });
+}
+
+/** What a partition or a capsule did not receive is repeated by the outbox; these leave nothing there once they were asked. */
+function isAskedAgain(router: NodeContext["router"], { capability }: PendingCall): boolean {
+  return capability === STATE_CAPABILITY || router.isDeviceCall(capability);
+}
+
+/**
+ * After a crash: what was asked for and not confirmed is asked for again. Returns the calls to drivers and the
+ * reads that had no answer; they can be dealt with when everything runs.
+ */
+function recoverEffects(
+  { board, router, kernel }: NodeContext,
+  recovered: ReadonlyMap<string, RecoveredShard>,
+): readonly { readonly caller: CapsuleShard; readonly call: PendingCall }[] {
+  const unanswered: { readonly caller: CapsuleShard; readonly call: PendingCall }[] = [];
+  for (const [name, { state }] of recovered) {
+    if (name === kernel.name) continue;
+    const caller = board.shards.get(name);
+    for (const call of state.pending.values()) {
+      if (caller === undefined || !isAskedAgain(router, call)) continue;
+      const id = parseEffectId(call.callId);
+      if (id !== undefined) state.outbox.confirm(id);
+      unanswered.push({ caller, call });
+    }
+    for (const entry of state.outbox.values()) router.route(entry, () => state.outbox.confirm(entry.id));
+  }
+  return unanswered;
+}

@@ -1,0 +1,32 @@
+/** What one instance may use: what its manifest asks for, at most what policy allows its zone. */
+import type { Manifest, Policy, TrustZone } from "@vnes/schemas";
+import type { SandboxLimits } from "../../ports/sandbox.ts";
+
+/** For a zone the policy says nothing of. */
+const DEFAULT_MEMORY_MB = 32;
+const DEFAULT_TURN_MS = 1_000;
+/** isolated-vm accepts no less. */
+const MIN_MEMORY_MB = 8;
+const CACHE_BYTES = 8 * 1024 * 1024;
+/** Well below what a messenger between nodes carries in one message. */
+const EFFECT_BYTES = 768 * 1024;
+
+/** Per shard, for a zone the policy says nothing of: many times what the built-in capsules keep. */
+const DEFAULT_STATE_MB = 64;
+
+/** Bytes that keys and timers of one shard may come to. */
+export function maxStateSize(zone: TrustZone, policy: Policy): number {
+  return (policy.limits[zone]?.state_mb ?? DEFAULT_STATE_MB) * 1024 * 1024;
+}
+
+export function limitsOf(manifest: Manifest, zone: TrustZone, policy: Policy): SandboxLimits {
+  const allowed = policy.limits[zone] ?? { memory_mb: DEFAULT_MEMORY_MB, turn_ms: DEFAULT_TURN_MS };
+  const memoryMb = Math.min(manifest.runtime?.memory_limit_mb ?? DEFAULT_MEMORY_MB, allowed.memory_mb);
+  const turnMs = Math.min(manifest.runtime?.timeout_ms ?? DEFAULT_TURN_MS, allowed.turn_ms);
+  return {
+    memoryMb: Math.max(MIN_MEMORY_MB, memoryMb),
+    turnMs,
+    cacheBytes: CACHE_BYTES,
+    effectBytes: EFFECT_BYTES,
+  };
+}

@@ -1,0 +1,48 @@
+/** What a call is about: the method and its checks, the shard that takes it, and the answer when nobody can. */
+import type { Answer, Json } from "@vnes/schemas";
+import type { Capabilities, Method } from "../../bus/capabilities.ts";
+import { capsuleShard, slotOf, stringAt } from "../../bus/routing.ts";
+import { kernelErrors } from "../../errors.ts";
+
+export type Refusal = Extract<Answer, { ok: false }>;
+
+export function refusal(
+  code: Parameters<typeof kernelErrors.create>[0],
+  details: { readonly [key: string]: Json },
+): Refusal {
+  const { message } = kernelErrors.create(code, details);
+  return { ok: false, code, message, details };
+}
+
+/** The method, or why there is none. */
+export function methodOf(
+  { capabilities }: { readonly capabilities: Capabilities },
+  capability: string,
+  method: string,
+): Method | Refusal {
+  const found = capabilities.get(capability);
+  if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
+  return found.methods.get(method) ?? refusal("CALL_METHOD_UNKNOWN", { capability, method });
+}
+
+/** The shard that takes the call; of no shard's name when the provider is not loaded. */
+export function providerShard(
+  { slots }: { readonly slots: ReadonlyMap<string, number> },
+  provider: string,
+  method: Method,
+  input: Json,
+): string {
+  const count = slots.get(provider);
+  if (count === undefined) return "";
+  const key = method.shardKey === undefined ? "" : (stringAt(input, method.shardKey) ?? "");
+  return capsuleShard(provider, slotOf(key, count));
+}
+
+/** A value that the provider's own schema does not allow is an error of the provider. */
+export function checkedAnswer(method: Method, capability: string, name: string, answer: Answer): Answer {
+  if (!answer.ok) return answer;
+  const [problem] = method.output(answer.value);
+  if (problem === undefined) return answer;
+  const details = { capability, method: name, pointer: problem.pointer || "/", problem: problem.message };
+  return refusal("CALL_OUTPUT_INVALID", details);
+}

@@ -1,0 +1,210 @@
+/**
+ * A running node: what a person asks of it, what happens when a capsule cannot go on, and the end. What a capsule is
+ * made of, how it starts and what is said of it are files of their own; this one keeps changes in order.
+ */
+import { type Answer, isVnesError, type Json } from "@vnes/schemas";
+import { kernelErrors } from "../../errors.ts";
+import type { QuarantineEntry } from "../../ports/quarantine.ts";
+import { activateAll, closeCapsule, haltCapsule } from "../boot/activation.ts";
+import type { OpenShard } from "../boot/capsule-opening.ts";
+import type { Capsule } from "./capsule-table.ts";
+import { diagnostic } from "./kernel-shard.ts";
+import type { CapsuleStatus, Node, NodeStatus } from "./node.ts";
+import { errorText, loadedShards, type NodeContext } from "./node-context.ts";
+import { NodeState } from "../state/node-state.ts";
+import { capsuleStatus, inspectCapsule, nodeStatus } from "./node-status.ts";
+import { exportReceipt, type ReceiptRequest } from "../ledger/receipt-export.ts";
+import type { RecoveredShard } from "../boot/recovery.ts";
+import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "../replay/replays.ts";
+import type { TopicControl } from "../topics/topic-control.ts";
+import { TopicDesk } from "../topics/topic-desk.ts";
+import { nameOf } from "../boot/wiring.ts";
+
+/** For the store to take what waits when the node ends. */
+const STOP_PATIENCE_MS = 3_000;
+
+export class NodeRuntime implements Node {
+  readonly #context: NodeContext;
+  #phase: "running" | "stopping" = "running";
+  #bootedAt = 0;
+  #broken: unknown;
+  readonly state: NodeState;
+  /** Capsules that were suspended for killing their hosts. */
+  readonly #killers = new Set<string>();
+  #stopped: Promise<void> | undefined;
+  readonly #replays: Replays;
+  readonly topics: TopicControl;
+  /** One change of a capsule's state at a time. */
+  #changes: Promise<unknown> = Promise.resolve();
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+    this.state = new NodeState(context);
+    this.topics = new TopicDesk(context);
+    this.#replays = new Replays(context, async (capsule, error) => {
+      this.#giveUp(capsule, error);
+      await this.#changes;
+    });
+  }
+
+  async activateAll(open: OpenShard, recovered: ReadonlyMap<string, RecoveredShard>): Promise<void> {
+    await activateAll(this.#context, open, recovered, (capsule, error) => this.#giveUp(capsule, error));
+  }
+
+  /** Throws what broke the ledger while the node booted. */
+  booted(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    this.#bootedAt = this.#context.parts.clock.now();
+  }
+
+  /** The ledger is lost to this node: it stops acting and says so. */
+  halt(error: unknown): void {
+    if (this.#broken !== undefined || this.#phase === "stopping") return;
+    this.#broken = error;
+    const { watch, parts, board, remote } = this.#context;
+    // Before anything else: another node may own what this one would still say something about.
+    remote?.close();
+    if (!watch.isAbandoned)
+      parts.log.error(errorText(error), "the node stops acting: its ledger cannot be written");
+    for (const shard of board.shards.values()) void shard.pause();
+  }
+
+  // --- what a person asks ------------------------------------------------------------------------------------------
+
+  status(): Promise<NodeStatus> {
+    const isStopping = this.#phase === "stopping";
+    return nodeStatus(this.#context, { isStopping, bootedAt: this.#bootedAt, broken: this.#broken });
+  }
+
+  async inspect(id: string): Promise<Json> {
+    return inspectCapsule(this.#context, this.#context.table.get(id));
+  }
+
+  async suspend(id: string): Promise<CapsuleStatus> {
+    return this.#change(id, async (capsule) => {
+      await this.#context.table.move(capsule, { type: "suspended", reason: "ASKED" });
+      await haltCapsule(this.#context, capsule);
+    });
+  }
+
+  async resume(id: string): Promise<CapsuleStatus> {
+    return this.#change(id, async (capsule) => {
+      await this.#context.table.move(capsule, { type: "resumed", reason: "ASKED" });
+      await this.#context.board.devices.get(id)?.start();
+      for (const shard of loadedShards(this.#context, capsule)) {
+        shard.forgive();
+        await shard.load();
+        shard.run();
+      }
+    });
+  }
+
+  async unload(id: string): Promise<CapsuleStatus> {
+    return this.#change(id, async (capsule) => {
+      this.#assertUnneeded(capsule);
+      await this.#context.table.move(capsule, { type: "stopped", reason: "ASKED" });
+      await closeCapsule(this.#context, capsule);
+    });
+  }
+
+  /** Throws `CAPSULE_IN_USE` when policy or an active capsule requires it. */
+  #assertUnneeded({ id }: Capsule): void {
+    const { parts, table, board } = this.#context;
+    const users = table.all().filter(({ id: other, state, manifest }) => {
+      if (other === id || (state !== "active" && state !== "suspended")) return false;
+      const requires = manifest.capabilities.requires ?? [];
+      return requires.some((one) => board.capabilities.get(nameOf(one))?.provider === id);
+    });
+    const by = users.map(({ id: user }) => user);
+    if (parts.policy.required.includes(id)) by.push("the policy of this node");
+    if (by.length > 0) throw kernelErrors.create("CAPSULE_IN_USE", { capsule: id, by: by.join(", ") });
+  }
+
+  replay(id: string, options: CapsuleReplayOptions = {}): Promise<CapsuleReplayReport> {
+    return this.#replays.run(id, options);
+  }
+
+  async exportReceipt(id: string, request: ReceiptRequest): Promise<Uint8Array> {
+    return exportReceipt(this.#context, this.#context.table.get(id), request);
+  }
+
+  async quarantined(): Promise<readonly QuarantineEntry[]> {
+    return this.#context.parts.quarantine.list();
+  }
+
+  async call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
+    if (this.#phase === "stopping") {
+      const { code, message } = kernelErrors.create("NODE_STOPPING");
+      return { ok: false, code, message };
+    }
+    const [stall] = this.#context.watch.problems();
+    if (stall !== undefined) return { ok: false, code: stall.code, message: stall.message };
+    return this.#context.outside.call(capability, method, input, timeoutMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped ??= this.#stop();
+    await this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { parts, order, table, control, kernel, watch, remote, snapshots, heads } = this.#context;
+    this.#phase = "stopping";
+    // What the others send from now on waits with them for the next run of this node.
+    remote?.close();
+    control.endAll();
+    await this.#replays.stop();
+    await this.state.branches.settled();
+    // A store that takes no records must not keep the node from ending.
+    const abandon = (): void => watch.abandon(kernelErrors.create("NODE_STOPPING"));
+    const cancel = parts.clock.wakeAt(parts.clock.now() + STOP_PATIENCE_MS, abandon);
+    if (watch.problems().length > 0) abandon();
+    for (const id of [...order].reverse()) {
+      const capsule = table.get(id);
+      if (capsule.state !== "active" && capsule.state !== "suspended") continue;
+      await closeCapsule(this.#context, capsule);
+      if (this.#broken === undefined) await table.move(capsule, { type: "stopped", reason: "SHUTDOWN" });
+    }
+    if (this.#broken === undefined) await kernel.settled();
+    if (this.#broken === undefined && !watch.isAbandoned) await heads?.stop();
+    await snapshots.end(this.#broken === undefined && !watch.isAbandoned);
+    await parts.sandbox[Symbol.asyncDispose]();
+    await parts.device[Symbol.asyncDispose]();
+    await remote?.[Symbol.asyncDispose]();
+    cancel();
+    await parts.ledger[Symbol.asyncDispose]();
+  }
+
+  /** A shard that cannot go on: the capsule is suspended, and its dependents keep waiting. */
+  #giveUp(capsule: Capsule, error: unknown): void {
+    const { table, kernel, parts, watch } = this.#context;
+    const { code, message } = errorText(error);
+    if (this.#phase === "stopping" || watch.isAbandoned) return;
+    parts.log.error({ capsule: capsule.id, code }, message);
+    if (code.startsWith("LEDGER_")) {
+      this.halt(error);
+      return;
+    }
+    if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
+    const again = code === "CAPSULE_KEEPS_KILLING" && this.#killers.has(capsule.id);
+    if (code === "CAPSULE_KEEPS_KILLING") this.#killers.add(capsule.id);
+    void this.#change(capsule.id, async () => {
+      if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
+      await haltCapsule(this.#context, capsule);
+      if (!again) return;
+      // It was given another chance by hand and did it again: this image is not run here any more.
+      await table.move(capsule, { type: "stopped", reason: code });
+      await closeCapsule(this.#context, capsule);
+      const image = capsule.image.hash;
+      await kernel.record({ type: "denied", capsule: capsule.id, image, reason: message });
+    }).catch((problem: unknown) => parts.log.error(errorText(problem), "a capsule could not be suspended"));
+  }
+
+  async #change(id: string, change: (capsule: Capsule) => Promise<void>): Promise<CapsuleStatus> {
+    const capsule = this.#context.table.get(id);
+    const done = this.#changes.then(() => change(capsule));
+    this.#changes = done.catch(() => undefined);
+    await done;
+    return capsuleStatus(this.#context, capsule);
+  }
+}

@@ -1,0 +1,113 @@
+/** What a node says of itself and of its capsules when it is asked. Reads only. */
+import { isVnesError, type Json } from "@vnes/schemas";
+import { imageFile } from "../../admission/image.ts";
+import type { Reason } from "../../admission/verdict.ts";
+import { kernelErrors } from "../../errors.ts";
+import { reasonFrom } from "../boot/admit.ts";
+import type { CapsuleShard } from "../shard/capsule-shard.ts";
+import type { Capsule } from "./capsule-table.ts";
+import { ledgerStatus } from "../ledger/ledger-status.ts";
+import { limitsOf } from "../boot/limits.ts";
+import type { CapsuleStatus, NodeStatus } from "./node.ts";
+import { loadedShards, type NodeContext } from "./node-context.ts";
+import { nameOf } from "../boot/wiring.ts";
+
+/** Reasons of transitions that somebody wanted. */
+const MEANT: ReadonlySet<string> = new Set(["ASKED", "SHUTDOWN"]);
+
+export async function nodeStatus(
+  context: NodeContext,
+  {
+    isStopping,
+    bootedAt,
+    broken,
+  }: { readonly isStopping: boolean; readonly bootedAt: number; readonly broken: unknown },
+): Promise<NodeStatus> {
+  const { parts, table, counters } = context;
+  const problems = problemsOf(context, broken);
+  const running = problems.length === 0 ? "running" : "degraded";
+  return {
+    node: parts.node,
+    pid: parts.pid,
+    state: isStopping ? "stopping" : running,
+    problems: distinct(problems),
+    bootedAt,
+    now: parts.clock.now(),
+    bootMs: bootedAt - context.startedAt,
+    capsules: table.all().map((capsule) => capsuleStatus(context, capsule)),
+    quarantined: (await parts.quarantine.list()).length,
+    ledger: await ledgerStatus(context),
+    ...(parts.bus === undefined ? {} : { bus: parts.bus() }),
+    counters: { ...counters.all(), ...context.remote?.counts() },
+  };
+}
+
+function problemsOf({ watch, table, remote }: NodeContext, broken: unknown): readonly Reason[] {
+  const ofLedger = isVnesError(broken) ? [...watch.problems(), broken] : watch.problems();
+  return [...ofLedger, ...(remote?.problems() ?? [])].map(reasonFrom).concat(
+    // What a person or the node's end stopped is no problem; what stopped by itself is.
+    table.all().flatMap(({ id, state, reason }) => {
+      if ((state !== "unloaded" && state !== "suspended") || MEANT.has(reason)) return [];
+      const { code, message, remedy } = kernelErrors.create("CAPSULE_DOWN", { capsule: id, state, reason });
+      // Where the reason has a remedy of its own, that is the one to type.
+      const own = Object.entries(kernelErrors.entries).find(([known]) => known === reason)?.[1].remedy;
+      return [{ code, message, remedy: own?.includes("{") === false ? own : remedy, file: id }];
+    }),
+  );
+}
+
+export function capsuleStatus(context: NodeContext, capsule: Capsule): CapsuleStatus {
+  const shards = loadedShards(context, capsule);
+  const device = context.board.devices.get(capsule.id);
+  const sum = (of: (shard: CapsuleShard) => number): number =>
+    shards.reduce((total, shard) => total + of(shard), 0);
+  const { id, version, zone, state, reason, origin, group, manifest, image } = capsule;
+  return {
+    id,
+    version,
+    type: manifest.type,
+    zone,
+    state,
+    reason,
+    imageHash: image.hash,
+    origin,
+    group,
+    turns: device?.calls ?? sum((shard) => shard.turns),
+    failedTurns: sum((shard) => shard.failedTurns),
+    deadLetters: sum((shard) => shard.deadLetters),
+    restarts: device?.restarts ?? sum((shard) => shard.restarts),
+    shards: Object.fromEntries(shards.map((shard) => [shard.name, shard.state.seq])),
+  };
+}
+
+export async function inspectCapsule(context: NodeContext, capsule: Capsule): Promise<Json> {
+  const { parts, board } = context;
+  const shards = loadedShards(context, capsule);
+  const receipt = imageFile(capsule.image, "receipt.stunir.json");
+  const meters = await Promise.all(
+    shards.map(async (shard) => [shard.name, (await shard.meters()) ?? null] as const),
+  );
+  const requires = (capsule.manifest.capabilities.requires ?? []).map((requirement) => {
+    const provider = board.capabilities.get(nameOf(requirement))?.provider ?? null;
+    return { requirement, provider };
+  });
+  return JSON.parse(
+    JSON.stringify({
+      ...capsuleStatus(context, capsule),
+      manifest: capsule.manifest,
+      receipt: receipt === undefined ? null : JSON.parse(new TextDecoder().decode(receipt.bytes)),
+      files: capsule.image.files.map(({ path, sha256, bytes }) => ({ path, sha256, size: bytes.length })),
+      requires,
+      limits: limitsOf(capsule.manifest, capsule.zone, parts.policy),
+      waiting: Object.fromEntries(shards.map((shard) => [shard.name, shard.inbox.waiting])),
+      meters: Object.fromEntries(meters),
+      device: (await board.devices.get(capsule.id)?.meters()) ?? null,
+    }),
+  ) as Json;
+}
+
+function distinct<T extends { readonly code: string; readonly file?: string }>(
+  items: readonly T[],
+): readonly T[] {
+  return [...new Map(items.map((item) => [`${item.code} ${item.file ?? ""}`, item])).values()];
+}

@@ -1,0 +1,295 @@
+/**
+ * Takes what a committed turn asked for to whoever has to receive it: on this node, or, what is not here, by `remote`.
+ *
+ * R1. Effects of one sender reach one receiver in the order they were asked for.
+ * R2. `confirm` is called once the receiver needs no repeat: a partition or a capsule shard when the effect is durable
+ *     there, everything else at once.
+ * R3. What cannot be delivered is answered with a code or counted; nothing disappears.
+ */
+import type { Answer, Delivery, Effect, Json, ReadEffect } from "@vnes/schemas";
+import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
+import type { Capabilities } from "../../bus/capabilities.ts";
+import { capsuleOf, capsuleShard, slotOf, topicShard } from "../../bus/routing.ts";
+import { eventProblem, isDurable, partitionOf, type Topics } from "../../bus/topics.ts";
+import { type EffectId, formatEffectId, parseEffectId } from "../../ledger/effect-id.ts";
+import type { OutboxEntry } from "../../ledger/outbox.ts";
+import type { PendingCall } from "../../ledger/shard-state.ts";
+import { requestOf, type StateRequest } from "../../ledger/state-request.ts";
+import { checkedAnswer, methodOf, providerShard, refusal } from "./call-lookup.ts";
+import type { CapsuleShard } from "../shard/capsule-shard.ts";
+import type { ControlCalls } from "./control-calls.ts";
+import type { Counters } from "./counters.ts";
+import type { DeviceRunner } from "./device-runner.ts";
+import type { FlowGate } from "../topics/flow-gate.ts";
+import type { Partition } from "../topics/partition.ts";
+import type { StateReads } from "../state/state-reads.ts";
+
+/** A chain of calls longer than this is a circle. */
+const MAX_CALL_DEPTH = 16;
+
+/** What the router looks things up in; filled while the node boots, emptied while it stops. */
+export interface Switchboard {
+  topics: Topics;
+  capabilities: Capabilities;
+  readonly partitions: Map<string, Partition>;
+  readonly shards: Map<string, CapsuleShard>;
+  readonly devices: Map<string, DeviceRunner>;
+  /** Shards of each logic capsule that is loaded. */
+  readonly slots: Map<string, number>;
+  readonly flow: FlowGate;
+}
+
+type Publish = Extract<Effect, { do: "publish" }>;
+type Call = Extract<Effect, { do: "call" }>;
+type AnswerEffect = Extract<Effect, { do: "answer" }>;
+type Refuse = (answer: Answer) => void;
+
+export class Router {
+  readonly #board: Switchboard;
+  readonly #control: ControlCalls;
+  readonly #counters: Counters;
+  readonly #reads: StateReads;
+  readonly #remote: RemoteRoutes | undefined;
+
+  constructor(
+    board: Switchboard,
+    control: ControlCalls,
+    counters: Counters,
+    reads: StateReads,
+    remote?: RemoteRoutes,
+  ) {
+    this.#reads = reads;
+    this.#remote = remote;
+    this.#board = board;
+    this.#control = control;
+    this.#counters = counters;
+  }
+
+  route(entry: OutboxEntry, confirm: () => void): void {
+    this.#take(entry, confirm, undefined);
+  }
+
+  /** An effect of a shard of another node: it is for a shard here, or `refuse` says why it is not. */
+  arrive(entry: OutboxEntry, confirm: () => void, refuse: Refuse): void {
+    this.#take(entry, confirm, refuse);
+  }
+
+  /** An event of an ephemeral topic, published on another node. */
+  arriveEphemeral(topicName: string, key: string, event: Json): void {
+    const topic = this.#board.topics.get(topicName);
+    if (topic === undefined || isDurable(topic) || eventProblem(topic, event) !== undefined)
+      this.#counters.add("ephemeral.arrivedInvalid");
+    else this.#publishEphemeral(topicName, key, event, true);
+  }
+
+  /** `refused`: it came from another node, which is told; undefined: its sender is here. */
+  #take(entry: OutboxEntry, confirm: () => void, refused: Refuse | undefined): void {
+    const { effect } = entry;
+    switch (effect.do) {
+      case "publish":
+        this.#publish(entry, effect, confirm, refused);
+        return;
+      case "call":
+        this.#call(entry, effect, confirm, refused);
+        return;
+      case "read":
+        this.#read(entry.id, effect, confirm);
+        return;
+      case "answer":
+        this.#answer(entry, effect, confirm, refused);
+        return;
+    }
+  }
+
+  /** What a driver reports: checked like any publish, never kept. */
+  publishFromDevice(declared: ReadonlySet<string>, topicName: string, key: string, event: Json): void {
+    const topic = this.#board.topics.get(topicName);
+    if (topic === undefined || !declared.has(topicName) || isDurable(topic)) {
+      this.#counters.add("device.publishRefused");
+      return;
+    }
+    if (eventProblem(topic, event) !== undefined) {
+      this.#counters.add("device.eventInvalid");
+      return;
+    }
+    this.#publishEphemeral(topicName, key, event);
+  }
+
+  /** What a person publishes on a topic that nobody keeps; checked already. */
+  publishFromControl(topic: string, key: string, event: Json): void {
+    this.#publishEphemeral(topic, key, event);
+  }
+
+  /** After a crash: ends or repeats a call to a driver that was under way. */
+  recoverDeviceCall(caller: CapsuleShard, call: PendingCall): void {
+    const { capability, method, callId } = call;
+    const definition = methodOf(this.#board, capability, method);
+    const repeat = !("ok" in definition) && definition.effect === "idempotent";
+    if (repeat) this.#callDevice(caller, capability, method, call.input, callId);
+    else this.#giveAnswer(caller, callId, refusal("CALL_DROPPED_ON_RECOVERY", { capability, method }));
+  }
+
+  /** After a crash: a read that had no answer is asked again. */
+  recoverRead(caller: CapsuleShard, { callId, input }: PendingCall): void {
+    this.#readFor(caller, callId, input as unknown as StateRequest);
+  }
+
+  isDeviceCall(capability: string): boolean {
+    return this.#board.devices.has(this.#board.capabilities.get(capability)?.provider ?? "");
+  }
+
+  #publish(entry: OutboxEntry, effect: Publish, confirm: () => void, refused: Refuse | undefined): void {
+    const topic = this.#board.topics.get(effect.topic);
+    if (topic === undefined) {
+      this.#counters.add("topic.gone");
+      confirm();
+      return;
+    }
+    if (!isDurable(topic)) {
+      this.#publishEphemeral(effect.topic, effect.key, effect.event);
+      confirm();
+      return;
+    }
+    const index = partitionOf(topic, effect.key, effect.event);
+    const name = topicShard(effect.topic, index);
+    const partition = this.#board.partitions.get(name);
+    if (partition === undefined) {
+      if (refused !== undefined || !this.#isSent(name, entry, confirm, confirm))
+        this.#counters.add("topic.gone");
+      return;
+    }
+    // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
+    partition
+      .append(entry.id, effect.key, effect.event)
+      .then(confirm, () => this.#counters.add("topic.appendFailed"));
+  }
+
+  #publishEphemeral(name: string, key: string, event: Json, isArrived = false): void {
+    const topic = this.#board.topics.get(name);
+    if (topic === undefined) return;
+    const partition = partitionOf(topic, key, event);
+    const delivery = { kind: "event", topic: name, partition, seq: null, key, event } as const;
+    let isWantedElsewhere = false;
+    for (const subscriber of topic.subscribers) {
+      const slot = slotOf(key, this.#board.slots.get(subscriber) ?? 1);
+      const subscribed = capsuleShard(subscriber, slot);
+      const shard = this.#board.shards.get(subscribed);
+      if (shard === undefined) {
+        if (this.#remote?.isElsewhere(subscribed) === true) isWantedElsewhere = true;
+        else this.#counters.add("ephemeral.noSubscriber");
+      } else if (!shard.receiveEvent(delivery)) this.#counters.add("ephemeral.noSubscriber");
+    }
+    if (isWantedElsewhere && !isArrived) this.#remote?.publish(name, key, event);
+  }
+
+  #call(entry: OutboxEntry, effect: Call, confirm: () => void, refused: Refuse | undefined): void {
+    const { capability, method, input } = effect;
+    const callId = formatEffectId(entry.id);
+    const caller = this.#board.shards.get(entry.id.shard);
+    const refuse =
+      refused ??
+      ((answer: Answer): void => {
+        confirm();
+        if (caller !== undefined) this.#giveAnswer(caller, callId, answer);
+      });
+    if (entry.depth > MAX_CALL_DEPTH) {
+      refuse(refusal("CALL_TOO_DEEP", { depth: entry.depth, limit: MAX_CALL_DEPTH }));
+      return;
+    }
+    const definition = methodOf(this.#board, capability, method);
+    if ("ok" in definition) {
+      refuse(definition);
+      return;
+    }
+    if (this.isDeviceCall(capability)) {
+      confirm();
+      if (caller !== undefined) this.#callDevice(caller, capability, method, input, callId);
+      return;
+    }
+    const provider = this.#board.capabilities.get(capability)?.provider ?? "";
+    const name = providerShard(this.#board, provider, definition, input);
+    const shard = this.#board.shards.get(name);
+    if (shard === undefined) {
+      if (refused === undefined && this.#isSent(name, entry, confirm, refuse)) return;
+      refuse(refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+      return;
+    }
+    const deadlineAt = entry.at + effect.timeoutMs;
+    const from = capsuleOf(entry.id.shard);
+    const delivery: Delivery = { kind: "call", callId, capability, method, input, caller: from, deadlineAt };
+    if (!shard.receive(entry.id, entry.depth, delivery, confirm)) {
+      refuse(refusal("CALL_INBOX_FULL", { capsule: provider, waiting: shard.inbox.waiting }));
+    }
+  }
+
+  /** An answer lost in a crash is asked for again by `recoverRead`, so nothing has to be held back for it. */
+  #read(id: EffectId, effect: ReadEffect, confirm: () => void): void {
+    confirm();
+    const caller = this.#board.shards.get(id.shard);
+    if (caller !== undefined) this.#readFor(caller, formatEffectId(id), requestOf(effect));
+  }
+
+  #readFor(caller: CapsuleShard, callId: string, request: StateRequest): void {
+    const reader = capsuleOf(caller.name);
+    const owner = capsuleShard(request.capsule, request.shard ?? 0);
+    const deadlineAt = caller.state.pending.get(callId)?.deadlineAt ?? 0;
+    const elsewhere = this.#remote?.read(owner, { request, reader }, deadlineAt);
+    void (elsewhere ?? this.#reads.answer(request, reader)).then((answer) =>
+      this.#giveAnswer(caller, callId, answer),
+    );
+  }
+
+  #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void, refused: Refuse | undefined): void {
+    const { callId, answer } = effect;
+    if (this.#control.isOurs(callId)) {
+      if (!this.#control.end(callId, answer)) this.#counters.add("answer.late");
+      confirm();
+      return;
+    }
+    const name = parseEffectId(callId)?.shard ?? "";
+    const caller = this.#board.shards.get(name);
+    const pending = caller?.state.pending.get(callId);
+    if (caller === undefined || pending === undefined) {
+      if (caller === undefined && refused === undefined && this.#isSent(name, entry, confirm, confirm))
+        return;
+      this.#counters.add("answer.late");
+      // Late may be a second copy of one that was taken a moment ago and is not durable yet.
+      if (caller === undefined) confirm();
+      else caller.whenDurable(confirm);
+      return;
+    }
+    const { tag, context, depth } = pending;
+    caller.receive(entry.id, depth, { kind: "answer", callId, tag, context, answer }, confirm);
+  }
+
+  #callDevice(caller: CapsuleShard, capability: string, method: string, input: Json, callId: string): void {
+    const definition = methodOf(this.#board, capability, method);
+    const device = this.#board.devices.get(this.#board.capabilities.get(capability)?.provider ?? "");
+    if ("ok" in definition || device === undefined) {
+      this.#giveAnswer(caller, callId, refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
+      return;
+    }
+    void device.call({ callId, capability, method, input }).then((given) => {
+      this.#giveAnswer(caller, callId, checkedAnswer(definition, capability, method, given), "device");
+    });
+  }
+
+  #giveAnswer(
+    caller: CapsuleShard,
+    callId: string,
+    answer: Answer,
+    from: "kernel" | "device" = "kernel",
+  ): void {
+    const pending = caller.state.pending.get(callId);
+    if (pending === undefined) {
+      this.#counters.add("answer.late");
+      return;
+    }
+    const { tag, context, depth } = pending;
+    caller.receiveValue(from, { kind: "answer", callId, tag, context, answer }, depth);
+  }
+
+  #isSent(shard: string, entry: OutboxEntry, confirm: () => void, refuse: Refuse): boolean {
+    return shard !== "" && this.#remote?.send(shard, entry, { confirm, refuse }) === true;
+  }
+}

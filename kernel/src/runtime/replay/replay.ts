@@ -1,0 +1,258 @@
+/**
+ * Runs what a shard recorded again, in the real sandbox, and compares what comes out with what was recorded. Ends at the
+ * first turn that differs, because everything after it would differ for its sake.
+ *
+ * Nothing is published, answered or written: effects are looked at and dropped. Turns before `from` are folded, not run.
+ */
+import type { Delivery } from "@vnes/schemas";
+import type { CapsuleImage } from "../../admission/image.ts";
+import type { LedgerRecord } from "../../ledger/record.ts";
+import { applyRecord, type ShardState } from "../../ledger/shard-state.ts";
+import type { Digest } from "../../ports/digest.ts";
+import type { LedgerStore } from "../../ports/ledger-store.ts";
+import type { Sandbox, SandboxSpec } from "../../ports/sandbox.ts";
+import { replayErrors } from "../../replay/errors.ts";
+import {
+  type Difference,
+  firstPlace,
+  isRunAgain,
+  isSameOutput,
+  isStopped,
+  outputOf,
+  outputText,
+} from "../../replay/output.ts";
+import { OutputHash } from "../../replay/output-hash.ts";
+import { type Ended, ReplayInstance, type ReplayTurn } from "./replay-instance.ts";
+import { ReplayReader } from "./replay-reader.ts";
+import { type RecoveredShard, recoverShardAt } from "../boot/recovery.ts";
+import type { ShardHead } from "../ledger/shard-log.ts";
+import { listSnapshots } from "../ledger/snapshot-reader.ts";
+
+/** Records between two reports of progress. */
+const PROGRESS_RECORDS = 1_024;
+
+export interface ReplayParts {
+  readonly ledger: LedgerStore;
+  readonly sandbox: Sandbox;
+  readonly digest: Digest;
+  readonly shard: string;
+  /** Rejects when it is gone: what was not kept cannot be run. */
+  imageOf(hash: string): Promise<CapsuleImage>;
+  /** How the image runs. Its deadline should be ample: a busy machine must not look like another outcome. */
+  specOf(image: CapsuleImage): Pick<SandboxSpec, "entry" | "zone" | "limits">;
+}
+
+export interface ReplayOptions {
+  /** Seq of the first record to run; default 1, or the oldest of a shard that was trimmed. */
+  readonly from?: number;
+  /** Seq of the last; default the last there is when the replay begins. */
+  readonly to?: number;
+  /** Runs this image in place of those that ran. */
+  readonly against?: CapsuleImage;
+  /** A new sandbox instance for every turn: nothing can be carried from one to the next but keys. */
+  readonly fresh?: boolean;
+  readonly onProgress?: (progress: ReplayProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReplayProgress {
+  /** Seq of the last record looked at. */
+  readonly seq: number;
+  readonly to: number;
+  readonly turns: number;
+}
+
+export interface ReplayReport {
+  readonly shard: string;
+  readonly from: number;
+  readonly to: number;
+  /** Turns that were run again. */
+  readonly turns: number;
+  /** Turns taken as recorded: what stopped them was not their own doing (R2). */
+  readonly taken: number;
+  /** Images that ran, in order. */
+  readonly images: readonly string[];
+  /** sha256 over the outputs of the turns run, as they were recorded and as they came again; hex. */
+  readonly recordedHash: string;
+  readonly replayedHash: string;
+  readonly difference: Difference | null;
+}
+
+/** Rejects with `REPLAY_*`, `LEDGER_HASH_WRONG`, `LEDGER_RECORD_INVALID`, and what `imageOf` rejects with. */
+export async function replayShard(parts: ReplayParts, options: ReplayOptions = {}): Promise<ReplayReport> {
+  const last = await parts.ledger.lastSeq(parts.shard);
+  const oldest = await oldestRunnable(parts);
+  const { from = oldest, to = last } = options;
+  if (from < 1 || from > to || to > last)
+    throw replayErrors.create("REPLAY_RANGE_EMPTY", { shard: parts.shard, from, to, oldest, last });
+  const base = await recoverShardAt(parts.ledger, parts.shard, from - 1, parts.digest);
+  const replay = new ShardReplay(parts, options, base, from, to);
+  try {
+    return await replay.run();
+  } finally {
+    await replay.close();
+  }
+}
+
+/** Seq of the oldest record whose state before it can still be read. */
+async function oldestRunnable({ ledger, shard }: ReplayParts): Promise<number> {
+  if ((await ledger.firstSeq(shard)) <= 1) return 1;
+  return ((await listSnapshots(ledger, shard)).at(-1)?.through ?? 0) + 1;
+}
+
+class ShardReplay {
+  readonly #parts: ReplayParts;
+  readonly #options: ReplayOptions;
+  readonly #from: number;
+  readonly #to: number;
+  readonly #reader: ReplayReader;
+  /** What the records up to the last one taken add up to. */
+  readonly #state: ShardState;
+  readonly #head: ShardHead;
+  readonly #instance: ReplayInstance;
+  readonly #images: string[] = [];
+  readonly #hash: OutputHash;
+  /** What the turn that differs came to now. */
+  #differing: string | undefined;
+  #running: CapsuleImage | undefined;
+  #turns = 0;
+  #taken = 0;
+  #difference: Difference | null = null;
+
+  constructor(parts: ReplayParts, options: ReplayOptions, base: RecoveredShard, from: number, to: number) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#from = from;
+    this.#to = to;
+    const { ledger, shard, digest } = parts;
+    this.#state = base.state;
+    this.#head = base.head;
+    this.#reader = new ReplayReader(ledger, shard, digest);
+    this.#instance = new ReplayInstance(parts.sandbox, this.#state, (turn, result) =>
+      this.#compare(turn, result),
+    );
+    this.#hash = new OutputHash(digest);
+  }
+
+  async run(): Promise<ReplayReport> {
+    for await (const page of this.#reader.records(this.#head, this.#to)) {
+      this.#options.signal?.throwIfAborted();
+      for (const { record, size } of page) {
+        if (!(await this.#step(record, size))) return this.#report();
+        if (record.seq % PROGRESS_RECORDS === 0) this.#tell(record.seq);
+      }
+    }
+    await this.#instance.drain();
+    return this.#report();
+  }
+
+  async close(): Promise<void> {
+    await this.#instance.close();
+  }
+
+  /** False once a difference was found. */
+  async #step(record: LedgerRecord, size: number): Promise<boolean> {
+    if (record.kind !== "turn" || !isRunAgain(record)) {
+      // Taken in order: behind every turn before it.
+      if (!(await this.#instance.drain())) return false;
+      applyRecord(this.#state, record);
+      if (record.kind === "activation" && this.#options.against === undefined) await this.#end();
+      if (record.kind === "turn") this.#taken++;
+      return true;
+    }
+    await this.#start();
+    const told = await this.#reader.delivery(record);
+    const { seq, at, seed } = record;
+    const request = { turn: seq, at, seed, delivery: told.delivery };
+    if (!(await this.#instance.push({ record, request, size: size + told.size }))) return false;
+    if (this.#options.fresh !== true) return true;
+    const goOn = await this.#instance.drain();
+    await this.#end();
+    return goOn;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#instance.isOpen) return;
+    const { shard, specOf } = this.#parts;
+    const against = this.#options.against;
+    if (this.#running === undefined || (against === undefined && this.#running.hash !== this.#state.image)) {
+      this.#running = against ?? (await this.#recordedImage());
+      this.#images.push(this.#running.hash);
+    }
+    const image = this.#running;
+    // A host of its own: a turn that kills it takes nobody along.
+    await this.#instance.open({ instance: shard, image, group: `replay/${shard}`, ...specOf(image) });
+  }
+
+  #recordedImage(): Promise<CapsuleImage> {
+    const { shard, imageOf } = this.#parts;
+    if (this.#state.image !== null) return imageOf(this.#state.image);
+    const capsule = shard.slice(0, shard.lastIndexOf("/"));
+    throw replayErrors.create("REPLAY_NO_ACTIVATION", { shard, capsule });
+  }
+
+  async #end(): Promise<void> {
+    await this.#instance.close();
+  }
+
+  #compare({ record, request }: ReplayTurn, result: Ended): boolean {
+    const { shard } = this.#parts;
+    const { seq, at } = record;
+    if (isStopped(result) && result.kind === "failed") {
+      const { code, message } = result;
+      throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
+    }
+    this.#turns++;
+    const replayed = outputOf(result, record);
+    const text = outputText(record);
+    if (isSameOutput(record, replayed)) {
+      this.#hash.add(text);
+      applyRecord(this.#state, record);
+      return true;
+    }
+    this.#differing = outputText(replayed);
+    // Added last, so that what came instead can be put in its place.
+    this.#hash.addLast(text);
+    const image = this.#running?.hash ?? "";
+    const delivery = describe(request.delivery);
+    this.#difference = { shard, seq, at, image, delivery, ...firstPlace(record, replayed) };
+    return false;
+  }
+
+  #tell(seq: number): void {
+    this.#options.onProgress?.({ seq, to: this.#to, turns: this.#turns });
+  }
+
+  #report(): ReplayReport {
+    return {
+      shard: this.#parts.shard,
+      from: this.#from,
+      to: this.#to,
+      turns: this.#turns,
+      taken: this.#taken,
+      images: this.#images,
+      recordedHash: this.#hash.value(),
+      replayedHash: this.#hash.value(this.#differing),
+      difference: this.#difference,
+    };
+  }
+}
+
+function describe(delivery: Delivery): string {
+  switch (delivery.kind) {
+    case "start":
+      return "start";
+    case "event":
+      return `event ${delivery.topic}${delivery.seq === null ? "" : ` ${delivery.partition}:${delivery.seq}`}`;
+    case "batch":
+      return `batch ${delivery.topic} ${delivery.partition}:${delivery.events[0]?.seq ?? "-"} (${delivery.events.length})`;
+    case "call":
+      return `call ${delivery.capability}.${delivery.method}`;
+    case "answer":
+      return `answer ${delivery.tag}`;
+    case "timer":
+      return `timer ${delivery.id}`;
+    case "expiry":
+      return `expiry ${delivery.key}`;
+  }
+}

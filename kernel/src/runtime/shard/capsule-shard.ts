@@ -1,0 +1,536 @@
+/**
+ * One shard of one logic capsule: deliver -> turn -> commit -> release.
+ *
+ * Owns the shard's state, inbox and log. Does not know where effects go (`release`), how a sandbox works (`Sandbox`),
+ * or why the capsule is suspended.
+ *
+ * C1. A turn's effects are released after its record is durable, in the order they were asked for.
+ * C2. Turns run ahead of the commit on the speculative state; the log keeps their order, so a record never depends on
+ *     one that was lost.
+ * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
+ * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
+ */
+import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { TurnRules } from "../../bus/turn-check.ts";
+import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
+import { kernelErrors } from "../../errors.ts";
+import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
+import type { OutboxEntry } from "../../ledger/outbox.ts";
+import type { Outcome, PositionRecord, TurnRecord } from "../../ledger/record.ts";
+import { serveKeys } from "../../ledger/served-keys.ts";
+import { applyRecord, releasedSeq, type ShardState } from "../../ledger/shard-state.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Random } from "../../ports/random.ts";
+import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "../../ports/sandbox.ts";
+import type { Counters } from "../node/counters.ts";
+import { DueDeliveries } from "./due-deliveries.ts";
+import { HostTrials, isHostDeath } from "./host-trials.ts";
+import { FailedEvents } from "../topics/failed-events.ts";
+import { Inbox } from "./inbox.ts";
+import type { ShardLog } from "../ledger/shard-log.ts";
+import type { TopicFeed } from "../topics/topic-feed.ts";
+import type { Waiting } from "./waiting.ts";
+
+/** Turns that cross into a sandbox at once: enough to hide the wake-up, few enough to keep latency below a turn deadline. */
+const BATCH_TURNS = 64;
+/** Records that may wait for the disk before new turns do. */
+const MAX_UNCOMMITTED = 4_096;
+/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
+const MAX_KEY_ROUNDS = 1_000;
+
+export interface CapsuleShardParts {
+  readonly spec: SandboxSpec;
+  readonly version: string;
+  readonly sandbox: Sandbox;
+  readonly rules: TurnRules;
+  readonly state: ShardState;
+  readonly log: ShardLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly counters: Counters;
+  readonly lines: Log;
+  /** Takes an effect that is durable now to its receiver; `confirm` says it need never be repeated. */
+  release(entry: OutboxEntry, confirm: () => void): void;
+  /** True while a topic the capsule publishes to has no room. */
+  isHeld(): boolean;
+  /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
+  deadLetter(failed: { readonly delivery: Delivery; readonly code: string; readonly message: string }): void;
+  /** The sandbox host died and was replaced. */
+  hostDied(reason: string): void;
+  /** The shard cannot go on by itself: the capsule must be suspended. */
+  giveUp(error: unknown): void;
+}
+
+export class CapsuleShard {
+  readonly name: string;
+  readonly state: ShardState;
+  readonly inbox: Inbox;
+  readonly #parts: CapsuleShardParts;
+  readonly #due: DueDeliveries;
+  readonly #hosts: HostTrials;
+  readonly #failedEvents: FailedEvents;
+  /** Positions that count from the next start on, and are recorded with it. */
+  readonly #positions: { readonly partition: string; readonly position: number }[] = [];
+  /** Highest effect of each sender that is in the inbox or consumed. */
+  readonly #seen = new Map<string, { seq: number; index: number }>();
+  #instance: SandboxInstance | undefined;
+  #running = false;
+  #again = false;
+  #open = false;
+  #pumping: Promise<void> = Promise.resolve();
+  #uncommitted = 0;
+  #started: { resolve(): void; reject(error: unknown): void } | undefined;
+  turns = 0;
+  failedTurns = 0;
+  deadLetters = 0;
+  restarts = 0;
+
+  constructor(parts: CapsuleShardParts) {
+    this.#parts = parts;
+    this.name = parts.spec.instance;
+    this.state = parts.state;
+    this.inbox = new Inbox(
+      () => this.#pump(),
+      () => parts.isHeld(),
+    );
+    this.#failedEvents = new FailedEvents(parts.rules, parts.counters);
+    this.#hosts = new HostTrials(parts);
+    const { state, clock } = parts;
+    this.#due = new DueDeliveries({
+      state,
+      clock,
+      due: (delivery) => this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
+      deadline: (delivery, depth) => this.receiveValue("kernel", delivery, depth),
+    });
+    for (const [sender, watermark] of this.state.watermarks) this.#seen.set(sender, { ...watermark });
+  }
+
+  /** Opens the sandbox. Rejects when the bundle does not load. */
+  async load(): Promise<void> {
+    this.#instance = await this.#parts.sandbox.open(this.#parts.spec);
+  }
+
+  /** Runs the start turn and resolves once it is durable; then everything else flows. */
+  async start(config: Json): Promise<void> {
+    const { spec, version, log, clock } = this.#parts;
+    const resumed = this.state.seq > 0;
+    if (this.state.image !== spec.image.hash) {
+      this.state.at = Math.max(this.state.at, clock.now());
+      const record = {
+        v: 1,
+        kind: "activation",
+        seq: this.state.seq + 1,
+        at: this.state.at,
+        image: spec.image.hash,
+        version,
+      } as const;
+      applyRecord(this.state, record);
+      await log.append([record]);
+    }
+    for (const { partition, position } of this.#positions.splice(0)) {
+      await this.#setPosition(partition, position, "from_now");
+    }
+    const started = new Promise<void>((resolve, reject) => {
+      this.#started = { resolve, reject };
+    });
+    const delivery: Delivery = { kind: "start", config, resumed };
+    this.inbox.putBack([{ input: { from: "kernel", depth: 0, delivery }, delivery, depth: 0 }]);
+    this.run();
+    await started;
+  }
+
+  /** At the next start the events of the partition up to `position` count as consumed. */
+  startAt(partition: string, position: number): void {
+    this.#positions.push({ partition, position });
+  }
+
+  /** Delivers events of a partition again, from `next` on; resolves once that is durable. */
+  async replayFrom(feed: TopicFeed, next: number): Promise<void> {
+    const wasOpen = this.#open;
+    await this.pause();
+    await this.#setPosition(feed.parts.partition.shard, next - 1, "replay");
+    this.inbox.forget(feed);
+    feed.moveTo(next);
+    if (wasOpen) this.run();
+  }
+
+  async #setPosition(partition: string, position: number, reason: PositionRecord["reason"]): Promise<void> {
+    const at = Math.max(this.state.at, this.#parts.clock.now());
+    const seq = this.state.seq + 1;
+    const record: PositionRecord = { v: 1, kind: "position", seq, at, partition, position, reason };
+    applyRecord(this.state, record);
+    await this.#parts.log.append([record]);
+  }
+
+  /** Starts or goes on delivering. */
+  run(): void {
+    this.#open = true;
+    this.inbox.setActive(true);
+    this.#due.arm();
+    this.#pump();
+  }
+
+  /** Stops delivering; resolves once what was running is durable. What waits keeps waiting. */
+  async pause(): Promise<void> {
+    this.#open = false;
+    this.inbox.setActive(false);
+    this.#due.disarm();
+    // A start turn that will not run any more must not be waited for.
+    this.#startFailed("PAUSED", "the shard was stopped before it had started");
+    await this.#pumping;
+    await this.#parts.log.settled();
+  }
+
+  /** Gives the sandbox back. */
+  async unload(): Promise<void> {
+    await this.pause();
+    const instance = this.#instance;
+    this.#instance = undefined;
+    await instance?.dispose();
+  }
+
+  /** Resolves once the state as it is now is durable; rejects when it will not be. */
+  committed(): Promise<void> {
+    return this.#parts.log.durable();
+  }
+
+  /** True while nothing is delivered: suspended, or not started yet. */
+  get isPaused(): boolean {
+    return !this.#open;
+  }
+
+  async meters(): Promise<SandboxMeters | undefined> {
+    return this.#instance?.meters().catch(() => undefined);
+  }
+
+  /** Forgets earlier kills: a person has decided to try again. */
+  forgive(): void {
+    this.#hosts.forgive();
+  }
+
+  /** An effect of another shard. What was seen before is confirmed and dropped. False when there is no room. */
+  receive(source: EffectId, depth: number, delivery: Delivery, confirm: () => void): boolean {
+    const seen = this.#seen.get(source.shard);
+    if (isAtOrBelow(source, seen)) {
+      this.#parts.counters.add("effect.duplicatesDropped");
+      // Seen does not mean durable: a copy that still waits will confirm by itself.
+      if (isAtOrBelow(source, this.state.watermarks.get(source.shard))) this.whenDurable(confirm);
+      return true;
+    }
+    const { shard, seq, index } = source;
+    const input = { from: "effect", shard, seq, index, depth, delivery } as const;
+    if (!this.inbox.push({ input, delivery, depth, confirm })) return false;
+    this.#seen.set(shard, { seq, index });
+    return true;
+  }
+
+  /** Calls back once all turns so far are durable; never when the shard is lost first. */
+  whenDurable(then: () => void): void {
+    this.#parts.log.durable().then(then, () => undefined);
+  }
+
+  /** Something by value: from a person, a driver or the kernel. False when there is no room. */
+  receiveValue(from: "kernel" | "control" | "device", delivery: Delivery, depth = 0): boolean {
+    return this.inbox.push({ input: { from, depth, delivery }, delivery, depth });
+  }
+
+  /** An event of an ephemeral topic. False when the capsule does not take it. */
+  receiveEvent(delivery: Extract<Delivery, { kind: "event" }>): boolean {
+    return this.inbox.pushEvent(delivery);
+  }
+
+  /** Something may have come, or may be taken again. */
+  wake(): void {
+    this.#pump();
+  }
+
+  #pump(): void {
+    this.#again = this.#running;
+    if (this.#running || !this.#open || this.#instance === undefined) return;
+    if (this.#uncommitted >= MAX_UNCOMMITTED) return;
+    this.#running = true;
+    this.#pumping = this.#drain()
+      .catch((error: unknown) => {
+        this.#open = false;
+        this.#started?.reject(error);
+        this.#parts.giveUp(error);
+      })
+      .finally(() => {
+        this.#running = false;
+        // Woken after the last look into the inbox and before now.
+        if (this.#again) this.#pump();
+      });
+  }
+
+  async #drain(): Promise<void> {
+    // Deliveries made in the same tick cross together.
+    await Promise.resolve();
+    while (this.#open && this.#uncommitted < MAX_UNCOMMITTED) {
+      const batch = this.inbox.take(this.#started === undefined ? BATCH_TURNS : 1);
+      if (batch.length === 0) return;
+      await this.#runBatch(batch);
+    }
+  }
+
+  async #runBatch(batch: readonly Waiting[]): Promise<void> {
+    const instance = this.#instance as SandboxInstance;
+    let left = batch;
+    try {
+      const results = await instance.deliver(this.#requests(batch));
+      const { again, poisoned } = this.#settleBatch(batch, results);
+      left = again;
+      // The sandbox's cache holds writes the ledger does not: drop it before the rest runs again.
+      if (poisoned) await instance.reset();
+    } catch (error) {
+      if (!isHostDeath(error)) throw error;
+      left = await this.#runAlone(left, error.message);
+    }
+    this.inbox.putBack(left);
+  }
+
+  #requests(batch: readonly Waiting[]): TurnRequest[] {
+    const at = Math.max(this.state.at, this.#parts.clock.now());
+    return batch.map((waiting) => {
+      const { turn = 0, delivery, keys, ranges } = waiting;
+      const request = { turn, at, seed: this.#parts.random.seed(), delivery };
+      waiting.ran = { at: request.at, seed: request.seed };
+      return keys === undefined ? request : { ...request, keys, ranges: ranges ?? [] };
+    });
+  }
+
+  /** Turns results into records, in order. `again`: what has to be delivered again, in order. */
+  #settleBatch(
+    batch: readonly Waiting[],
+    results: readonly TurnResult[],
+  ): { readonly again: readonly Waiting[]; readonly poisoned: boolean } {
+    const records: TurnRecord[] = [];
+    const confirms: (() => void)[] = [];
+    const unrecorded: { readonly waiting: Waiting; readonly effects: readonly Effect[] }[] = [];
+    let again: readonly Waiting[] = [];
+    let poisoned = false;
+    for (const [index, waiting] of batch.entries()) {
+      const result = results[index] as TurnResult;
+      const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
+      if (result.kind === "needKeys" && !endless) {
+        const served = serveKeys(this.state, result);
+        waiting.rounds = (waiting.rounds ?? 0) + 1;
+        waiting.keys = [...(waiting.keys ?? []), ...served.keys];
+        waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
+        again = batch.slice(index);
+        break;
+      }
+      const verdict = this.#settle(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
+      if (verdict.record !== undefined) {
+        records.push(verdict.record);
+        if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
+      } else {
+        waiting.confirm?.();
+        unrecorded.push({ waiting, effects: verdict.unrecorded ?? [] });
+      }
+      if (verdict.poisoned) {
+        again = batch.slice(index + 1);
+        poisoned = true;
+        break;
+      }
+    }
+    this.#commit(records, confirms);
+    // After the records they ran behind were issued, so that they wait for those too.
+    for (const one of unrecorded) this.#releaseUnrecorded(one.waiting, one.effects);
+    return { again, poisoned };
+  }
+
+  /** Carries out the verdict on one finished turn. */
+  #settle(
+    waiting: Waiting,
+    result: Exclude<TurnResult, { kind: "needKeys" }>,
+  ): { readonly record?: TurnRecord; readonly unrecorded?: readonly Effect[]; readonly poisoned: boolean } {
+    const { delivery } = waiting;
+    if (delivery.kind === "timer" || delivery.kind === "expiry") this.#due.delivered(delivery);
+    const verdict = judgeTurn(waiting, result, this.#parts.rules, this.state);
+    const { poisoned } = verdict;
+    const now = waiting.ran?.at ?? this.state.at;
+    // What ran behind it in its batch ran too early.
+    if (verdict.kind === "failed" && this.#failedEvents.isTriedAgain(waiting, verdict.failure, now)) {
+      return { poisoned: true };
+    }
+    if (verdict.kind === "stale") {
+      this.#parts.counters.add(`turn.stale.${delivery.kind}`);
+      return { poisoned };
+    }
+    this.turns++;
+    if (result.kind === "done") this.#print(result);
+    if (verdict.kind === "done" && delivery.kind === "start") this.#startDone();
+    const effects =
+      verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(waiting, verdict.failure);
+    if (!verdict.recorded) {
+      this.#parts.counters.add("turn.unrecorded");
+      return { unrecorded: effects, poisoned };
+    }
+    const outcome = verdict.kind === "done" ? "ok" : failedWith(verdict.failure);
+    return { record: this.#record(waiting, outcome, effects), poisoned };
+  }
+
+  /** Counts and reports; returns what the kernel says in the capsule's place. */
+  #giveUpDelivery(waiting: Waiting, failure: Failure): Effect[] {
+    const { delivery } = waiting;
+    const { code, message, details } = failure;
+    this.failedTurns++;
+    this.deadLetters++;
+    this.#parts.counters.add(`turn.failed.${code}`);
+    this.#parts.deadLetter({ delivery, code, message });
+    if (delivery.kind === "start") this.#startFailed(code, message);
+    const letter = this.#failedEvents.letter(waiting, failure, waiting.ran?.at ?? this.state.at);
+    if (letter !== undefined) return [letter];
+    if (delivery.kind !== "call") return [];
+    const known = details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) as Json };
+    return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
+  }
+
+  #record(waiting: Waiting, outcome: Outcome, effects: readonly Effect[]): TurnRecord {
+    const ran = waiting.ran ?? { at: this.state.at, seed: "" };
+    const record: TurnRecord = {
+      v: 1,
+      kind: "turn",
+      seq: this.state.seq + 1,
+      at: Math.max(this.state.at, ran.at),
+      seed: ran.seed,
+      input: waiting.input,
+      outcome,
+      effects,
+      released: releasedSeq(this.state),
+    };
+    applyRecord(this.state, record);
+    this.#due.schedule(record);
+    return record;
+  }
+
+  #commit(records: readonly TurnRecord[], confirms: readonly (() => void)[]): void {
+    if (records.length === 0) return;
+    this.#uncommitted += records.length;
+    this.#parts.log.append(records).then(
+      () => {
+        this.#uncommitted -= records.length;
+        for (const confirm of confirms) confirm();
+        for (const record of records) this.#release(record);
+        this.#pump();
+      },
+      (error: unknown) => {
+        this.#open = false;
+        this.#parts.giveUp(error);
+      },
+    );
+  }
+
+  #release(record: TurnRecord): void {
+    const { outbox } = this.state;
+    for (const entry of outbox.of(record.seq)) this.#parts.release(entry, () => outbox.confirm(entry.id));
+  }
+
+  #releaseUnrecorded(waiting: Waiting, effects: readonly Effect[]): void {
+    if (effects.length === 0) return;
+    const at = waiting.ran?.at ?? this.state.at;
+    const release = (): void =>
+      effects.forEach((effect, index) => {
+        if (effect.do !== "publish" && effect.do !== "answer") return;
+        const id = { shard: this.name, seq: 0, index };
+        this.#parts.release({ id, at, depth: waiting.depth, effect }, () => undefined);
+      });
+    // Its answer may tell of turns that are not durable yet: it waits for them, and is lost with them.
+    this.#parts.log.durable().then(release, () => this.#parts.counters.add("turn.unrecordedLost"));
+  }
+
+  #print(result: Extract<TurnResult, { kind: "done" }>): void {
+    for (const line of result.logs ?? []) {
+      const data = line.data === undefined ? {} : { data: line.data };
+      this.#parts.lines[line.level]({ capsule: this.name, ...data }, line.message);
+    }
+  }
+
+  #startDone(): void {
+    const started = this.#started;
+    this.#started = undefined;
+    if (started !== undefined)
+      void Promise.resolve().then(() => this.#parts.log.settled().then(started.resolve));
+  }
+
+  #startFailed(code: string, message: string): void {
+    const started = this.#started;
+    this.#started = undefined;
+    this.#open = false;
+    const details = { capsule: this.name, problem: `${code}: ${message}` };
+    started?.reject(kernelErrors.create("CAPSULE_START_FAILED", details));
+  }
+
+  /** C4: one delivery at a time in a host of its own, so that the one to blame is known. Returns what did not run. */
+  async #runAlone(batch: readonly Waiting[], reason: string): Promise<readonly Waiting[]> {
+    const { hostDied, counters } = this.#parts;
+    this.#instance = undefined;
+    counters.add("host.deaths");
+    hostDied(reason);
+    let alone: SandboxInstance | undefined;
+    const queue = [...batch];
+    for (const waiting of queue) {
+      delete waiting.keys;
+      delete waiting.ranges;
+    }
+    while (queue.length > 0 && this.#open) {
+      const waiting = queue[0] as Waiting;
+      if (waiting.feed?.isHolding === true) {
+        waiting.feed.holdBehind(waiting);
+        queue.shift();
+        continue;
+      }
+      try {
+        alone ??= await this.#hosts.openAlone(() => this.#open);
+        if (alone === undefined) break;
+        const results = await alone.deliver(this.#requests([waiting]));
+        const { again, poisoned } = this.#settleBatch([waiting], results);
+        if (again.length === 0) queue.shift();
+        if (poisoned) await alone.reset();
+      } catch (error) {
+        if (!isHostDeath(error)) throw error;
+        alone = undefined;
+        if (queue[0] === waiting) {
+          queue.shift();
+          this.#killed(waiting, error.message);
+        }
+      }
+    }
+    await alone?.dispose();
+    await this.#reopen();
+    return queue;
+  }
+
+  #killed(waiting: Waiting, reason: string): void {
+    this.#parts.counters.add("host.kills");
+    const failure = kernelErrors.create("TURN_KILLED_HOST", { reason });
+    if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
+      this.#recordKilled(waiting, failure);
+    }
+    const tooOften = this.#hosts.killed();
+    if (tooOften === undefined) return;
+    this.#open = false;
+    this.#parts.giveUp(tooOften);
+  }
+
+  #recordKilled(waiting: Waiting, failure: Failure): void {
+    const effects = this.#giveUpDelivery(waiting, failure);
+    const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
+    this.#commit([this.#record(waiting, failedWith(failure), effects)], confirms);
+  }
+
+  async #reopen(): Promise<void> {
+    this.#instance = await this.#hosts.open(() => this.#open);
+    if (this.#instance !== undefined) this.restarts++;
+  }
+}
+
+function asksForEver(turn: number): Extract<TurnResult, { kind: "failed" }> {
+  const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
+  return { turn, kind: "failed", code, message };
+}
+
+function failedWith({ code, message }: Failure): Outcome {
+  return { failed: code, message };
+}

@@ -1,0 +1,70 @@
+/**
+ * Opens hosts for one shard: patiently when they die at once, and with a count of how often the shard's deliveries
+ * killed one. Does not know what a delivery is.
+ */
+import { isVnesError, type VnesError } from "@vnes/schemas";
+import { kernelErrors } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
+import { type BackOff, delayMs } from "./back-off.ts";
+
+/** A host that dies is restarted at once the first time, then ever more slowly. */
+const RESTART: BackOff = { firstMs: 10, maxMs: 5_000 };
+/** A capsule that kills its host this often within the window is suspended. */
+const MAX_KILLS = 3;
+const KILL_WINDOW_MS = 60_000;
+
+export class HostTrials {
+  readonly #spec: SandboxSpec;
+  readonly #sandbox: Sandbox;
+  readonly #clock: Clock;
+  #kills: number[] = [];
+
+  constructor(parts: { readonly spec: SandboxSpec; readonly sandbox: Sandbox; readonly clock: Clock }) {
+    this.#spec = parts.spec;
+    this.#sandbox = parts.sandbox;
+    this.#clock = parts.clock;
+  }
+
+  /** In the capsule's own group. Tries until a host starts; undefined once `isWanted` says no. */
+  open(isWanted: () => boolean): Promise<SandboxInstance | undefined> {
+    return this.#patiently(this.#spec, isWanted);
+  }
+
+  /** The same in a host that nobody shares. */
+  openAlone(isWanted: () => boolean): Promise<SandboxInstance | undefined> {
+    return this.#patiently({ ...this.#spec, group: `alone/${this.#spec.instance}` }, isWanted);
+  }
+
+  /** A delivery killed its host. `CAPSULE_KEEPS_KILLING` when that has happened too often. */
+  killed(): VnesError | undefined {
+    const now = this.#clock.now();
+    this.#kills = [...this.#kills.filter((at) => at > now - KILL_WINDOW_MS), now];
+    if (this.#kills.length < MAX_KILLS) return undefined;
+    const details = { capsule: this.#spec.instance, kills: this.#kills.length, windowMs: KILL_WINDOW_MS };
+    return kernelErrors.create("CAPSULE_KEEPS_KILLING", details);
+  }
+
+  /** Forgets earlier kills: a person has decided to try again. */
+  forgive(): void {
+    this.#kills = [];
+  }
+
+  async #patiently(spec: SandboxSpec, isWanted: () => boolean): Promise<SandboxInstance | undefined> {
+    for (let attempt = 0; isWanted(); attempt++) {
+      try {
+        return await this.#sandbox.open(spec);
+      } catch (error) {
+        if (!isHostDeath(error) && !(isVnesError(error) && error.retry)) throw error;
+        await new Promise<void>((resolve) => {
+          this.#clock.wakeAt(this.#clock.now() + delayMs(RESTART, attempt), resolve);
+        });
+      }
+    }
+    return undefined;
+  }
+}
+
+export function isHostDeath(error: unknown): error is VnesError {
+  return isVnesError(error) && error.code === "SANDBOX_HOST_DIED";
+}

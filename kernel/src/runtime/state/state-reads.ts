@@ -1,0 +1,83 @@
+/**
+ * Answers what one capsule asks of another's keys. Request and answer are data, so that the asker may be on another node.
+ *
+ * 1. What is told is durable: values are taken from the state as it is, and told once every record they come from is on disk.
+ * 2. Whoever may not read is told so by code; there is no answer with less in it.
+ */
+import {
+  type Answer,
+  isVnesError,
+  type Json,
+  type Manifest,
+  type StateRead,
+  type VnesError,
+} from "@vnes/schemas";
+import { capsuleShard } from "../../bus/routing.ts";
+import type { StateQuery, StateRequest } from "../../ledger/state-request.ts";
+import { stateErrors } from "../../state/errors.ts";
+import { readPage } from "../../state/read.ts";
+import { unsharedRead } from "../../state/read-permission.ts";
+import type { CapsuleShard } from "../shard/capsule-shard.ts";
+
+export interface StateReadsParts {
+  readonly shards: ReadonlyMap<string, CapsuleShard>;
+  /** Shards of each logic capsule that is loaded. */
+  readonly slots: ReadonlyMap<string, number>;
+  manifestOf(capsule: string): Manifest | undefined;
+  /** The node that owns the shard, when it is not this one. */
+  otherOwner?(shard: string): string | undefined;
+}
+
+export class StateReads {
+  readonly #parts: StateReadsParts;
+
+  constructor(parts: StateReadsParts) {
+    this.#parts = parts;
+  }
+
+  /** What a capsule is answered. */
+  async answer(request: StateRequest, reader: string): Promise<Answer> {
+    try {
+      const owner = this.#parts.manifestOf(request.capsule);
+      const shard = this.shardOf(request.capsule, request.shard);
+      const refused = owner === undefined ? undefined : unsharedRead(request, owner, reader);
+      if (refused !== undefined) return refusal(refused);
+      const read = await readCommitted(shard, request);
+      return { ok: true, value: read as unknown as Json };
+    } catch (error) {
+      if (isVnesError(error)) return refusal(error);
+      throw error;
+    }
+  }
+
+  /** Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` or `STATE_SHARD_ELSEWHERE`. */
+  shardOf(capsule: string, slot: number | undefined): CapsuleShard {
+    const shards = this.#parts.slots.get(capsule);
+    if (shards === undefined) throw stateErrors.create("STATE_OWNER_UNKNOWN", { capsule });
+    const shard =
+      slot === undefined && shards > 1 ? undefined : this.#parts.shards.get(capsuleShard(capsule, slot ?? 0));
+    if (shard !== undefined) return shard;
+    const meant = slot ?? (shards === 1 ? 0 : shards);
+    const name = capsuleShard(capsule, meant);
+    const node = meant < shards ? this.#parts.otherOwner?.(name) : undefined;
+    if (node !== undefined) throw stateErrors.create("STATE_SHARD_ELSEWHERE", { shard: name, node });
+    throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards, shard: slot ?? null });
+  }
+}
+
+/** Rejects with `STATE_UNAVAILABLE` when what it would tell never became durable. */
+export async function readCommitted(shard: CapsuleShard, query: StateQuery): Promise<StateRead> {
+  const { state } = shard;
+  const { seq, at } = state;
+  const read = { shard: shard.name, seq, at, ...readPage(state, query) };
+  try {
+    await shard.committed();
+  } catch (cause) {
+    throw stateErrors.create("STATE_UNAVAILABLE", { shard: shard.name }, cause);
+  }
+  return read;
+}
+
+function refusal({ code, message, details }: VnesError): Answer {
+  return { ok: false, code, message, details: JSON.parse(JSON.stringify(details)) as Json };
+}

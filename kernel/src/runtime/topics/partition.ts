@@ -1,0 +1,116 @@
+/**
+ * One topic partition: the place where the order of its events is made. Owns the partition's shard and a window of its
+ * newest events; subscribers pull from it at their own pace, so a slow one costs a position, not memory.
+ *
+ * P1. The append alone fixes the order, the same for every subscriber and on replay.
+ * P2. An effect at or below its publisher's watermark was appended before; it is confirmed and dropped.
+ * P3. Nobody reads an event before it is durable.
+ */
+import type { Json } from "@vnes/schemas";
+import { hex } from "../../ledger/chain.ts";
+import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
+import { decodeRecord, type EventRecord } from "../../ledger/record.ts";
+import { applyRecord, type ShardState } from "../../ledger/shard-state.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { LedgerStore } from "../../ports/ledger-store.ts";
+import type { Counters } from "../node/counters.ts";
+import { EventWindow } from "./event-window.ts";
+import type { PartitionEvent, PartitionReader } from "./partition-reader.ts";
+import type { ShardLog } from "../ledger/shard-log.ts";
+import type { ShardSnapshots } from "../ledger/shard-snapshots.ts";
+
+/** Enough for subscribers that keep up; the others read the store. A thousand busy partitions are 4 GiB and no more. */
+const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
+const READ_PAGE = 256;
+
+export class Partition implements PartitionReader {
+  readonly shard: string;
+  readonly topic: string;
+  readonly index: number;
+  readonly #log: ShardLog;
+  readonly #store: LedgerStore;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #state: ShardState;
+  readonly #snapshots: ShardSnapshots;
+  #listeners: (() => void)[] = [];
+  readonly #window = new EventWindow(WINDOW);
+  #committed: number;
+
+  constructor(parts: {
+    readonly shard: string;
+    readonly topic: string;
+    readonly index: number;
+    readonly log: ShardLog;
+    readonly store: LedgerStore;
+    readonly clock: Clock;
+    readonly counters: Counters;
+    readonly state: ShardState;
+    readonly snapshots: ShardSnapshots;
+  }) {
+    this.shard = parts.shard;
+    this.topic = parts.topic;
+    this.index = parts.index;
+    this.#log = parts.log;
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#counters = parts.counters;
+    this.#state = parts.state;
+    this.#snapshots = parts.snapshots;
+    this.#committed = parts.log.seq;
+  }
+
+  /** Seq of the last durable event. */
+  get lastSeq(): number {
+    return this.#committed;
+  }
+
+  /** Called whenever there is something new to read; the returned function ends it. */
+  onEvents(listener: () => void): () => void {
+    this.#listeners = [...this.#listeners, listener];
+    return () => {
+      // A new list: the old one may be being called.
+      this.#listeners = this.#listeners.filter((one) => one !== listener);
+    };
+  }
+
+  /** Resolves once the event is durable, or at once when it already was (P2). */
+  async append(source: EffectId, key: string, event: Json): Promise<void> {
+    if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
+      this.#counters.add("topic.duplicatesDropped");
+      await this.#log.durable();
+      return;
+    }
+    const at = Math.max(this.#state.at, this.#clock.now());
+    const seq = this.#log.seq + 1;
+    const snapshot = this.#snapshots.ready();
+    const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
+    const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
+    applyRecord(this.#state, record);
+    const before = this.#log.bytes;
+    const durable = this.#log.append([record]);
+    const size = this.#log.bytes - before;
+    const hash = hex(this.#log.hash);
+    await durable;
+    this.#committed = seq;
+    if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
+    this.#window.push({ seq, key, event, hash }, size);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Durable events from `from` on, at most `limit`; undefined when they have left the window and `fetch` must be used. */
+  peek(from: number, limit: number): readonly PartitionEvent[] | undefined {
+    if (from > this.#committed) return [];
+    return this.#window.peek(from, limit);
+  }
+
+  /** The same from the store. */
+  async fetch(from: number): Promise<readonly PartitionEvent[]> {
+    const stored = await this.#store.read(this.shard, from, READ_PAGE);
+    return stored.flatMap(({ seq, bytes, hash }) => {
+      if (seq > this.#committed) return [];
+      const record = decodeRecord(this.shard, seq, bytes);
+      return record.kind === "event" ? [{ seq, key: record.key, event: record.event, hash: hex(hash) }] : [];
+    });
+  }
+}
