@@ -8,8 +8,8 @@ import { counter } from "./counter-capsule.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
 
 const IN_FLIGHT = [1, 64, 256] as const;
-/** Before the figures count: the first second is the compiler's. */
-const WARM_UP_MS = 700;
+/** Before the figures count: a node that has just started is still being compiled for some seconds. */
+const WARM_UP_MS = 4_000;
 const ROUND_MS = 500;
 /** Turns and peers take turns, so that a noisy moment does not hit one of them only. */
 const ROUNDS = 5;
