@@ -16,7 +16,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "release-before-commit",
     breaks: "effects leave, acknowledgements included, before their record is durable",
-    file: "kernel/src/runtime/shard/capsule-shard.ts",
+    file: "kernel/src/runtime/shard/shard-journal.ts",
     find: "this.#parts.log.append(records).then(",
     replace: "(this.#parts.log.append(records), Promise.resolve()).then(",
   },

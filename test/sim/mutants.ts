@@ -5,7 +5,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "release-before-commit",
     breaks: "effects leave, acknowledgements included, before their record is durable",
-    file: "kernel/src/runtime/shard/capsule-shard.ts",
+    file: "kernel/src/runtime/shard/shard-journal.ts",
     find: "this.#parts.log.append(records).then(",
     replace: "(this.#parts.log.append(records), Promise.resolve()).then(",
   },
@@ -40,8 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "answer-ahead-of-disk",
     breaks: "a turn without a record answers from state that is not durable yet",
-    file: "kernel/src/runtime/shard/capsule-shard.ts",
-    find: "this.#parts.log.durable().then(release, ",
+    file: "kernel/src/runtime/shard/shard-journal.ts",
+    find: "log.durable().then(release, ",
     replace: "Promise.resolve().then(release, ",
   },
   {
@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a turn without a record answers before the turns it ran behind in its batch are durable",
     file: "kernel/src/runtime/shard/capsule-shard.ts",
     find: "unrecorded.push({ waiting, effects: verdict.unrecorded ?? [] });",
-    replace: "this.#releaseUnrecorded(waiting, verdict.unrecorded ?? []);",
+    replace: "this.#journal.releaseUnrecorded(waiting, verdict.unrecorded ?? []);",
   },
   {
     name: "answer-after-failure",

@@ -1,12 +1,9 @@
 /**
  * One shard of one logic capsule: deliver -> turn -> commit -> release.
  *
- * Owns the shard's state, inbox and log. Does not know where effects go (`release`), how a sandbox works (`Sandbox`),
- * or why the capsule is suspended.
+ * Owns the shard's inbox and sandbox. Does not know where effects go (`release`), how a sandbox works (`Sandbox`), or why
+ * the capsule is suspended. Records and their release are the journal's (C1 and C2 in `shard-journal.ts`).
  *
- * C1. A turn's effects are released after its record is durable, in the order they were asked for.
- * C2. Turns run ahead of the commit on the speculative state; the log keeps their order, so a record never depends on
- *     one that was lost.
  * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
@@ -16,9 +13,9 @@ import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
-import type { Outcome, PositionRecord, TurnRecord } from "../../ledger/record.ts";
+import type { Outcome, TurnRecord } from "../../ledger/record.ts";
 import { serveKeys } from "../../ledger/served-keys.ts";
-import { applyRecord, releasedSeq, type ShardState } from "../../ledger/shard-state.ts";
+import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
@@ -28,14 +25,13 @@ import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
 import { FailedEvents } from "../topics/failed-events.ts";
 import { Inbox } from "./inbox.ts";
+import { ShardJournal } from "./shard-journal.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** Turns that cross into a sandbox at once: enough to hide the wake-up, few enough to keep latency below a turn deadline. */
 const BATCH_TURNS = 64;
-/** Records that may wait for the disk before new turns do. */
-const MAX_UNCOMMITTED = 4_096;
 /** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
 const MAX_KEY_ROUNDS = 1_000;
 
@@ -68,6 +64,7 @@ export class CapsuleShard {
   readonly inbox: Inbox;
   readonly #parts: CapsuleShardParts;
   readonly #due: DueDeliveries;
+  readonly #journal: ShardJournal;
   readonly #hosts: HostTrials;
   readonly #failedEvents: FailedEvents;
   /** Positions that count from the next start on, and are recorded with it. */
@@ -79,7 +76,6 @@ export class CapsuleShard {
   #again = false;
   #open = false;
   #pumping: Promise<void> = Promise.resolve();
-  #uncommitted = 0;
   #started: { resolve(): void; reject(error: unknown): void } | undefined;
   turns = 0;
   failedTurns = 0;
@@ -103,6 +99,15 @@ export class CapsuleShard {
       due: (delivery) => this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
       deadline: (delivery, depth) => this.receiveValue("kernel", delivery, depth),
     });
+    this.#journal = new ShardJournal({
+      ...parts,
+      due: this.#due,
+      committed: () => this.#pump(),
+      lost: (error) => {
+        this.#open = false;
+        parts.giveUp(error);
+      },
+    });
     for (const [sender, watermark] of this.state.watermarks) this.#seen.set(sender, { ...watermark });
   }
 
@@ -113,23 +118,11 @@ export class CapsuleShard {
 
   /** Runs the start turn and resolves once it is durable; then everything else flows. */
   async start(config: Json): Promise<void> {
-    const { spec, version, log, clock } = this.#parts;
+    const { spec, version } = this.#parts;
     const resumed = this.state.seq > 0;
-    if (this.state.image !== spec.image.hash) {
-      this.state.at = Math.max(this.state.at, clock.now());
-      const record = {
-        v: 1,
-        kind: "activation",
-        seq: this.state.seq + 1,
-        at: this.state.at,
-        image: spec.image.hash,
-        version,
-      } as const;
-      applyRecord(this.state, record);
-      await log.append([record]);
-    }
+    if (this.state.image !== spec.image.hash) await this.#journal.activate(spec.image.hash, version);
     for (const { partition, position } of this.#positions.splice(0)) {
-      await this.#setPosition(partition, position, "from_now");
+      await this.#journal.setPosition(partition, position, "from_now");
     }
     const started = new Promise<void>((resolve, reject) => {
       this.#started = { resolve, reject };
@@ -149,18 +142,10 @@ export class CapsuleShard {
   async replayFrom(feed: TopicFeed, next: number): Promise<void> {
     const wasOpen = this.#open;
     await this.pause();
-    await this.#setPosition(feed.parts.partition.shard, next - 1, "replay");
+    await this.#journal.setPosition(feed.parts.partition.shard, next - 1, "replay");
     this.inbox.forget(feed);
     feed.moveTo(next);
     if (wasOpen) this.run();
-  }
-
-  async #setPosition(partition: string, position: number, reason: PositionRecord["reason"]): Promise<void> {
-    const at = Math.max(this.state.at, this.#parts.clock.now());
-    const seq = this.state.seq + 1;
-    const record: PositionRecord = { v: 1, kind: "position", seq, at, partition, position, reason };
-    applyRecord(this.state, record);
-    await this.#parts.log.append([record]);
   }
 
   /** Starts or goes on delivering. */
@@ -248,7 +233,7 @@ export class CapsuleShard {
   #pump(): void {
     this.#again = this.#running;
     if (this.#running || !this.#open || this.#instance === undefined) return;
-    if (this.#uncommitted >= MAX_UNCOMMITTED) return;
+    if (!this.#journal.hasRoom) return;
     this.#running = true;
     this.#pumping = this.#drain()
       .catch((error: unknown) => {
@@ -266,7 +251,7 @@ export class CapsuleShard {
   async #drain(): Promise<void> {
     // Deliveries made in the same tick cross together.
     await Promise.resolve();
-    while (this.#open && this.#uncommitted < MAX_UNCOMMITTED) {
+    while (this.#open && this.#journal.hasRoom) {
       const batch = this.inbox.take(this.#started === undefined ? BATCH_TURNS : 1);
       if (batch.length === 0) return;
       await this.#runBatch(batch);
@@ -334,9 +319,9 @@ export class CapsuleShard {
         break;
       }
     }
-    this.#commit(records, confirms);
+    this.#journal.commit(records, confirms);
     // After the records they ran behind were issued, so that they wait for those too.
-    for (const one of unrecorded) this.#releaseUnrecorded(one.waiting, one.effects);
+    for (const one of unrecorded) this.#journal.releaseUnrecorded(one.waiting, one.effects);
     return { again, poisoned };
   }
 
@@ -368,7 +353,7 @@ export class CapsuleShard {
       return { unrecorded: effects, poisoned };
     }
     const outcome = verdict.kind === "done" ? "ok" : failedWith(verdict.failure);
-    return { record: this.#record(waiting, outcome, effects), poisoned };
+    return { record: this.#journal.record(waiting, outcome, effects), poisoned };
   }
 
   /** Counts and reports; returns what the kernel says in the capsule's place. */
@@ -385,59 +370,6 @@ export class CapsuleShard {
     if (delivery.kind !== "call") return [];
     const known = details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) as Json };
     return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
-  }
-
-  #record(waiting: Waiting, outcome: Outcome, effects: readonly Effect[]): TurnRecord {
-    const ran = waiting.ran ?? { at: this.state.at, seed: "" };
-    const record: TurnRecord = {
-      v: 1,
-      kind: "turn",
-      seq: this.state.seq + 1,
-      at: Math.max(this.state.at, ran.at),
-      seed: ran.seed,
-      input: waiting.input,
-      outcome,
-      effects,
-      released: releasedSeq(this.state),
-    };
-    applyRecord(this.state, record);
-    this.#due.schedule(record);
-    return record;
-  }
-
-  #commit(records: readonly TurnRecord[], confirms: readonly (() => void)[]): void {
-    if (records.length === 0) return;
-    this.#uncommitted += records.length;
-    this.#parts.log.append(records).then(
-      () => {
-        this.#uncommitted -= records.length;
-        for (const confirm of confirms) confirm();
-        for (const record of records) this.#release(record);
-        this.#pump();
-      },
-      (error: unknown) => {
-        this.#open = false;
-        this.#parts.giveUp(error);
-      },
-    );
-  }
-
-  #release(record: TurnRecord): void {
-    const { outbox } = this.state;
-    for (const entry of outbox.of(record.seq)) this.#parts.release(entry, () => outbox.confirm(entry.id));
-  }
-
-  #releaseUnrecorded(waiting: Waiting, effects: readonly Effect[]): void {
-    if (effects.length === 0) return;
-    const at = waiting.ran?.at ?? this.state.at;
-    const release = (): void =>
-      effects.forEach((effect, index) => {
-        if (effect.do !== "publish" && effect.do !== "answer") return;
-        const id = { shard: this.name, seq: 0, index };
-        this.#parts.release({ id, at, depth: waiting.depth, effect }, () => undefined);
-      });
-    // Its answer may tell of turns that are not durable yet: it waits for them, and is lost with them.
-    this.#parts.log.durable().then(release, () => this.#parts.counters.add("turn.unrecordedLost"));
   }
 
   #print(result: Extract<TurnResult, { kind: "done" }>): void {
@@ -517,7 +449,7 @@ export class CapsuleShard {
   #recordKilled(waiting: Waiting, failure: Failure): void {
     const effects = this.#giveUpDelivery(waiting, failure);
     const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
-    this.#commit([this.#record(waiting, failedWith(failure), effects)], confirms);
+    this.#journal.commit([this.#journal.record(waiting, failedWith(failure), effects)], confirms);
   }
 
   async #reopen(): Promise<void> {
