@@ -3,42 +3,37 @@
  * release what waited. A node that may not run says why and leaves nothing half-open.
  */
 import type { VnesError } from "@vnes/schemas";
-import { topicOffers, type TopicOffer } from "../../admission/topic-files.ts";
-import { resolve } from "../../binding/resolve.ts";
-import { kernelShard, topicShard } from "../../bus/routing.ts";
-import { isDurable, partitionShards } from "../../bus/topics.ts";
-import { kernelErrors } from "../../errors.ts";
+import { topicOffers } from "../../admission/topic-files.ts";
+import { kernelShard } from "../../bus/routing.ts";
 import { RemoteRoutes } from "../../cluster/remote-routes.ts";
-import { emptyShard, type ShardState } from "../../ledger/shard-state.ts";
-import { type Admission, admitAll } from "./admit.ts";
-import { type Capsule, CapsuleTable } from "../node/capsule-table.ts";
+import { kernelErrors } from "../../errors.ts";
+import type { ShardState } from "../../ledger/shard-state.ts";
+import { followHeads } from "../ledger/head-signer.ts";
+import { LedgerWatch } from "../ledger/ledger-watch.ts";
+import { openNodeSnapshots } from "../ledger/node-snapshots.ts";
+import { ShardLog } from "../ledger/shard-log.ts";
+import { CapsuleTable } from "../node/capsule-table.ts";
 import { ControlCalls } from "../node/control-calls.ts";
 import { Counters } from "../node/counters.ts";
+import { KernelShard } from "../node/kernel-shard.ts";
+import { guardLease } from "../node/lease-guard.ts";
+import type { Node } from "../node/node.ts";
+import { NodeRuntime } from "../node/node-runtime.ts";
+import { OutsideCalls } from "../node/outside-calls.ts";
+import type { NodeParts } from "../node/parts.ts";
+import { Router, type Switchboard } from "../node/router.ts";
+import { StateReads } from "../state/state-reads.ts";
 import { FlowDecider } from "../topics/flow-decider.ts";
 import { FlowGate } from "../topics/flow-gate.ts";
 import { FlowReports } from "../topics/flow-reports.ts";
-import { groupOf } from "./host-group.ts";
-import { followHeads } from "../ledger/head-signer.ts";
-import { diagnostic, KernelShard } from "../node/kernel-shard.ts";
-import { guardLease } from "../node/lease-guard.ts";
-import { LedgerWatch } from "../ledger/ledger-watch.ts";
-import type { Node } from "../node/node.ts";
-import { NodeRuntime } from "../node/node-runtime.ts";
-import { type NodeSnapshots, openNodeSnapshots } from "../ledger/node-snapshots.ts";
-import type { NodeParts } from "../node/parts.ts";
-import { OutsideCalls } from "../node/outside-calls.ts";
-import { Partition } from "../topics/partition.ts";
+import { admitAll } from "./admit.ts";
+import { assertRequired, bind, choose, enrol } from "./chosen-capsules.ts";
+import { keepTime } from "./node-time.ts";
+import { openPartitions } from "./opened-partitions.ts";
 import { recallNode } from "./recalled-node.ts";
-import type { RecoveredShard } from "./recovery.ts";
-import { Router, type Switchboard } from "../node/router.ts";
-import { StateReads } from "../state/state-reads.ts";
-import { ShardLog } from "../ledger/shard-log.ts";
 import { recordTopics } from "./recorded-topics.ts";
+import { stateOf } from "./recovery.ts";
 import { capabilitiesOf, topicsOf } from "./wiring.ts";
-
-const DEFAULT_ZONE = "ephemeral";
-/** Less is what two readings of a clock may differ by. */
-const CLOCK_BEHIND_NOTICED_MS = 1_000;
 
 /** Resolves once every capsule that can be active is. Rejects with `NODE_REQUIRED_CAPSULE_MISSING` and ledger errors. */
 export async function bootNode(parts: NodeParts): Promise<Node> {
@@ -167,181 +162,6 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   if (lease !== undefined) guardLease(lease, { watch, log: parts.log, devices: () => board.devices });
   heads?.start();
   return runtime;
-}
-
-/** What is recorded is never in the future, and a clock that somebody sets is reported, not followed. */
-function keepTime(
-  { clock, log }: NodeParts,
-  recovered: ReadonlyMap<string, RecoveredShard>,
-  kernel: KernelShard,
-  counters: Counters,
-): void {
-  const report = (code: "CLOCK_JUMPED" | "CLOCK_BEHIND_LEDGER", ms: number): void => {
-    const error = kernelErrors.create(code, { ms });
-    counters.add("clock.reported");
-    log.warn({ code, remedy: error.remedy }, error.message);
-    kernel.report(diagnostic("clock", "", error));
-  };
-  let newest = 0;
-  for (const { state } of recovered.values()) newest = Math.max(newest, state.at);
-  const behind = newest - clock.now();
-  clock.notBefore(newest);
-  if (behind >= CLOCK_BEHIND_NOTICED_MS) report("CLOCK_BEHIND_LEDGER", behind);
-  clock.onWallJump((ms) => report("CLOCK_JUMPED", ms));
-}
-
-export function stateOf(
-  recovered: ReadonlyMap<string, RecoveredShard>,
-  shard: string,
-): RecoveredShard["state"] {
-  return recovered.get(shard)?.state ?? emptyShard(shard);
-}
-
-function enrol(parts: NodeParts, admission: Admission, table: CapsuleTable, kernel: KernelShard): void {
-  for (const { manifest, image, origin, warnings } of admission.admitted) {
-    const zone = manifest.security?.trust_zone ?? DEFAULT_ZONE;
-    const capsule: Capsule = {
-      id: manifest.id,
-      version: manifest.version,
-      manifest,
-      image,
-      origin,
-      zone,
-      group: groupOf(manifest, zone, parts.policy),
-      state: "discovered",
-      reason: "FOUND",
-    };
-    table.add(capsule);
-    void table.move(capsule, { type: "admitted" });
-    for (const warning of warnings) {
-      parts.log.warn({ capsule: capsule.id, code: warning.code, file: warning.file }, warning.message);
-    }
-  }
-  for (const { id, version, imageHash, origin, reasons } of admission.refused) {
-    const [first] = reasons;
-    const code = first?.code ?? "UNKNOWN";
-    void kernel.record({
-      type: "lifecycle",
-      capsule: id ?? origin,
-      version: version ?? "0.0.0",
-      image: imageHash ?? "",
-      from: "discovered",
-      to: "quarantined",
-      reason: code,
-    });
-    for (const reason of reasons) {
-      const about = { type: "diagnostic", about: "admission", capsule: id ?? origin } as const;
-      void kernel.record({ ...about, code: reason.code, message: reason.message });
-      parts.log.warn({ capsule: id ?? origin, code: reason.code, file: reason.file, origin }, reason.message);
-    }
-  }
-}
-
-function assertRequired(parts: NodeParts, admission: Admission): void {
-  const verified = new Set(admission.admitted.map(({ manifest }) => manifest.id));
-  const missing = parts.policy.required.filter((id) => !verified.has(id));
-  if (missing.length === 0) return;
-  const why = admission.refused
-    .filter(({ id }) => id !== null && missing.includes(id))
-    .flatMap(({ id, reasons }) => reasons.map((reason) => `${id}: ${reason.code} ${reason.message}`));
-  throw kernelErrors.create("NODE_REQUIRED_CAPSULE_MISSING", {
-    missing: missing.join(", "),
-    reasons: why.length === 0 ? "It was not found." : why.join("; "),
-  });
-}
-
-/** What of the verified capsules is wanted here and can be run here. */
-function choose(parts: NodeParts, table: CapsuleTable, kernel: KernelShard): readonly Capsule[] {
-  const wanted = wantedIds(parts, table);
-  return table.all().filter((capsule) => {
-    if (!wanted.has(capsule.id)) return false;
-    const error = unrunnable(parts, capsule);
-    if (error === undefined) return true;
-    refuse(parts, table, kernel, capsule, error);
-    return false;
-  });
-}
-
-/** The configured ids, what policy requires, and whatever provides what those require. */
-function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
-  const all = table.all();
-  if (parts.run === undefined) return new Set(all.map(({ id }) => id));
-  const wanted = new Set([...parts.run, ...parts.policy.required]);
-  const nameOf = (text: string): string => text.split("@")[0] as string;
-  for (let size = -1; size !== wanted.size; ) {
-    size = wanted.size;
-    for (const { id, manifest } of all) {
-      if (!wanted.has(id)) continue;
-      const needs = new Set((manifest.capabilities.requires ?? []).map(nameOf));
-      for (const other of all) {
-        if (other.manifest.capabilities.provides.some((one) => needs.has(nameOf(one)))) wanted.add(other.id);
-      }
-    }
-  }
-  return wanted;
-}
-
-function unrunnable(parts: NodeParts, { id, zone, manifest }: Capsule): VnesError | undefined {
-  if (zone !== "system" && !parts.unconfinedDev)
-    return kernelErrors.create("CAPSULE_ZONE_UNCONFINED", { capsule: id, zone });
-  const interfaces = manifest.interfaces ?? {};
-  if (typeof interfaces["javascript"] === "string") return undefined;
-  const offered = Object.keys(interfaces).join(", ") || "none";
-  return kernelErrors.create("CAPSULE_INTERFACE_UNSUPPORTED", { capsule: id, interfaces: offered });
-}
-
-function bind(
-  parts: NodeParts,
-  running: readonly Capsule[],
-  table: CapsuleTable,
-  kernel: KernelShard,
-  recorded: ReadonlyMap<string, TopicOffer>,
-): readonly string[] {
-  const bindable = running.map((capsule) => ({ ...capsule, topics: topicOffers(capsule.image) }));
-  const bindings = resolve(bindable, parts.policy, recorded);
-  for (const { id, reasons } of bindings.refused) {
-    for (const reason of reasons) {
-      const about = { type: "diagnostic", about: "binding", capsule: id } as const;
-      void kernel.record({ ...about, code: reason.code, message: reason.message });
-      parts.log.error({ capsule: id, code: reason.code, remedy: reason.remedy }, reason.message);
-    }
-    void table.move(table.get(id), { type: "stopped", reason: reasons[0]?.code ?? "BINDING_REFUSED" });
-  }
-  return bindings.order;
-}
-
-function refuse(
-  parts: NodeParts,
-  table: CapsuleTable,
-  kernel: KernelShard,
-  capsule: Capsule,
-  error: VnesError,
-): void {
-  void kernel.record(diagnostic("capsule", capsule.id, error));
-  parts.log.error({ capsule: capsule.id, code: error.code, remedy: error.remedy }, error.message);
-  void table.move(capsule, { type: "stopped", reason: error.code });
-}
-
-function openPartitions(
-  parts: NodeParts,
-  board: Switchboard,
-  recovered: ReadonlyMap<string, RecoveredShard>,
-  openLog: (shard: string) => ShardLog,
-  counters: Counters,
-  isOwn: (shard: string) => boolean,
-  nodeSnapshots: NodeSnapshots,
-): void {
-  for (const [topic, definition] of board.topics) {
-    if (!isDurable(definition)) continue;
-    partitionShards(definition).forEach((shard, index) => {
-      if (!isOwn(shard)) return;
-      const { ledger: store, clock } = parts;
-      const [state, log] = [stateOf(recovered, shard), openLog(shard)];
-      const snapshots = nodeSnapshots.addPartition(state, log, definition.definition.retention);
-      const partition = { shard, topic, index, log, store, clock, counters, state, snapshots };
-      board.partitions.set(topicShard(topic, index), new Partition(partition));
-    });
-  }
 }
 
 async function closeAll(parts: NodeParts): Promise<void> {

@@ -133,3 +133,11 @@ export async function newestState(
   const oldest = all.at(-1)?.through ?? 0;
   throw kernelErrors.create("STATE_COMPACTED", { shard, seq: last, oldest });
 }
+
+/** The state recovery found; an empty one for a shard without records. */
+export function stateOf(
+  recovered: ReadonlyMap<string, RecoveredShard>,
+  shard: string,
+): RecoveredShard["state"] {
+  return recovered.get(shard)?.state ?? emptyShard(shard);
+}

@@ -1,0 +1,145 @@
+/**
+ * From what was admitted to what runs here, in the order it starts: enrolled, chosen, bound. What is left out is said, with
+ * the reason, in the log and in the kernel's shard.
+ */
+import type { VnesError } from "@vnes/schemas";
+import { topicOffers, type TopicOffer } from "../../admission/topic-files.ts";
+import { resolve } from "../../binding/resolve.ts";
+import { kernelErrors } from "../../errors.ts";
+import type { Capsule, CapsuleTable } from "../node/capsule-table.ts";
+import { diagnostic, type KernelShard } from "../node/kernel-shard.ts";
+import type { NodeParts } from "../node/parts.ts";
+import type { Admission } from "./admit.ts";
+import { groupOf } from "./host-group.ts";
+
+const DEFAULT_ZONE = "ephemeral";
+
+export function enrol(
+  parts: NodeParts,
+  admission: Admission,
+  table: CapsuleTable,
+  kernel: KernelShard,
+): void {
+  for (const { manifest, image, origin, warnings } of admission.admitted) {
+    const zone = manifest.security?.trust_zone ?? DEFAULT_ZONE;
+    const capsule: Capsule = {
+      id: manifest.id,
+      version: manifest.version,
+      manifest,
+      image,
+      origin,
+      zone,
+      group: groupOf(manifest, zone, parts.policy),
+      state: "discovered",
+      reason: "FOUND",
+    };
+    table.add(capsule);
+    void table.move(capsule, { type: "admitted" });
+    for (const warning of warnings) {
+      parts.log.warn({ capsule: capsule.id, code: warning.code, file: warning.file }, warning.message);
+    }
+  }
+  for (const { id, version, imageHash, origin, reasons } of admission.refused) {
+    const [first] = reasons;
+    const code = first?.code ?? "UNKNOWN";
+    void kernel.record({
+      type: "lifecycle",
+      capsule: id ?? origin,
+      version: version ?? "0.0.0",
+      image: imageHash ?? "",
+      from: "discovered",
+      to: "quarantined",
+      reason: code,
+    });
+    for (const reason of reasons) {
+      const about = { type: "diagnostic", about: "admission", capsule: id ?? origin } as const;
+      void kernel.record({ ...about, code: reason.code, message: reason.message });
+      parts.log.warn({ capsule: id ?? origin, code: reason.code, file: reason.file, origin }, reason.message);
+    }
+  }
+}
+
+export function assertRequired(parts: NodeParts, admission: Admission): void {
+  const verified = new Set(admission.admitted.map(({ manifest }) => manifest.id));
+  const missing = parts.policy.required.filter((id) => !verified.has(id));
+  if (missing.length === 0) return;
+  const why = admission.refused
+    .filter(({ id }) => id !== null && missing.includes(id))
+    .flatMap(({ id, reasons }) => reasons.map((reason) => `${id}: ${reason.code} ${reason.message}`));
+  throw kernelErrors.create("NODE_REQUIRED_CAPSULE_MISSING", {
+    missing: missing.join(", "),
+    reasons: why.length === 0 ? "It was not found." : why.join("; "),
+  });
+}
+
+/** What of the verified capsules is wanted here and can be run here. */
+export function choose(parts: NodeParts, table: CapsuleTable, kernel: KernelShard): readonly Capsule[] {
+  const wanted = wantedIds(parts, table);
+  return table.all().filter((capsule) => {
+    if (!wanted.has(capsule.id)) return false;
+    const error = unrunnable(parts, capsule);
+    if (error === undefined) return true;
+    refuse(parts, table, kernel, capsule, error);
+    return false;
+  });
+}
+
+/** The configured ids, what policy requires, and whatever provides what those require. */
+function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
+  const all = table.all();
+  if (parts.run === undefined) return new Set(all.map(({ id }) => id));
+  const wanted = new Set([...parts.run, ...parts.policy.required]);
+  const nameOf = (text: string): string => text.split("@")[0] as string;
+  for (let size = -1; size !== wanted.size; ) {
+    size = wanted.size;
+    for (const { id, manifest } of all) {
+      if (!wanted.has(id)) continue;
+      const needs = new Set((manifest.capabilities.requires ?? []).map(nameOf));
+      for (const other of all) {
+        if (other.manifest.capabilities.provides.some((one) => needs.has(nameOf(one)))) wanted.add(other.id);
+      }
+    }
+  }
+  return wanted;
+}
+
+function unrunnable(parts: NodeParts, { id, zone, manifest }: Capsule): VnesError | undefined {
+  if (zone !== "system" && !parts.unconfinedDev)
+    return kernelErrors.create("CAPSULE_ZONE_UNCONFINED", { capsule: id, zone });
+  const interfaces = manifest.interfaces ?? {};
+  if (typeof interfaces["javascript"] === "string") return undefined;
+  const offered = Object.keys(interfaces).join(", ") || "none";
+  return kernelErrors.create("CAPSULE_INTERFACE_UNSUPPORTED", { capsule: id, interfaces: offered });
+}
+
+export function bind(
+  parts: NodeParts,
+  running: readonly Capsule[],
+  table: CapsuleTable,
+  kernel: KernelShard,
+  recorded: ReadonlyMap<string, TopicOffer>,
+): readonly string[] {
+  const bindable = running.map((capsule) => ({ ...capsule, topics: topicOffers(capsule.image) }));
+  const bindings = resolve(bindable, parts.policy, recorded);
+  for (const { id, reasons } of bindings.refused) {
+    for (const reason of reasons) {
+      const about = { type: "diagnostic", about: "binding", capsule: id } as const;
+      void kernel.record({ ...about, code: reason.code, message: reason.message });
+      parts.log.error({ capsule: id, code: reason.code, remedy: reason.remedy }, reason.message);
+    }
+    void table.move(table.get(id), { type: "stopped", reason: reasons[0]?.code ?? "BINDING_REFUSED" });
+  }
+  return bindings.order;
+}
+
+function refuse(
+  parts: NodeParts,
+  table: CapsuleTable,
+  kernel: KernelShard,
+  capsule: Capsule,
+  error: VnesError,
+): void {
+  void kernel.record(diagnostic("capsule", capsule.id, error));
+  parts.log.error({ capsule: capsule.id, code: error.code, remedy: error.remedy }, error.message);
+  void table.move(capsule, { type: "stopped", reason: error.code });
+}
