@@ -15,6 +15,8 @@ export interface NodePaths {
   readonly ledger: string;
   /** Tells this node's claims on a shared ledger from those of another node of the same name. */
   readonly instance: string;
+  /** Held by the one process that uses the directory while its ledger is elsewhere. */
+  readonly lock: string;
   readonly quarantine: string;
   /** Every image the ledger names. */
   readonly images: string;
@@ -55,6 +57,7 @@ export function nodePaths(home: HomePaths, node: string, dataDir: string | undef
     dataDir: dir,
     ledger: join(dir, "ledger.sqlite"),
     instance: join(dir, "instance"),
+    lock: join(dir, "lock"),
     quarantine: join(dir, "quarantine"),
     images: join(dir, "images"),
     controlSocket: join(dir, "control.sock"),

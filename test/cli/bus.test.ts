@@ -1,5 +1,6 @@
 /** A node whose ledger is on a NATS server: boot, status, doctor, restarts of either side, a second owner, a lost lease. */
 import assert from "node:assert/strict";
+import { cpSync, rmSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkControlResult } from "@vnes/schemas";
@@ -56,6 +57,7 @@ test("doctor says what the server promises and what it does not", async () => {
   assert.match(found.get("bus")?.found ?? "", /^nats-server \d+\.\d+\.\d+ .* alone$/);
   assert.match(found.get("bus streams")?.found ?? "", /on files, 1 copy of each/);
   assert.match(found.get("bus durability")?.found ?? "", /power cut only with sync_interval: always/);
+  assert.match(found.get("bus room")?.found ?? "", /hangs until it is restarted/);
   assert.equal(found.get("bus clock")?.state, "ok");
 });
 
@@ -74,6 +76,23 @@ test("a node of another name is told who owns the ledger", async () => {
   assert.equal(other.code, 7, other.err);
   assert.match(other.err, /LEDGER_IN_USE/);
   assert.match(other.err, /node local/);
+});
+
+test("a second process on the same directory is refused, and a copy of the directory is somebody else", async () => {
+  const { dataDir, controlSocket } = node.ready;
+  rmSync(controlSocket);
+  const second = await home.run("boot", "--bus", servers.urls.join());
+  assert.equal(second.code, 7, second.err);
+  assert.match(second.err, new RegExp(`LEDGER_IN_USE .*/lock is in use by .*pid ${node.pid}`));
+  const copy = `${dataDir}-copy`;
+  cpSync(dataDir, copy, { recursive: true, filter: (path) => !path.endsWith(".sock") });
+  const other = await home.run("boot", "--bus", servers.urls.join(), "--data-dir", copy);
+  assert.equal(other.code, 7, other.err);
+  assert.match(other.err, /LEDGER_IN_USE .* node local/);
+  await node.kill("SIGTERM");
+  node = await home.boot("--bus", servers.urls.join());
+  const status = await home.json<Status>("status");
+  assert.equal(status.state, "running");
 });
 
 test("a node that was killed goes on where it was, and so does one whose server was killed", async () => {

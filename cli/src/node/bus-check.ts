@@ -20,7 +20,7 @@ export async function checkBus(config: BusConfig, node: string): Promise<readonl
   const { examineServer, openBus } = await import("@vnes/driver-nats");
   await using bus = await openBus({ ...config, node });
   const promise = await examineServer(bus, config.namespace ?? DEFAULT_NAMESPACE);
-  return [server(promise), storage(promise), durability(promise), payload(promise), clock(promise)];
+  return [server(promise), storage(promise), durability(promise), ROOM, payload(promise), clock(promise)];
 }
 
 function server({ version, server: at, cluster }: JetStreamPromise): BusFinding {
@@ -52,6 +52,15 @@ function storage({ streams, replicas, cluster, missing }: JetStreamPromise): Bus
       }
     : { check, state: "ok", found, next: "" };
 }
+
+/** Neither the server's limit nor its disk can be seen by a client. */
+const ROOM: BusFinding = {
+  check: "bus room",
+  state: "note",
+  found:
+    "at its own limit the server refuses and the node waits; on a file system that is full it hangs until it is restarted",
+  next: "set jetstream { max_file } on every server to less than its disk has",
+};
 
 /** JetStream acknowledges before fsync, and a client cannot see how often a server syncs. */
 function durability({ replicas }: JetStreamPromise): BusFinding {

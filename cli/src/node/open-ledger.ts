@@ -1,8 +1,6 @@
 /** Opens the ledger a node was told to use: a file of its own, or streams of NATS servers it shares with other nodes. */
-import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
 import { type Bus, openBus, openNatsLedgerStore } from "@vnes/driver-nats";
-import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { lockFile, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import {
   type BusStatus,
   type Clock,
@@ -17,6 +15,7 @@ import {
 } from "@vnes/kernel";
 import type { BusConfig } from "@vnes/schemas";
 import type { Place } from "../shell.ts";
+import { instanceOf } from "./instance.ts";
 
 export const DEFAULT_NAMESPACE = "main";
 
@@ -45,16 +44,20 @@ export async function openLedger(
     const store = await openSqliteLedgerStore({ path: place.paths.ledger });
     return { store, close: async () => undefined };
   }
-  const connection = await openBus({ ...bus, node: place.node });
+  // Before anything is claimed: the same directory is the same owner, and would fence the node that runs.
+  const lock = lockFile(place.paths.lock);
+  let connection: Bus | undefined;
+  const close = async (): Promise<void> => {
+    await connection?.[Symbol.asyncDispose]();
+    lock[Symbol.dispose]();
+  };
   try {
-    const store = await openOn(connection, bus, place, { table, clock, log });
-    return {
-      store,
-      bus: () => busStatus(connection, bus),
-      close: async () => await connection[Symbol.asyncDispose](),
-    };
+    const opened = await openBus({ ...bus, node: place.node });
+    connection = opened;
+    const store = await openOn(opened, bus, place, { table, clock, log });
+    return { store, bus: () => busStatus(opened, bus), close };
   } catch (error) {
-    await connection[Symbol.asyncDispose]();
+    await close();
     throw error;
   }
 }
@@ -86,18 +89,6 @@ async function openOn(
       log.warn({ owner: owner.node, ms: Math.ceil(ms) }, "waiting until the lease of the owner has run out");
     },
   });
-}
-
-/** Made once with the data directory: who has the directory is the same owner after a restart. */
-function instanceOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-  const instance = randomBytes(16).toString("hex");
-  writeFileSync(path, `${instance}\n`, { mode: 0o600, flag: "wx", flush: true });
-  return instance;
 }
 
 function busStatus(

@@ -6,6 +6,8 @@
  * Q2. From a refusal until it was answered, everything else asked of that shard is refused with it.
  * Q3. Callers who waited too long are told `LEDGER_UNREACHABLE`. What was sent stays on its way, in doubt: the same append
  *     asked again is answered when that is confirmed, and is not written twice.
+ * Q4. When the claim is over, the queue of the next one goes on with who waits, and knows what was kept after its caller
+ *     had been refused.
  */
 import { ledgerErrors, type NewRecord } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
@@ -123,6 +125,20 @@ export class AppendQueue {
       }
     }
     for (const one of waiting) one.reject(error);
+  }
+
+  /** True when somebody waits for what was sent. */
+  get isAnswerDue(): boolean {
+    return this.#batches.some(({ answers }) => answers.length > 0);
+  }
+
+  /** Takes over from the queue of a claim that is over (Q4). */
+  inherit(from: AppendQueue): void {
+    for (const [shard, doubts] of from.#doubts) {
+      const kept = doubts.filter(({ batch }) => batch.isConfirmed);
+      if (kept.length > 0) this.#doubts.set(shard, kept);
+    }
+    for (const one of from.#takeWaiting()) this.#add(one);
   }
 
   /** The group is lost: nobody will be answered otherwise. */

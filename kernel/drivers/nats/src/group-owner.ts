@@ -4,22 +4,29 @@
  * O1. From the first message of somebody else's claim on, everything asked is refused: the group is lost for good.
  * O2. An idle owner writes a beat, so that its lease does not run out.
  * O3. A server that ends before what was read back from it has lost records; the group is not used any more.
+ * O4. When the server says that it has no room, nothing more is sent, and the group is claimed again under another boot
+ *     before anything is: what was on its way can then never be kept later. Callers are refused once the server has refused
+ *     the claim as well.
  */
+import { randomBytes } from "node:crypto";
 import { ledgerErrors, type NewRecord } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
-import { AppendQueue } from "./append-queue.ts";
 import { claimGroup, type Claimant } from "./claim.ts";
 import { type Claim, encodeControl, type MessageKind } from "./control-message.ts";
 import type { Entry } from "./frame.ts";
 import type { Folded } from "./group-fold.ts";
 import type { GroupView } from "./group-view.ts";
 import { Lease } from "./lease.ts";
-import { Pipeline, type Sent } from "./pipeline.ts";
+import type { Sent } from "./pipeline.ts";
 import { RETRY_BUDGET_MS } from "./server-link.ts";
 import { isSpaceCode } from "./streams.ts";
+import { Tenure } from "./tenure.ts";
 
 /** For the last beat and the release when a store is closed. */
 const CLOSE_TIMEOUT_MS = 2_000;
+/** A server without room is asked for some as often as this, while callers wait to hear of it and while none does. */
+const ASK_WAITED_FOR_MS = 50;
+const ASK_IDLE_MS = 1_000;
 
 export interface Refusal {
   readonly code: number | undefined;
@@ -37,11 +44,18 @@ export interface GroupOwnerParts {
   onWait?(group: string, owner: Claim, ms: number): void;
 }
 
+/** The claim that is asked for while the server has no room. */
+interface Reclaim {
+  readonly boot: string;
+  attempt: number;
+  askedAt: number;
+}
+
 export class GroupOwner {
   readonly view: GroupView;
   readonly #parts: GroupOwnerParts;
-  readonly #pipeline: Pipeline;
-  readonly #queue: AppendQueue;
+  #tenure: Tenure;
+  #reclaim: Reclaim | undefined;
   readonly #lease: Lease;
   #lost: VnesError | undefined;
   #progressAt: number;
@@ -56,16 +70,7 @@ export class GroupOwner {
     this.#progressAt = parts.now();
     const { boot, leaseMs } = parts.claimant;
     this.#lease = new Lease(leaseMs);
-    const { view, now, partBytes } = parts;
-    this.#pipeline = new Pipeline({
-      boot,
-      now,
-      lastSeq: () => view.fold.lastSeq,
-      send: (message) => parts.send(view.group, message),
-      confirmed: (sentAt) => this.#confirmed(sentAt),
-    });
-    const head = (shard: string): number => view.fold.index.head(shard);
-    this.#queue = new AppendQueue({ boot, partBytes, pipeline: this.#pipeline, head });
+    this.#tenure = this.#begin(boot);
   }
 
   async claim(): Promise<void> {
@@ -82,6 +87,11 @@ export class GroupOwner {
     view.onFolded((folded) => this.#folded(folded));
   }
 
+  /** Names the claim in force. */
+  get boot(): string {
+    return this.#tenure.boot;
+  }
+
   /** Why this node writes nothing more to the group. */
   get lost(): VnesError | undefined {
     return this.#lost ?? this.view.broken;
@@ -92,40 +102,42 @@ export class GroupOwner {
   }
 
   get resent(): number {
-    return this.#pipeline.resent;
+    return this.#tenure.pipeline.resent;
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {
     if (this.lost !== undefined) return Promise.reject(this.#lossFor(shard, expectedSeq));
     this.#startWaiting();
-    return this.#queue.append(shard, expectedSeq, records);
+    return this.#tenure.queue.append(shard, expectedSeq, records);
   }
 
   /** Appends entries that are no records of a turn. */
   write(entries: readonly Entry[]): Promise<void> {
     if (this.lost !== undefined) return Promise.reject(this.lost);
     this.#startWaiting();
-    return this.#queue.write(entries);
+    return this.#tenure.queue.write(entries);
   }
 
   /** Resolves once the message was read back; rejects when the group is lost. */
   async control(kind: MessageKind, data: Uint8Array): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       if (this.lost !== undefined) reject(this.lost);
-      else this.#pipeline.pushControl(kind, data, resolve);
+      else this.#tenure.control(kind, data, resolve, reject);
     });
   }
 
   refused(round: number, refusal: Refusal): void {
     this.#refusal = refusal;
+    const { code } = refusal;
+    if (isSpaceCode(code) && this.#isClaimed && this.lost === undefined) this.#isFull(round);
     if (refusal.lastSeq !== undefined && refusal.lastSeq < this.view.fold.lastSeq)
       this.#serverIsShort(refusal.lastSeq);
-    this.#pipeline.refused(round);
+    this.#tenure.pipeline.refused(round);
   }
 
   reconnected(): void {
     this.view.reconnected();
-    this.#pipeline.reconnected();
+    this.#tenure.pipeline.reconnected();
   }
 
   tick(): void {
@@ -135,39 +147,95 @@ export class GroupOwner {
       this.#fail();
       return;
     }
-    this.#pipeline.tick();
+    this.#tenure.pipeline.tick();
     const now = this.#parts.now();
-    this.#isWaitedFor = this.#queue.isWaitedFor;
+    this.#isWaitedFor = this.#tenure.queue.isWaitedFor;
     if (this.#isWaitedFor && now - this.#progressAt > RETRY_BUDGET_MS) {
       this.#progressAt = now;
-      this.#queue.unreachable(this.#unreachable());
+      this.#tenure.queue.unreachable(this.#unreachable());
     }
-    if (this.#pipeline.isEmpty && this.#lease.isBeatDue(now)) this.#beat();
+    if (this.#reclaim !== undefined) this.#askAgain(this.#reclaim);
+    else if (this.#tenure.pipeline.isEmpty && this.#lease.isBeatDue(now)) this.#beat();
   }
 
   /** Waits for what was asked, then lets the group go, so that somebody else need not wait for the lease. */
   async close(): Promise<void> {
-    this.#queue.flush();
-    while (this.lost === undefined && this.#queue.isWaitedFor)
+    this.#tenure.queue.flush();
+    while (this.lost === undefined && this.#tenure.queue.isWaitedFor)
       await new Promise((resume) => setTimeout(resume, 5));
-    if (this.#isClaimed && this.lost === undefined && this.#pipeline.isEmpty) {
-      const { boot } = this.#parts.claimant;
-      const data = encodeControl({ kind: "release", boot, number: this.#queue.number });
+    if (
+      this.#isClaimed &&
+      this.lost === undefined &&
+      this.#reclaim === undefined &&
+      this.#tenure.pipeline.isEmpty
+    ) {
+      const { boot } = this;
+      const data = encodeControl({ kind: "release", boot, number: this.#tenure.queue.number });
       const timeout = new Promise<void>((resume) => setTimeout(resume, CLOSE_TIMEOUT_MS).unref());
       await Promise.race([this.control("release", data).catch(() => undefined), timeout]);
     }
     this.view.stop();
   }
 
+  #begin(boot: string): Tenure {
+    const { view, now, partBytes, send } = this.#parts;
+    return new Tenure({
+      boot,
+      partBytes,
+      now,
+      lastSeq: () => view.fold.lastSeq,
+      head: (shard) => view.fold.index.head(shard),
+      send: (message) => send(view.group, message),
+      confirmed: (sentAt) => this.#confirmed(sentAt),
+    });
+  }
+
+  /** `round`: negative when it was the claim that was refused; what was sent before it was then refused or is kept. */
+  #isFull(round: number): void {
+    if (this.#reclaim === undefined) {
+      this.#tenure.pipeline.halt();
+      this.#reclaim = { boot: randomBytes(8).toString("hex"), attempt: 0, askedAt: Number.NEGATIVE_INFINITY };
+      this.#askAgain(this.#reclaim);
+    } else if (round === -this.#reclaim.attempt) this.#tenure.refuse(this.#diskFull());
+  }
+
+  /** While somebody waits, who comes later is answered by a later attempt. */
+  #askAgain(reclaim: Reclaim): void {
+    const { now, send, claimant, view } = this.#parts;
+    const every = this.#tenure.queue.isWaitedFor ? ASK_WAITED_FOR_MS : ASK_IDLE_MS;
+    if (now() - reclaim.askedAt < every) return;
+    reclaim.askedAt = now();
+    const { boot } = reclaim;
+    const attempt = ++reclaim.attempt;
+    const data = encodeControl({ kind: "claim", ...claimant, boot });
+    const expected = view.fold.lastSeq;
+    send(view.group, { kind: "claim", data, expected, id: `${boot}.claim.${attempt}`, round: -attempt });
+  }
+
+  /** There is room again. */
+  #goOn({ boot, askedAt }: Reclaim): void {
+    const before = this.#tenure;
+    // Those behind them would be out of order (port rule 4).
+    if (before.queue.isAnswerDue) before.refuse(this.#diskFull());
+    this.#reclaim = undefined;
+    this.#tenure = this.#begin(boot);
+    this.#tenure.queue.inherit(before.queue);
+    this.#confirmed(askedAt);
+  }
+
   #beat(): void {
-    const { boot } = this.#parts.claimant;
-    const data = encodeControl({ kind: "beat", boot, number: this.#queue.number });
-    this.#pipeline.pushControl("beat", data, () => undefined);
+    const { boot } = this;
+    const data = encodeControl({ kind: "beat", boot, number: this.#tenure.queue.number });
+    this.#tenure.pipeline.pushControl("beat", data, () => undefined);
   }
 
   #folded(folded: Folded): void {
-    const { boot } = this.#parts.claimant;
+    const { boot } = this;
     if (folded.type === "claimed") {
+      if (folded.claim.boot === this.#reclaim?.boot) {
+        this.#goOn(this.#reclaim);
+        return;
+      }
       const { node } = folded.claim;
       const owner = `node ${node}`;
       this.#lost ??= ledgerErrors.create("LEDGER_CLAIMED", { path: this.view.stream, owner });
@@ -176,10 +244,10 @@ export class GroupOwner {
     }
     if (this.#lost !== undefined) return;
     if (folded.type === "batch" && folded.boot === boot)
-      this.#pipeline.folded({ kind: "batch", number: folded.number });
+      this.#tenure.pipeline.folded({ kind: "batch", number: folded.number });
     else if (folded.type === "owner" && folded.boot === boot)
-      this.#pipeline.folded({ kind: folded.kind, number: 0 });
-    else this.#pipeline.folded(undefined);
+      this.#tenure.pipeline.folded({ kind: folded.kind, number: 0 });
+    else this.#tenure.pipeline.folded(undefined);
   }
 
   #confirmed(sentAt: number): void {
@@ -187,7 +255,7 @@ export class GroupOwner {
     this.#refusal = undefined;
     this.#shortSince = undefined;
     this.#lease.confirm(sentAt);
-    this.#queue.flushSoon();
+    this.#tenure.queue.flushSoon();
   }
 
   /** Time runs from when somebody began to wait. */
@@ -210,13 +278,16 @@ export class GroupOwner {
 
   #unreachable(): VnesError {
     const refusal = this.#refusal;
-    if (refusal !== undefined && isSpaceCode(refusal.code))
-      return ledgerErrors.create("LEDGER_DISK_FULL", { path: this.view.stream });
+    if (refusal !== undefined && isSpaceCode(refusal.code)) return this.#diskFull();
     return this.view.unreachable(refusal?.problem ?? "no server answers");
   }
 
+  #diskFull(): VnesError {
+    return ledgerErrors.create("LEDGER_DISK_FULL", { path: this.view.stream });
+  }
+
   #fail(): void {
-    this.#queue.fail((shard, expectedSeq) =>
+    this.#tenure.queue.fail((shard, expectedSeq) =>
       shard === undefined ? (this.lost as VnesError) : this.#lossFor(shard, expectedSeq),
     );
   }

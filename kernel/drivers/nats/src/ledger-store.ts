@@ -240,7 +240,7 @@ export class NatsLedgerStore implements LedgerStore {
     const first = index.first(shard);
     if (first === 0 || before <= first) return 0;
     await owner.write([{ kind: "trim", shard, seq: before }]);
-    await reclaim(this.#link, owner, this.#boot, shard);
+    await reclaim(this.#link, owner, shard);
     return index.first(shard) - first;
   }
 

@@ -9,6 +9,7 @@
  * P4. When the place of the oldest one was taken by something else, all get new places and new ids: under the old id the
  *     server may know a message that was stored and does not count. Their numbers stay, and the fold takes each once.
  * P5. A control message is alone on its way, so that its place is never predicted by another.
+ * P6. Once halted it sends nothing more; what was sent before may still be confirmed.
  */
 import type { MessageKind } from "./control-message.ts";
 
@@ -61,6 +62,7 @@ export class Pipeline {
   #resendAt: number | undefined;
   #resendMs = FIRST_RESEND_MS;
   #sentAt = 0;
+  #isHalted = false;
   resent = 0;
 
   constructor(parts: PipelineParts) {
@@ -75,7 +77,10 @@ export class Pipeline {
   /** True when another batch would be sent at once. */
   get hasRoom(): boolean {
     return (
-      this.#unsent.length === 0 && this.#flight.length < MAX_IN_FLIGHT && (this.#flight[0]?.number ?? 1) !== 0
+      !this.#isHalted &&
+      this.#unsent.length === 0 &&
+      this.#flight.length < MAX_IN_FLIGHT &&
+      (this.#flight[0]?.number ?? 1) !== 0
     );
   }
 
@@ -124,8 +129,13 @@ export class Pipeline {
     if (this.#flight.length > 0) this.#resendAt = this.#parts.now();
   }
 
+  /** For good (P6). */
+  halt(): void {
+    this.#isHalted = true;
+  }
+
   tick(): void {
-    if (this.#flight.length === 0) return;
+    if (this.#flight.length === 0 || this.#isHalted) return;
     const now = this.#parts.now();
     const silentMs = Math.max(this.#resendMs, MAX_RESEND_MS);
     if (now >= (this.#resendAt ?? this.#sentAt + silentMs)) this.#resend();
@@ -155,7 +165,7 @@ export class Pipeline {
   }
 
   #pump(): void {
-    for (;;) {
+    while (!this.#isHalted) {
       const [next] = this.#unsent;
       if (next === undefined || this.#flight.length >= MAX_IN_FLIGHT) return;
       const isAlone = next.number === 0 || this.#flight[0]?.number === 0;

@@ -15,12 +15,7 @@ const MAX_CARRIED_RECORDS = 1_024;
 const MAX_CARRIED_BYTES: number = 1024 * 1024;
 
 /** Drops every message before the one that holds the oldest kept record of `shard`, as far as that is cheap. */
-export async function reclaim(
-  link: ServerLink,
-  owner: GroupOwner,
-  boot: string,
-  shard: string,
-): Promise<void> {
+export async function reclaim(link: ServerLink, owner: GroupOwner, shard: string): Promise<void> {
   const { view } = owner;
   const { index } = view.fold;
   const goal = index.runs(shard, index.first(shard), 1)[0]?.at;
@@ -38,7 +33,7 @@ export async function reclaim(
   const earliest = index.earliest();
   if (earliest === undefined) return;
   const from = view.startOf(earliest);
-  await owner.control("purge", encodeControl({ kind: "purge", boot, from }));
+  await owner.control("purge", encodeControl({ kind: "purge", boot: owner.boot, from }));
   const filter = ledgerSubject(link.namespace, view.group, "batch");
   await link.jsm.streams.purge(view.stream, { filter, seq: from });
 }

@@ -1,7 +1,7 @@
 import { after } from "node:test";
 import { ledgerStoreContract } from "../../../contracts/ledger-store.ts";
 import { startNatsServers } from "./nats-servers.ts";
-import { openedOn } from "./opened.ts";
+import { openedAlmostFull, openedOn } from "./opened.ts";
 
 const servers = await startNatsServers();
 after(async () => await servers[Symbol.asyncDispose]());
@@ -9,5 +9,5 @@ after(async () => await servers[Symbol.asyncDispose]());
 ledgerStoreContract({
   name: `nats ${servers.version}`,
   open: async () => await openedOn(servers),
-  supports: {},
+  supports: { diskFull: openedAlmostFull },
 });

@@ -61,21 +61,25 @@ export interface NatsServerOptions {
   /** More lines of every server's configuration file. */
   readonly extra?: string;
   readonly jetstream?: boolean;
+  /** How much the server keeps on files, as its configuration file says it. */
+  readonly maxFile?: string;
+  /** Where the streams are kept; a directory that is made and removed when it is not said. For one server alone. */
+  readonly storeDir?: string;
 }
 
 export async function startNatsServers(options: NatsServerOptions = {}): Promise<NatsServers> {
-  const { count = 1, extra = "", jetstream = true } = options;
+  const { count = 1, extra = "", jetstream = true, maxFile = "8G" } = options;
   const directory = mkdtempSync(join(tmpdir(), "vnes-nats-"));
   const ports = await freePorts(count * 2);
   const routes = ports.slice(count).map((port) => `"nats://${HOST}:${port}"`);
   const servers = Array.from({ length: count }, (_, index): Server => {
-    const store = join(directory, `store-${index}`);
-    mkdirSync(store);
+    const store = options.storeDir ?? join(directory, `store-${index}`);
+    mkdirSync(store, { recursive: true });
     const lines = [
       `server_name: n${index}`,
       `host: ${HOST}`,
       `port: ${ports[index]}`,
-      ...(jetstream ? [`jetstream { store_dir: "${store}", max_mem: 256M, max_file: 8G }`] : []),
+      ...(jetstream ? [`jetstream { store_dir: "${store}", max_mem: 256M, max_file: ${maxFile} }`] : []),
       ...(count > 1
         ? [
             `cluster { name: C, host: ${HOST}, port: ${ports[count + index]}, routes: [${routes.join(", ")}] }`,

@@ -9,7 +9,7 @@ import {
 import { jetstreamManager } from "@nats-io/jetstream";
 import { keyHash } from "@vnes/kernel";
 import type { OpenedLedgerStore } from "../../../contracts/ledger-store.ts";
-import type { NatsServers } from "./nats-servers.ts";
+import { type NatsServers, startNatsServers } from "./nats-servers.ts";
 
 export const GROUPS: readonly string[] = ["g0", "g1"];
 let namespaces = 0;
@@ -81,6 +81,46 @@ export async function openedOn(
     async cleanup() {
       await node.close();
       await dropNamespace(servers.urls, namespace);
+    },
+  };
+}
+
+/** On a server that keeps 3 MB, a third of which somebody else has. */
+export async function openedAlmostFull(): Promise<OpenedLedgerStore & { makeSpace(): Promise<void> }> {
+  const servers = await startNatsServers({ maxFile: "3M" });
+  const ballast = await takeSpace(servers.urls, 1_000_000);
+  const opened = await openedOn(servers, ["g0"]);
+  return {
+    store: opened.store,
+    reopen: async () => await opened.reopen(),
+    async makeSpace() {
+      await ballast.remove();
+    },
+    async cleanup() {
+      await opened.cleanup();
+      await servers[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A stream of somebody else that takes what the ledger could have; `remove` gives it back. */
+export async function takeSpace(
+  servers: readonly string[],
+  bytes: number,
+): Promise<{ remove(): Promise<void> }> {
+  const name = `ballast-${++namespaces}`;
+  await using bus = await openBus({ servers, node: "ballast" });
+  const jsm = await jetstreamManager(bus.connection);
+  await jsm.streams.add({ name, subjects: [name] });
+  const message = new Uint8Array(50_000);
+  for (let taken = 0; taken < bytes; taken += message.length) {
+    const answer = await bus.connection.request(name, message);
+    if (answer.string().includes('"error"')) break;
+  }
+  return {
+    async remove() {
+      await using again = await openBus({ servers, node: "ballast" });
+      await (await jetstreamManager(again.connection)).streams.delete(name);
     },
   };
 }
