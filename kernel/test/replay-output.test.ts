@@ -4,7 +4,14 @@ import { test } from "node:test";
 import type { Effect, Json } from "@vnes/schemas";
 import fc from "fast-check";
 import type { TurnRecord } from "../src/ledger/record.ts";
-import { firstPlace, isRunAgain, isSameOutput, type Output, outputText } from "../src/replay/output.ts";
+import {
+  expectedResult,
+  firstPlace,
+  isRunAgain,
+  isSameOutput,
+  type Output,
+  outputText,
+} from "../src/replay/output.ts";
 import { OutputHash } from "../src/replay/output-hash.ts";
 import { digest } from "./shard-harness.ts";
 
@@ -36,6 +43,18 @@ test("outputs are the same exactly when their text is, and then there is no plac
       }
     }),
   );
+});
+
+test("what a sandbox is expected to say is its JSON of a turn that ended well, and nothing for one that failed", () => {
+  fc.assert(
+    fc.property(output, ({ effects }) => {
+      const record = { seq: 7, outcome: "ok", effects } as unknown as TurnRecord;
+      const said = JSON.stringify({ turn: 7, kind: "done", effects });
+      assert.equal(expectedResult(record, JSON.stringify(effects)), said);
+    }),
+  );
+  const failed = { seq: 7, outcome: { failed: "TURN_HANDLER_THREW", message: "no" }, effects: [] };
+  assert.equal(expectedResult(failed as unknown as TurnRecord, "[]"), "");
 });
 
 test("the order of members is a difference, and the difference is shown as small as it is", () => {

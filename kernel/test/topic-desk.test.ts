@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
 import fc from "fast-check";
+import { DEADLETTER_TOPIC } from "../src/bus/kernel-topics.ts";
 import { firstAtOrAfter } from "../src/runtime/topics/event-search.ts";
 import { encodeRecord } from "../src/ledger/record.ts";
 import type { LedgerStore } from "../src/ports/ledger-store.ts";
-import { noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";
+import { letters, noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";
 import { bootTopics, type TopicNode } from "./topic-harness.ts";
 
 const closed = { type: "object", required: ["n"], properties: { n: { type: "integer" } } } as const;
@@ -37,6 +38,14 @@ test("a person's event is checked, and is in its partition exactly once, whateve
   assert.equal((await again.records(`topic/${TOPIC}/0`)).length, 1);
   assert.deepEqual(await again.got(), [1]);
   await again.close();
+});
+
+test("nobody publishes for the kernel: its own topics are refused by name", async () => {
+  const node = await bootTopics([noter(), letters]);
+  const forged = node.node.topics.publish(DEADLETTER_TOPIC, "k", { seq: 1, code: "X", attempts: 1 });
+  await assert.rejects(forged, { code: "TOPIC_OF_KERNEL", message: /vnes\.deadletter\.v1 holds what/ });
+  assert.deepEqual(await node.records(`topic/${DEADLETTER_TOPIC}/0`), []);
+  await node.close();
 });
 
 test("events are read from a seq or a time, a page at a time, and a question waits for what comes", async () => {

@@ -32,6 +32,9 @@ test("topics are listed, shown, published to, tailed, and refused by name", asyn
   const bad = await home.run("topic", "publish", TOPIC, '{"name":"Bob","times":0}');
   assert.equal(bad.code, 2);
   assert.match(bad.err, /^TOPIC_EVENT_INVALID .*\/times: must be >= 1/m);
+  const forged = await home.run("topic", "publish", "vnes.lifecycle.v1", "{}");
+  assert.equal(forged.code, 4);
+  assert.match(forged.err, /^TOPIC_OF_KERNEL /m);
   assert.match((await home.run("topic", "publish", TOPIC, "{")).err, /^TOPIC_EVENT_NOT_JSON /m);
   assert.equal((await home.run("topic", "show", "acme.none.v1")).code, 3);
 

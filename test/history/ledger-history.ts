@@ -1,7 +1,7 @@
 /** A ledger as the checks read it: decoded records by shard, and the effect of any effect id. Checks H1, H2 and H10 on the way. */
 import type { Digest, StoredRecord } from "@vnes/kernel";
 import type { Effect } from "@vnes/schemas";
-import { DEADLETTER_TOPIC } from "../../kernel/src/bus/dead-letter.ts";
+import { DEADLETTER_TOPIC } from "../../kernel/src/bus/kernel-topics.ts";
 import { chainHash, genesisHash, hex } from "../../kernel/src/ledger/chain.ts";
 import type { EffectId } from "../../kernel/src/ledger/effect-id.ts";
 import { decodeRecord, type LedgerRecord, type TurnRecord } from "../../kernel/src/ledger/record.ts";

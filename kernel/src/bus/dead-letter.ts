@@ -3,11 +3,9 @@
  * exactly one for each such turn, whatever crashes when.
  */
 import type { Delivery, Effect } from "@vnes/schemas";
+import { DEADLETTER_TOPIC } from "./kernel-topics.ts";
 import { topicShard } from "./routing.ts";
 import type { Topics } from "./topics.ts";
-
-/** Defined by the core observability capsule. Where nobody defines it, there are no letters, only counts and diagnostics. */
-export const DEADLETTER_TOPIC = "vnes.deadletter.v1";
 
 const MAX_MESSAGE = 2_000;
 

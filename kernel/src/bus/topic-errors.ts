@@ -9,6 +9,7 @@ export const topicErrors: ErrorTable<
   | "TOPIC_PARTITION_UNKNOWN"
   | "TOPIC_PARTITION_ELSEWHERE"
   | "TOPIC_EVENT_INVALID"
+  | "TOPIC_OF_KERNEL"
   | "TOPIC_HELD"
   | "TOPIC_NOT_SUBSCRIBED"
 > = defineErrors({
@@ -41,6 +42,12 @@ export const topicErrors: ErrorTable<
     message: "the event for {topic} is refused at {pointer}: {problem}",
     remedy: "vnes topic show {topic} has its schemas",
     exit: "usage",
+  },
+  TOPIC_OF_KERNEL: {
+    ...user,
+    message: "{topic} holds what the kernel itself reports; nobody else publishes to it",
+    remedy: "publish to a topic of your own capsule; vnes topic tail {topic} shows what the kernel said",
+    exit: "policy",
   },
   TOPIC_HELD: {
     fault: "system",

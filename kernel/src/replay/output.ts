@@ -62,9 +62,17 @@ export function outputOf(result: Exclude<TurnResult, { kind: "needKeys" }>, reco
 }
 
 /** R1: the text that is compared and hashed. */
-export function outputText({ outcome, effects }: Output): string {
+export function outputText({ outcome, effects }: Output, written: string = JSON.stringify(effects)): string {
   const ended = outcome === "ok" ? `"ok"` : JSON.stringify(outcome);
-  return `{"outcome":${ended},"effects":${JSON.stringify(effects)}}`;
+  return `{"outcome":${ended},"effects":${written}}`;
+}
+
+/**
+ * What a sandbox says of a turn that comes to the recorded end again, when it says nothing besides. Empty for a turn that
+ * failed: its result is looked at. `written`: the JSON of the effects.
+ */
+export function expectedResult({ seq, outcome }: TurnRecord, written: string): string {
+  return outcome === "ok" ? `{"turn":${seq},"kind":"done","effects":${written}}` : "";
 }
 
 /** R1, without writing either of them out. */

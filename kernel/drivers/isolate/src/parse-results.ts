@@ -56,6 +56,14 @@ export function parseResults(
   return results.length === requests.length ? { results } : refuse("fewer results than turns");
 }
 
+/** Whether the parts are the expected results and nothing else: what equals a judged result needs no judging. */
+export function isAsExpected(parts: readonly string[], expected: readonly string[]): boolean {
+  const whole = `[${expected.join(",")}]`;
+  const [first] = parts;
+  if (parts.length === 1) return first === whole;
+  return `[${parts.map((part) => part.slice(1, -1)).join(",")}]` === whole;
+}
+
 /** Rule 2 of the port; and a turn that asks for nothing new would be delivered again for ever. */
 function orderProblem(
   result: TurnResult,

@@ -11,8 +11,8 @@ import {
 } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
-import { invalidResult, type Judged, parseResults } from "./parse-results.ts";
-import { SandboxHost } from "./sandbox-host.ts";
+import { invalidResult, isAsExpected, type Judged, parseResults } from "./parse-results.ts";
+import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 
 /** Each round has at least one new key. */
 const MAX_ROUNDS = 1_024;
@@ -82,13 +82,39 @@ class IsolateInstance implements SandboxInstance {
   async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     if (batch.length === 0) return [];
     const stops = this.#stops;
+    return this.#judged(batch, stops, await this.#sent(batch, stops));
+  }
+
+  async repeat(
+    batch: readonly TurnRequest[],
+    expected: readonly string[],
+  ): Promise<readonly TurnResult[] | undefined> {
+    if (batch.length === 0) return undefined;
+    const stops = this.#stops;
+    const delivered = await this.#sent(batch, stops);
+    if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.parts, expected))
+      return this.#judged(batch, stops, delivered);
+    this.#asking = undefined;
+    this.#turns += batch.length;
+    return undefined;
+  }
+
+  /** `stops`: those known of when the batch leaves. */
+  #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
     const turns = batch.map(({ turn }) => turn);
     const sent = this.#host.deliver(
       { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns },
       JSON.stringify(batch),
     );
     this.#inFlight = sent.catch(() => undefined);
-    const { parts, stops: now } = await sent;
+    return sent;
+  }
+
+  #judged(
+    batch: readonly TurnRequest[],
+    stops: number,
+    { parts, stops: now }: Delivered,
+  ): readonly TurnResult[] {
     // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
     if (stops !== this.#stops)
       return batch.map(({ turn }) => ({ turn, kind: "needKeys", keys: [], ranges: [] }));

@@ -3,6 +3,7 @@
  * record, each published for whoever observes. Publishing waits until topics are open; facts do not.
  */
 import type { Effect, Json, SignedHead, TopicDefinition, VnesError } from "@vnes/schemas";
+import { DIAGNOSTICS_TOPIC, LIFECYCLE_TOPIC } from "../../bus/kernel-topics.ts";
 import { eventProblem } from "../../bus/topics.ts";
 import { type EffectId, formatEffectId } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
@@ -12,9 +13,6 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Switchboard } from "./router.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
-
-export const LIFECYCLE_TOPIC = "vnes.lifecycle.v1";
-export const DIAGNOSTICS_TOPIC = "vnes.diagnostics.v1";
 
 /** Failures can come as fast as frames; a person reads a few a second, the rest are counted. */
 const MAX_DIAGNOSTICS_PER_MINUTE = 120;

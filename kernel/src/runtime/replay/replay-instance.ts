@@ -10,10 +10,11 @@ import type { TurnRequest, TurnResult } from "@vnes/schemas";
 import { serveKeys } from "../../ledger/served-keys.ts";
 import type { TurnRecord } from "../../ledger/record.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
+import { expectedResult } from "../../replay/output.ts";
 import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
 
-/** Turns that cross at once: the wake-up is shared by many, and the kernel is held up for a few milliseconds. */
-const BATCH_TURNS = 256;
+/** Turns that cross at once: the wake-up is shared by many, and what is on its way is still young when it is garbage. */
+const BATCH_TURNS = 128;
 /** Of requests, so that a batch of large inputs stays far below a frame. */
 const BATCH_BYTES = 1024 * 1024;
 /** Lots on their way: one is run while one is looked at. */
@@ -26,26 +27,31 @@ export interface ReplayTurn {
   readonly request: TurnRequest;
   /** Bytes of the record and of what it refers to: about what the request takes. */
   readonly size: number;
+  /** JSON of the recorded effects. */
+  readonly effects: string;
 }
 
 export type Ended = Exclude<TurnResult, { kind: "needKeys" }>;
+/** How a turn ended; undefined when it came to what is recorded, and nobody had to read it. */
+export type Take = (turn: ReplayTurn, result: Ended | undefined) => boolean;
 
 interface Lot {
   readonly turns: readonly ReplayTurn[];
-  readonly answer: Promise<readonly TurnResult[]>;
+  /** Undefined when every turn came to what is recorded. */
+  readonly answer: Promise<readonly TurnResult[] | undefined>;
 }
 
 export class ReplayInstance {
   readonly #sandbox: Sandbox;
   readonly #state: ShardState;
-  readonly #take: (turn: ReplayTurn, result: Ended) => boolean;
+  readonly #take: Take;
   #instance: SandboxInstance | undefined;
   #waiting: ReplayTurn[] = [];
   #waitingBytes = 0;
   #inFlight: Lot[] = [];
 
   /** `take` gets each result in order, and says whether to go on; it keeps `state` up to date. */
-  constructor(sandbox: Sandbox, state: ShardState, take: (turn: ReplayTurn, result: Ended) => boolean) {
+  constructor(sandbox: Sandbox, state: ShardState, take: Take) {
     this.#sandbox = sandbox;
     this.#state = state;
     this.#take = take;
@@ -59,13 +65,13 @@ export class ReplayInstance {
     this.#instance = await this.#sandbox.open(spec);
   }
 
-  /** False once `take` wants no more. */
-  async push(turn: ReplayTurn): Promise<boolean> {
+  /** False once `take` wants no more. Most turns only wait for others, and nobody waits for them. */
+  push(turn: ReplayTurn): boolean | Promise<boolean> {
     this.#waiting.push(turn);
     this.#waitingBytes += turn.size;
     if (this.#waiting.length < BATCH_TURNS && this.#waitingBytes < BATCH_BYTES) return true;
     this.#send();
-    return this.#inFlight.length < MAX_IN_FLIGHT || (await this.#settle());
+    return this.#inFlight.length < MAX_IN_FLIGHT || this.#settle();
   }
 
   /** Ends what is on its way. False once `take` wants no more. */
@@ -95,7 +101,10 @@ export class ReplayInstance {
   }
 
   #deliver(turns: readonly ReplayTurn[]): void {
-    const answer = this.#opened().deliver(turns.map(({ request }) => request));
+    const instance = this.#opened();
+    const requests = turns.map(({ request }) => request);
+    const expected = turns.map(({ record, effects }) => expectedResult(record, effects));
+    const answer = instance.repeat?.(requests, expected) ?? instance.deliver(requests);
     // Whoever settles this lot hears of it; one that is given up before must not end the process.
     answer.catch(() => undefined);
     this.#inFlight.push({ turns, answer });
@@ -106,8 +115,8 @@ export class ReplayInstance {
     const lot = this.#inFlight.shift() as Lot;
     const results = await lot.answer;
     for (const [index, turn] of lot.turns.entries()) {
-      const result = results[index] as TurnResult;
-      if (result.kind === "needKeys") return this.#again(turn, result, lot.turns.slice(index + 1));
+      const result = results?.[index];
+      if (result?.kind === "needKeys") return this.#again(turn, result, lot.turns.slice(index + 1));
       if (!this.#take(turn, result)) return false;
     }
     return true;

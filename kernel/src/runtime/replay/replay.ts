@@ -6,11 +6,12 @@
  */
 import type { Delivery } from "@vnes/schemas";
 import type { CapsuleImage } from "../../admission/image.ts";
-import type { LedgerRecord } from "../../ledger/record.ts";
+import type { LedgerRecord, TurnRecord } from "../../ledger/record.ts";
 import { applyRecord, type ShardState } from "../../ledger/shard-state.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { LedgerStore } from "../../ports/ledger-store.ts";
 import type { Sandbox, SandboxSpec } from "../../ports/sandbox.ts";
+import { deliveryOf, referenceOf } from "../../replay/delivery.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import {
   type Difference,
@@ -138,7 +139,8 @@ class ShardReplay {
     for await (const page of this.#reader.records(this.#head, this.#to)) {
       this.#options.signal?.throwIfAborted();
       for (const { record, size } of page) {
-        if (!(await this.#step(record, size))) return this.#report();
+        const goesOn = this.#pushed(record, size) ?? (await this.#step(record, size));
+        if (!(goesOn === true || (await goesOn))) return this.#report();
         if (record.seq % PROGRESS_RECORDS === 0) this.#tell(record.seq);
       }
     }
@@ -148,6 +150,14 @@ class ShardReplay {
 
   async close(): Promise<void> {
     await this.#instance.close();
+  }
+
+  /** A turn whose input is in its record, for the instance that is there: undefined when it is anything else. */
+  #pushed(record: LedgerRecord, size: number): boolean | Promise<boolean> | undefined {
+    if (!this.#instance.isOpen || this.#options.fresh === true) return undefined;
+    if (record.kind !== "turn" || !isRunAgain(record) || referenceOf(record.input) !== undefined)
+      return undefined;
+    return this.#push(record, deliveryOf(record.input, []), size);
   }
 
   /** False once a difference was found. */
@@ -162,13 +172,17 @@ class ShardReplay {
     }
     await this.#start();
     const told = await this.#reader.delivery(record);
-    const { seq, at, seed } = record;
-    const request = { turn: seq, at, seed, delivery: told.delivery };
-    if (!(await this.#instance.push({ record, request, size: size + told.size }))) return false;
+    if (!(await this.#push(record, told.delivery, size + told.size))) return false;
     if (this.#options.fresh !== true) return true;
     const goOn = await this.#instance.drain();
     await this.#end();
     return goOn;
+  }
+
+  #push(record: TurnRecord, delivery: Delivery, size: number): boolean | Promise<boolean> {
+    const { seq, at, seed } = record;
+    const request = { turn: seq, at, seed, delivery };
+    return this.#instance.push({ record, request, size, effects: JSON.stringify(record.effects) });
   }
 
   async #start(): Promise<void> {
@@ -195,17 +209,17 @@ class ShardReplay {
     await this.#instance.close();
   }
 
-  #compare({ record, request }: ReplayTurn, result: Ended): boolean {
+  #compare({ record, request, effects }: ReplayTurn, result: Ended | undefined): boolean {
     const { shard } = this.#parts;
     const { seq, at } = record;
-    if (isStopped(result) && result.kind === "failed") {
+    if (result !== undefined && isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
     }
     this.#turns++;
-    const replayed = outputOf(result, record);
-    const text = outputText(record);
-    if (isSameOutput(record, replayed)) {
+    const replayed = result === undefined ? record : outputOf(result, record);
+    const text = outputText(record, effects);
+    if (replayed === record || isSameOutput(record, replayed)) {
       this.#hash.add(text);
       applyRecord(this.#state, record);
       return true;

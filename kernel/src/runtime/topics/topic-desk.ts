@@ -1,5 +1,6 @@
 /** Answers what a person asks about topics: from the partitions, the feeds of the shards, and the ledger. */
 import type { Json } from "@vnes/schemas";
+import { KERNEL_TOPICS } from "../../bus/kernel-topics.ts";
 import { topicShard } from "../../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, partitionShards, type Topic } from "../../bus/topics.ts";
 import { topicErrors } from "../../bus/topic-errors.ts";
@@ -69,6 +70,7 @@ export class TopicDesk implements TopicControl {
   ): Promise<{ readonly partition: number; readonly source: string | null }> {
     const { router, kernel, board } = this.#context;
     const topic = this.#topic(name);
+    if (KERNEL_TOPICS.has(name)) throw topicErrors.create("TOPIC_OF_KERNEL", { topic: name });
     const problem = eventProblem(topic, event);
     if (problem !== undefined) {
       const details = { topic: name, pointer: problem.pointer || "/", problem: problem.message };
