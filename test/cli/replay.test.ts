@@ -1,8 +1,7 @@
 /** `vnes replay` as a person uses it: equal, another bundle, and a capsule that is not what it says it is. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
+import { counter, source } from "./counter.ts";
 import { Home } from "./vnes.ts";
 
 interface Answer {
@@ -12,41 +11,6 @@ interface Answer {
   readonly diverged: boolean;
   readonly against: { readonly verified: boolean } | null;
   readonly difference: { readonly key: string; readonly recorded: number; readonly replayed: number } | null;
-}
-
-/** Counts by a step; `forgetful`: adds what it remembers outside of its keys, which no replay from the middle can know. */
-const source = (step: number, careless: boolean): string => `
-import { capsule } from "@vnes/sdk";
-let seen = 0;
-export default capsule({
-  calls: {
-    "acme.counter.add": (turn) => {
-      seen += 1;
-      const count = ((turn.keys.get("count") as number | undefined) ?? 0) + ${step} ${careless ? "+ seen" : ""};
-      turn.keys.set("count", count);
-      return count;
-    },
-  },
-});
-`;
-
-async function counter(home: Home, name: string, code: string): Promise<string> {
-  const dir = join(home.dir, name);
-  const { code: exit, err } = await home.run("capsule", "new", "acme.counter", "--dir", dir);
-  assert.equal(exit, 0, err);
-  writeFileSync(join(dir, "src/main.ts"), code);
-  const manifest = JSON.parse(readFileSync(join(dir, "manifest.json"), "utf8")) as {
-    state?: unknown;
-    capabilities: { determinism_tier?: string; provides: string[] };
-  };
-  manifest.state = { owns: ["count"] };
-  manifest.capabilities = { determinism_tier: "D0_bit_exact", provides: ["acme.counter"] };
-  writeFileSync(join(dir, "manifest.json"), JSON.stringify(manifest));
-  const schema = { $defs: { "acme.counter.add.input": { type: "object" } } };
-  writeFileSync(join(dir, "spec/schema.json"), JSON.stringify(schema));
-  const built = await home.run("capsule", "build", dir);
-  assert.equal(built.code, 0, built.err);
-  return dir;
 }
 
 test("a replay is equal; with one constant changed it names the first turn that differs; the node goes on", async () => {
