@@ -9,6 +9,8 @@
  * F2. A number that is too high behind a message that is gone is damage, not a refusal: the server lost something.
  * F3. A batch of several parts counts with its last one. Parts without it are nothing.
  * F4. Batches before the purge point are not needed, kept or not.
+ * F5. Claims are never removed, and nothing is written under one before it was read back. So a message of a boot that never
+ *     claimed says that its claim is gone, and with it what counts.
  */
 import { ledgerErrors } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
@@ -48,6 +50,8 @@ export class GroupFold {
   /** F4; 0 for a stream that was never purged. */
   readonly #purgedFrom: number;
   #claim: Claim | undefined;
+  /** Every boot that claimed; as many as there are claims in the stream. */
+  readonly #boots = new Set<string>();
   #released = false;
   #next = 1;
   #parts: { readonly frame: Frame; readonly seq: number }[] = [];
@@ -103,16 +107,22 @@ export class GroupFold {
     if (typeof message === "string") throw this.#damaged(seq, message);
     if (message.kind === "claim") {
       this.#claim = message;
+      this.#boots.add(message.boot);
       this.#released = false;
       this.#next = 1;
       this.#parts = [];
       return { type: "claimed", claim: message };
     }
-    if (message.boot !== this.#claim?.boot) return VOID;
+    if (message.boot !== this.#claim?.boot) return this.#void(seq, message.boot);
     if (message.kind === "purge") return { type: "owner", kind: message.kind, boot: message.boot };
     this.#assertWhole(seq, message);
     this.#released = message.kind === "release";
     return { type: "owner", kind: message.kind, boot: message.boot };
+  }
+
+  #void(seq: number, boot: string): Folded {
+    if (!this.#boots.has(boot)) throw this.#damaged(seq, "the claim of its owner is missing");
+    return VOID;
   }
 
   /** An owner beats and lets go only when all of its messages are confirmed. */
@@ -131,7 +141,7 @@ export class GroupFold {
     const frame = decodeFrame(data.slice());
     if (typeof frame === "string") throw this.#damaged(seq, frame);
     const { boot, number } = frame;
-    if (boot !== this.#claim?.boot) return VOID;
+    if (boot !== this.#claim?.boot) return this.#void(seq, boot);
     if (seq === this.#purgedFrom) this.#next = number;
     if (number !== this.#next) {
       if (number > this.#next && isGap) throw this.#damaged(seq, "a message before it is missing");

@@ -236,9 +236,19 @@ export class GroupView {
       await this.nextMessage(RETRY_BUDGET_MS);
       if (this.#damage !== undefined) return;
       if (this.#fold.lastSeq === before) {
+        if (await this.#isMissing(target)) throw this.#damaged(target, "it is missing");
         const problem = `reading it stopped at message ${before} of ${target}`;
         throw busErrors.create("BUS_STREAM_UNAVAILABLE", { stream: this.stream, problem });
       }
+    }
+  }
+
+  /** The last message of a stream is never removed: what replaces or removes others comes after them. */
+  async #isMissing(last: number): Promise<boolean> {
+    try {
+      return (await this.#link.jsm.streams.getMessage(this.stream, { seq: last })) === null;
+    } catch (error) {
+      return apiCode(error) === NO_MESSAGE;
     }
   }
 

@@ -158,6 +158,21 @@ test("a message that is gone is named, and one that was refused is not (F2)", ()
   assert.throws(() => short.fold(message(3, "beat", beat)), { code: "LEDGER_FILE_CORRUPT" });
 });
 
+test("a claim that is gone is named by whatever its owner wrote; a message of an owner that was fenced is not damage (F5)", () => {
+  for (const [kind, data] of [
+    ["batch", batch(NEW, 1)],
+    ["beat", encodeControl({ kind: "beat", boot: NEW, number: 1 })],
+  ] as const) {
+    const damaged = new GroupFold("S", 0);
+    damaged.fold({ kind: "claim", seq: 1, at: 0, data: claim(OLD) });
+    assert.throws(() => damaged.fold({ kind, seq: 3, at: 0, data }), { code: "LEDGER_FILE_CORRUPT" });
+  }
+  const fenced = new GroupFold("S", 0);
+  fenced.fold({ kind: "claim", seq: 1, at: 0, data: claim(OLD) });
+  fenced.fold({ kind: "claim", seq: 2, at: 0, data: claim(NEW) });
+  assert.deepEqual(fenced.fold({ kind: "batch", seq: 3, at: 0, data: batch(OLD, 1) }), { type: "void" });
+});
+
 test("parts without the last one are nothing (F3)", () => {
   const fold = new GroupFold("S", 0);
   const records = [{ bytes: new Uint8Array(100), hash: new Uint8Array(32) }];
