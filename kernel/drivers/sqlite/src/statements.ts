@@ -14,6 +14,7 @@ export interface Statements {
   readonly readChunk: StatementSync;
   readonly chunkNames: StatementSync;
   readonly dropChunk: StatementSync;
+  readonly recordTotal: StatementSync;
   readonly recordSizes: StatementSync;
   readonly dropRecords: StatementSync;
   readonly setFirst: StatementSync;
@@ -44,6 +45,10 @@ export function prepareStatements(db: DatabaseSync): Statements {
     readChunk: inArrays(db, "SELECT crc, bytes FROM chunk WHERE shard = ? AND name = ?"),
     chunkNames: inArrays(db, "SELECT name, length(bytes) FROM chunk WHERE shard = ?"),
     dropChunk: db.prepare("DELETE FROM chunk WHERE shard = ? AND name = ?"),
+    recordTotal: inArrays(
+      db,
+      "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM record WHERE shard = ? AND seq >= ? AND seq < ?",
+    ),
     recordSizes: inArrays(
       db,
       "SELECT seq, length(bytes) FROM record WHERE shard = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?",

@@ -23,6 +23,11 @@ export function nextRun(
   before: number,
 ): Run | undefined {
   if (first >= before) return undefined;
+  const end = Math.min(first + PIECE_RECORDS, before);
+  // A node at work trims as much as it writes: one row for the whole piece, and each record's size only where they are large.
+  const [count, totalBytes] = statements.recordTotal.get(shard, first, end) as unknown as Total;
+  if (count === 0) return undefined;
+  if (totalBytes <= PIECE_BYTES) return { before: end, records: count };
   const sizes = statements.recordSizes.all(shard, first, before, PIECE_RECORDS) as unknown as Sizes<number>;
   let records = 0;
   let bytes = 0;
@@ -55,4 +60,5 @@ export function chunkGroups(
   return groups;
 }
 
+type Total = readonly [records: number, bytes: number];
 type Sizes<Key> = readonly (readonly [key: Key, size: number])[];
