@@ -15,8 +15,11 @@ import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.
 
 /** Turns that cross at once: the wake-up is shared by many, and what is on its way is still young when it is garbage. */
 const BATCH_TURNS = 128;
-/** Of requests, so that a batch of large inputs stays far below a frame. */
-const BATCH_BYTES = 1024 * 1024;
+/**
+ * Of records, of which a request is about half. Texts and buffers of a batch stay below 128 KiB: beyond it both V8 and the
+ * allocator map fresh memory for each one, and its page faults cost a fifth of a replay.
+ */
+const BATCH_BYTES = 128 * 1024;
 /** Lots on their way: one is run while one is looked at. */
 const MAX_IN_FLIGHT = 3;
 /** What a turn asks for it asks for at once or in a few steps. */
