@@ -87,7 +87,7 @@ async function turns(servers: readonly string[], namespace: string): Promise<num
   return answers / ((performance.now() - start) / 1000);
 }
 
-async function openStore(bus: Bus, namespace: string): Promise<NatsLedgerStore> {
+export async function openStore(bus: Bus, namespace: string): Promise<NatsLedgerStore> {
   const groups = DEFAULT_LEDGER_GROUPS;
   return await openNatsLedgerStore({
     bus,
