@@ -116,6 +116,11 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
     .middleware((args) => {
       shell.output.json = args.output === "json";
     })
+    .check((args) => {
+      // The parser takes any word for a number and calls it NaN.
+      const wrong = Object.keys(args).find((name) => Number.isNaN(args[name]));
+      return wrong === undefined || `--${wrong} takes a number`;
+    })
     // A flag given twice means its last value, so that a script can append to a command line.
     .parserConfiguration({
       "duplicate-arguments-array": false,

@@ -7,6 +7,7 @@ export const kernelErrors: ErrorTable<
   | "SNAPSHOT_CHUNK_DAMAGED"
   | "STATE_COMPACTED"
   | "NODE_REQUIRED_CAPSULE_MISSING"
+  | "NODE_CAPSULE_NOT_FOUND"
   | "NODE_STOPPING"
   | "CAPSULE_UNKNOWN"
   | "CAPSULE_START_FAILED"
@@ -112,6 +113,13 @@ export const kernelErrors: ErrorTable<
     remedy:
       "one of the two shards was changed or is from another copy: restore the data directory as a whole from one copy",
     exit: "integrity",
+  },
+  NODE_CAPSULE_NOT_FOUND: {
+    message: "the node refuses to boot: its configuration runs {missing}, which no registry or directory has",
+    fault: "user",
+    retry: false,
+    remedy: "correct capsules.run in the configuration, or install what is missing: vnes capsule install DIR",
+    exit: "notFound",
   },
   NODE_REQUIRED_CAPSULE_MISSING: {
     message: "the node refuses to boot: policy requires {missing}, which is not verified here. {reasons}",

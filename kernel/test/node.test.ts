@@ -226,6 +226,18 @@ test("a node whose required capsule is not verified refuses to boot and says why
   );
 });
 
+test("a node that is to run what nobody has refuses to boot and names it", async () => {
+  const parts = { run: ["test.intake", "test.intakee"] };
+  await assert.rejects(
+    bootTestNode({ capsules: both, parts }),
+    (error: { code?: string; message: string }) => {
+      assert.equal(error.code, "NODE_CAPSULE_NOT_FOUND");
+      assert.match(error.message, /runs test\.intakee,/);
+      return true;
+    },
+  );
+});
+
 test("a capsule of a zone nobody can confine here needs --unconfined-dev", async () => {
   const tenant = { ...tally, manifest: { ...tally.manifest, security: { trust_zone: "tenant" as const } } };
   const refused = await bootTestNode({ capsules: [tenant], images: [signedImage(tenant)] });

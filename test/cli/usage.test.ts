@@ -15,6 +15,7 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     [["capsule", "build"], /needs more than that/],
     [[], /next: vnes --help/],
     [["status", "-o", "xml"], /Invalid values/],
+    [["call", "vpn.session", "list", "--timeout", "soon"], /--timeout takes a number/],
     [["boot", "--node", "No Name"], /CONFIG_NODE_NAME_INVALID/],
   ];
   for (const [args, expected] of cases) {

@@ -1,5 +1,5 @@
 /** `vnes state`: the keys of a capsule, as they are, as they were, and how they came to be. */
-import type { JsonObject, StateRead } from "@vnes/schemas";
+import type { Json, JsonObject, StateRead } from "@vnes/schemas";
 import type { KeyChange, StateAt, StateDifference, StateHistoryPage } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
@@ -41,7 +41,9 @@ export function addStateGet(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Global
       const read = (await withNode(shell, args, (client) =>
         client.request("state.read", params),
       )) as unknown as StateRead;
-      shell.output.data("vnes.state.get.v1", oneKey(capsule, key, read), oneKeyText(read));
+      const found = oneKey(capsule, key, read);
+      if (!shell.output.json) shell.output.say(`version ${found.version} of ${found.shard}`);
+      shell.output.data("vnes.state.get.v1", found, JSON.stringify(found.value, null, 2));
     },
   );
 }
@@ -176,16 +178,20 @@ function sayMore({ output }: Shell, flag: string | undefined): void {
   if (flag !== undefined) output.say(`there is more: the same with ${flag}`);
 }
 
-function oneKey(capsule: string, key: string, read: StateRead): object {
+interface OneKey {
+  readonly shard: string;
+  readonly seq: number;
+  readonly at: number;
+  readonly key: string;
+  readonly value: Json;
+  readonly version: number;
+}
+
+function oneKey(capsule: string, key: string, read: StateRead): OneKey {
   const [found] = read.values;
   const { shard, seq, at } = read;
   if (found === undefined) throw cliErrors.create("STATE_KEY_UNKNOWN", { capsule, key, shard, seq });
   return { shard, seq, at, key, value: found[1], version: found[2] };
-}
-
-function oneKeyText({ values }: StateRead): string {
-  const [found] = values;
-  return found === undefined ? "" : JSON.stringify(found[1], null, 2);
 }
 
 function keysText({ shard, seq, at, values }: StateRead): string {
@@ -201,4 +207,9 @@ function keysText({ shard, seq, at, values }: StateRead): string {
     { title: "value", value: ([, value]) => brief(value) },
   ]);
   return `${head}\n\n${rows}`;
+}
+
+function oneKeyText({ values }: StateRead): string {
+  const [found] = values;
+  return found === undefined ? "" : JSON.stringify(found[1], null, 2);
 }

@@ -69,7 +69,8 @@ export async function openClosedLedger(file: string): Promise<ClosedLedger> {
 /** A node holds its file locked for as long as it runs. */
 function refuseUsed(path: string): void {
   const pid = lockHolder(path);
-  if (pid !== undefined) throw ledgerErrors.create("LEDGER_IN_USE", { path, pid });
+  if (pid === undefined) return;
+  throw ledgerErrors.create("LEDGER_IN_USE", { path, pid, owner: `the node that runs on it (pid ${pid})` });
 }
 
 /** True when the file alone is the ledger: nothing waits in a log, and it needs no bringing up to date. */

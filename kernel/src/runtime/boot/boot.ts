@@ -27,7 +27,7 @@ import { FlowDecider } from "../topics/flow-decider.ts";
 import { FlowGate } from "../topics/flow-gate.ts";
 import { FlowReports } from "../topics/flow-reports.ts";
 import { admitAll } from "./admit.ts";
-import { assertRequired, bind, choose, enrol } from "./chosen-capsules.ts";
+import { assertFound, assertRequired, bind, choose, enrol } from "./chosen-capsules.ts";
 import { keepTime } from "./node-time.ts";
 import { openPartitions } from "./opened-partitions.ts";
 import { recallNode } from "./recalled-node.ts";
@@ -115,6 +115,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const admission = await admitAll(parts, denied);
   enrol(parts, admission, table, kernel);
   assertRequired(parts, admission);
+  assertFound(parts, admission);
   const running = choose(parts, table, kernel);
   const order = bind(parts, running, table, kernel, recorded);
   const bound = order.map((id) => table.get(id));
