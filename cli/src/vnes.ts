@@ -119,7 +119,8 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
     .check((args) => {
       // The parser takes any word for a number and calls it NaN.
       const wrong = Object.keys(args).find((name) => Number.isNaN(args[name]));
-      return wrong === undefined || `--${wrong} takes a number`;
+      if (wrong !== undefined) throw usageError(`--${wrong} takes a number`, parser, words);
+      return true;
     })
     // A flag given twice means its last value, so that a script can append to a command line.
     .parserConfiguration({
