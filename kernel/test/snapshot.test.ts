@@ -271,6 +271,19 @@ test("a damaged or missing chunk passes its snapshot over for the one before; wi
   await assert.rejects(recoverShard(store, SHARD, digest), { code: "SNAPSHOT_CHUNK_DAMAGED" });
 });
 
+test("a shard whose first records are gone without a snapshot is named with its first record, not as compacted", async () => {
+  const store = new MemoryLedgerStore();
+  const shard = writer(store, undefined, { maxRecords: 5, maxAgeMs: 1e9 }, { minRecords: 1e9, minShare: 0 });
+  for (const one of writes(8)) shard.write(one);
+  await shard.snapshots.close();
+  store.firstSeq = () => Promise.resolve(5);
+  assert.equal(await store.lastSnapshot(SHARD), 0);
+  await assert.rejects(recoverShard(store, SHARD, digest), {
+    code: "LEDGER_RECORD_INVALID",
+    message: new RegExp(`record 5 of shard ${SHARD} .*no snapshot`),
+  });
+});
+
 test("a full disk costs the snapshot, not the shard; what was to be written is written by the next one (H2)", async () => {
   const memory = new LedgerMemory();
   const store = new MemoryLedgerStore(memory);

@@ -1,7 +1,8 @@
 /** `vnes ledger verify` on the ledger of a node that ended. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { Home } from "./vnes.ts";
 
@@ -17,6 +18,20 @@ test("a node's ledger is refused while it runs, whole when it has ended, and dam
   const whole = await home.json<{ damage: unknown[]; shards: { shard: string }[] }>("ledger", "verify");
   assert.deepEqual(whole.damage, []);
   assert.ok(whole.shards.some(({ shard }) => shard === "kernel/local"));
+
+  const gone = join(home.dir, "gone.sqlite");
+  const others = whole.shards.filter(({ shard }) => shard !== "kernel/local");
+  assert.ok(others.length > 0);
+  for (const { shard } of others) {
+    copyFileSync(file, gone);
+    const db = new DatabaseSync(gone);
+    db.prepare("DELETE FROM record WHERE shard = (SELECT no FROM shard WHERE name = ?)").run(shard);
+    db.prepare("DELETE FROM shard WHERE name = ?").run(shard);
+    db.close();
+    const missed = await home.run("ledger", "verify", gone);
+    assert.equal(missed.code, 5, shard);
+    assert.ok(missed.err.includes(`the whole shard ${shard} is missing`), missed.err);
+  }
 
   const bytes = readFileSync(file);
   // Pages that were split keep what was moved: the copies that nothing reads are flipped too.

@@ -265,3 +265,29 @@ test("a shard that lost its end, whole in itself, is found by the heads the node
   assert.equal(ofKernel?.code, "LEDGER_REFERENCE_WRONG");
   assert.match(ofKernel?.message ?? "", /test\.keeper\/0 \d+: there is no such record/);
 });
+
+test("a shard that is gone as a whole is found by the head the node signed, where no other store can have it", async () => {
+  const path = copyOf("gone.sqlite");
+  const db = new DatabaseSync(path);
+  db.exec(`DELETE FROM record WHERE shard = (SELECT no FROM shard WHERE name = 'test.keeper/0');
+    DELETE FROM shard WHERE name = 'test.keeper/0'`);
+  db.close();
+  await using ledger = await openClosedLedger(path);
+  const [damage, ...more] = (await verifyLedger(ledger.store, digest, { isOnlyStore: true })).flatMap(
+    (one) => one.damage ?? [],
+  );
+  assert.deepEqual([damage?.shard, damage?.code, more], ["kernel/test", "LEDGER_REFERENCE_WRONG", []]);
+  assert.match(damage?.message ?? "", /the whole shard test\.keeper\/0 is missing/);
+  // Of a ledger of several nodes this may be one part: the shard lies with another.
+  const elsewhere = await verifyLedger(ledger.store, digest);
+  assert.deepEqual(
+    elsewhere.flatMap((one) => one.damage ?? []),
+    [],
+  );
+  await using whole = await openClosedLedger(file);
+  const verdicts = await verifyLedger(whole.store, digest, { isOnlyStore: true });
+  assert.deepEqual(
+    verdicts.flatMap((one) => one.damage ?? []),
+    [],
+  );
+});

@@ -30,6 +30,7 @@ export function addLedgerVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
         throw cliErrors.create("LEDGER_SHARD_UNKNOWN", { file, shard: args.shard });
       const shards = await verifyLedger(store, nodeDigest, {
         ...(args.shard === undefined ? {} : { shards: [args.shard] }),
+        isOnlyStore: true,
         onShard: ({ shard, last }) => {
           if (shell.prettyLogs) shell.output.say(`${shard}: ${last} records read`);
         },

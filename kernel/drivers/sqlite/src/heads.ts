@@ -20,7 +20,7 @@ export class Heads {
   readonly #heads = new Map<string, Head>();
   readonly #before = new Map<string, Head | undefined>();
 
-  /** Throws `LEDGER_FILE_CORRUPT` when records a shard must have are not there. */
+  /** Throws `LEDGER_FILE_CORRUPT` when records or the snapshot a shard must have are not there. */
   constructor(statements: Statements, path: string) {
     this.#statements = statements;
     const rows = statements.heads.all() as unknown as [string, number, number, number, number][];
@@ -28,6 +28,12 @@ export class Heads {
       if (seq < Math.max(first - 1, snapshot)) {
         const where = ` at record ${Math.max(first, snapshot)} of shard ${name}`;
         throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem: "the record is missing" });
+      }
+      // A trim goes no further than to the newest snapshot: nothing else may stand for records that are gone.
+      if (first > 1 && snapshot < first) {
+        const where = ` at record ${first} of shard ${name}`;
+        const problem = "the records before it are said to be trimmed, and no snapshot holds what they said";
+        throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem });
       }
       this.#heads.set(name, { no, seq, first, snapshot });
     }

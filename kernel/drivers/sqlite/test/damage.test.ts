@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { openClosedLedger, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { isVnesError, type VnesError } from "@vnes/schemas";
 import { record } from "../../../contracts/ledger-store.ts";
 
@@ -224,4 +224,21 @@ test("one changed byte of a chunk is found when it is read, by its name", async 
   const error = await failure(store.readChunk("a/0", "c42"));
   assert.equal(error.code, "LEDGER_FILE_CORRUPT");
   assert.match(error.message, /chunk c42 of shard a\/0/);
+});
+
+test("a first record behind which no snapshot stands is refused by the store and by who looks at the file", async () => {
+  for (const [name, sql] of [
+    ["moved", "UPDATE shard SET first = 5"],
+    ["taken", "DELETE FROM record WHERE seq < 5; UPDATE shard SET first = 5"],
+  ] as const) {
+    const path = await filled(`first-${name}`);
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    for (const opened of [() => openSqliteLedgerStore({ path }), () => openClosedLedger(path)]) {
+      const error = await failure(opened());
+      assert.equal(error.code, "LEDGER_FILE_CORRUPT", name);
+      assert.match(error.message, /at record 5 of shard a\/0: .*no snapshot/);
+    }
+  }
 });

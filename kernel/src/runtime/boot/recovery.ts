@@ -130,6 +130,11 @@ export async function newestState(
   }
   const [first] = damage;
   if (first !== undefined) throw first;
+  if (last === Number.POSITIVE_INFINITY) {
+    // Nobody asked for what was trimmed: the shard itself cannot be read back.
+    const problem = "the records before it are gone, and no snapshot holds what they said";
+    throw kernelErrors.create("LEDGER_RECORD_INVALID", { shard, seq: await store.firstSeq(shard), problem });
+  }
   const oldest = all.at(-1)?.through ?? 0;
   throw kernelErrors.create("STATE_COMPACTED", { shard, seq: last, oldest });
 }

@@ -44,6 +44,11 @@ export interface VerifyOptions {
   /** Only these; default all. */
   readonly shards?: readonly string[];
   readonly onShard?: (verdict: ShardVerdict) => void;
+  /**
+   * The store is the only one its node ever wrote to, as an embedded file is: a shard whose head the node signed has to be
+   * in it. Default false: it may lie with another node.
+   */
+  readonly isOnlyStore?: boolean;
 }
 
 /** Never rejects for what is wrong with a record: that is the answer. */
@@ -53,10 +58,11 @@ export async function verifyLedger(
   options: VerifyOptions = {},
 ): Promise<readonly ShardVerdict[]> {
   const all = await store.shards();
-  const pages = new RecordPages(store);
+  const { isOnlyStore = false } = options;
+  const ledger = { store, digest, pages: new RecordPages(store), known: new Set(all), isOnlyStore };
   const verdicts: ShardVerdict[] = [];
   for (const shard of options.shards ?? all) {
-    const verdict = await verifyShard({ store, digest, pages, known: new Set(all) }, shard);
+    const verdict = await verifyShard(ledger, shard);
     verdicts.push(verdict);
     options.onShard?.(verdict);
   }
@@ -69,6 +75,7 @@ interface Ledger {
   readonly pages: RecordPages;
   /** Shards with records. */
   readonly known: ReadonlySet<string>;
+  readonly isOnlyStore: boolean;
 }
 
 async function verifyShard(ledger: Ledger, shard: string): Promise<ShardVerdict> {
@@ -114,7 +121,7 @@ async function verifyShard(ledger: Ledger, shard: string): Promise<ShardVerdict>
         if (snapshotOf(record) !== undefined) newest = seq;
         for (const reference of referencesIn(shard, record)) {
           counts.references++;
-          if (await isElsewhere(ledger, shard, seq, reference)) counts.elsewhere++;
+          if (await isElsewhere(ledger, shard, seq, reference, record.kind)) counts.elsewhere++;
         }
         seq++;
       }
@@ -148,13 +155,12 @@ async function anchorsOf({ store, digest }: Ledger, shard: string): Promise<Read
 
 /** True when there is nothing to compare with; throws `LEDGER_REFERENCE_WRONG`. */
 async function isElsewhere(
-  { store, pages, known }: Ledger,
+  { store, pages, known, isOnlyStore }: Ledger,
   shard: string,
   seq: number,
   reference: Reference,
+  kind: LedgerRecord["kind"],
 ): Promise<boolean> {
-  if (!known.has(reference.shard)) return true;
-  if (reference.seq < (await store.firstSeq(reference.shard))) return true;
   const wrong = (problem: string): VnesError =>
     kernelErrors.create("LEDGER_REFERENCE_WRONG", {
       shard,
@@ -162,6 +168,13 @@ async function isElsewhere(
       of: `${reference.shard} ${reference.seq}`,
       problem,
     });
+  if (!known.has(reference.shard)) {
+    // Only heads of shards in its own store are signed by a node, and a trim leaves a shard its newest records.
+    if (isOnlyStore && kind === "kernel")
+      throw wrong(`the whole shard ${reference.shard} is missing, whose head the node signed`);
+    return true;
+  }
+  if (reference.seq < (await store.firstSeq(reference.shard))) return true;
   const found = await readable({ store, pages }, reference);
   if (found === "unreadable") return true;
   if (found === undefined) throw wrong("there is no such record");
