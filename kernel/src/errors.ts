@@ -342,10 +342,10 @@ export const kernelErrors: ErrorTable<
     exit: "policy",
   },
   TURN_KEY_INVALID: {
-    message: "key of {length} characters; a key has 1 to {limit}",
+    message: "key of {length} characters; a key has 1 to {limit}, and no half of a surrogate pair",
     fault: "capsule",
     retry: false,
-    remedy: "use shorter keys",
+    remedy: "use shorter keys, and cut text between characters, not inside one",
     exit: "failed",
   },
   TURN_VERSION_CONFLICT: {

@@ -40,6 +40,18 @@ test("a person's event is checked, and is in its partition exactly once, whateve
   await again.close();
 });
 
+test("half a surrogate pair is no key, neither a person's nor a capsule's", async () => {
+  const node = await bootTopics([noter(), reader()]);
+  await assert.rejects(node.node.topics.publish(TOPIC, "a\ud83d", { n: 1 }), {
+    code: "TOPIC_EVENT_INVALID",
+    message: `the event for ${TOPIC} is refused at its key: it holds half a surrogate pair`,
+  });
+  const answer = await node.ask("test.noter", "note", { key: "a\ude00", event: { n: 1 } });
+  assert.equal((answer as { code?: string }).code, "TURN_EVENT_INVALID");
+  assert.deepEqual(await node.records(`topic/${TOPIC}/0`), []);
+  await node.close();
+});
+
 test("nobody publishes for the kernel: its own topics are refused by name", async () => {
   const node = await bootTopics([noter(), letters]);
   const forged = node.node.topics.publish(DEADLETTER_TOPIC, "k", { seq: 1, code: "X", attempts: 1 });
@@ -130,6 +142,29 @@ test("replay delivers kept events to one subscriber again, from a seq or a time,
     code: "TOPIC_NOT_SUBSCRIBED",
   });
   await again.close();
+});
+
+test("a replay from a place ahead of the subscriber is refused, and leaves out nothing", async () => {
+  const slow = reader({ topic: TOPIC, rate_per_s: 1 });
+  const node = await bootTopics([noter(), slow]);
+  await node.notes(6);
+  const { topics } = node.node;
+  const position = (): unknown => topics.show(TOPIC).places.map((place) => place.position);
+  assert.deepEqual(position(), [1]);
+  const asked = { topic: TOPIC, capsule: "test.reader", partition: undefined } as const;
+  for (const from of [{ seq: 3 }, { seq: 9 }, { time: node.clock.now() + 1 }]) {
+    await assert.rejects(topics.replay({ ...asked, from }), { code: "TOPIC_REPLAY_AHEAD" });
+    assert.deepEqual(position(), [1]);
+  }
+  // What comes next anyway is no place ahead.
+  await topics.replay({ ...asked, from: { seq: 2 } });
+  for (let second = 0; second < 6; second++) {
+    node.clock.advance(1_000);
+    await node.settle();
+  }
+  assert.deepEqual(await node.got(), numbers(0, 6));
+  assert.equal((await topics.replay({ ...asked, from: { seq: 9 } }))[0]?.events, 0);
+  await node.close();
 });
 
 test("the first event at or after a time is found wherever it is, also where the beginning was dropped", async () => {

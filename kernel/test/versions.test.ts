@@ -259,6 +259,9 @@ test("a write under another's prefix is refused with its owner's name", async ()
   const unowned = (await run.ask("test.thief", "put", "z/a")) as { details: { owner: string } };
   assert.equal(unowned.details.owner, "none");
   assert.equal(codeOf(await run.ask("test.thief", "put", "t/a")), "ok");
+  // Half a surrogate pair: as UTF-8 it would be the same key as any other half.
+  assert.equal(codeOf(await run.ask("test.thief", "put", "t/\ud83d")), "TURN_KEY_INVALID");
+  assert.equal(codeOf(await run.ask("test.thief", "put", "t/\ud83d\ude00")), "ok");
 });
 
 test("an expectation is a version, a time to live is a bounded number, and both are refused by name", async () => {

@@ -1,5 +1,6 @@
 /** `vnes replay` as a person uses it: equal, another bundle, and a capsule that is not what it says it is. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { counter, source } from "./counter.ts";
 import { Home } from "./vnes.ts";
@@ -46,6 +47,11 @@ test("a replay is equal; with one constant changed it names the first turn that 
   const wrong = await home.run("replay", "acme.counter", "--from", "90");
   assert.equal(wrong.code, 3);
   assert.match(wrong.err, /REPLAY_RANGE_EMPTY/);
+  for (const command of [["replay"], ["receipt", "export", "--out", join(home.dir, "none.json")]]) {
+    const beyond = await home.run(...command, "acme.counter", "--shard", "4");
+    assert.equal(beyond.code, 2, beyond.err);
+    assert.match(beyond.err, /^STATE_SHARD_UNKNOWN .*has 1 shards, .* and 4 names none/m);
+  }
   assert.match((await home.run("replay", "acme.nobody")).err, /CAPSULE_UNKNOWN/);
   assert.match((await home.run("replay", "vnes.vpn.transport")).err, /REPLAY_NOT_LOGIC/);
   // Nothing of it reached the capsule that runs.

@@ -36,6 +36,13 @@ test("topics are listed, shown, published to, tailed, and refused by name", asyn
   assert.equal(forged.code, 4);
   assert.match(forged.err, /^TOPIC_OF_KERNEL /m);
   assert.match((await home.run("topic", "publish", TOPIC, "{")).err, /^TOPIC_EVENT_NOT_JSON /m);
+  const twice = await home.run("topic", "publish", TOPIC, '{"name":"Bob","times":7,"times":8}');
+  assert.equal(twice.code, 2);
+  assert.match(twice.err, /^JSON_DUPLICATE_KEY +The event has the key at \/times twice/m);
+  assert.match(
+    (await home.run("call", "acme.greeter", "greet", '{"n":9007199254740993}')).err,
+    /^JSON_NUMBER +The input .*\/n/m,
+  );
   assert.equal((await home.run("topic", "show", "acme.none.v1")).code, 3);
 
   const tail = await home.run("topic", "tail", TOPIC);

@@ -4,6 +4,7 @@ import { type Json, parseInstant } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
 import { fields, table } from "../output/text.ts";
+import { parseArgument } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
 const NAME = { type: "string", demandOption: true, describe: "Such as vpn.session.v1" } as const;
@@ -109,11 +110,7 @@ export function addTopicPublish(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
 }
 
 function parseEvent(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (cause) {
-    throw cliErrors.create("TOPIC_EVENT_NOT_JSON", { reason: (cause as Error).message }, cause);
-  }
+  return parseArgument(text, "The event", (reason) => cliErrors.create("TOPIC_EVENT_NOT_JSON", { reason }));
 }
 
 export function addTopicReplay(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {

@@ -20,7 +20,8 @@ export function refusedKey(
   state: Pick<ShardState, "versions">,
 ): VnesError | undefined {
   const { key } = effect;
-  if (key.length === 0 || key.length > MAX_KEY_LENGTH) {
+  // Half a surrogate pair is no text: stored or sent as UTF-8 it becomes another key, and two keys become one.
+  if (key.length === 0 || key.length > MAX_KEY_LENGTH || !key.isWellFormed()) {
     return kernelErrors.create("TURN_KEY_INVALID", { length: key.length, limit: MAX_KEY_LENGTH });
   }
   const owns = manifest.state?.owns ?? [];

@@ -12,6 +12,7 @@ export const topicErrors: ErrorTable<
   | "TOPIC_OF_KERNEL"
   | "TOPIC_HELD"
   | "TOPIC_NOT_SUBSCRIBED"
+  | "TOPIC_REPLAY_AHEAD"
 > = defineErrors({
   TOPIC_UNKNOWN: {
     ...user,
@@ -61,5 +62,13 @@ export const topicErrors: ErrorTable<
     message: "{capsule} does not run here with a subscription to {topic}",
     remedy: "vnes topic show {topic} names its subscribers",
     exit: "notFound",
+  },
+  TOPIC_REPLAY_AHEAD: {
+    ...user,
+    message:
+      "{shard} is at {position} of partition {partition} of {topic}; a replay from {from} would leave out events it never had",
+    remedy:
+      "a replay only delivers again: name a seq up to the position (vnes topic show {topic}), and with several partitions one of them with --partition",
+    exit: "usage",
   },
 });

@@ -30,6 +30,13 @@ export function partitionShards(topic: Topic): readonly string[] {
   return Array.from({ length: partition.count }, (_, index) => topicShard(name, index));
 }
 
+/** Why an event may not be published with this key; undefined when it may. */
+export function publishProblem(topic: Topic, key: string, event: Json): ReturnType<typeof eventProblem> {
+  // As UTF-8 it would become another key.
+  if (!key.isWellFormed()) return { pointer: "its key", message: "it holds half a surrogate pair" };
+  return eventProblem(topic, event);
+}
+
 /** The first reason why no schema of the topic accepts the event; undefined when one does. */
 export function eventProblem(
   topic: Topic,

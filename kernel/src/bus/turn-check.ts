@@ -8,7 +8,7 @@ import { type OpenCall, type ShardState, sizeOf, sizeOfKey, sizeOfWrite } from "
 import type { Capabilities } from "./capabilities.ts";
 import { refusedKey } from "./key-check.ts";
 import { refusedRead } from "./read-check.ts";
-import { eventProblem, type Topics } from "./topics.ts";
+import { publishProblem, type Topics } from "./topics.ts";
 
 /** A turn that asks for more is a loop, not a plan. */
 export const MAX_EFFECTS_PER_TURN = 10_000;
@@ -109,7 +109,7 @@ function refusedPublish(
   if (!(manifest.bus?.publishes ?? []).includes(effect.topic)) {
     return kernelErrors.create("TURN_TOPIC_NOT_DECLARED", { topic: effect.topic });
   }
-  const problem = eventProblem(topic, effect.event);
+  const problem = publishProblem(topic, effect.key, effect.event);
   if (problem === undefined) return undefined;
   const details = { topic: effect.topic, pointer: problem.pointer || "/", problem: problem.message };
   return kernelErrors.create("TURN_EVENT_INVALID", details);

@@ -1,7 +1,6 @@
 /** Reads what an execution receipt is made of from a running node's ledger, and has it signed by the node's key. */
 import { canonicalJson, type ExecutionReceipt, type JsonObject, type SignedHead } from "@vnes/schemas";
 import { type CapsuleImage } from "../../admission/image.ts";
-import { capsuleShard } from "../../bus/routing.ts";
 import { assertChain, genesisHash, hex } from "../../ledger/chain.ts";
 import { decodeRecord, type LedgerRecord } from "../../ledger/record.ts";
 import type { StoredRecord } from "../../ports/ledger-store.ts";
@@ -14,6 +13,7 @@ import { replayErrors } from "../../replay/errors.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import { RecordPages } from "./record-pages.ts";
+import { recordedShard } from "./recorded-shard.ts";
 import { recoverShardAt } from "../boot/recovery.ts";
 import { listSnapshots } from "./snapshot-reader.ts";
 
@@ -32,7 +32,7 @@ export interface ReceiptRequest {
   readonly environment: JsonObject;
 }
 
-/** The receipt's file. Rejects with `EXECUTION_RECEIPT_*`, `REPLAY_IMAGE_MISSING`, `STATE_COMPACTED` and ledger errors. */
+/** The receipt's file. Rejects with `EXECUTION_RECEIPT_*`, `STATE_SHARD_*`, `REPLAY_IMAGE_MISSING`, `STATE_COMPACTED` and ledger errors. */
 export async function exportReceipt(
   context: NodeContext,
   capsule: Capsule,
@@ -41,7 +41,7 @@ export async function exportReceipt(
   const { parts } = context;
   const { signer, ledger, digest, clock, node } = parts;
   if (signer === undefined) throw executionReceiptErrors.create("EXECUTION_RECEIPT_NO_SIGNER");
-  const shard = capsuleShard(capsule.id, request.shard ?? 0);
+  const shard = await recordedShard(ledger, capsule, request.shard ?? 0);
   const { from, to } = await rangeOf(context, shard, request);
   const base = await recoverShardAt(ledger, shard, from - 1, digest);
   const records = await readRange(context, shard, { from, to }, base.head.hash);

@@ -5,11 +5,11 @@
 import { DEFAULT_DETERMINISM_TIER, type DeterminismTier, parseManifest } from "@vnes/schemas";
 import type { VnesError } from "@vnes/schemas";
 import { type CapsuleImage, imageFile } from "../../admission/image.ts";
-import { capsuleShard } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { SandboxSpec } from "../../ports/sandbox.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import type { Capsule } from "../node/capsule-table.ts";
+import { recordedShard } from "../ledger/recorded-shard.ts";
 import { limitsOf } from "../boot/limits.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import { type ReplayOptions, type ReplayReport, replayShard } from "./replay.ts";
@@ -44,7 +44,7 @@ export class Replays {
     this.#diverged = diverged;
   }
 
-  /** Rejects with `CAPSULE_UNKNOWN`, `REPLAY_*`, and ledger errors. */
+  /** Rejects with `CAPSULE_UNKNOWN`, `REPLAY_*`, `STATE_SHARD_*`, and ledger errors. */
   async run(id: string, options: CapsuleReplayOptions): Promise<CapsuleReplayReport> {
     const capsule = this.#context.table.get(id);
     if (capsule.manifest.type === "driver") throw replayErrors.create("REPLAY_NOT_LOGIC", { capsule: id });
@@ -68,7 +68,7 @@ export class Replays {
   async #replay(capsule: Capsule, options: CapsuleReplayOptions): Promise<CapsuleReplayReport> {
     const { parts, kernel } = this.#context;
     const { id } = capsule;
-    const shard = capsuleShard(id, options.shard ?? 0);
+    const shard = await recordedShard(parts.ledger, capsule, options.shard ?? 0);
     const { signal: asked } = options;
     const signal = asked === undefined ? this.#ending.signal : AbortSignal.any([asked, this.#ending.signal]);
     const report = await replayShard(

@@ -2,7 +2,7 @@
 import type { Json } from "@vnes/schemas";
 import { KERNEL_TOPICS } from "../../bus/kernel-topics.ts";
 import { topicShard } from "../../bus/routing.ts";
-import { eventProblem, isDurable, partitionOf, partitionShards, type Topic } from "../../bus/topics.ts";
+import { isDurable, partitionOf, partitionShards, publishProblem, type Topic } from "../../bus/topics.ts";
 import { topicErrors } from "../../bus/topic-errors.ts";
 import { decodeRecord, type EventRecord } from "../../ledger/record.ts";
 import { formatEffectId } from "../../ledger/effect-id.ts";
@@ -71,7 +71,7 @@ export class TopicDesk implements TopicControl {
     const { router, kernel, board } = this.#context;
     const topic = this.#topic(name);
     if (KERNEL_TOPICS.has(name)) throw topicErrors.create("TOPIC_OF_KERNEL", { topic: name });
-    const problem = eventProblem(topic, event);
+    const problem = publishProblem(topic, key, event);
     if (problem !== undefined) {
       const details = { topic: name, pointer: problem.pointer || "/", problem: problem.message };
       throw topicErrors.create("TOPIC_EVENT_INVALID", details);
@@ -102,9 +102,16 @@ export class TopicDesk implements TopicControl {
     );
     if (places.length === 0) throw topicErrors.create("TOPIC_NOT_SUBSCRIBED", { capsule, topic: name });
     const done: { shard: string; partition: number; from: number; events: number }[] = [];
+    // All are judged before the first is moved: one that is refused leaves every place as it was.
+    const moves: { shard: CapsuleShard; feed: TopicFeed; next: number }[] = [];
     for (const { shard, feed } of places) {
       const { partition: read } = feed.parts;
       const next = Math.min(await this.#seqOf(read, from), read.lastSeq + 1);
+      refuseAhead(name, shard, feed, next);
+      moves.push({ shard, feed, next });
+    }
+    for (const { shard, feed, next } of moves) {
+      const { partition: read } = feed.parts;
       await shard.replayFrom(feed, next);
       done.push({ shard: shard.name, partition: read.index, from: next, events: read.lastSeq - next + 1 });
     }
@@ -199,6 +206,15 @@ export class TopicDesk implements TopicControl {
 
 function keptEvent(partition: number, { seq, at, key, event, source }: EventRecord): KeptEvent {
   return { partition, seq, at, key, event, source: formatEffectId(source) };
+}
+
+/** A replay delivers again; a place ahead of what the subscriber has had would leave events out, uncounted. */
+function refuseAhead(topic: string, shard: CapsuleShard, feed: TopicFeed, next: number): void {
+  const { partition } = feed.parts;
+  const position = feed.consumed(shard.state.positions.get(partition.shard) ?? 0);
+  if (next <= position + 1) return;
+  const details = { topic, shard: shard.name, partition: partition.index, position, from: next };
+  throw topicErrors.create("TOPIC_REPLAY_AHEAD", details);
 }
 
 function feedPlace(capsule: string, shard: CapsuleShard, feed: TopicFeed): SubscriberPlace {
