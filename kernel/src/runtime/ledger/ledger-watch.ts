@@ -12,6 +12,8 @@ export class LedgerWatch {
   readonly #stalls = new Map<string, VnesError>();
   #abandoned: VnesError | undefined;
   #onStall: ((problem: VnesError) => void) | undefined;
+  /** People who wait for something to be durable; each is told when it may take long. */
+  readonly #readers = new Set<(problem: VnesError) => void>();
 
   constructor(lines: Log) {
     this.#lines = lines;
@@ -49,6 +51,7 @@ export class LedgerWatch {
     if (problem === undefined) this.#stalls.delete(shard);
     else this.#stalls.set(shard, problem);
     if (problem !== undefined) this.#onStall?.(problem);
+    if (problem !== undefined) for (const tell of this.#readers) tell(problem);
     if (before === 0 && problem !== undefined) {
       this.#lines.error({ code: problem.code, remedy: problem.remedy }, `${problem.message}; turns wait`);
     }
@@ -57,6 +60,28 @@ export class LedgerWatch {
 
   problems(): readonly VnesError[] {
     return [...this.#stalls.values()];
+  }
+
+  /** Throws what keeps the store from taking records: before something is begun that nobody could be told the end of. */
+  assertTaking(): void {
+    const [problem] = this.problems();
+    if (problem !== undefined) throw problem;
+  }
+
+  /** What a read comes to, unless the shard still has records to write and the store takes none: rejects with why, at once. */
+  async unlessStalled<Result>(shard: string, read: Promise<Result>): Promise<Result> {
+    if (this.#logs.every((log) => log.shard !== shard || log.isDurable)) return read;
+    const { promise: stalled, reject: tell } = Promise.withResolvers<never>();
+    this.#readers.add(tell);
+    const [problem] = this.problems();
+    if (problem !== undefined) tell(problem);
+    try {
+      return await Promise.race([stalled, read]);
+    } finally {
+      this.#readers.delete(tell);
+      // Nobody listens to the one that lost.
+      read.catch(() => undefined);
+    }
   }
 
   /** Gives up every append that waits, now or later. None of it was released, so nobody was told of it. */

@@ -45,6 +45,8 @@ export class ShardLog {
   #waiting: Waiting[] = [];
   #issue = 0;
   #attempt = 0;
+  /** From a failure until the retry goes out: it takes along what was issued meanwhile, and what comes later follows it. */
+  #pausing = false;
   #fatal: unknown;
   #durable: Promise<void> = Promise.resolve();
   #bytes = 0;
@@ -54,6 +56,15 @@ export class ShardLog {
     this.#parts = parts;
     this.#seq = head?.seq ?? 0;
     this.#hash = head?.hash ?? genesisHash(parts.shard, parts.digest);
+  }
+
+  get shard(): string {
+    return this.#parts.shard;
+  }
+
+  /** True when nothing that was issued still waits. */
+  get isDurable(): boolean {
+    return this.#waiting.length === 0;
   }
 
   /** Seq of the last record issued, durable or not yet. */
@@ -102,8 +113,7 @@ export class ShardLog {
     const done = new Promise<void>((resolve, reject) => {
       const waiting: Waiting = { expectedSeq, records: encoded, resolve, reject };
       this.#waiting.push(waiting);
-      // While stalled, the retry issues everything that waits, in order.
-      if (this.#attempt === 0) this.#send(waiting, this.#issue);
+      if (!this.#pausing) this.#send(waiting, this.#issue);
     });
     this.#durable = done;
     // Whoever appended deals with a failure; nobody need ask for `durable` as well.
@@ -149,10 +159,12 @@ export class ShardLog {
       return;
     }
     const delay = delayMs(RETRY, this.#attempt++);
+    this.#pausing = true;
     this.#parts.onStall(error);
     const { clock } = this.#parts;
     clock.wakeAt(clock.now() + delay, () => {
       const next = this.#issue;
+      this.#pausing = false;
       for (const waiting of [...this.#waiting]) this.#send(waiting, next);
     });
   }

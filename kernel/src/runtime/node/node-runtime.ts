@@ -81,6 +81,7 @@ export class NodeRuntime implements Node {
   }
 
   async suspend(id: string): Promise<CapsuleStatus> {
+    this.#context.watch.assertTaking();
     return this.#change(id, async (capsule) => {
       await this.#context.table.move(capsule, { type: "suspended", reason: "ASKED" });
       await haltCapsule(this.#context, capsule);
@@ -88,6 +89,7 @@ export class NodeRuntime implements Node {
   }
 
   async resume(id: string): Promise<CapsuleStatus> {
+    this.#context.watch.assertTaking();
     return this.#change(id, async (capsule) => {
       await this.#context.table.move(capsule, { type: "resumed", reason: "ASKED" });
       await this.#context.board.devices.get(id)?.start();
@@ -100,6 +102,7 @@ export class NodeRuntime implements Node {
   }
 
   async unload(id: string): Promise<CapsuleStatus> {
+    this.#context.watch.assertTaking();
     return this.#change(id, async (capsule) => {
       this.#assertUnneeded(capsule);
       await this.#context.table.move(capsule, { type: "stopped", reason: "ASKED" });
@@ -133,12 +136,9 @@ export class NodeRuntime implements Node {
   }
 
   async call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
-    if (this.#phase === "stopping") {
-      const { code, message } = kernelErrors.create("NODE_STOPPING");
-      return { ok: false, code, message };
-    }
     const [stall] = this.#context.watch.problems();
-    if (stall !== undefined) return { ok: false, code: stall.code, message: stall.message };
+    const refused = this.#phase === "stopping" ? kernelErrors.create("NODE_STOPPING") : stall;
+    if (refused !== undefined) return { ok: false, code: refused.code, message: refused.message };
     return this.#context.outside.call(capability, method, input, timeoutMs);
   }
 

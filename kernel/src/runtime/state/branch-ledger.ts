@@ -1,4 +1,5 @@
 /** The shard a branch is kept in: read back whole, added to, and emptied when the branch is discarded. */
+import type { VnesError } from "@vnes/schemas";
 import { hex } from "../../ledger/chain.ts";
 import type { KernelRecord, LedgerRecord, SnapshotRecord } from "../../ledger/record.ts";
 import { type Branch, type BranchFact, foldBranch } from "../../state/branch.ts";
@@ -6,11 +7,13 @@ import { stateErrors } from "../../state/errors.ts";
 import { ShardLog, type ShardLogParts } from "../ledger/shard-log.ts";
 import { oldestKept, walkShard } from "../ledger/shard-walk.ts";
 
+export type BranchLedgerParts = Omit<ShardLogParts, "onStall">;
+
 export class BranchLedger {
-  readonly #parts: ShardLogParts;
+  readonly #parts: BranchLedgerParts;
   readonly #log: ShardLog;
 
-  private constructor(parts: ShardLogParts, log: ShardLog) {
+  private constructor(parts: BranchLedgerParts, log: ShardLog) {
     this.#parts = parts;
     this.#log = log;
   }
@@ -20,7 +23,7 @@ export class BranchLedger {
    * reading a ledger throws.
    */
   static async open(
-    parts: ShardLogParts,
+    parts: BranchLedgerParts,
     onFact: (fact: BranchFact) => void = () => {},
   ): Promise<{ readonly ledger: BranchLedger; readonly branch: Branch | undefined }> {
     const { store, digest, shard } = parts;
@@ -41,10 +44,15 @@ export class BranchLedger {
     });
     const [last] = through === 0 ? [] : await store.read(shard, through, 1);
     const head = last === undefined ? undefined : { seq: last.seq, hash: last.hash };
-    return { ledger: new BranchLedger(parts, new ShardLog(parts, head)), branch };
+    // A person waits, and can ask again: a store that takes no records is said at once, and nothing is tried behind their back.
+    const onStall = (problem: VnesError | undefined): void => {
+      if (problem !== undefined) log.abandon(problem);
+    };
+    const log: ShardLog = new ShardLog({ ...parts, onStall }, head);
+    return { ledger: new BranchLedger(parts, log), branch };
   }
 
-  /** All of them or none; resolves once they are durable. */
+  /** All of them or none; resolves once they are durable. Rejects with what keeps the store from taking them for now. */
   async append(facts: readonly BranchFact[]): Promise<void> {
     if (facts.length === 0) return;
     await this.#log.append(facts.map((fact, index) => this.#record(fact, index)));

@@ -25,13 +25,12 @@ import { diffKeys } from "../../state/diff.ts";
 import { firstPage } from "../../state/page.ts";
 import { stateErrors } from "../../state/errors.ts";
 import type { BranchInput } from "./branch-inputs.ts";
-import { BranchLedger } from "./branch-ledger.ts";
+import { BranchLedger, type BranchLedgerParts } from "./branch-ledger.ts";
 import { BranchRun } from "./branch-run.ts";
 import { BranchRunner } from "./branch-runner.ts";
 import { rulesOf, specOf } from "../boot/capsule-spec.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import type { NodeContext } from "../node/node-context.ts";
-import type { ShardLogParts } from "../ledger/shard-log.ts";
 import { MAX_DIFFERENCES, type StateDifference, type StateHistory } from "./state-history.ts";
 import { Turnstile } from "../shard/turnstile.ts";
 
@@ -79,7 +78,8 @@ export class Branches {
   /** Begins after record `from` of the shard, by default its last. */
   create(parent: string, from: number | undefined, asked: string | undefined): Promise<BranchInfo> {
     return this.#turnstile.enter(async () => {
-      const { parts } = this.#context;
+      const { parts, watch } = this.#context;
+      watch.assertTaking();
       if (asked !== undefined && !isBranchName(asked))
         throw stateErrors.create("BRANCH_NAME_INVALID", { name: asked, limit: MAX_BRANCH_NAME });
       const known = await this.#all();
@@ -133,8 +133,9 @@ export class Branches {
   /** What it ran before it failed is kept. Throws what `BranchRun` throws. */
   run(name: string, input: BranchInput): Promise<BranchRan> {
     return this.#turnstile.enter(async () => {
+      const { table, parts, watch } = this.#context;
+      watch.assertTaking();
       const { branch, ledger } = await this.#open(name);
-      const { table, parts } = this.#context;
       const { capsule: id, image: hash, parent } = branch.beginning;
       const capsule = table.get(id);
       const image = await this.#imageOf(capsule, hash);
@@ -181,6 +182,7 @@ export class Branches {
 
   discard(name: string): Promise<BranchInfo> {
     return this.#turnstile.enter(async () => {
+      this.#context.watch.assertTaking();
       const { branch, ledger } = await this.#open(name);
       await ledger.discard();
       return infoOf(branch);
@@ -228,11 +230,10 @@ export class Branches {
     return { ledger, branch };
   }
 
-  #log(name: string): ShardLogParts {
-    const { parts, watch } = this.#context;
-    const shard = branchShard(parts.node, name);
+  #log(name: string): BranchLedgerParts {
+    const { parts } = this.#context;
     const { ledger: store, digest, clock } = parts;
-    return { shard, store, digest, clock, onStall: (problem) => watch.set(shard, problem) };
+    return { shard: branchShard(parts.node, name), store, digest, clock };
   }
 
   /** The image that ran at the fork, as far as it is kept; the one that runs now otherwise. */

@@ -32,9 +32,14 @@ export class NodeState {
     this.branches = new Branches(context, this.#history);
   }
 
-  /** As it is now. Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` and `STATE_UNAVAILABLE`. */
+  /**
+   * As it is now. Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` and `STATE_UNAVAILABLE`, and what keeps the ledger from
+   * taking the records it comes from.
+   */
   async read({ capsule, shard }: ShardChoice, query: StateQuery): Promise<StateRead> {
-    return readCommitted(this.#context.reads.shardOf(capsule, shard), query);
+    const { reads, watch } = this.#context;
+    const its = reads.shardOf(capsule, shard);
+    return watch.unlessStalled(its.name, readCommitted(its, query));
   }
 
   /** As it was. Also of a capsule that is not here any more, from what it recorded. */

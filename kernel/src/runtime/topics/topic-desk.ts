@@ -84,6 +84,7 @@ export class TopicDesk implements TopicControl {
     if (board.flow.isHeld(name)) {
       throw topicErrors.create("TOPIC_HELD", { topic: name, lagging: board.flow.lagging(name).join(", ") });
     }
+    this.#context.watch.assertTaking();
     return { partition, source: formatEffectId(await kernel.publishEvent(name, key, event)) };
   }
 
@@ -101,6 +102,7 @@ export class TopicDesk implements TopicControl {
         .map((feed) => ({ shard, feed })),
     );
     if (places.length === 0) throw topicErrors.create("TOPIC_NOT_SUBSCRIBED", { capsule, topic: name });
+    this.#context.watch.assertTaking();
     const done: { shard: string; partition: number; from: number; events: number }[] = [];
     // All are judged before the first is moved: one that is refused leaves every place as it was.
     const moves: { shard: CapsuleShard; feed: TopicFeed; next: number }[] = [];
