@@ -16,6 +16,13 @@ const entries = {
     remedy: "This is a fault in vnes. Repeat the command with VNES_TRACE=1 to see where, and report it.",
     exit: "failed",
   },
+  CLI_OUTPUT_FAILED: {
+    message: "The answer could not be written to standard output ({reason}).",
+    fault: "user",
+    retry: false,
+    remedy: "Make room where it goes, or send it elsewhere. What the command did is done.",
+    exit: "failed",
+  },
   CLI_FILE_EXISTS: {
     message: "{path} already exists and was not touched.",
     fault: "user",

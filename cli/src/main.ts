@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { EXIT_CODES, type ExitName } from "@vnes/schemas";
+import { cliErrors } from "./errors.ts";
 import { Output } from "./output/output.ts";
+import { showError } from "./output/problem.ts";
 import type { Shell } from "./shell.ts";
 import { vnes } from "./vnes.ts";
 
@@ -14,11 +16,15 @@ const colour = (stream: NodeJS.WriteStream): boolean => {
   return stream.isTTY === true && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
 };
 
-// A reader that has seen enough (`vnes ... | head`) is no failure.
+// A reader that has seen enough (`vnes ... | head`) is no failure; a disk that takes nothing more is.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(EXIT_CODES.ok);
-  throw error;
+  const { code: reason = "unknown" } = error;
+  showError(shell.output, cliErrors.create("CLI_OUTPUT_FAILED", { reason }, error));
+  process.exit(EXIT_CODES.failed);
 });
+// Nobody is left to be told.
+process.stderr.on("error", () => process.exit(process.exitCode ?? EXIT_CODES.failed));
 
 const shell: Shell = {
   environment: {

@@ -1,11 +1,13 @@
 /** The one configuration file of a node. Without it every setting has its default. */
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type NodeConfig, parseNodeConfig } from "@vnes/schemas";
 import { cliErrors } from "./errors.ts";
+import { readNamedFile, unusableReason } from "./named-file.ts";
 import type { HomePaths } from "./paths.ts";
 
 export const CONFIG_FILE = "config.json";
+/** A hundred times what every setting together needs. */
+const MAX_CONFIG_BYTES = 1_048_576;
 export const DEFAULT_NODE = "local";
 
 export interface SettingsFile {
@@ -18,7 +20,7 @@ export async function readSettings(home: HomePaths, flag: string | undefined): P
   const path = flag === undefined ? join(home.configDir, CONFIG_FILE) : resolve(flag);
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readNamedFile(path, MAX_CONFIG_BYTES);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" && flag === undefined) {
@@ -27,7 +29,7 @@ export async function readSettings(home: HomePaths, flag: string | undefined): P
     if (code === "ENOENT") throw cliErrors.create("CONFIG_NOT_FOUND", { path }, cause);
     throw cliErrors.create(
       "CONFIG_INVALID",
-      { path, pointer: "/", reason: `cannot be read (${code})` },
+      { path, pointer: "/", reason: `cannot be read (${unusableReason(cause)})` },
       cause,
     );
   }

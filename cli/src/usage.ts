@@ -40,6 +40,23 @@ export function usageError(message: string, yargs: Argv, words: readonly string[
   return cliErrors.create("CLI_USAGE", { problem, next });
 }
 
+/** Options whose name on the wire is another one. */
+const OPTION_NAMES: { readonly [param: string]: string } = { timeout_ms: "timeout", wait_ms: "wait" };
+
+/** A value the node's schema refuses was typed by a person: said with the name they know, not with its place in a frame. */
+export function valueError(error: VnesError, words: readonly string[]): VnesError {
+  const { pointer, reason } = error.details;
+  if (error.code !== "CONTROL_FRAME_INVALID" || typeof pointer !== "string") return error;
+  const param = /^\/params\/([a-z_]+)$/.exec(pointer)?.[1];
+  if (param === undefined || typeof reason !== "string") return error;
+  const name = (OPTION_NAMES[param] ?? param).replaceAll("_", "-");
+  const isFlag = words.some((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+  const problem = `${isFlag ? `--${name}` : name} ${reason}`;
+  const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
+  const typed = words.slice(0, end === -1 ? words.length : end).join(" ");
+  return cliErrors.create("CLI_USAGE", { problem, next: `vnes ${typed} --help` });
+}
+
 function firstLine(message: string): string {
   return message.trim().replace(/\s*\n\s*/g, " ");
 }

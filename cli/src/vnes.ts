@@ -4,7 +4,7 @@ import yargs, { type Argv } from "yargs";
 import { unexpected } from "./control/failure.ts";
 import { showError } from "./output/problem.ts";
 import type { GlobalFlags, Shell } from "./shell.ts";
-import { usageError } from "./usage.ts";
+import { usageError, valueError } from "./usage.ts";
 import { addStateBranch } from "./commands/branch.ts";
 import { addBoot } from "./commands/boot.ts";
 import { addCall } from "./commands/call.ts";
@@ -80,7 +80,7 @@ export async function vnes(args: readonly string[], shell: Shell, version: strin
   try {
     await parser.parseAsync(args);
   } catch (error) {
-    const known = isVnesError(error) ? error : unexpected(error);
+    const known = isVnesError(error) ? valueError(error, args) : unexpected(error);
     shell.output.json ||= asksForJson(args);
     showError(shell.output, known);
     if (shell.trace && !isVnesError(error)) shell.output.say(String((error as Error).stack));

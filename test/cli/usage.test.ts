@@ -1,7 +1,9 @@
 /** Command lines that are wrong, and answers for programs. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, truncateSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { Home } from "./vnes.ts";
 
@@ -60,4 +62,57 @@ test("doctor finds everything here, and NO_COLOR and pipes get plain text", asyn
   const { code, out, err } = await home.run("doctor");
   assert.equal(code, 0, out + err);
   assert.ok(!out.includes("\u001b"));
+});
+
+test("a file that never ends, or is no file, is refused by name at once", async () => {
+  await using home = new Home();
+  for (const file of ["/dev/zero", home.dir]) {
+    const { code, err } = await home.run("receipt", "verify", file);
+    assert.equal(code, 2, err);
+    assert.match(err, /^EXECUTION_RECEIPT_FILE_UNUSABLE .*not a regular file/m);
+    const config = await home.run("status", "--config", file);
+    assert.equal(config.code, 2, config.err);
+    assert.match(config.err, /^CONFIG_INVALID .*not a regular file/m);
+  }
+  const large = join(home.dir, "large");
+  writeFileSync(large, "");
+  truncateSync(large, 64 * 1024 * 1024);
+  const { code, err } = await home.run("receipt", "verify", large);
+  assert.equal(code, 2, err);
+  assert.match(err, /^EXECUTION_RECEIPT_FILE_UNUSABLE .*67108864 bytes/m);
+});
+
+test("an answer that cannot be written is one coded line and exit 1", () => {
+  const bin = fileURLToPath(new URL("../../cli/bin/vnes.js", import.meta.url));
+  const full = openSync("/dev/full", "w");
+  try {
+    const ran = spawnSync(process.execPath, [bin, "doctor"], {
+      stdio: ["ignore", full, "pipe"],
+      timeout: 60_000,
+    });
+    const err = ran.stderr.toString();
+    assert.equal(ran.status, 1, err);
+    assert.match(err, /^CLI_OUTPUT_FAILED .*ENOSPC/m);
+    assert.doesNotMatch(err, /^ +at .*:\d+/m);
+  } finally {
+    closeSync(full);
+  }
+});
+
+test("a value the node refuses is a wrong command line, with the name of the option", async () => {
+  await using home = new Home();
+  await home.boot("--unconfined-dev");
+  const id = "vnes.vpn.session";
+  const cases: [string[], RegExp][] = [
+    [["state", "list", id, "--limit", "0"], /^CLI_USAGE  --limit .*\nnext: vnes state list --help/m],
+    [["state", "get", id, "k", "--shard=-1"], /^CLI_USAGE  --shard /m],
+    [["state", "branch", "new", id, "--from=-1"], /^CLI_USAGE  --from /m],
+    [["state", "branch", "advance", "b", "0"], /^CLI_USAGE  ms /m],
+    [["state", "branch", "advance", "b", "soon"], /^CLI_USAGE /m],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, err } = await home.run(...args);
+    assert.equal(code, 2, `${args.join(" ")}: ${err}`);
+    assert.match(err, expected);
+  }
 });

@@ -2,12 +2,16 @@
 import type { BranchInfo, BranchInput, BranchRan, BranchTurn, StateDifference } from "@vnes/kernel";
 import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import type { Argv } from "yargs";
+import { cliErrors } from "../errors.ts";
 import { branchTurnText } from "../output/branch-turn.ts";
 import { fields, shortHash, table } from "../output/text.ts";
 import { differencesText } from "../output/values.ts";
 import { parseJson } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 import { ofShard, shardParams } from "./state.ts";
+
+/** A hundred years, as the control schema has it. Checked here: an input is one of several shapes, and the schema names another. */
+const MAX_ADVANCE_MS = 3_155_760_000_000;
 
 type Add = (yargs: Argv<GlobalFlags>, shell: Shell) => Argv<GlobalFlags>;
 
@@ -172,6 +176,10 @@ const addAdvance: Add = (yargs, shell) =>
     (args) => named(args).positional("ms", { type: "number", demandOption: true, describe: "Milliseconds" }),
     async (args) => {
       const { branch, ms } = args;
+      if (!Number.isInteger(ms) || ms < 1 || ms > MAX_ADVANCE_MS) {
+        const problem = `ms is a whole number from 1 to ${MAX_ADVANCE_MS}`;
+        throw cliErrors.create("CLI_USAGE", { problem, next: `vnes state branch advance ${branch} 1000` });
+      }
       await run(shell, args, branch, { do: "advance", ms });
     },
   );

@@ -1,10 +1,12 @@
 /** `vnes receipt export|verify`: what a capsule did in one signed file, and the check of such a file without any node. */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Refusal } from "@vnes/kernel";
 import type { ExecutionReceipt, JsonObject, TrustDocument } from "@vnes/schemas";
 import type { Argv } from "yargs";
+import { MAX_RESPONSE_BYTES } from "../control/bounds.ts";
 import { cliErrors } from "../errors.ts";
+import { readNamedFile, unusableReason } from "../named-file.ts";
 import { fields, shortHash } from "../output/text.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
@@ -104,14 +106,16 @@ export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
   );
 }
 
+/** Whatever an export can make: it comes through the control socket in one answer. */
+const MAX_FILE_BYTES = MAX_RESPONSE_BYTES;
+
 async function read(file: string): Promise<Uint8Array> {
   try {
-    return await readFile(file);
+    return await readNamedFile(file, MAX_FILE_BYTES);
   } catch (cause) {
-    const { code = "unknown" } = cause as NodeJS.ErrnoException;
-    throw code === "ENOENT"
+    throw (cause as NodeJS.ErrnoException).code === "ENOENT"
       ? cliErrors.create("EXECUTION_RECEIPT_FILE_MISSING", { file }, cause)
-      : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: code }, cause);
+      : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: unusableReason(cause) }, cause);
   }
 }
 
