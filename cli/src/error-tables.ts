@@ -1,8 +1,8 @@
 /** Every error table of the program, found by its name: an export that ends in `Errors`. */
 import * as device from "@vnes/driver-device";
 import * as host from "@vnes/driver-host";
-import * as isolate from "@vnes/driver-isolate";
 import * as nats from "@vnes/driver-nats/errors";
+import * as sandbox from "@vnes/driver-sandbox";
 import * as sqlite from "@vnes/driver-sqlite";
 import * as kernel from "@vnes/kernel";
 import * as registry from "@vnes/registry";
@@ -17,7 +17,7 @@ const PACKAGES: Readonly<Record<string, object>> = {
   "kernel/drivers/sqlite": sqlite,
   "kernel/drivers/nats": nats,
   "kernel/drivers/host": host,
-  "kernel/drivers/isolate": isolate,
+  "kernel/drivers/sandbox": sandbox,
   "kernel/drivers/device": device,
   cli: { cliErrors },
 };

@@ -126,6 +126,7 @@ export async function openHarness(options: {
     spec: {
       instance: name,
       image: { hash: "sha256:00", files: [] },
+      language: "javascript",
       entry: "impl/main.js",
       zone: "system",
       group: "g",

@@ -32,6 +32,10 @@ export type DeterminismTier = (typeof DETERMINISM_TIERS)[number];
 export const LATENCY_CLASSES = ["offline", "batch", "interactive", "realtime"] as const;
 export type LatencyClass = (typeof LATENCY_CLASSES)[number];
 
+/** Interfaces that a sandbox runs, in the order in which one is chosen where a manifest names several. */
+export const CAPSULE_LANGUAGES = ["javascript", "wasm", "python", "native"] as const;
+export type CapsuleLanguage = (typeof CAPSULE_LANGUAGES)[number];
+
 export interface Manifest {
   readonly schema_version?: string;
   readonly id: string;

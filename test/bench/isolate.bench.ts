@@ -1,7 +1,8 @@
 /** A turn through a sandbox host, one at a time and 64 in flight, beside bare isolated-vm calls that do the same work. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
 import type { TurnRequest } from "@vnes/schemas";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
@@ -41,7 +42,7 @@ let turns = 0;
 
 export async function run(): Promise<readonly BenchResult[]> {
   const bundle = await bundleSource(SOURCE);
-  await using sandbox = openIsolateSandbox();
+  await using sandbox = openHostSandbox(isolateExecutor);
   const startedAt = performance.now();
   const instance = await sandbox.open(specOf(bundle, { limits: { turnMs: 1_000 } }));
   const openMs = performance.now() - startedAt;

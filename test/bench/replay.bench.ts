@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { type CapsuleImage, type LedgerStore, replayShard, type Sandbox } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
@@ -23,7 +24,12 @@ const BARE_ROUND_MS = 400;
 const SHARD = "bench.turn/0";
 /** About 1 KB of JSON each way, as in the bench of isolates. */
 const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
-const SPEC = { entry: "impl/main.js", zone: "system", limits: { ...LIMITS, turnMs: 1_000 } } as const;
+const SPEC = {
+  language: "javascript",
+  entry: "impl/main.js",
+  zone: "system",
+  limits: { ...LIMITS, turnMs: 1_000 },
+} as const;
 
 export const name = "replay";
 
@@ -50,7 +56,7 @@ export async function run(): Promise<readonly BenchResult[]> {
   const directory = mkdtempSync(join(tmpdir(), "vnes-bench-replay-"));
   try {
     await using ledger = await openSqliteLedgerStore({ path: join(directory, "ledger.sqlite") });
-    await using sandbox = openIsolateSandbox();
+    await using sandbox = openHostSandbox(isolateExecutor);
     const image = imageOf(await bundleSource(SOURCE));
     await record(ledger, sandbox, image);
     const parts = {

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
@@ -17,7 +18,7 @@ const PING_MS = 5;
 /** A turn that is still asking by then asks for ever. */
 const MAX_ROUNDS = 2_000;
 
-const sandbox = openIsolateSandbox();
+const sandbox = openHostSandbox(isolateExecutor);
 let healthy: { served: number; failed: unknown[]; pid: number; stop(): Promise<void> };
 
 before(async () => {

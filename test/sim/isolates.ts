@@ -1,5 +1,6 @@
 /** Runs what a simulated node recorded again in real isolates; what differs is a problem. */
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
 import { type CapsuleImage, replayShard, type Sandbox } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
@@ -8,7 +9,7 @@ import type { Built } from "./images.ts";
 
 /** Ample: a busy machine must not look like another outcome. */
 const LIMITS = { memoryMb: 64, turnMs: 5_000, cacheBytes: 8 * 1024 * 1024, effectBytes: 1024 * 1024 };
-const SPEC = { entry: "impl/main.js", zone: "system", limits: LIMITS } as const;
+const SPEC = { language: "javascript", entry: "impl/main.js", zone: "system", limits: LIMITS } as const;
 
 export interface Again {
   readonly turns: number;
@@ -19,7 +20,7 @@ export interface Again {
 const GROUP = "again";
 
 export class Isolates {
-  readonly #isolates: Sandbox = openIsolateSandbox();
+  readonly #isolates: Sandbox = openHostSandbox(isolateExecutor);
   readonly #sandbox: Sandbox = {
     open: (spec) => this.#isolates.open({ ...spec, group: GROUP }),
     [Symbol.asyncDispose]: async () => undefined,

@@ -1,7 +1,8 @@
 /** Execution receipts of a real node: whole they verify without it, changed anywhere they do not. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { memorySigner } from "@vnes/driver-memory";
 import {
   MAX_RECEIPT_BYTES,
@@ -34,7 +35,7 @@ let file: Uint8Array;
 let mirror: Uint8Array;
 
 before(async () => {
-  sandbox = openIsolateSandbox();
+  sandbox = openHostSandbox(isolateExecutor);
   lab = await bootLab(await imageFrom(SOURCE), sandbox, { signer });
   await ask(lab, 3, 25);
   file = await lab.node.exportReceipt("test.ledger", REQUEST);

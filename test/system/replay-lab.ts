@@ -1,5 +1,6 @@
 /** Histories for replay tests: a real node with real isolates, asked in an order that a seed decides. */
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { LedgerMemory, MemoryClock, MemoryImageArchive, MemoryLedgerStore } from "@vnes/driver-memory";
 import {
   type CapsuleImage,
@@ -184,15 +185,20 @@ export function replayParts({ ledger, archive }: History, sandbox: Sandbox, shar
       if (image === undefined) throw new Error(`${hash} was not kept`);
       return image;
     },
-    specOf: () => ({ entry: "impl/main.js", zone: "system", limits: { ...LIMITS, turnMs: 2_000 } }),
+    specOf: () => ({
+      language: "javascript",
+      entry: "impl/main.js",
+      zone: "system",
+      limits: { ...LIMITS, turnMs: 2_000 },
+    }),
   };
 }
 
 /** A sandbox whose host stays: starting a process for each of many replays is not what is looked at. */
 export async function openLastingSandbox(image: CapsuleImage): Promise<Sandbox> {
-  const sandbox = openIsolateSandbox();
+  const sandbox = openHostSandbox(isolateExecutor);
   const limits = { ...LIMITS, turnMs: 2_000 };
-  const spec = { image, entry: "impl/main.js", zone: "system", limits } as const;
+  const spec = { image, language: "javascript", entry: "impl/main.js", zone: "system", limits } as const;
   for (const shard of [SHARD, MIRROR])
     await sandbox.open({ ...spec, instance: "test.keeper/0", group: `replay/${shard}` });
   return sandbox;

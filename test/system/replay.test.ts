@@ -1,7 +1,8 @@
 /** Histories recorded through real isolates, run again in real isolates: equal to the last bit, or the first turn named. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { type CapsuleImage, type LedgerStore, replayShard, type Sandbox } from "@vnes/kernel";
 import {
   type History,
@@ -106,7 +107,7 @@ test("a range that is not there, and an event that is not the one referred to, a
 });
 
 test("a replay that is called off ends, and its host with it", async () => {
-  const own = openIsolateSandbox();
+  const own = openHostSandbox(isolateExecutor);
   try {
     const abort = new AbortController();
     abort.abort(new Error("enough"));

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { replayShard } from "@vnes/kernel";
 import { DirectoryImageArchive, nodeDigest } from "@vnes/registry";
@@ -154,7 +155,7 @@ async function assertHistory(path: string, id: string): Promise<void> {
 /** What every capsule did is the same again: in one isolate, and in a fresh one for each turn. */
 async function assertReplay(dataDir: string): Promise<void> {
   await using ledger = await openSqliteLedgerStore({ path: join(dataDir, "ledger.sqlite") });
-  await using sandbox = openIsolateSandbox();
+  await using sandbox = openHostSandbox(isolateExecutor);
   const archive = new DirectoryImageArchive(join(dataDir, "images"));
   const shards = (await ledger.shards()).filter((name) => name.startsWith("vnes."));
   assert.ok(shards.length >= 2, shards.join(", "));
@@ -169,7 +170,8 @@ async function assertReplay(dataDir: string): Promise<void> {
         assert.ok(image, `${hash} was kept`);
         return image;
       },
-      specOf: () => ({ entry: "impl/main.js", zone: "system", limits: LIMITS }) as const,
+      specOf: () =>
+        ({ language: "javascript", entry: "impl/main.js", zone: "system", limits: LIMITS }) as const,
     };
     const last = await ledger.lastSeq(shard);
     for (const options of [{}, { fresh: true, to: Math.min(FRESH_RECORDS, last) }]) {

@@ -1,7 +1,8 @@
 /** A shard whose first records are gone: what is left is run again, checked and exported from its oldest snapshot on. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
 import { MemoryLedgerStore, memorySigner } from "@vnes/driver-memory";
 import {
   type LedgerStore,
@@ -23,7 +24,7 @@ let ledger: LedgerStore;
 let receipt: Uint8Array;
 
 before(async () => {
-  sandbox = openIsolateSandbox();
+  sandbox = openHostSandbox(isolateExecutor);
   lab = await bootLab(await imageFrom(SOURCE), sandbox, {
     signer: memorySigner(),
     snapshots: { minRecords: 12, minShare: 0 },

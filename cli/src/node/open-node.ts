@@ -5,7 +5,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openDevice } from "@vnes/driver-device";
-import { openIsolateSandbox } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
   DirectoryImageArchive,
@@ -76,7 +77,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
-      sandbox: openIsolateSandbox(),
+      sandbox: sandboxByLanguage({ javascript: openHostSandbox(isolateExecutor) }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,

@@ -10,7 +10,7 @@
  * 5. `repeat` runs a batch as `deliver` does. It resolves with undefined when every turn ended well and the JSON of every
  *    result is the one expected, byte for byte; with the results otherwise. What is expected is the caller's own: it does not reach the capsule.
  */
-import type { TrustZone, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { CapsuleLanguage, TrustZone, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
 
 export interface SandboxLimits {
@@ -27,7 +27,8 @@ export interface SandboxSpec {
   /** `<capsule id>/<n>`. */
   readonly instance: string;
   readonly image: CapsuleImage;
-  /** Path within the image of the bundle to run. */
+  readonly language: CapsuleLanguage;
+  /** What runs, as the manifest's interface of that language says: a path within the image, for Python `module.path:function`. */
   readonly entry: string;
   readonly zone: TrustZone;
   /** Instances of one group share a host. */

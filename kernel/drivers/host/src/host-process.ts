@@ -1,28 +1,24 @@
 /**
  * A child process that runs capsules, as the kernel holds it (`docs/host-protocol.md`):
  *
- *   const host = await spawnHost({ name, entry: new URL("./host-main.ts", import.meta.url), onMessage, onDeath });
+ *   const host = await spawnHost({ name, program: nodeProgram(new URL("./host-main.ts", import.meta.url)), onMessage, onDeath });
  *   host.send(message);   // JSON in, JSON out
  *   host.expect(500);     // something must arrive within 500 ms, or the process is killed
  *   await host.kill();
  *
- * `entry` is a module that calls `serveHost`; give it with the extension of the module that names it (`.ts` from
- * source, `.js` when built).
- *
  * 1. `onDeath` is called exactly once, after the last message, however the process ended.
- * 2. The child has standard input from nowhere, its output kept bounded, and descriptor 3; no environment but TZ, LANG and,
- *    when this process has a compile cache, the same one: it halves the time to start.
+ * 2. The child has standard input from nowhere, its output kept bounded, and descriptor 3; no environment but TZ, LANG and what
+ *    its program names.
  * 3. It leads a process group of its own, so a Ctrl-C meant for the node does not take its hosts away first.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
+import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
 import { encodeFrame, FrameError, FrameReader } from "./frame.ts";
+import type { HostProgram } from "./host-program.ts";
 import { OutputTail } from "./output-tail.ts";
+import { noWall, type Wall, type Walled } from "./wall.ts";
 import { writeTogether } from "./write-together.ts";
 
 /** A cold disk and a busy machine included; measured starts are about a twentieth of it. */
@@ -31,9 +27,9 @@ const START_TIMEOUT_MS = 10_000;
 export interface HostOptions {
   /** For messages, such as `isolate:system`. */
   readonly name: string;
-  readonly entry: URL;
-  readonly args?: readonly string[];
-  readonly nodeFlags?: readonly string[];
+  readonly program: HostProgram;
+  /** Default: a process of its own and nothing more. */
+  readonly wall?: Wall;
   readonly startTimeoutMs?: number;
   /** `text` is what came beside the message, unread; usually nothing. */
   onMessage(message: unknown, text: string): void;
@@ -72,6 +68,7 @@ export async function spawnHost(options: HostOptions): Promise<HostProcess> {
 class ChildHost implements HostProcess {
   readonly ready: Promise<void>;
   readonly #options: HostOptions;
+  readonly #walled: Walled;
   readonly #child: ChildProcess;
   readonly #pipe: Duplex;
   readonly #reader = new FrameReader();
@@ -89,15 +86,8 @@ class ChildHost implements HostProcess {
     this.ready = this.#hello.promise;
     // A start that fails is told through `ready` alone; nobody may be looking at it yet.
     this.ready.catch(() => undefined);
-    const file = fileURLToPath(options.entry);
-    const fromSource = file.endsWith(".ts") ? ["--conditions=source"] : [];
-    const args = [...fromSource, ...(options.nodeFlags ?? []), file, ...(options.args ?? [])];
-    this.#child = spawn(process.execPath, args, {
-      cwd: "/",
-      env: environment(),
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      detached: true,
-    });
+    this.#walled = (options.wall ?? noWall).start(options.program);
+    this.#child = this.#walled.child;
     this.#pipe = this.#child.stdio[3] as Duplex;
     this.#listen();
     const startMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
@@ -185,6 +175,7 @@ class ChildHost implements HostProcess {
     if (this.#isGone) return;
     this.#isGone = true;
     clearTimeout(this.#watch);
+    this.#walled.ended();
     const why = problem ?? this.#killedBecause;
     const end = signal === null ? `exit code ${code}` : signal;
     const said = this.#output.lastWords;
@@ -199,13 +190,6 @@ class ChildHost implements HostProcess {
   #startFailed(reason: string): VnesError {
     return hostErrors.create("HOST_START_FAILED", { host: this.#options.name, reason });
   }
-}
-
-function environment(): NodeJS.ProcessEnv {
-  const cache = getCompileCacheDir();
-  const fixed = { TZ: "UTC", LANG: "C" };
-  // Node has put a folder for its own version below the one that was named.
-  return cache === undefined ? fixed : { ...fixed, NODE_COMPILE_CACHE: dirname(cache) };
 }
 
 function framed<T>(work: () => T): T {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { HOST_PROTOCOL_VERSION } from "@vnes/schemas";
-import { type HostDeath, type HostProcess, spawnHost } from "../src/index.ts";
+import { type HostDeath, type HostProcess, nodeProgram, spawnHost } from "../src/index.ts";
 import { SERVED_PROTOCOL_VERSION } from "../src/serve-host.ts";
 
 interface Started {
@@ -23,7 +23,7 @@ async function start(): Promise<Started> {
   const deaths: HostDeath[] = [];
   const host = await spawnHost({
     name: "test",
-    entry: new URL("./fixtures/echo-host.ts", import.meta.url),
+    program: nodeProgram(new URL("./fixtures/echo-host.ts", import.meta.url)),
     onMessage: (message) => waiting.shift()?.(message),
     onDeath: (death) => {
       deaths.push(death);
@@ -140,8 +140,8 @@ test("bytes that are no frame end the host, and say so", async () => {
 });
 
 test("a host leaves when the kernel's end of the pipe closes", async () => {
-  const script = `import { spawnHost } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
-    const host = await spawnHost({ name: "orphan", entry: new URL(${JSON.stringify(new URL("./fixtures/echo-host.ts", import.meta.url).href)}), onMessage() {}, onDeath() {} });
+  const script = `import { nodeProgram, spawnHost } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
+    const host = await spawnHost({ name: "orphan", program: nodeProgram(new URL(${JSON.stringify(new URL("./fixtures/echo-host.ts", import.meta.url).href)})), onMessage() {}, onDeath() {} });
     process.stdout.write(String(host.pid)); process.kill(process.pid, "SIGKILL");`;
   const { spawnSync } = await import("node:child_process");
   const { stdout } = spawnSync(
@@ -166,7 +166,7 @@ test("a host leaves when the kernel's end of the pipe closes", async () => {
 test("a host that cannot start is an error with the reason, and no death is left to be told", async () => {
   const start = spawnHost({
     name: "missing",
-    entry: new URL("./fixtures/no-such-host.ts", import.meta.url),
+    program: nodeProgram(new URL("./fixtures/no-such-host.ts", import.meta.url)),
     onMessage: () => {},
     onDeath: () => {},
   });
@@ -176,7 +176,7 @@ test("a host that cannot start is an error with the reason, and no death is left
   });
   const silent = spawnHost({
     name: "silent",
-    entry: new URL("./fixtures/silent-host.ts", import.meta.url),
+    program: nodeProgram(new URL("./fixtures/silent-host.ts", import.meta.url)),
     startTimeoutMs: 300,
     onMessage: () => {},
     onDeath: () => {},
@@ -187,7 +187,7 @@ test("a host that cannot start is an error with the reason, and no death is left
 test("a host of another protocol version is refused", async () => {
   const start = spawnHost({
     name: "old",
-    entry: new URL("./fixtures/old-host.ts", import.meta.url),
+    program: nodeProgram(new URL("./fixtures/old-host.ts", import.meta.url)),
     onMessage: () => {},
     onDeath: () => {},
   });

@@ -4,7 +4,7 @@
  */
 import { serveHost } from "@vnes/driver-host/serve";
 import { HostedInstance } from "./hosted-instance.ts";
-import type { FromHost, ToHost } from "./messages.ts";
+import type { FromHost, ToHost } from "@vnes/driver-sandbox";
 
 /** The kernel kills a host it hears nothing from; work that goes on is told this often. */
 const ALIVE_MS = 100;

@@ -10,7 +10,7 @@
  *     of batches sent before the kernel knew (rule 2 of the sandbox port).
  */
 import { type Bundle, CapsuleIsolate } from "./capsule-isolate.ts";
-import type { FromHost, HostMeters, ToHost } from "./messages.ts";
+import type { FromHost, HostMeters, ToHost } from "@vnes/driver-sandbox";
 
 /** Long enough that cutting costs nothing, short enough that a neighbour's call is not held up. */
 const SLICE_MS = 5;

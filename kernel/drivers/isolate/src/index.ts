@@ -1,2 +1,1 @@
-export { type SandboxCode, sandboxErrors } from "./errors.ts";
-export { openIsolateSandbox } from "./sandbox.ts";
+export { isolateExecutor } from "./executor.ts";

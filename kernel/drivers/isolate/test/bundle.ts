@@ -45,6 +45,7 @@ export function specOf(
   return {
     instance,
     image: imageOf(bundle),
+    language: "javascript",
     entry: ENTRY,
     zone: "system",
     group,

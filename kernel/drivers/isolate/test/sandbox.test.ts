@@ -4,7 +4,8 @@ import { after, test } from "node:test";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxContract } from "../../../contracts/sandbox.ts";
-import { openIsolateSandbox } from "../src/index.ts";
+import { openHostSandbox } from "@vnes/driver-sandbox";
+import { isolateExecutor } from "../src/index.ts";
 import { bundleSource, specOf } from "./bundle.ts";
 
 const contractCapsule = new URL("../../../contracts/sandbox-capsule.ts", import.meta.url).pathname;
@@ -16,7 +17,7 @@ const contractBundle = await bundleSource(
 sandboxContract({
   name: "isolate",
   open: async () => {
-    const sandbox = openIsolateSandbox();
+    const sandbox = openHostSandbox(isolateExecutor);
     return {
       sandbox,
       spec: (instance, group, limits) => specOf(contractBundle, { instance, group, limits }),
@@ -25,7 +26,7 @@ sandboxContract({
   },
 });
 
-const sandbox = openIsolateSandbox();
+const sandbox = openHostSandbox(isolateExecutor);
 after(() => sandbox[Symbol.asyncDispose]());
 
 let turn = 0;

@@ -14,6 +14,7 @@ sandboxContract({
       spec: (instance, group, limits) => ({
         instance,
         image,
+        language: "javascript",
         entry: "impl/main.js",
         zone: "system",
         group,

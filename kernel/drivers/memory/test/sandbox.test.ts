@@ -7,6 +7,7 @@ import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 const spec = (instance: string): SandboxSpec => ({
   instance,
   image: { hash: "sha256:00", files: [] },
+  language: "javascript",
   entry: "impl/main.js",
   zone: "system",
   group: "system",

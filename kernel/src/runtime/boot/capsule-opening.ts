@@ -1,7 +1,7 @@
 /** Puts one shard of a logic capsule, or the device of a driver capsule, together with everything it talks to. */
 import { capsuleShard } from "../../bus/routing.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
-import { rulesOf, specOf } from "./capsule-spec.ts";
+import { chosenProgram, rulesOf, specOf } from "./capsule-spec.ts";
 import { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { DeviceRunner } from "../node/device-runner.ts";
@@ -74,7 +74,7 @@ export function openDeviceRunner(
     spec: {
       instance: capsuleShard(id, 0),
       image,
-      entry: entryOf(capsule),
+      entry: chosenProgram(manifest).entry,
       powers: manifest.security?.resources ?? [],
       config: parts.config[id] ?? null,
     },
@@ -94,9 +94,4 @@ export function openDeviceRunner(
       });
     },
   });
-}
-
-function entryOf(capsule: Capsule): string {
-  const entry = capsule.manifest.interfaces?.["javascript"];
-  return typeof entry === "string" ? entry : "";
 }

@@ -1,6 +1,7 @@
 /** How a capsule's turns are run and judged: the same for its shards, and for a branch of one. */
 import type { Manifest } from "@vnes/schemas";
 import type { CapsuleImage } from "../../admission/image.ts";
+import { type CapsuleProgram, programOf } from "../../admission/program.ts";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import type { SandboxSpec } from "../../ports/sandbox.ts";
 import type { Capsule } from "../node/capsule-table.ts";
@@ -14,14 +15,18 @@ export function specOf(
   { zone }: Capsule,
   manifest: Manifest,
   image: CapsuleImage,
-): Pick<SandboxSpec, "image" | "entry" | "zone" | "limits"> {
-  const entry = manifest.interfaces?.["javascript"];
+): Pick<SandboxSpec, "image" | "language" | "entry" | "zone" | "limits"> {
   return {
     image,
-    entry: typeof entry === "string" ? entry : "",
+    ...chosenProgram(manifest),
     zone,
     limits: limitsOf(manifest, zone, parts.policy),
   };
+}
+
+/** A capsule without one does not get so far. */
+export function chosenProgram(manifest: Manifest): CapsuleProgram {
+  return programOf(manifest) ?? { language: "javascript", entry: "" };
 }
 
 export function rulesOf(

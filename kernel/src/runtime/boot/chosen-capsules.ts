@@ -3,6 +3,7 @@
  * the reason, in the log and in the kernel's shard.
  */
 import type { VnesError } from "@vnes/schemas";
+import { programOf } from "../../admission/program.ts";
 import { topicOffers, type TopicOffer } from "../../admission/topic-files.ts";
 import { resolve } from "../../binding/resolve.ts";
 import { kernelErrors } from "../../errors.ts";
@@ -114,9 +115,11 @@ function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
 function unrunnable(parts: NodeParts, { id, zone, manifest }: Capsule): VnesError | undefined {
   if (zone !== "system" && !parts.unconfinedDev)
     return kernelErrors.create("CAPSULE_ZONE_UNCONFINED", { capsule: id, zone });
-  const interfaces = manifest.interfaces ?? {};
-  if (typeof interfaces["javascript"] === "string") return undefined;
-  const offered = Object.keys(interfaces).join(", ") || "none";
+  const program = programOf(manifest);
+  // A driver's host is Node: what it may touch is given to it as JavaScript.
+  if (program !== undefined && (manifest.type !== "driver" || program.language === "javascript"))
+    return undefined;
+  const offered = Object.keys(manifest.interfaces ?? {}).join(", ") || "none";
   return kernelErrors.create("CAPSULE_INTERFACE_UNSUPPORTED", { capsule: id, interfaces: offered });
 }
 

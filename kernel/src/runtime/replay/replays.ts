@@ -10,6 +10,7 @@ import type { SandboxSpec } from "../../ports/sandbox.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { recordedShard } from "../ledger/recorded-shard.ts";
+import { chosenProgram } from "../boot/capsule-spec.ts";
 import { limitsOf } from "../boot/limits.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import { type ReplayOptions, type ReplayReport, replayShard } from "./replay.ts";
@@ -102,16 +103,18 @@ export class Replays {
     throw replayErrors.create("REPLAY_IMAGE_MISSING", { image: hash, shard });
   }
 
-  #specOf(capsule: Capsule, image: CapsuleImage): Pick<SandboxSpec, "entry" | "zone" | "limits"> {
+  #specOf(
+    capsule: Capsule,
+    image: CapsuleImage,
+  ): Pick<SandboxSpec, "language" | "entry" | "zone" | "limits"> {
     const { policy } = this.#context.parts;
     const file = imageFile(image, "manifest.json");
     const parsed = file === undefined ? undefined : parseManifest(file.bytes);
     const manifest = parsed?.ok === true ? parsed.value : capsule.manifest;
-    const entry = manifest.interfaces?.["javascript"];
     const { zone } = capsule;
     const limits = limitsOf(manifest, zone, policy);
     return {
-      entry: typeof entry === "string" ? entry : "",
+      ...chosenProgram(manifest),
       zone,
       limits: { ...limits, turnMs: limits.turnMs * AMPLE },
     };

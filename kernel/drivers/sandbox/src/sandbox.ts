@@ -1,35 +1,35 @@
 /**
- * `Sandbox` on V8 isolates: one child process for each group of instances, started when its first instance opens and
+ * `Sandbox` in host processes, for one language: one host for each group of instances, started when its first instance opens and
  * ended with its last. No capsule's code runs in this process.
  */
-import {
-  imageFile,
-  type Sandbox,
-  type SandboxInstance,
-  type SandboxMeters,
-  type SandboxSpec,
-} from "@vnes/kernel";
+import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
+import type { Executor } from "./executor.ts";
 import { invalidResult, isAsExpected, type Judged, parseResults } from "./parse-results.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 
 /** Each round has at least one new key. */
 const MAX_ROUNDS = 1_024;
 
-export function openIsolateSandbox(): Sandbox {
-  return new IsolateSandbox();
+export function openHostSandbox(executor: Executor): Sandbox {
+  return new HostSandbox(executor);
 }
 
-class IsolateSandbox implements Sandbox {
+class HostSandbox implements Sandbox {
+  readonly #executor: Executor;
   readonly #hosts = new Map<string, Promise<SandboxHost>>();
   readonly #running = new Set<SandboxHost>();
 
+  constructor(executor: Executor) {
+    this.#executor = executor;
+  }
+
   async open(spec: SandboxSpec): Promise<SandboxInstance> {
-    const bundle = bundleOf(spec);
+    const bundle = this.#executor.bundle(spec);
     const host = await this.#host(spec.group);
     try {
-      return new IsolateInstance(spec, host, await host.open(spec, bundle));
+      return new HostedShard(spec, host, await host.open(spec, bundle));
     } catch (cause) {
       if (!isVnesError(cause) || cause.code !== "SANDBOX_BUNDLE_BROKEN") throw cause;
       const { instance, entry } = spec;
@@ -46,7 +46,9 @@ class IsolateSandbox implements Sandbox {
   #host(group: string): Promise<SandboxHost> {
     const known = this.#hosts.get(group);
     if (known !== undefined) return known;
-    const host = new SandboxHost(group, () => {
+    const { language } = this.#executor;
+    const program = this.#executor.program();
+    const host = new SandboxHost({ name: `${language}:${group}`, group, program }, () => {
       this.#running.delete(host);
       if (this.#hosts.get(group) === starting) this.#hosts.delete(group);
     });
@@ -58,7 +60,7 @@ class IsolateSandbox implements Sandbox {
 }
 
 /** The numbers are those of the port's rules (`kernel/src/ports/sandbox.ts`). */
-class IsolateInstance implements SandboxInstance {
+class HostedShard implements SandboxInstance {
   readonly #spec: SandboxSpec;
   readonly #host: SandboxHost;
   readonly #id: number;
@@ -162,25 +164,5 @@ class IsolateInstance implements SandboxInstance {
       if (kind !== "needKeys") this.#turns += 1;
       if (kind === "failed") this.#failedTurns += 1;
     }
-  }
-}
-
-function bundleOf({ instance, image, entry }: SandboxSpec): string {
-  const file = imageFile(image, entry);
-  if (file === undefined) {
-    throw sandboxErrors.create("SANDBOX_BUNDLE_BROKEN", {
-      instance,
-      entry,
-      reason: "the image has no such file",
-    });
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(file.bytes);
-  } catch (cause) {
-    throw sandboxErrors.create(
-      "SANDBOX_BUNDLE_BROKEN",
-      { instance, entry, reason: "it is not UTF-8" },
-      cause,
-    );
   }
 }

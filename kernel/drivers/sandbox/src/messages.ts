@@ -1,5 +1,5 @@
 /**
- * What the kernel and an isolate host say to each other, as messages of the host protocol (`docs/host-protocol.md`).
+ * What the kernel and a sandbox host say to each other, whatever its language, as messages of the host protocol (`docs/host-protocol.md`).
  * Turns and results travel as text beside the message: the host hands them on without reading them.
  */
 import type { SandboxLimits } from "@vnes/kernel";

@@ -2,7 +2,7 @@
  * One sandbox host as the kernel holds it: what was asked of the process and is not answered yet. When the process is
  * gone everything it owed is rejected with `SANDBOX_HOST_DIED`, and so is everything asked later.
  */
-import { type HostDeath, type HostProcess, spawnHost } from "@vnes/driver-host";
+import { type HostDeath, type HostProcess, type HostProgram, spawnHost } from "@vnes/driver-host";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
@@ -12,9 +12,13 @@ import type { FromHost, HostMeters, ToHost } from "./messages.ts";
 const GRACE_MS = 2_000;
 /** Loading a bundle, on top. */
 const OPEN_MS = 5_000;
-/** isolated-vm cannot work in a process started from Node's own snapshot. */
-const NODE_FLAGS = ["--no-node-snapshot"];
-const HOST_MAIN = new URL(`./host-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+
+export interface SandboxHostOptions {
+  /** For messages, such as `javascript:system`. */
+  readonly name: string;
+  readonly group: string;
+  readonly program: HostProgram;
+}
 
 export interface Delivered {
   /** Each JSON of results, as the isolate made it. */
@@ -29,6 +33,7 @@ interface Owed {
 
 export class SandboxHost {
   readonly group: string;
+  readonly #options: SandboxHostOptions;
   readonly #onGone: () => void;
   readonly #owed = new Map<string, Owed>();
   #process: HostProcess | undefined;
@@ -40,17 +45,17 @@ export class SandboxHost {
   #instances = 0;
   #isExpecting = false;
 
-  constructor(group: string, onGone: () => void) {
-    this.group = group;
+  constructor(options: SandboxHostOptions, onGone: () => void) {
+    this.group = options.group;
+    this.#options = options;
     this.#onGone = onGone;
   }
 
   async start(): Promise<void> {
     try {
       this.#process = await spawnHost({
-        name: `isolate:${this.group}`,
-        entry: HOST_MAIN,
-        nodeFlags: NODE_FLAGS,
+        name: this.#options.name,
+        program: this.#options.program,
         onMessage: (message, text) => this.#receive(message as FromHost, text),
         onDeath: (death) => this.#died(death),
       });

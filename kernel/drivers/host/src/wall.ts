@@ -1,0 +1,51 @@
+/**
+ * What stands between a host process and the machine, as far as a host process needs to know: something that starts the
+ * program with the descriptors of the host protocol, and clears up after it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { HostProgram } from "./host-program.ts";
+
+export interface Wall {
+  /**
+   * Standard input from nowhere, output and descriptor 3 as pipes, a process group of its own, directory `/`. Killing the child must end all that
+   * it started. Never throws for what only the machine knows: the child then dies with the reason as its last words.
+   */
+  start(program: HostProgram): Walled;
+}
+
+export interface Walled {
+  readonly child: ChildProcess;
+  /** Called once, when the process is gone. */
+  ended(): void;
+}
+
+/** What every host is told, wherever it runs. */
+export const HOST_ENV: { readonly [name: string]: string } = { TZ: "UTC", LANG: "C" };
+
+/** A process of its own, and nothing more. */
+export const noWall: Wall = {
+  start(program) {
+    const { args, env, bytes } = program;
+    const folder = bytes === undefined ? undefined : mkdtempSync(join(tmpdir(), "vnes-host-"));
+    let { file } = program;
+    if (folder !== undefined && bytes !== undefined) {
+      file = join(folder, basename(file));
+      writeFileSync(file, bytes, { mode: 0o500 });
+    }
+    const child = spawn(file, args, {
+      cwd: "/",
+      env: { ...HOST_ENV, ...env },
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    return {
+      child,
+      ended() {
+        if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  },
+};
