@@ -52,6 +52,8 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_IN_USE"
   | "FLOW_EVENTS_TAKEN_OUT"
   | "CAPSULE_SUSPENDED"
+  | "CAPSULE_SLOWED"
+  | "CAPSULE_OVER_BUDGET"
   | "CAPSULE_DOWN"
   | "CLOCK_JUMPED"
   | "CLOCK_BEHIND_LEDGER"
@@ -442,6 +444,21 @@ export const kernelErrors: ErrorTable<
     retry: true,
     remedy: "vnes capsule resume {capsule}",
     exit: "conflict",
+  },
+  CAPSULE_SLOWED: {
+    message: "capsule {capsule} uses more than its budget of {by} and is slowed down to it",
+    fault: "capsule",
+    retry: true,
+    remedy: "vnes capsule inspect {capsule} shows what it uses; the budget of its zone is in policy.json",
+    exit: "failed",
+  },
+  CAPSULE_OVER_BUDGET: {
+    message:
+      "capsule {capsule} was slowed down for {ms} ms over its budget of {by} for zone {zone} and is suspended",
+    fault: "capsule",
+    retry: true,
+    remedy: "vnes capsule resume {capsule}, with a larger budget in policy.json where it needs one",
+    exit: "policy",
   },
   FLOW_EVENTS_TAKEN_OUT: {
     message: "{capsule} lags on {topic}: {shed} events were shed and {merged} merged into later ones",

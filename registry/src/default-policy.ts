@@ -32,5 +32,29 @@ export function defaultPolicy(): Policy {
       session: { memory_mb: 32, turn_ms: 250 },
       ephemeral: { memory_mb: 32, turn_ms: 250 },
     },
+    // Far above what a capsule that works needs, far below what one that runs wild would take from the others.
+    budgets: {
+      tenant: {
+        turns_per_s: 5_000,
+        messages_per_s: 20_000,
+        kb_per_s: 16_384,
+        cpu_ms_per_s: 500,
+        resume_after_ms: 60_000,
+      },
+      session: {
+        turns_per_s: 2_000,
+        messages_per_s: 8_000,
+        kb_per_s: 4_096,
+        cpu_ms_per_s: 250,
+        resume_after_ms: 60_000,
+      },
+      ephemeral: {
+        turns_per_s: 1_000,
+        messages_per_s: 4_000,
+        kb_per_s: 4_096,
+        cpu_ms_per_s: 250,
+        resume_after_ms: 60_000,
+      },
+    },
   };
 }

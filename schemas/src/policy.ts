@@ -28,6 +28,8 @@ export interface Policy {
       readonly state_mb?: number;
     };
   };
+  /** What one capsule may use of a node while it runs. Over a rate it is slowed; when that lasts it is suspended. */
+  readonly budgets?: { readonly [zone in TrustZone]?: BudgetRules };
   /** History each shard keeps behind its newest snapshot, for time travel and replay; what is beyond either may go. */
   readonly retention?: {
     /** Default 100,000. */
@@ -35,4 +37,21 @@ export interface Policy {
     /** Default 30 days. */
     readonly history_age_ms?: number;
   };
+}
+
+/** A rate that is left out is not limited. */
+export interface BudgetRules {
+  readonly turns_per_s?: number;
+  /** Effects asked for. */
+  readonly messages_per_s?: number;
+  /** KiB of JSON to the sandbox and from it. */
+  readonly kb_per_s?: number;
+  /** Milliseconds of processor time. */
+  readonly cpu_ms_per_s?: number;
+  /** MiB in use by all of its shards. */
+  readonly memory_mb?: number;
+  /** Milliseconds of being slowed without a break before it is suspended. Default 30,000. */
+  readonly patience_ms?: number;
+  /** Milliseconds from suspension to resumption; left out, only a person resumes it. */
+  readonly resume_after_ms?: number;
 }

@@ -40,6 +40,8 @@ export interface SandboxMeters {
   readonly turns: number;
   readonly failedTurns: number;
   readonly cpuMs: number;
+  /** Length of the JSON that went in and came out, in UTF-16 code units; 0 where none is made. */
+  readonly bytes: number;
   readonly memoryBytes: number;
   readonly host: { readonly group: string; readonly pid: number; readonly memoryBytes: number };
 }

@@ -72,6 +72,7 @@ class HostedShard implements SandboxInstance {
   #rounds = 0;
   #turns = 0;
   #failedTurns = 0;
+  #bytes = 0;
   #inFlight: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -104,10 +105,14 @@ class HostedShard implements SandboxInstance {
   /** `stops`: those known of when the batch leaves. */
   #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
     const turns = batch.map(({ turn }) => turn);
-    const sent = this.#host.deliver(
-      { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns },
-      JSON.stringify(batch),
-    );
+    const text = JSON.stringify(batch);
+    this.#bytes += text.length;
+    const sent = this.#host
+      .deliver({ do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns }, text)
+      .then((delivered) => {
+        for (const part of delivered.parts) this.#bytes += part.length;
+        return delivered;
+      });
     this.#inFlight = sent.catch(() => undefined);
     return sent;
   }
@@ -138,6 +143,7 @@ class HostedShard implements SandboxInstance {
       turns: this.#turns,
       failedTurns: this.#failedTurns,
       cpuMs,
+      bytes: this.#bytes,
       memoryBytes: heapBytes,
       host: { group, pid, memoryBytes: hostBytes },
     };
