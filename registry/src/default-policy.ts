@@ -25,6 +25,8 @@ export function defaultPolicy(): Policy {
     hosts: [{ match: "vnes.vpn.*", group: "vpn" }],
     // Down the ladder of trust only: who is trusted more never depends on who is trusted less.
     providers: { tenant: ["system"], session: ["system", "tenant"], ephemeral: ["system", "tenant"] },
+    // The VPN's own parts are for each other; an operator who wants more eyes on sessions adds them here.
+    access: [{ name: "vpn.*", to: ["vnes.*"] }],
     // A turn is a step of a state machine: milliseconds. The rest is room for a loaded machine.
     limits: {
       system: { memory_mb: 128, turn_ms: 1000 },

@@ -20,6 +20,8 @@ export interface Policy {
   readonly hosts: readonly { readonly match: string; readonly group: string }[];
   /** Zones that may provide to a requirer of the given zone; a zone always may provide to itself. */
   readonly providers: { readonly [zone in TrustZone]?: readonly TrustZone[] };
+  /** Exceptions to what zones and tenants say. The first line that names what is used decides. Nothing is passed on: who may use is a capsule by id. */
+  readonly access?: readonly AccessRule[];
   readonly limits: {
     readonly [zone in TrustZone]?: {
       readonly memory_mb: number;
@@ -37,6 +39,18 @@ export interface Policy {
     /** Default 30 days. */
     readonly history_age_ms?: number;
   };
+}
+
+export const ACCESS_USES = ["call", "publish", "subscribe", "read"] as const;
+export type AccessUse = (typeof ACCESS_USES)[number];
+
+export interface AccessRule {
+  /** Of a capability without version or a topic, for `read` the capsule that owns the keys: exact, or a prefix ending in `.*`; `*` for all. */
+  readonly name: string;
+  /** Default: every use. */
+  readonly use?: readonly AccessUse[];
+  /** Capsule ids, in the same form; none: nobody. */
+  readonly to: readonly string[];
 }
 
 /** A rate that is left out is not limited. */

@@ -77,6 +77,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const reads = new StateReads({
     shards: board.shards,
     slots: board.slots,
+    policy: parts.policy,
     manifestOf: (id) => table.find(id)?.manifest,
     otherOwner: (shard) => remote?.otherOwner(shard),
   });
