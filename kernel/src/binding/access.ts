@@ -9,6 +9,7 @@
 import type { AccessUse, Manifest, Policy } from "@vnes/schemas";
 import { zoneOf } from "../admission/policy-check.ts";
 import { matchesId } from "../admission/trust.ts";
+import { tenantOf } from "./tenant.ts";
 
 export type AccessProblem = "zone" | "tenant" | "policy";
 
@@ -33,9 +34,4 @@ export function accessProblem(
   const [from, to] = [zoneOf(user), zoneOf(owner)];
   if (from !== to && (use === "publish" || !(policy.providers[from] ?? []).includes(to))) return "zone";
   return tenantOf(user) === tenantOf(owner) || from === "system" || to === "system" ? undefined : "tenant";
-}
-
-/** Whose a capsule outside of the system zone is: its owner's, or nobody else's. */
-export function tenantOf({ governance, id }: Manifest): string {
-  return governance.owner ?? id;
 }

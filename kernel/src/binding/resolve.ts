@@ -14,11 +14,12 @@ import {
 } from "@vnes/schemas";
 import { zoneOf } from "../admission/policy-check.ts";
 import type { Reason } from "../admission/verdict.ts";
-import { accessProblem, tenantOf } from "./access.ts";
+import { accessProblem } from "./access.ts";
 import { cycles } from "./cycles.ts";
 import { bindingReason } from "./errors.ts";
 import { parseRequirement, satisfies } from "./requirement.ts";
 import type { TopicOffer } from "../admission/topic-files.ts";
+import { tenantOf } from "./tenant.ts";
 import { type RecordedTopics, topicReasons } from "./topic-binding.ts";
 
 export interface Bindable {
