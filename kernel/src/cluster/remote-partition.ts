@@ -9,11 +9,12 @@ import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
 import { type BackOff, delayMs } from "../runtime/shard/back-off.ts";
 import type { Counters } from "../runtime/node/counters.ts";
+import { EventWindow } from "../runtime/topics/event-window.ts";
 import type { PartitionEvent, PartitionReader } from "../runtime/topics/partition-reader.ts";
 import { encodePageRequest, PAGE_SERVICE, parsePage } from "./event-page.ts";
 
-/** For subscribers that keep up; the others ask for pages of their own. */
-const WINDOW_EVENTS = 4_096;
+/** For subscribers that keep up; the others ask for pages of their own. As large as the owner's. */
+const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
 /** The owner holds a question so long when it has nothing new; a question costs both a few dozen microseconds. */
 const WAIT_MS = 1_000;
 /** A question that was lost, as when its owner was restarted, is asked again after this. */
@@ -36,7 +37,7 @@ export class RemotePartition implements PartitionReader {
   readonly index: number;
   readonly #parts: RemotePartitionParts;
   readonly #listeners: (() => void)[] = [];
-  #window: PartitionEvent[] = [];
+  readonly #window = new EventWindow(WINDOW);
   /** Seq after the newest event here; 0 until somebody reads. */
   #next = 0;
   #lastSeq = 0;
@@ -71,15 +72,12 @@ export class RemotePartition implements PartitionReader {
       return [];
     }
     if (from >= this.#next) return [];
-    const first = this.#window[0];
-    if (first === undefined || from < first.seq) return undefined;
-    const start = from - first.seq;
-    return this.#window.slice(start, start + limit);
+    return this.#window.peek(from, limit);
   }
 
   /** Never rejects; it waits for the owner, and once closed for ever: who got an empty page would ask again at once. */
   async fetch(from: number): Promise<readonly PartitionEvent[]> {
-    return (await this.#page(from)) ?? new Promise(() => undefined);
+    return (await this.#page(from))?.events ?? new Promise(() => undefined);
   }
 
   close(): void {
@@ -88,18 +86,21 @@ export class RemotePartition implements PartitionReader {
 
   async #follow(): Promise<void> {
     while (!this.#isClosed) {
-      const events = await this.#page(this.#next);
-      const last = events?.at(-1);
-      if (events === undefined || last === undefined) continue;
+      const page = await this.#page(this.#next);
+      const last = page?.events.at(-1);
+      if (page === undefined || last === undefined) continue;
       this.#next = last.seq + 1;
-      for (const event of events) this.#window.push(event);
-      if (this.#window.length > 2 * WINDOW_EVENTS) this.#window = this.#window.slice(-WINDOW_EVENTS);
+      const size = page.bytes / page.events.length;
+      for (const event of page.events) this.#window.push(event, size);
       for (const listener of this.#listeners) listener();
     }
   }
 
-  /** Undefined once closed. */
-  async #page(from: number, waitMs = WAIT_MS): Promise<readonly PartitionEvent[] | undefined> {
+  /** Undefined once closed; `bytes` is what it took on its way. */
+  async #page(
+    from: number,
+    waitMs = WAIT_MS,
+  ): Promise<{ readonly events: readonly PartitionEvent[]; readonly bytes: number } | undefined> {
     const { messenger, owner, shard, counters, clock } = this.#parts;
     for (let attempt = 0; !this.#isClosed; attempt++) {
       const question = encodePageRequest({ shard, from, waitMs });
@@ -107,9 +108,9 @@ export class RemotePartition implements PartitionReader {
         .request(owner, PAGE_SERVICE, question, PATIENCE_MS)
         .catch(() => undefined);
       const page = answer === undefined ? undefined : parsePage(answer, from);
-      if (page !== undefined) {
+      if (answer !== undefined && page !== undefined) {
         this.#lastSeq = Math.max(this.#lastSeq, page.lastSeq);
-        return page.events;
+        return { events: page.events, bytes: answer.length };
       }
       counters.add(answer === undefined ? "remote.pageFailed" : "remote.pageUnreadable");
       await new Promise<void>((resume) => {
