@@ -33,7 +33,7 @@ test("of large events only the newest few stay in memory; who is behind them ask
     const { from } = parsePageRequest(question) as { readonly from: number };
     const events: PartitionEvent[] = [];
     for (let seq = from; seq <= last; seq++)
-      events.push({ seq, key: "", event: "x".repeat(500_000), hash: "" });
+      events.push({ seq, key: "", event: "x".repeat(500_000), hash: "", size: 500_000 });
     return encodePage({ lastSeq: last, events });
   });
   const place = { shard: "topic/t.v1/0", topic: "t.v1", index: 0, owner: "west" };

@@ -77,7 +77,7 @@ export class RemotePartition implements PartitionReader {
 
   /** Never rejects; it waits for the owner, and once closed for ever: who got an empty page would ask again at once. */
   async fetch(from: number): Promise<readonly PartitionEvent[]> {
-    return (await this.#page(from))?.events ?? new Promise(() => undefined);
+    return (await this.#page(from)) ?? new Promise(() => undefined);
   }
 
   close(): void {
@@ -86,21 +86,17 @@ export class RemotePartition implements PartitionReader {
 
   async #follow(): Promise<void> {
     while (!this.#isClosed) {
-      const page = await this.#page(this.#next);
-      const last = page?.events.at(-1);
-      if (page === undefined || last === undefined) continue;
+      const events = await this.#page(this.#next);
+      const last = events?.at(-1);
+      if (events === undefined || last === undefined) continue;
       this.#next = last.seq + 1;
-      const size = page.bytes / page.events.length;
-      for (const event of page.events) this.#window.push(event, size);
+      for (const event of events) this.#window.push(event);
       for (const listener of this.#listeners) listener();
     }
   }
 
-  /** Undefined once closed; `bytes` is what it took on its way. */
-  async #page(
-    from: number,
-    waitMs = WAIT_MS,
-  ): Promise<{ readonly events: readonly PartitionEvent[]; readonly bytes: number } | undefined> {
+  /** Undefined once closed. */
+  async #page(from: number, waitMs = WAIT_MS): Promise<readonly PartitionEvent[] | undefined> {
     const { messenger, owner, shard, counters, clock } = this.#parts;
     for (let attempt = 0; !this.#isClosed; attempt++) {
       const question = encodePageRequest({ shard, from, waitMs });
@@ -108,9 +104,9 @@ export class RemotePartition implements PartitionReader {
         .request(owner, PAGE_SERVICE, question, PATIENCE_MS)
         .catch(() => undefined);
       const page = answer === undefined ? undefined : parsePage(answer, from);
-      if (answer !== undefined && page !== undefined) {
+      if (page !== undefined) {
         this.#lastSeq = Math.max(this.#lastSeq, page.lastSeq);
-        return { events: page.events, bytes: answer.length };
+        return page.events;
       }
       counters.add(answer === undefined ? "remote.pageFailed" : "remote.pageUnreadable");
       await new Promise<void>((resume) => {
