@@ -7,6 +7,7 @@ import { reasonFrom } from "../boot/admit.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
 import { ledgerStatus } from "../ledger/ledger-status.ts";
+import { confinementFor } from "../boot/confinement-for.ts";
 import { limitsOf } from "../boot/limits.ts";
 import type { CapsuleStatus, NodeStatus } from "./node.ts";
 import { loadedShards, type NodeContext } from "./node-context.ts";
@@ -99,6 +100,7 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
       files: capsule.image.files.map(({ path, sha256, bytes }) => ({ path, sha256, size: bytes.length })),
       requires,
       limits: limitsOf(capsule.manifest, capsule.zone, parts.policy),
+      confinement: confinementFor(parts, capsule.manifest, capsule.zone),
       waiting: Object.fromEntries(shards.map((shard) => [shard.name, shard.inbox.waiting])),
       meters: Object.fromEntries(meters),
       device: (await board.devices.get(capsule.id)?.meters()) ?? null,
