@@ -88,11 +88,7 @@ function demandedWall(zone: TrustZone, policy: Policy): ConfinementReason {
 }
 
 /** A process and nothing more: no limit is kept, and none is told. */
-function process(
-  zone: TrustZone,
-  group: string,
-  reasons: readonly ConfinementReason[],
-): ConfinementDecision {
+function process(zone: TrustZone, group: string, reasons: readonly ConfinementReason[]): ConfinementDecision {
   return {
     kind: "confined",
     confinement: {
@@ -119,10 +115,7 @@ function process(
   };
 }
 
-function sharing(
-  rule: string | undefined,
-  zone: TrustZone,
-): readonly [ConfinementReason["from"], string] {
+function sharing(rule: string | undefined, zone: TrustZone): readonly [ConfinementReason["from"], string] {
   if (rule !== undefined) return ["policy", `the rule ${rule} of hosts in the policy`];
   switch (zone) {
     case "system":

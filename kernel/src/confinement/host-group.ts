@@ -22,7 +22,10 @@ export function groupOf(manifest: Manifest, zone: TrustZone, policy: Policy): Ho
     case "system":
       return { group: rule?.group ?? "system", ...byRule };
     case "tenant":
-      return { group: `tenant/${tenantOf(manifest)}${rule === undefined ? "" : `/${rule.group}`}`, ...byRule };
+      return {
+        group: `tenant/${tenantOf(manifest)}${rule === undefined ? "" : `/${rule.group}`}`,
+        ...byRule,
+      };
     case "session":
       return { group: `session/${tenantOf(manifest)}/${rule?.group ?? id}`, ...byRule };
     case "ephemeral":
