@@ -3,12 +3,10 @@
  * scratch folder, if there is one.
  */
 import { basename, join } from "node:path";
-import { HOST_ENV, type HostProgram } from "@vnes/driver-host";
+import { HOST_ENV, type HostProgram, WALLED_USER } from "@vnes/driver-host";
 import type { Confinement } from "@vnes/kernel";
 import { mountsOf } from "./mounts.ts";
 
-/** Of the user and group inside; outside it is whoever runs the node. */
-const NOBODY = "65534";
 /** Where the loader and the C library are; nothing of `/usr/bin`, `/etc` or anybody's home. */
 const SYSTEM_LIBRARIES = ["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib64"];
 /** They lead nowhere, and runtimes open them. */
@@ -40,6 +38,7 @@ export function bwrapCommand(
   const file = program.bytes === undefined ? program.file : join(OWN_FOLDER, basename(program.file));
   const reads = [...SYSTEM_LIBRARIES, prlimit, ...program.reads];
   const mounts = mountsOf(program.bytes === undefined ? [...reads, program.file] : reads);
+  const nobody = String(WALLED_USER);
   const scratch = String(scratchMb * MEGABYTE);
   return {
     options: [
@@ -51,7 +50,7 @@ export function bwrapCommand(
         "--unshare-uts",
         "--unshare-cgroup",
       ],
-      ...["--uid", NOBODY, "--gid", NOBODY, "--hostname", "capsule"],
+      ...["--uid", nobody, "--gid", nobody, "--hostname", "capsule"],
       ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"],
       ...Object.entries({ ...HOST_ENV, ...program.env }).flatMap(([name, value]) => [
         "--setenv",
@@ -63,6 +62,7 @@ export function bwrapCommand(
           ? ["--symlink", mount.target, mount.path]
           : ["--ro-bind", mount.path, mount.path],
       ),
+      ...(program.readsAs ?? []).flatMap(({ folder, at }) => ["--ro-bind", folder, at]),
       ...(program.bytes === undefined ? [] : ["--perms", "0555", "--ro-bind-data", String(bytes), file]),
       ...DEVICES.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
       ...["--proc", "/proc"],
