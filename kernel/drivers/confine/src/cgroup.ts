@@ -233,7 +233,7 @@ async function removed(folder: string): Promise<void> {
       return rmdirSync(folder);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
-      await new Promise((resolve) => setTimeout(resolve, REMOVE_EVERY_MS).unref());
+      await new Promise((resolve) => setTimeout(resolve, REMOVE_EVERY_MS));
     }
   }
 }
