@@ -153,11 +153,11 @@ export const kernelErrors: ErrorTable<
     exit: "failed",
   },
   CAPSULE_ZONE_UNCONFINED: {
-    message: "capsule {capsule} belongs to zone {zone}, and this node cannot confine that zone",
+    message: "capsule {capsule} belongs to zone {zone}, and this node cannot confine it: {missing}",
     fault: "system",
     retry: false,
     remedy:
-      "boot with --unconfined-dev to run it without confinement, on a machine where that does not matter",
+      "vnes doctor says what to install; where nothing can be harmed, boot with --unconfined-dev to run it without its wall",
     exit: "policy",
   },
   CAPSULE_INTERFACE_UNSUPPORTED: {

@@ -9,6 +9,26 @@ export interface AdmissionRule {
   readonly zones: readonly TrustZone[];
 }
 
+/** What a host of a zone is kept to. Whatever is absent is the zone's default (`docs/sandboxes.md`). */
+export interface ZoneConfinement {
+  /** MiB of the whole host: of every capsule in it and of what runs them. */
+  readonly memory_mb?: number;
+  /** Processes and threads. */
+  readonly pids?: number;
+  /** Of one core: 200 is two of them. */
+  readonly cpu_percent?: number;
+  /** 0 to 19. */
+  readonly nice?: number;
+  /** Descriptors of one process. */
+  readonly open_files?: number;
+  /** MiB of a `/tmp` in memory, and of the largest file; 0: none. */
+  readonly scratch_mb?: number;
+  /** MiB of one message to the kernel. */
+  readonly message_mb?: number;
+  /** For zone system only; the others always stand behind namespaces. */
+  readonly wall?: "none" | "namespaces";
+}
+
 export interface Policy {
   readonly schema_version: "v1";
   /** Capsules that must be verified, or the node refuses to boot. */
@@ -32,6 +52,7 @@ export interface Policy {
   };
   /** What one capsule may use of a node while it runs. Over a rate it is slowed; when that lasts it is suspended. */
   readonly budgets?: { readonly [zone in TrustZone]?: BudgetRules };
+  readonly confinement?: { readonly [zone in TrustZone]?: ZoneConfinement };
   /** History each shard keeps behind its newest snapshot, for time travel and replay; what is beyond either may go. */
   readonly retention?: {
     /** Default 100,000. */

@@ -35,6 +35,19 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const { version } = load("isolated-vm/package.json") as { readonly version: string };
     return ["ok", version];
   },
+  confinement: async () => {
+    const { openWalls } = await import("@vnes/driver-confine");
+    const { lacks, keeps } = (await openWalls()).platform;
+    const [lack] = lacks;
+    // A node of system capsules runs without.
+    if (lack !== undefined) return ["note", `${lack.part}: ${lack.found}`, lack.remedy];
+    return [
+      "ok",
+      `namespaces; ${Object.entries(keeps)
+        .map(([limit, keeper]) => `${limit} by ${keeper}`)
+        .join(", ")}`,
+    ];
+  },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {
     const { authority, trust } = await openJudges(place);

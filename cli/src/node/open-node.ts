@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { openWalls } from "@vnes/driver-confine";
 import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
@@ -63,7 +64,10 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
   const quarantine = new FsQuarantine(paths.quarantine);
   let parts: NodeParts;
   try {
-    const { policy, trust, sources, registry } = await prepare(place, options);
+    const [{ policy, trust, sources, registry }, { platform, wallOf }] = await Promise.all([
+      prepare(place, options),
+      openWalls(),
+    ]);
     // Last, since nothing but the node closes it.
     const cluster = table && options.bus && (await openCluster(table, options.bus, clock));
     parts = {
@@ -77,13 +81,14 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
-      sandbox: sandboxByLanguage({ javascript: openHostSandbox(isolateExecutor) }),
+      sandbox: sandboxByLanguage({ javascript: openHostSandbox(isolateExecutor, { wallOf }) }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,
       signer: await openNodeSigner(join(paths.dataDir, "keys")),
       archive: new DirectoryImageArchive(paths.images, registry),
       policy,
+      platform,
       trust,
       run: config.capsules?.run,
       config: config.capsules?.config ?? {},

@@ -3,4 +3,4 @@ export { type SandboxCode, sandboxErrors } from "./errors.ts";
 export type { Executor } from "./executor.ts";
 export { broken, bytesOf, textOf } from "./image-part.ts";
 export type { FromHost, HostMeters, ToHost } from "./messages.ts";
-export { openHostSandbox } from "./sandbox.ts";
+export { type HostSandboxOptions, openHostSandbox } from "./sandbox.ts";

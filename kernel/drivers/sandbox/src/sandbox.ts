@@ -2,6 +2,7 @@
  * `Sandbox` in host processes, for one language: one host for each group of instances, started when its first instance opens and
  * ended with its last. No capsule's code runs in this process.
  */
+import { type WallOf, wallsMissing } from "@vnes/driver-host";
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
@@ -9,25 +10,37 @@ import type { Executor } from "./executor.ts";
 import { invalidResult, isAsExpected, type Judged, parseResults } from "./parse-results.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 
+const MEGABYTE = 1024 * 1024;
 /** Each round has at least one new key. */
 const MAX_ROUNDS = 1_024;
 
-export function openHostSandbox(executor: Executor): Sandbox {
-  return new HostSandbox(executor);
+export interface HostSandboxOptions {
+  /** Default: none, and a spec that asks for a wall is refused. */
+  readonly wallOf?: WallOf;
+}
+
+export function openHostSandbox(
+  executor: Executor,
+  { wallOf = wallsMissing }: HostSandboxOptions = {},
+): Sandbox {
+  return new HostSandbox(executor, wallOf);
 }
 
 class HostSandbox implements Sandbox {
   readonly #executor: Executor;
+  readonly #wallOf: WallOf;
+  /** By group and confinement: what is confined otherwise has another host. */
   readonly #hosts = new Map<string, Promise<SandboxHost>>();
   readonly #running = new Set<SandboxHost>();
 
-  constructor(executor: Executor) {
+  constructor(executor: Executor, wallOf: WallOf) {
     this.#executor = executor;
+    this.#wallOf = wallOf;
   }
 
   async open(spec: SandboxSpec): Promise<SandboxInstance> {
     const bundle = this.#executor.bundle(spec);
-    const host = await this.#host(spec.group);
+    const host = await this.#host(spec);
     try {
       return new HostedShard(spec, host, await host.open(spec, bundle));
     } catch (cause) {
@@ -43,18 +56,21 @@ class HostSandbox implements Sandbox {
     await Promise.all(hosts.map((host) => host.kill()));
   }
 
-  #host(group: string): Promise<SandboxHost> {
-    const known = this.#hosts.get(group);
+  #host({ group, confinement }: SandboxSpec): Promise<SandboxHost> {
+    const key = `${group} ${JSON.stringify(confinement)}`;
+    const known = this.#hosts.get(key);
     if (known !== undefined) return known;
     const { language } = this.#executor;
     const program = this.#executor.program();
-    const host = new SandboxHost({ name: `${language}:${group}`, group, program }, () => {
+    const wall = this.#wallOf(confinement);
+    const bound = confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE };
+    const host = new SandboxHost({ name: `${language}:${group}`, group, program, wall, ...bound }, () => {
       this.#running.delete(host);
-      if (this.#hosts.get(group) === starting) this.#hosts.delete(group);
+      if (this.#hosts.get(key) === starting) this.#hosts.delete(key);
     });
     this.#running.add(host);
     const starting = host.start().then(() => host);
-    this.#hosts.set(group, starting);
+    this.#hosts.set(key, starting);
     return starting;
   }
 }

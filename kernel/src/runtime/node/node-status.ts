@@ -8,6 +8,7 @@ import { reasonFrom } from "../boot/admit.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
 import { ledgerStatus } from "../ledger/ledger-status.ts";
+import { confinementFor } from "../boot/confinement-for.ts";
 import { limitsOf } from "../boot/limits.ts";
 import type { CapsuleStatus, NodeStatus } from "./node.ts";
 import { loadedShards, type NodeContext } from "./node-context.ts";
@@ -101,6 +102,7 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
       requires,
       limits: limitsOf(capsule.manifest, capsule.zone, parts.policy),
       budget: budgetStatus(context, capsule),
+      confinement: confinementFor(parts, capsule.manifest, capsule.zone),
       waiting: Object.fromEntries(shards.map((shard) => [shard.name, shard.inbox.waiting])),
       meters: Object.fromEntries(meters),
       device: (await board.devices.get(capsule.id)?.meters()) ?? null,
