@@ -12,9 +12,7 @@ import { manifestOf, policy as plain } from "./node-harness.ts";
 const ABLE: Platform = { lacks: [], keeps: { memory: "cgroup v2", pids: "cgroup v2", cpu: "watchdog" } };
 const UNABLE: Platform = {
   ...ABLE,
-  lacks: [
-    { part: "bubblewrap", found: "there is no bwrap", remedy: "sudo apt-get install bubblewrap" },
-  ],
+  lacks: [{ part: "bubblewrap", found: "there is no bwrap", remedy: "sudo apt-get install bubblewrap" }],
 };
 const CONFINED_ZONES = TRUST_ZONES.filter((zone) => zone !== "system");
 

@@ -17,7 +17,9 @@ import {
 const ARCHITECTURES: readonly Architecture[] = ["x86_64", "aarch64"];
 const EPERM = 0x00050001;
 const ENOSYS = 0x00050026;
-const REFUSED = Object.entries(Object.assign({}, ...Object.values(REFUSED_CALLS)) as (typeof REFUSED_CALLS)[string]);
+const REFUSED = Object.entries(
+  Object.assign({}, ...Object.values(REFUSED_CALLS)) as (typeof REFUSED_CALLS)[string],
+);
 
 interface Call {
   readonly arch?: number;
@@ -26,7 +28,10 @@ interface Call {
 }
 
 /** What the kernel would answer: `seccomp_data` in, the program's own bytes run. */
-function answered(architecture: Architecture, { arch = AUDIT_ARCHITECTURE[architecture], nr, args = [] }: Call): number {
+function answered(
+  architecture: Architecture,
+  { arch = AUDIT_ARCHITECTURE[architecture], nr, args = [] }: Call,
+): number {
   const program = assembled(hostFilter(architecture));
   const data = Buffer.alloc(64);
   data.writeUInt32LE(nr >>> 0, 0);
@@ -99,13 +104,16 @@ for (const architecture of ARCHITECTURES) {
     for (const request of [0x5413n, 0x5421n]) assert.equal(call("ioctl", [0n, request]), ALLOW);
   });
 
-  const header = { x86_64: "/usr/include/x86_64-linux-gnu/asm/unistd_64.h", aarch64: "/usr/include/asm-generic/unistd.h" }[
-    architecture
-  ];
+  const header = {
+    x86_64: "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
+    aarch64: "/usr/include/asm-generic/unistd.h",
+  }[architecture];
   const skip = existsSync(header) ? {} : { skip: `${header} is not there` };
   test(`${architecture}: the numbers are those of the system's headers`, skip, () => {
     const numbers = new Map<string, number>();
-    for (const [, name, number] of readFileSync(header, "utf8").matchAll(/#define __NR(?:3264)?_(\w+)\s+(\d+)$/gm))
+    for (const [, name, number] of readFileSync(header, "utf8").matchAll(
+      /#define __NR(?:3264)?_(\w+)\s+(\d+)$/gm,
+    ))
       if (!numbers.has(name as string)) numbers.set(name as string, Number(number));
     for (const [name, ours] of [...REFUSED, ...Object.entries(CALLS)]) {
       const number = numberOf(ours, architecture);
@@ -119,8 +127,12 @@ for (const architecture of ARCHITECTURES) {
 test("what must be refused is in the list", () => {
   const names = new Set(REFUSED.map(([name]) => name));
   for (const name of [
-    ..."ptrace process_vm_readv process_vm_writev mount umount2 unshare setns pivot_root keyctl add_key".split(" "),
-    ..."request_key bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register".split(" "),
+    ..."ptrace process_vm_readv process_vm_writev mount umount2 unshare setns pivot_root keyctl add_key".split(
+      " ",
+    ),
+    ..."request_key bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register".split(
+      " ",
+    ),
     ..."kexec_load kexec_file_load init_module finit_module delete_module reboot swapon socket".split(" "),
     ..."open_by_handle_at personality fork vfork memfd_create".split(" "),
   ])
