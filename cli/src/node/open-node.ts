@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
+import { wasmExecutor } from "@vnes/driver-wasm";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
   DirectoryImageArchive,
@@ -77,7 +78,10 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
-      sandbox: sandboxByLanguage({ javascript: openHostSandbox(isolateExecutor) }),
+      sandbox: sandboxByLanguage({
+        javascript: openHostSandbox(isolateExecutor),
+        wasm: openHostSandbox(wasmExecutor),
+      }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,
