@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { CapsuleImage, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { CapsuleImage, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { TurnRequest, TurnResult } from "@vnes/schemas";
+import { KeyTable } from "@vnes/sdk/testing";
 import loadWabt from "wabt";
 
 const ENTRY = "impl/main.wasm";
@@ -91,4 +93,70 @@ export function specOf(module: Uint8Array, options: SpecOptions = {}): SandboxSp
 
 function hashOf(bytes: Uint8Array): `sha256:${string}` {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+const METHOD_AT = '{"kind":"call","callId":"c0000","capability":"t","method":"'.length;
+
+/** A call of `t.<method>`, whose method begins at `METHOD_AT` of the delivery. */
+export function callOf(method: string, more: Partial<TurnRequest> = {}): TurnRequest {
+  turns += 1;
+  const callId = `c${String(turns % 10_000).padStart(4, "0")}`;
+  const delivery = {
+    kind: "call",
+    callId,
+    capability: "t",
+    method,
+    input: null,
+    caller: "x",
+    deadlineAt: 0,
+  } as const;
+  return { turn: turns, at: 1_000_000_000_000, seed: "0123456789abcdef", delivery, ...more };
+}
+
+let turns = 0;
+
+export interface Watch {
+  /** Imports and whatever else goes before functions. */
+  readonly head?: string;
+  readonly memory?: string;
+  /** Functions, globals, data. */
+  readonly more?: string;
+}
+
+/**
+ * A module in text that runs `go` for the call `t.go` and replies `1`; any other call is replied `1` alone. `go` may return early. The
+ * delivery lies at 0; from 1024 on there is room.
+ */
+export function watModule(go: string, { head = "", memory, more = "" }: Watch = {}): Uint8Array {
+  return wat(`(module
+    (import "vnes" "take" (func $take (param i32)))
+    (import "vnes" "reply" (func $reply (param i32 i32)))
+    ${head}
+    (memory ${memory ?? '(export "memory") 2 256'})
+    (data (i32.const 1020) "1")
+    ${more}
+    (func $go (local $i i32) (local $j i32) ${go})
+    (func (export "deliver") (param $length i32)
+      (call $take (i32.const 0))
+      (if (i32.eq (i32.load8_u (i32.const ${METHOD_AT})) (i32.const 103)) (then (call $go)))
+      (call $reply (i32.const 1020) (i32.const 1))))`);
+}
+
+/** `done`, or the code of the failure; keys are given as a kernel gives them. */
+export async function endOf(instance: SandboxInstance, request: TurnRequest): Promise<string> {
+  const result = await finish(instance, request);
+  return result.kind === "failed" ? result.code : result.kind;
+}
+
+export async function finish(
+  instance: SandboxInstance,
+  request: TurnRequest,
+): Promise<Exclude<TurnResult, { kind: "needKeys" }>> {
+  const keys = new KeyTable();
+  let asked = request;
+  while (true) {
+    const [result] = (await instance.deliver([asked])) as [TurnResult];
+    if (result.kind !== "needKeys") return result;
+    asked = keys.serve(asked, result);
+  }
 }
