@@ -8,6 +8,7 @@ import { openWalls } from "@vnes/driver-confine";
 import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
+import { wasmExecutor } from "@vnes/driver-wasm";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
   DirectoryImageArchive,
@@ -81,7 +82,10 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
-      sandbox: sandboxByLanguage({ javascript: openHostSandbox(isolateExecutor, { wallOf }) }),
+      sandbox: sandboxByLanguage({
+        javascript: openHostSandbox(isolateExecutor, { wallOf }),
+        wasm: openHostSandbox(wasmExecutor, { wallOf }),
+      }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,
