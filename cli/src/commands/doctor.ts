@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
+import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
@@ -34,6 +35,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const load = createRequire(createRequire(import.meta.url).resolve("@vnes/driver-isolate"));
     const { version } = load("isolated-vm/package.json") as { readonly version: string };
     return ["ok", version];
+  },
+  python3: async () => {
+    const python = findPython();
+    const next = "for capsules in Python: apt-get install python3";
+    if (typeof python === "string") return ["note", `none: ${python}`, next];
+    const found = `${python.version.join(".")}, ${python.file}`;
+    return isUsable(python) ? ["ok", found] : ["note", found, "capsules in Python need 3.11 or newer"];
   },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {

@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
+import { nativeExecutor, openProcessSandbox, pythonExecutor } from "@vnes/driver-process";
 import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
@@ -77,7 +78,11 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
-      sandbox: sandboxByLanguage({ javascript: openHostSandbox(isolateExecutor) }),
+      sandbox: sandboxByLanguage({
+        javascript: openHostSandbox(isolateExecutor),
+        python: openProcessSandbox(pythonExecutor()),
+        native: openProcessSandbox(nativeExecutor),
+      }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,

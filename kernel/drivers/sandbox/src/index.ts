@@ -3,4 +3,6 @@ export { type SandboxCode, sandboxErrors } from "./errors.ts";
 export type { Executor } from "./executor.ts";
 export { broken, bytesOf, textOf } from "./image-part.ts";
 export type { FromHost, HostMeters, ToHost } from "./messages.ts";
+export { notRun, parsePiece, refused } from "./parse-results.ts";
 export { openHostSandbox } from "./sandbox.ts";
+export { TurnTally } from "./turn-tally.ts";
