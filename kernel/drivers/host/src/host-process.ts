@@ -146,6 +146,8 @@ class ChildHost implements HostProcess {
   }
 
   #receive(chunk: Buffer): void {
+    // It is being killed: what it still says may be the rest of a frame that made no sense.
+    if (this.#killedBecause !== undefined) return;
     this.#arrivals += 1;
     this.#watch?.refresh();
     try {
