@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import {
   type BuiltinOptions,
+  findCapsules,
   installBuiltins,
   LocalRegistry,
   openAuthority,
@@ -131,4 +133,13 @@ test("two boots at once build once", async (t) => {
     [0, 2],
   );
   assert.ok(existsSync(join(options.workDir, "area-one", "impl/main.js")));
+});
+
+test("the examples that lie among the built-in capsules are none of them", () => {
+  const found = findCapsules(fileURLToPath(new URL("../../capsules", import.meta.url)));
+  assert.ok(found.length > 0);
+  assert.deepEqual(
+    found.filter(({ path }) => path.includes("/example/")),
+    [],
+  );
 });
