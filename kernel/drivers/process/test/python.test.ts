@@ -2,38 +2,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { SandboxInstance } from "@vnes/kernel";
-import { isVnesError, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
+import { isVnesError } from "@vnes/schemas";
 import { openProcessSandbox, pythonExecutor } from "../src/index.ts";
 import { pythonSpec } from "./python-capsule.ts";
+import { AT, call, told, valueOf } from "./turn-calls.ts";
 
 const sandbox = openProcessSandbox(pythonExecutor());
 after(() => sandbox[Symbol.asyncDispose]());
-
-const AT = 1_000_000_000_123;
-let turn = 0;
-const call = (method: string, input: Json = null, more: Partial<TurnRequest> = {}): TurnRequest => {
-  turn += 1;
-  const delivery = {
-    kind: "call",
-    callId: `c${turn}`,
-    capability: "t",
-    method,
-    input,
-    caller: "x",
-    deadlineAt: 0,
-  } as const;
-  return { turn, at: AT, seed: "0123456789abcdef", delivery, ...more };
-};
-
-const valueOf = (result: TurnResult | undefined): unknown => {
-  assert.equal(result?.kind, "done", JSON.stringify(result));
-  const effects = result?.kind === "done" ? result.effects : [];
-  const answer = effects.find((effect) => effect.do === "answer")?.answer;
-  return answer?.ok === true ? answer.value : answer;
-};
-
-const told = (results: readonly TurnResult[]): string[] =>
-  results.map((result) => (result.kind === "failed" ? result.code : result.kind));
 
 /** Each handler is the body of a function of `turn` and `input`; `top` stands before them. */
 async function open(
