@@ -20,6 +20,8 @@ const MOST_AT_ONCE = 4;
 const SYSTEM_PACKAGES = [
   ["strace", "strace"],
   ["nats-server", "nats-server"],
+  ["python3", "python3"],
+  ["cc", "gcc libc6-dev"],
 ] as const;
 
 provideSystemPackages();
@@ -77,7 +79,7 @@ function provideSystemPackages(): void {
     console.log(`installing ${missing.join(", ")}`);
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const done = spawnSync("sh", ["-c", command], { stdio: ["ignore", "ignore", "inherit"], env });
-    if (done.status === 0 && missing.every((name) => has(name))) return;
+    if (done.status === 0 && SYSTEM_PACKAGES.every(([command]) => has(command))) return;
   }
   fail(`the tests need the system packages ${missing.join(", ")}\nnext: sudo sh -c '${command}'`);
 }

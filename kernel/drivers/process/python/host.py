@@ -527,6 +527,8 @@ def raise_to_answer():
 
 def encode(value):
     text = _encode(value)
+    if text.isascii():
+        return text
     try:
         # Half a surrogate pair has no UTF-8; JSON writes it as an escape.
         text.encode()

