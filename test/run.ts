@@ -21,6 +21,8 @@ const SYSTEM_PACKAGES = [
   ["bwrap", "bubblewrap"],
   ["strace", "strace"],
   ["nats-server", "nats-server"],
+  ["python3", "python3"],
+  ["cc", "gcc libc6-dev"],
 ] as const;
 
 provideSystemPackages();
@@ -78,7 +80,7 @@ function provideSystemPackages(): void {
     console.log(`installing ${missing.join(", ")}`);
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const done = spawnSync("sh", ["-c", command], { stdio: ["ignore", "ignore", "inherit"], env });
-    if (done.status === 0 && missing.every((name) => has(name))) return;
+    if (done.status === 0 && SYSTEM_PACKAGES.every(([command]) => has(command))) return;
   }
   fail(`the tests need the system packages ${missing.join(", ")}\nnext: sudo sh -c '${command}'`);
 }

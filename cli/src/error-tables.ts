@@ -3,6 +3,7 @@ import * as confine from "@vnes/driver-confine";
 import * as device from "@vnes/driver-device";
 import * as host from "@vnes/driver-host";
 import * as nats from "@vnes/driver-nats/errors";
+import * as process from "@vnes/driver-process";
 import * as sandbox from "@vnes/driver-sandbox";
 import * as sqlite from "@vnes/driver-sqlite";
 import * as kernel from "@vnes/kernel";
@@ -20,6 +21,7 @@ const PACKAGES: Readonly<Record<string, object>> = {
   "kernel/drivers/host": host,
   "kernel/drivers/confine": confine,
   "kernel/drivers/sandbox": sandbox,
+  "kernel/drivers/process": process,
   "kernel/drivers/device": device,
   cli: { cliErrors },
 };

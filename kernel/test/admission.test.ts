@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CapsuleImage, gatherEvidence, judge, type Reason, treeHash, verifyTrust } from "@vnes/kernel";
-import { type Manifest, type Policy, type Receipt, schemaErrors, type TrustDocument } from "@vnes/schemas";
+import {
+  type DeterminismTier,
+  type Manifest,
+  type Policy,
+  type Receipt,
+  schemaErrors,
+  type TrustDocument,
+} from "@vnes/schemas";
 import fc from "fast-check";
 import { admissionErrors } from "../src/admission/errors.ts";
 import {
@@ -170,6 +177,21 @@ test("what the manifest points at must be there and usable", () => {
   const codes = (more: Partial<Manifest>, spec: { [path: string]: unknown } = {}): readonly string[] =>
     codesOf(signedImage({ manifest: manifestOf("test.one", more), spec }));
   assert.deepEqual(codes({ interfaces: { javascript: "impl/other.js" } }), ["ENTRY_MISSING"]);
+  const python = (entry: string, files: { [path: string]: unknown }): readonly string[] =>
+    codes({ interfaces: { python: entry } }, files);
+  const module = { "impl/parts/rules.py": "" };
+  assert.deepEqual(python("impl.parts.rules:run", module), []);
+  assert.deepEqual(python("parts.rules:run", module), []);
+  assert.deepEqual(python("impl.parts:run", module), ["ENTRY_MISSING"]);
+  assert.deepEqual(python("impl.parts:run", { "impl/parts/__init__.py": "" }), []);
+  for (const entry of [
+    "impl/parts/rules.py",
+    "impl.parts.rules",
+    "impl..rules:run",
+    "impl.rules:run()",
+    ":run",
+  ])
+    assert.deepEqual(python(entry, module), ["ENTRY_INVALID"], entry);
   const refer = {
     capabilities: {
       provides: [],
@@ -261,4 +283,23 @@ test("a tree hash names paths, executable bits and contents, whatever order the 
       assert.notEqual(treeHash(rest, digest), treeHash(tree, digest));
     }),
   );
+});
+
+test("a native program that says it is deterministic is refused; one that runs as something else is not", () => {
+  const codes = (interfaces: { [language: string]: string }, tier: DeterminismTier, language = "native") =>
+    codesOf(
+      signedImage({
+        manifest: manifestOf("test.one", {
+          interfaces,
+          capabilities: { provides: [], determinism_tier: tier },
+          runtime: { language },
+        }),
+        spec: { "impl/main": "" },
+      }),
+    ).filter((code) => code !== "POLICY_DETERMINISM_FORBIDDEN");
+  const native = { native: "impl/main" };
+  assert.deepEqual(codes(native, "D0_bit_exact"), ["NATIVE_NOT_DETERMINISTIC"]);
+  assert.deepEqual(codes(native, "D1_numerically_stable"), ["NATIVE_NOT_DETERMINISTIC"]);
+  assert.deepEqual(codes(native, "D2_soft_deterministic"), []);
+  assert.deepEqual(codes({ ...native, javascript: "impl/main.js" }, "D0_bit_exact", "typescript"), []);
 });

@@ -9,6 +9,7 @@ import { fields, shortHash } from "../output/text.ts";
 import { openJudges, openRegistry } from "../node/authority.ts";
 import { setUpBuiltins } from "../node/builtins.ts";
 import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
+import { languageTemplates, TEMPLATE_LANGUAGES } from "../template/languages.ts";
 import { writeTemplate } from "../template/write-template.ts";
 
 const CAPSULE_ID = /^[a-z0-9_]+(\.[a-z0-9_]+)+$/;
@@ -17,7 +18,7 @@ const DIR = { type: "string", demandOption: true, describe: "The capsule's direc
 export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
     "new <id>",
-    "Write a small capsule in TypeScript to start from",
+    "Write a small capsule to start from",
     (args) =>
       args
         .positional("id", { type: "string", demandOption: true, describe: "Such as acme.greeter" })
@@ -25,13 +26,18 @@ export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glob
           type: "string",
           requiresArg: true,
           describe: "Where; default: the last part of the id",
+        })
+        .option("language", {
+          choices: TEMPLATE_LANGUAGES,
+          default: "typescript" as const,
+          describe: "What it is written in",
         }),
     async (args) => {
       const dir = args.dir ?? args.id.split(".").at(-1) ?? args.id;
-      const files = await writeTemplate(dir, args.id);
-      const text = [`${dir}/`, ...files.map((file) => `  ${file}`), `next: vnes capsule build ${dir}`].join(
-        "\n",
-      );
+      const files = await writeTemplate(dir, args.id, args.language);
+      const compile = languageTemplates[args.language].compile?.(dir);
+      const next = `next: ${compile === undefined ? "" : `${compile} && `}vnes capsule build ${dir}`;
+      const text = [`${dir}/`, ...files.map((file) => `  ${file}`), next].join("\n");
       shell.output.data("vnes.capsule.new.v1", { id: args.id, dir, files }, text);
     },
   );

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
+import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
@@ -47,6 +48,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
         .map(([limit, keeper]) => `${limit} by ${keeper}`)
         .join(", ")}`,
     ];
+  },
+  python3: async () => {
+    const python = findPython();
+    const next = "for capsules in Python: apt-get install python3";
+    if (typeof python === "string") return ["note", `none: ${python}`, next];
+    const found = `${python.version.join(".")}, ${python.file}`;
+    return isUsable(python) ? ["ok", found] : ["note", found, "capsules in Python need 3.11 or newer"];
   },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { openWalls } from "@vnes/driver-confine";
 import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
+import { nativeExecutor, openProcessSandbox, pythonExecutor } from "@vnes/driver-process";
 import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
 import { wasmExecutor } from "@vnes/driver-wasm";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
@@ -85,6 +86,8 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       sandbox: sandboxByLanguage({
         javascript: openHostSandbox(isolateExecutor, { wallOf }),
         wasm: openHostSandbox(wasmExecutor, { wallOf }),
+        python: openProcessSandbox(pythonExecutor(), { wallOf }),
+        native: openProcessSandbox(nativeExecutor, { wallOf }),
       }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,

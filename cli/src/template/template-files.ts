@@ -1,18 +1,22 @@
 /** The text of a new capsule: it greets by name, counts whom it greeted, and says so on a topic of its own. */
+import { languageTemplates, type TemplateLanguage } from "./languages.ts";
 
-export function templateFiles(id: string): readonly (readonly [path: string, text: string])[] {
+type Files = readonly (readonly [path: string, text: string])[];
+
+export function templateFiles(id: string, language: TemplateLanguage): Files {
   // The capability is the id itself, so that two capsules made from this never provide the same one.
   const topic = `${id}.greeted.v1`;
   return [
-    ["manifest.json", json(manifest(id, topic))],
+    ["manifest.json", json(manifest(id, topic, language))],
     ["spec/logic.md", logic(id, topic)],
     ["spec/schema.json", json(schema(id))],
     [`spec/topics/${topic}.json`, json(topicDefinition(id, topic))],
-    ["src/main.ts", source(id, topic)],
+    ...languageTemplates[language].sources(id, topic),
   ];
 }
 
-function manifest(id: string, topic: string): object {
+function manifest(id: string, topic: string, language: TemplateLanguage): object {
+  const { interfaces, tier } = languageTemplates[language];
   return {
     schema_version: "v1.0",
     id,
@@ -24,12 +28,12 @@ function manifest(id: string, topic: string): object {
       requires: [],
       input_schemas: [`spec/schema.json#/$defs/${id}.greet.input`],
       output_schemas: [`spec/schema.json#/$defs/${id}.greet.output`],
-      determinism_tier: "D0_bit_exact",
+      determinism_tier: tier,
       latency_class: "interactive",
     },
-    interfaces: { javascript: "impl/main.js" },
+    interfaces,
     governance: { tier: "local", audit_level: "low" },
-    runtime: { language: "typescript", timeout_ms: 100, memory_limit_mb: 32 },
+    runtime: { language, timeout_ms: 100, memory_limit_mb: 32 },
     security: { trust_zone: "ephemeral" },
     bus: { publishes: [topic], subscribes: [] },
     state: { owns: ["greeted/"] },
@@ -82,25 +86,6 @@ function logic(id: string, topic: string): string {
 
 \`greet {name}\` answers with a greeting and how often that name was greeted, and publishes the same on
 \`${topic}\`. The count is in the capsule's own keys, so it survives a restart of the node.
-`;
-}
-
-function source(id: string, topic: string): string {
-  return `import { capsule, type Json } from "@vnes/sdk";
-
-export default capsule({
-  calls: {
-    "${id}.greet": (turn, input): Json => {
-      // The kernel has checked the input against spec/schema.json.
-      const { name } = input as { readonly name: string };
-      const key = \`greeted/\${name}\`;
-      const times = ((turn.keys.get(key) as number | undefined) ?? 0) + 1;
-      turn.keys.set(key, times);
-      turn.publish("${topic}", name, { name, times });
-      return { greeting: \`Hello, \${name}!\`, times };
-    },
-  },
-});
 `;
 }
 

@@ -3,17 +3,22 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { cliErrors } from "../errors.ts";
+import type { TemplateLanguage } from "./languages.ts";
 import { templateFiles } from "./template-files.ts";
 
 const CAPSULE_ID = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$/;
 const MAX_ID = 128;
 
 /** The files written, relative to `dir`. Rejects with `CAPSULE_ID_INVALID` or `CLI_FILE_EXISTS`; nothing is overwritten. */
-export async function writeTemplate(dir: string, id: string): Promise<readonly string[]> {
+export async function writeTemplate(
+  dir: string,
+  id: string,
+  language: TemplateLanguage,
+): Promise<readonly string[]> {
   if (!CAPSULE_ID.test(id) || id.length > MAX_ID) throw cliErrors.create("CAPSULE_ID_INVALID", { id });
   const root = resolve(dir);
   if (existsSync(root)) throw cliErrors.create("CLI_FILE_EXISTS", { path: root, id });
-  const files = templateFiles(id);
+  const files = templateFiles(id, language);
   for (const [path, text] of files) {
     const file = join(root, path);
     await mkdir(dirname(file), { recursive: true });

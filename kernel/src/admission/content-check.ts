@@ -1,4 +1,4 @@
-/** Is what the manifest points at there: entry points, schema references, topic definitions. */
+/** Is what the manifest points at there, and is it what it should be: entry points, schema references, topic definitions. */
 import {
   atPointer,
   compileSchema,
@@ -13,20 +13,15 @@ import {
 import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
 import { documentReasons, schemaReason } from "./document-reasons.ts";
-import { DEFAULT_MEMORY_MB } from "./program.ts";
+import { entryReasons } from "./entry-check.ts";
 import { TOPIC_FILE } from "./topic-files.ts";
 import type { Reason } from "./verdict.ts";
-import { wasmProblems } from "./wasm-check.ts";
 
 const MANIFEST = "manifest.json";
 const SPEC = "spec/schema.json";
-/** Interfaces whose entry is a file of the capsule. */
-const FILE_INTERFACES = ["javascript", "wasm", "native"];
-
 export function contentReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
   return [
     ...entryReasons(manifest, image),
-    ...moduleReasons(manifest, image),
     ...referenceReasons(manifest, image),
     ...topicReasons(manifest, image),
     ...subscriptionReasons(manifest),
@@ -46,27 +41,6 @@ function subscriptionReasons(manifest: Manifest): readonly Reason[] {
       ),
     ];
   });
-}
-
-function entryReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
-  return FILE_INTERFACES.flatMap((language) => {
-    const entry = manifest.interfaces?.[language];
-    if (typeof entry !== "string") return [];
-    const file = entry.split(":")[0] as string;
-    if (imageFile(image, file) !== undefined) return [];
-    const place = { file: MANIFEST, pointer: `/interfaces/${language}` };
-    return [admissionReason("ENTRY_MISSING", { language, file }, place)];
-  });
-}
-
-function moduleReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
-  const entry = manifest.interfaces?.["wasm"];
-  const file = typeof entry === "string" ? imageFile(image, entry) : undefined;
-  if (file === undefined) return [];
-  const memoryMb = manifest.runtime?.memory_limit_mb ?? DEFAULT_MEMORY_MB;
-  return wasmProblems(file.bytes, file.path, memoryMb).map(({ code, details }) =>
-    admissionReason(code, details, { file: file.path }),
-  );
 }
 
 /** Capability definitions that the kernel compiles whether or not the manifest lists them. */

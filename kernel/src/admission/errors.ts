@@ -35,6 +35,8 @@ export type AdmissionCode =
   | "DRIVER_OWNS_KEYS"
   | "POWER_WITHOUT_DRIVER"
   | "ENTRY_MISSING"
+  | "ENTRY_INVALID"
+  | "NATIVE_NOT_DETERMINISTIC"
   | "SCHEMA_REFERENCE_BROKEN"
   | "TOPIC_OWNER_MISMATCH"
   | "TOPIC_FILE_NAME"
@@ -197,6 +199,16 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...integrity,
     message: "interfaces.{language} names {file}, which is not in the capsule",
     remedy: "vnes capsule build {dir}",
+  },
+  ENTRY_INVALID: {
+    ...integrity,
+    message: "interfaces.python is {entry}, which is not module.path:function",
+    remedy: "name a function of a module below impl/, such as impl.main:run",
+  },
+  NATIVE_NOT_DETERMINISTIC: {
+    ...policy,
+    message: "{id} is a native program and says it is {tier}; nothing keeps a program from reading the clock",
+    remedy: "declare D2_soft_deterministic or NX_experimental, or write it in another language",
   },
   SCHEMA_REFERENCE_BROKEN: {
     ...integrity,

@@ -81,8 +81,6 @@ class ChildHost implements HostProcess {
   #arrivals = 0;
   #isGone = false;
   #killedBecause: string | undefined;
-  /** What it sent could not be read; what still arrives before it is dead is not looked at. */
-  #isBroken = false;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(options: HostOptions) {
@@ -151,7 +149,8 @@ class ChildHost implements HostProcess {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#isBroken) return;
+    // It is being killed: what it still says may be the rest of a frame that made no sense.
+    if (this.#killedBecause !== undefined) return;
     this.#arrivals += 1;
     this.#watch?.refresh();
     try {
@@ -160,7 +159,6 @@ class ChildHost implements HostProcess {
         else this.#greet(message);
       }
     } catch (thrown) {
-      this.#isBroken = true;
       const cause = coded(thrown);
       this.#hello.reject(cause);
       this.#kill(cause instanceof Error ? cause.message : String(cause));

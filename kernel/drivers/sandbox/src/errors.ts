@@ -17,7 +17,7 @@ export const sandboxErrors: ErrorTable<SandboxCode> = defineErrors({
     fault: "capsule",
     retry: false,
     remedy:
-      "mend src/main.ts (its default export is capsule({...})), then: vnes capsule build <dir> && vnes capsule install <dir>",
+      "mend src/main.ts (its default export is capsule({...})) or, for another language, what interfaces names; then: vnes capsule build <dir> && vnes capsule install <dir>",
     exit: "failed",
   },
   SANDBOX_HOST_START_FAILED: {

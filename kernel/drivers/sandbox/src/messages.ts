@@ -41,6 +41,8 @@ export type FromHost =
       readonly batch: number;
       /** Stops of the instance by now: counted here, and only told to the kernel. */
       readonly stops: number;
+      /** Results of further turns of the batch come in further answers. Only from a process that is one instance. */
+      readonly more?: boolean;
     }
   | { readonly did: "ask"; readonly ask: number; readonly meters?: HostMeters }
   /** Work goes on; said when nothing else was to be said for a while. */

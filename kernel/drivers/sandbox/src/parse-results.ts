@@ -23,13 +23,20 @@ export function parseResults(
   requests: readonly TurnRequest[],
   effectBytes: number,
 ): Judged {
+  const judged = parsePiece(parts, requests, effectBytes, undefined);
+  const isWhole = judged.invalid !== undefined || judged.results.length === requests.length;
+  return isWhole ? judged : refused(judged.results, requests, "fewer results than turns");
+}
+
+/** Results that come in pieces: those of the first of `requests`; `before` is the last one of the piece before. */
+export function parsePiece(
+  parts: readonly string[],
+  requests: readonly TurnRequest[],
+  effectBytes: number,
+  before: TurnResult | undefined,
+): Judged {
   const results: TurnResult[] = [];
-  const refuse = (reason: string): Judged => {
-    const [failed, ...rest] = requests.slice(results.length);
-    if (failed !== undefined) results.push(invalidResult(failed.turn, reason));
-    for (const { turn } of rest) results.push({ turn, kind: "needKeys", keys: [], ranges: [] });
-    return { results, invalid: reason };
-  };
+  const refuse = (reason: string): Judged => refused(results, requests, reason);
   for (const part of parts) {
     let parsed: unknown;
     try {
@@ -44,7 +51,7 @@ export function parseResults(
       const problem = problemOf(result, request.turn);
       if (problem !== undefined) return refuse(problem);
       const judged = result as TurnResult;
-      const misplaced = orderProblem(judged, results.at(-1), request);
+      const misplaced = orderProblem(judged, results.at(-1) ?? before, request);
       if (misplaced !== undefined) return refuse(misplaced);
       if (judged.kind === "done" && atMostBytes(judged.effects) > effectBytes) {
         const size = Buffer.byteLength(JSON.stringify(judged.effects));
@@ -53,7 +60,23 @@ export function parseResults(
       results.push(judged);
     }
   }
-  return results.length === requests.length ? { results } : refuse("fewer results than turns");
+  return { results };
+}
+
+/** The turn behind `results` is the one to blame, and what is behind it was not run. */
+export function refused(
+  results: readonly TurnResult[],
+  requests: readonly TurnRequest[],
+  invalid: string,
+): Judged {
+  const [failed, ...rest] = requests.slice(results.length);
+  const blamed = failed === undefined ? [] : [invalidResult(failed.turn, invalid)];
+  return { results: [...results, ...blamed, ...rest.map(notRun)], invalid };
+}
+
+/** Rule 2 of the port, for a turn behind one that stopped it. */
+export function notRun({ turn }: { readonly turn: number }): TurnResult {
+  return { turn, kind: "needKeys", keys: [], ranges: [] };
 }
 
 /** Whether the parts are the expected results and nothing else: what equals a judged result needs no judging. */

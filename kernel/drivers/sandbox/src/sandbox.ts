@@ -7,12 +7,11 @@ import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
 import type { Executor } from "./executor.ts";
-import { invalidResult, isAsExpected, type Judged, parseResults } from "./parse-results.ts";
+import { isAsExpected, notRun, parseResults } from "./parse-results.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
+import { TurnTally } from "./turn-tally.ts";
 
 const MEGABYTE = 1024 * 1024;
-/** Each round has at least one new key. */
-const MAX_ROUNDS = 1_024;
 
 export interface HostSandboxOptions {
   /** Default: none, and a spec that asks for a wall is refused. */
@@ -83,12 +82,7 @@ class HostedShard implements SandboxInstance {
   #nextBatch = 0;
   /** Turns that stopped what was sent behind them (2); the host counts the same. */
   #stops = 0;
-  /** The turn that asked for keys last, and how often. */
-  #asking: number | undefined;
-  #rounds = 0;
-  #turns = 0;
-  #failedTurns = 0;
-  #bytes = 0;
+  readonly #tally = new TurnTally();
   #inFlight: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -113,8 +107,7 @@ class HostedShard implements SandboxInstance {
     const delivered = await this.#sent(batch, stops);
     if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.parts, expected))
       return this.#judged(batch, stops, delivered);
-    this.#asking = undefined;
-    this.#turns += batch.length;
+    this.#tally.allDone(batch.length);
     return undefined;
   }
 
@@ -122,11 +115,11 @@ class HostedShard implements SandboxInstance {
   #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
     const turns = batch.map(({ turn }) => turn);
     const text = JSON.stringify(batch);
-    this.#bytes += text.length;
+    this.#tally.chars += text.length;
     const sent = this.#host
       .deliver({ do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns }, text)
       .then((delivered) => {
-        for (const part of delivered.parts) this.#bytes += part.length;
+        for (const part of delivered.parts) this.#tally.chars += part.length;
         return delivered;
       });
     this.#inFlight = sent.catch(() => undefined);
@@ -139,12 +132,10 @@ class HostedShard implements SandboxInstance {
     { parts, stops: now }: Delivered,
   ): readonly TurnResult[] {
     // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
-    if (stops !== this.#stops)
-      return batch.map(({ turn }) => ({ turn, kind: "needKeys", keys: [], ranges: [] }));
-    const { results, invalid } = this.#bounded(parseResults(parts, batch, this.#spec.limits.effectBytes));
+    if (stops !== this.#stops) return batch.map(notRun);
+    const { results, invalid } = this.#tally.judge(parseResults(parts, batch, this.#spec.limits.effectBytes));
     this.#stops = invalid === undefined ? now : now + 1;
     if (invalid !== undefined) this.#host.renew(this.#id, this.#stops);
-    this.#count(results);
     return results;
   }
 
@@ -156,10 +147,10 @@ class HostedShard implements SandboxInstance {
     const { cpuMs, heapBytes, hostBytes } = await this.#host.meters(this.#id);
     const { pid, group } = this.#host;
     return {
-      turns: this.#turns,
-      failedTurns: this.#failedTurns,
+      turns: this.#tally.turns,
+      failedTurns: this.#tally.failedTurns,
       cpuMs,
-      bytes: this.#bytes,
+      bytes: this.#tally.chars,
       memoryBytes: heapBytes,
       host: { group, pid, memoryBytes: hostBytes },
     };
@@ -168,23 +159,5 @@ class HostedShard implements SandboxInstance {
   dispose(): Promise<void> {
     this.#disposing ??= this.#inFlight.then(() => this.#host.close(this.#id));
     return this.#disposing;
-  }
-
-  /** A turn that always asks for one more key would be delivered for ever. */
-  #bounded(judged: Judged): Judged {
-    const index = judged.results.findIndex(({ kind }) => kind === "needKeys");
-    const turn = judged.results[index]?.turn;
-    this.#rounds = turn === this.#asking ? this.#rounds + 1 : 1;
-    this.#asking = turn;
-    if (turn === undefined || this.#rounds <= MAX_ROUNDS) return judged;
-    const reason = `it asked for more keys ${this.#rounds} times; a turn that needs many reads a prefix with entries`;
-    return { results: judged.results.with(index, invalidResult(turn, reason)), invalid: reason };
-  }
-
-  #count(results: readonly TurnResult[]): void {
-    for (const { kind } of results) {
-      if (kind !== "needKeys") this.#turns += 1;
-      if (kind === "failed") this.#failedTurns += 1;
-    }
   }
 }

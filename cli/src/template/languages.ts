@@ -1,0 +1,116 @@
+/** What of a new capsule differs by the language it is written in. */
+import { readFileSync } from "node:fs";
+import type { DeterminismTier } from "@vnes/schemas";
+
+export const TEMPLATE_LANGUAGES = ["typescript", "python", "native"] as const;
+export type TemplateLanguage = (typeof TEMPLATE_LANGUAGES)[number];
+
+interface LanguageTemplate {
+  readonly interfaces: { readonly [language: string]: string };
+  readonly tier: DeterminismTier;
+  sources(id: string, topic: string): readonly (readonly [path: string, text: string])[];
+  /** What is left to do before `vnes capsule build`. */
+  compile?(dir: string): string;
+}
+
+export const languageTemplates: { readonly [language in TemplateLanguage]: LanguageTemplate } = {
+  typescript: {
+    interfaces: { javascript: "impl/main.js" },
+    tier: "D0_bit_exact",
+    sources: (id, topic) => [["src/main.ts", typescript(id, topic)]],
+  },
+  python: {
+    interfaces: { python: "impl.main:run" },
+    tier: "D0_bit_exact",
+    sources: (id, topic) => [
+      ["impl/main.py", python(id, topic)],
+      ["impl/vnes.py", sdkFile("python/vnes.py")],
+    ],
+  },
+  native: {
+    interfaces: { native: "impl/main" },
+    tier: "D2_soft_deterministic",
+    sources: (id, topic) => [
+      ["src/main.c", native(id, topic)],
+      ["src/vnes.h", sdkFile("c/vnes.h")],
+    ],
+    compile: (dir) => `mkdir -p ${dir}/impl && cc -O2 -o ${dir}/impl/main ${dir}/src/main.c`,
+  },
+};
+
+/** The bytes that run are to be bytes of the capsule, so the sdk comes along. */
+function sdkFile(path: "python/vnes.py" | "c/vnes.h"): string {
+  return readFileSync(new URL(import.meta.resolve(`@vnes/sdk/${path}`)), "utf8");
+}
+
+function typescript(id: string, topic: string): string {
+  return `import { capsule, type Json } from "@vnes/sdk";
+
+export default capsule({
+  calls: {
+    "${id}.greet": (turn, input): Json => {
+      // The kernel has checked the input against spec/schema.json.
+      const { name } = input as { readonly name: string };
+      const key = \`greeted/\${name}\`;
+      const times = ((turn.keys.get(key) as number | undefined) ?? 0) + 1;
+      turn.keys.set(key, times);
+      turn.publish("${topic}", name, { name, times });
+      return { greeting: \`Hello, \${name}!\`, times };
+    },
+  },
+});
+`;
+}
+
+function python(id: string, topic: string): string {
+  return `"""The handlers; spec/logic.md says what they should do."""
+
+from .vnes import Capsule
+
+run = Capsule()
+
+
+@run.call("${id}.greet")
+def greet(turn, input):
+    # The kernel has checked the input against spec/schema.json.
+    name = input["name"]
+    times = turn.keys.get("greeted/" + name, 0) + 1
+    turn.keys.set("greeted/" + name, times)
+    turn.publish("${topic}", name, {"name": name, "times": times})
+    return {"greeting": "Hello, " + name + "!", "times": times}
+`;
+}
+
+function native(id: string, topic: string): string {
+  return `/* The handlers; spec/logic.md says what they should do. */
+#define VNES_IMPLEMENTATION
+#include "vnes.h"
+
+static vnes_value *greet(vnes_turn *turn, const vnes_value *input, const vnes_call_info *info) {
+  (void)info;
+  /* The kernel has checked the input against spec/schema.json. */
+  const char *name = vnes_text(vnes_member(input, "name"));
+  const char *key = vnes_format(turn, "greeted/%s", name);
+  const vnes_value *known = vnes_get(turn, key);
+  double times = (known == NULL ? 0 : vnes_number(known)) + 1;
+  vnes_value *event = vnes_new_object(turn);
+
+  vnes_set(turn, key, vnes_new_number(turn, times));
+  vnes_put(turn, event, "name", vnes_new_text(turn, name));
+  vnes_put(turn, event, "times", vnes_new_number(turn, times));
+  vnes_publish(turn, "${topic}", name, event);
+
+  vnes_value *answer = vnes_new_object(turn);
+  vnes_put(turn, answer, "greeting", vnes_new_text(turn, vnes_format(turn, "Hello, %s!", name)));
+  vnes_put(turn, answer, "times", vnes_new_number(turn, times));
+  return answer;
+}
+
+static const vnes_call_handler calls[] = {{"${id}.greet", greet}, {NULL, NULL}};
+
+int main(void) {
+  static const vnes_handlers handlers = {.calls = calls};
+  return vnes_serve(&handlers);
+}
+`;
+}

@@ -1,0 +1,307 @@
+/**
+ * One capsule instance that is a process of its own. The kernel's side holds the deadline; what the process answers is judged
+ * before anybody sees it. The numbers are those of the port's rules (`kernel/src/ports/sandbox.ts`).
+ *
+ * P1. The process answers in order. Silence counts from the last result: one that was silent for a turn's deadline and the grace is killed.
+ * P2. A turn is to blame when it had the process for itself. One behind or before others runs again alone, in a new process, and those behind it too.
+ * P3. After a kill by this side a new process is opened at once: what it knew was a cache. A process that ends by itself ends the instance.
+ */
+import type { SandboxInstance, SandboxMeters } from "@vnes/kernel";
+import { type HostMeters, notRun, parsePiece, refused, TurnTally } from "@vnes/driver-sandbox";
+import { isVnesError, type TurnRequest, type TurnResult, turnErrors, type VnesError } from "@vnes/schemas";
+import {
+  CapsuleProcess,
+  type FromProcess,
+  hostDied,
+  ONLY_ID,
+  type ProcessOptions,
+} from "./capsule-process.ts";
+import { askedOf, goAlone, type Owed, type OwedBatch } from "./owed.ts";
+import { ProgressWatch } from "./progress-watch.ts";
+
+/** On top of a turn's deadline: results leave a few milliseconds late, and the machine is busy with others. */
+export const GRACE_MS = 250;
+
+export class ProcessInstance implements SandboxInstance {
+  readonly #options: ProcessOptions;
+  readonly #onGone: () => void;
+  readonly #owed: Owed[] = [];
+  readonly #tally = new TurnTally();
+  readonly #watch: ProgressWatch;
+  /** The one that is open; nothing is sent before. */
+  #process: CapsuleProcess | undefined;
+  #starting: CapsuleProcess | undefined;
+  #gone: VnesError | undefined;
+  #nextMessage = 0;
+  /** Turns that stopped what was sent behind them (2); the process counts its own from when it was opened. */
+  #stops = 0;
+  #stopsBefore = 0;
+  /** No turn has ended in this process yet. */
+  #isFresh = true;
+  #meters: HostMeters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
+  /** Of processes that are gone, as far as they told. */
+  #cpuMsBefore = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  #disposing: Promise<void> | undefined;
+
+  constructor(options: ProcessOptions, onGone: () => void) {
+    this.#options = options;
+    this.#onGone = onGone;
+    this.#watch = new ProgressWatch(options.spec.limits.turnMs + GRACE_MS, () => this.#silent());
+  }
+
+  async start(): Promise<void> {
+    const process = new CapsuleProcess(this.#options, {
+      message: (message, text) => this.#receive(message, text),
+      died: (error) => this.#end(error),
+    });
+    this.#starting = process;
+    this.#isFresh = true;
+    this.#stopsBefore = this.#stops;
+    this.#cpuMsBefore += this.#meters.cpuMs;
+    this.#meters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
+    await process.start();
+    this.#process = process;
+  }
+
+  async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
+    if (batch.length === 0) return [];
+    const owed = { kind: "batch", requests: batch, text: JSON.stringify(batch), stops: this.#stops } as const;
+    return this.#ask((end) => ({ ...owed, results: [], sent: undefined, alone: undefined, ...end }));
+  }
+
+  async reset(): Promise<void> {
+    await this.#ask<HostMeters | undefined>((end) => ({ kind: "reset", sent: undefined, ...end }));
+  }
+
+  async meters(): Promise<SandboxMeters> {
+    const told = await this.#ask<HostMeters | undefined>((end) => ({
+      kind: "meters",
+      sent: undefined,
+      ...end,
+    }));
+    this.#meters = told ?? this.#meters;
+    const { cpuMs, heapBytes, hostBytes } = this.#meters;
+    return {
+      turns: this.#tally.turns,
+      failedTurns: this.#tally.failedTurns,
+      cpuMs: this.#cpuMsBefore + cpuMs,
+      bytes: this.#tally.chars,
+      memoryBytes: heapBytes,
+      host: { group: this.#options.spec.group, pid: this.#process?.pid ?? 0, memoryBytes: hostBytes },
+    };
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#last.then(() => this.kill());
+    return this.#disposing;
+  }
+
+  async kill(): Promise<void> {
+    this.#end(hostDied(this.#options.spec, "it was stopped"));
+    await this.#starting?.kill();
+  }
+
+  #ask<T>(make: (end: { resolve(value: T): void; reject(error: VnesError): void }) => Owed): Promise<T> {
+    const asked = new Promise<T>((resolve, reject) => {
+      const owed = make({ resolve, reject });
+      if (this.#gone !== undefined) return owed.reject(this.#gone);
+      this.#owed.push(owed);
+      this.#pump();
+    });
+    this.#last = asked.catch(() => undefined);
+    return asked;
+  }
+
+  /** Sends what may be sent. A turn that runs alone has nothing behind it. */
+  #pump(): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    for (const owed of [...this.#owed]) {
+      if (owed.sent === undefined && !this.#isObsolete(owed)) this.#send(process, owed);
+      if (owed.kind === "batch" && owed.alone !== undefined) break;
+    }
+    if (this.#owed.length > 0 && !this.#watch.isArmed) this.#watch.arm();
+  }
+
+  #send(process: CapsuleProcess, owed: Owed): void {
+    const id = ONLY_ID;
+    const number = this.#nextMessage++;
+    owed.sent = number;
+    if (owed.kind !== "batch") return process.send({ do: owed.kind, id, ask: number });
+    const turns = askedOf(owed).map(({ turn }) => turn);
+    const text = owed.alone === undefined ? owed.text : `[${owed.alone[owed.results.length]}]`;
+    this.#tally.chars += text.length;
+    try {
+      process.send({ do: "deliver", id, batch: number, stops: owed.stops - this.#stopsBefore, turns }, text);
+    } catch (cause) {
+      // No frame holds it; the process never heard of it.
+      this.#owed.splice(this.#owed.indexOf(owed), 1);
+      owed.reject(cause as VnesError);
+    }
+  }
+
+  /** Asked for before an answer that stopped everything behind it (2), whatever the process makes of it. */
+  #isObsolete(owed: Owed): boolean {
+    return owed.kind === "batch" && owed.stops !== this.#stops;
+  }
+
+  #receive(message: FromProcess, text: string): void {
+    const head = this.#owed[0];
+    if (message["did"] === "alive") return;
+    const number = message["did"] === "deliver" ? message["batch"] : message["ask"];
+    const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
+    if (head?.sent === undefined || !isAsked || number !== head.sent)
+      return this.#refuse("it said something that it was not asked");
+    if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
+    head.resolve(head.kind === "meters" ? parseMeters(message["meters"]) : undefined);
+    this.#next();
+  }
+
+  #answered(head: OwedBatch, isMore: boolean, text: string): void {
+    if (this.#isObsolete(head)) {
+      if (!isMore) this.#next();
+      return;
+    }
+    const asked = askedOf(head);
+    const { effectBytes } = this.#options.spec.limits;
+    this.#tally.chars += text.length;
+    const parts = text === "" ? [] : text.split("\n");
+    let piece = parsePiece(parts, asked, effectBytes, head.results.at(-1));
+    if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)
+      piece = refused(piece.results, asked, "fewer results than turns");
+    const full = piece.results.findIndex(isOverMemory);
+    if (full >= 0 && !(this.#isFresh && asked.length === 1)) {
+      head.results.push(...piece.results.slice(0, full));
+      goAlone(head);
+      return this.#replace();
+    }
+    head.results.push(...piece.results);
+    if (piece.results.length > 0) {
+      this.#watch.disarm();
+      this.#isFresh = false;
+    }
+    if (piece.invalid !== undefined || !isMore) this.#ended(head, piece.invalid);
+    else this.#pump();
+  }
+
+  /** A message was worked off: the whole batch, or one turn of it. */
+  #ended(head: OwedBatch, invalid: string | undefined): void {
+    const last = head.results.at(-1);
+    const isStopped = invalid !== undefined || last?.kind === "needKeys";
+    if (
+      !isStopped &&
+      last !== undefined &&
+      !isOverMemory(last) &&
+      head.results.length < head.requests.length
+    ) {
+      head.sent = undefined;
+      return this.#pump();
+    }
+    this.#finish(head, invalid, last !== undefined && isOverMemory(last));
+  }
+
+  /** `isSpoilt`: the process is not to run another turn. */
+  #finish(head: OwedBatch, invalid: string | undefined, isSpoilt: boolean): void {
+    head.results.push(...head.requests.slice(head.results.length).map(notRun));
+    const judged = this.#tally.judge({
+      results: head.results,
+      ...(invalid === undefined ? {} : { invalid }),
+    });
+    const isInvalid = judged.invalid !== undefined;
+    this.#owed.shift();
+    head.resolve(judged.results);
+    if (isInvalid || judged.results.some(({ kind }) => kind === "needKeys")) this.#stops += 1;
+    if (isInvalid || isSpoilt) this.#replace();
+    else this.#next(false);
+  }
+
+  /** The head was answered; batches behind it that are obsolete and were never sent are answered here. */
+  #next(isHeadDone = true): void {
+    if (isHeadDone) this.#shift();
+    while (this.#owed[0] !== undefined && this.#owed[0].sent === undefined && this.#isObsolete(this.#owed[0]))
+      this.#shift();
+    this.#watch.disarm();
+    this.#pump();
+  }
+
+  #shift(): void {
+    const head = this.#owed.shift();
+    if (head?.kind === "batch") head.resolve(head.requests.map(notRun));
+  }
+
+  #silent(): void {
+    const head = this.#owed[0];
+    if (head === undefined) return;
+    if (head.kind !== "batch" || this.#isObsolete(head)) {
+      if (head.kind !== "batch") head.resolve(undefined);
+      this.#shift();
+      return this.#replace();
+    }
+    const isAlone =
+      askedOf(head).length === 1 && this.#owed.filter(({ sent }) => sent !== undefined).length === 1;
+    if (!isAlone) {
+      goAlone(head);
+      return this.#replace();
+    }
+    const { turn } = askedOf(head)[0] as TurnRequest;
+    const { code, message } = turnErrors.create("TURN_DEADLINE", {
+      limitMs: this.#options.spec.limits.turnMs,
+    });
+    head.results.push({ turn, kind: "failed", code, message });
+    this.#finish(head, undefined, true);
+  }
+
+  /** P3. */
+  #replace(): void {
+    this.#process = undefined;
+    this.#watch.disarm();
+    for (const owed of this.#owed) owed.sent = undefined;
+    void this.#reopen();
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      await this.#starting?.kill();
+      if (this.#gone !== undefined) return;
+      await this.start();
+      this.#next(false);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#end(
+        isVnesError(cause) && cause.code === "SANDBOX_HOST_DIED"
+          ? cause
+          : hostDied(this.#options.spec, reason),
+      );
+    }
+  }
+
+  #refuse(reason: string): void {
+    this.#end(hostDied(this.#options.spec, reason));
+  }
+
+  #end(error: VnesError): void {
+    if (this.#gone !== undefined) return;
+    this.#gone = error;
+    this.#watch.disarm();
+    this.#onGone();
+    for (const owed of this.#owed.splice(0)) owed.reject(error);
+    void this.#starting?.kill();
+  }
+}
+
+function isOverMemory(result: TurnResult): boolean {
+  return result.kind === "failed" && result.code === "TURN_MEMORY";
+}
+
+/** As a process tells them that may be anybody's. */
+function parseMeters(told: unknown): HostMeters {
+  const meters = (typeof told === "object" && told !== null ? told : {}) as {
+    readonly [name: string]: unknown;
+  };
+  const numberOf = (name: string): number => {
+    const value = meters[name];
+    return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : 0;
+  };
+  return { cpuMs: numberOf("cpuMs"), heapBytes: numberOf("heapBytes"), hostBytes: numberOf("hostBytes") };
+}
