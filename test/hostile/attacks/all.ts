@@ -1,5 +1,7 @@
 /** Every attack there is. */
 import type { Attack } from "../attack.ts";
 import { JAVASCRIPT } from "./javascript.ts";
+import { NATIVE } from "./native.ts";
+import { PYTHON } from "./python.ts";
 
-export const ATTACKS: readonly Attack[] = [...JAVASCRIPT];
+export const ATTACKS: readonly Attack[] = [...JAVASCRIPT, ...PYTHON, ...NATIVE];
