@@ -1,9 +1,10 @@
 /**
- * Keeps a node from acting on the world while another one may own its shards: devices are stopped and calls from outside
- * are refused until the ledger confirms again who the owner is. Turns need no guard: their records are refused.
+ * Keeps a node from acting on the world while another one may own its shards: devices are stopped, calls from outside and
+ * reads of what is now are refused until the ledger confirms again who the owner is. Turns need no guard: their records are refused.
  */
 import { ledgerErrors } from "../../ports/ledger-errors.ts";
 import type { LedgerLease } from "../../ports/ledger-lease.ts";
+import type { LedgerStore } from "../../ports/ledger-store.ts";
 import type { Log } from "../../ports/log.ts";
 import type { DeviceRunner } from "./device-runner.ts";
 import { errorText } from "./node-context.ts";
@@ -52,6 +53,12 @@ export function guardLease(lease: LedgerLease, { watch, log, devices }: LeaseGua
   };
   lease.onChange(changed);
   changed(lease.lost());
+}
+
+/** Throws while another node may own the shard: what is known of it here may not be so any more. */
+export function assertLease({ lease }: Pick<LedgerStore, "lease">, shard: string): void {
+  if (lease === undefined || lease.isHeld(shard)) return;
+  throw ledgerErrors.create("LEDGER_LEASE_LOST", { groups: shown(lease.lost()) });
 }
 
 function shown(groups: readonly string[]): string {
