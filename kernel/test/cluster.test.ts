@@ -81,7 +81,12 @@ test("a node whose lease has run out tells nobody what is now: another one may k
   const shard = upTo(8).findIndex((n) => cluster.ownerOf(`test.tally/${n - 1}`) === other);
   const lease = { held: false };
   Object.assign((cluster.running.get(other) as { store: object }).store, {
-    lease: { isHeld: () => lease.held, lost: () => ["g0"], onChange: () => () => undefined },
+    lease: {
+      isHeld: () => lease.held,
+      lost: () => ["g0"],
+      taken: () => undefined,
+      onChange: () => () => undefined,
+    },
   });
   const person = (): Promise<unknown> => cluster.node(other).state.read({ capsule: "test.tally", shard }, {});
   await assert.rejects(person(), { code: "LEDGER_LEASE_LOST" });
