@@ -167,6 +167,7 @@ export class NodeRuntime implements Node {
     }
     if (this.#broken === undefined) await kernel.settled();
     if (this.#broken === undefined && !watch.isAbandoned) await heads?.stop();
+    heads?.end();
     await snapshots.end(this.#broken === undefined && !watch.isAbandoned);
     await parts.sandbox[Symbol.asyncDispose]();
     await parts.device[Symbol.asyncDispose]();
