@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Confinement } from "@vnes/kernel";
+import { readOr } from "./read-or.ts";
 
 export interface CgroupPlace {
   readonly version: "v1" | "v2";
@@ -39,10 +40,10 @@ export interface Cgroup {
   remove(): Promise<void>;
 }
 
-/** From `/proc/self/cgroup` and `/proc/self/mountinfo`; undefined where no group can be made. */
+/** From what `/proc/self/cgroup` and `/proc/self/mountinfo` say; undefined where no group can be made. */
 export function findCgroupPlace(
-  cgroups: string = readFileSync("/proc/self/cgroup", "utf8"),
-  mounts: string = readFileSync("/proc/self/mountinfo", "utf8"),
+  cgroups: string = readOr("/proc/self/cgroup", ""),
+  mounts: string = readOr("/proc/self/mountinfo", ""),
 ): CgroupPlace | undefined {
   const ours = new Map<string, string>();
   for (const line of cgroups.split("\n")) {
@@ -220,11 +221,7 @@ function set(file: string, value: number | string, isOptional: boolean): void {
 }
 
 function killsIn(file: string): number {
-  try {
-    return Number(/^oom_kill (\d+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
+  return Number(/^oom_kill (\d+)$/m.exec(readOr(file, ""))?.[1] ?? 0);
 }
 
 async function removed(folder: string): Promise<void> {

@@ -44,14 +44,15 @@ export function openWall(confinement: Confinement, parts: WallParts): Wall {
       let cgroup: Cgroup | undefined;
       try {
         cgroup = parts.cgroups && openCgroup(parts.cgroups, confinement);
+        return new WalledHost(program, confinement, parts, cgroup);
       } catch (cause) {
+        void cgroup?.remove();
         const reason = cause instanceof Error ? cause.message : String(cause);
         return {
-          child: failing(parts.tools, `Error: no control group for it: ${reason}`),
+          child: failing(parts.tools, `Error: no wall for it: ${reason}`),
           ended: () => undefined,
         };
       }
-      return new WalledHost(program, confinement, parts, cgroup);
     },
   };
 }

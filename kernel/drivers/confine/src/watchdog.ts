@@ -3,8 +3,8 @@
  * threads, and stops for a while what used too much processor time. Between two looks a host can go beyond its limits; what a control
  * group keeps is not looked at.
  */
-import { readFileSync } from "node:fs";
 import type { Confinement, Platform } from "@vnes/kernel";
+import { readOr } from "./read-or.ts";
 
 const LOOK_EVERY_MS = 50;
 /** Processor time is counted in these (USER_HZ, 100 a second on Linux). */
@@ -107,14 +107,6 @@ function sum(a: Usage, b: Usage): Usage {
     threads: a.threads + b.threads,
     cpuMs: a.cpuMs + b.cpuMs,
   };
-}
-
-function readOr(file: string, otherwise: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return otherwise;
-  }
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
