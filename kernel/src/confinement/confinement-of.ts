@@ -151,6 +151,8 @@ function because(
   return { setting, value, from, why };
 }
 
-function defined({ wall: _, ...limits }: ZoneConfinement): Partial<ZoneLimits> {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+function defined(chosen: ZoneConfinement): Partial<ZoneLimits> {
+  return Object.fromEntries(
+    Object.entries(chosen).filter(([name, value]) => name !== "wall" && value !== undefined),
+  );
 }
