@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Confinement } from "@vnes/kernel";
+import { signal } from "./family.ts";
 import { readOr } from "./read-or.ts";
 
 export interface CgroupPlace {
@@ -36,6 +37,8 @@ export interface Cgroup {
   readonly joins: readonly string[];
   /** How often the kernel ended something in it for its memory. */
   memoryKills(): number;
+  /** Ends what is in it. */
+  end(): void;
   /** Resolves when it is gone, or was given up. */
   remove(): Promise<void>;
 }
@@ -175,9 +178,14 @@ export function openCgroup({ version, controllers }: CgroupPlace, limits: Confin
   const counts =
     controllers.memory &&
     join(controllers.memory, name, version === "v2" ? "memory.events" : "memory.oom_control");
+  const joins = folders.map((folder) => join(folder, "cgroup.procs"));
   return {
-    joins: folders.map((folder) => join(folder, "cgroup.procs")),
+    joins,
     memoryKills: () => (counts === undefined ? 0 : killsIn(counts)),
+    end() {
+      for (const join of joins)
+        for (const pid of readOr(join, "").split("\n").filter(Boolean)) signal(Number(pid), "SIGKILL");
+    },
     remove,
   };
 }

@@ -299,6 +299,20 @@ test("killing the child ends everything inside, and its control group goes (W8)"
     );
 });
 
+test("a host that is killed while its wall goes up leaves nothing behind (W8)", async () => {
+  const { wallOf } = await openWalls({ cgroups: undefined });
+  const wall = wallOf(confinementFor("ephemeral"));
+  const sleep = { file: "/usr/bin/sleep", args: ["600"], env: {}, reads: [] };
+  for (let delayMs = 0; delayMs < 36; delayMs++) {
+    const walled = wall.start(sleep);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    walled.kill();
+    // It ends with the last process that has its pipes.
+    await outputOf(walled.child);
+    walled.ended();
+  }
+});
+
 test("hosts end with a kernel that is killed, and inherit nothing it was started with (W4, W8)", async () => {
   const script = `import { startProbe } from ${JSON.stringify(new URL("./probe.ts", import.meta.url).href)};
     const probe = await startProbe("tenant");
