@@ -109,31 +109,27 @@ export async function run(): Promise<readonly BenchResult[]> {
   const { createPlugin } = requirePeer("@extism/extism") as Extism;
   const manifest = { wasm: [{ data: wat(THEIRS) }] };
   const plugin = await createPlugin(manifest, { useWasi: false, runInWorker: true });
-  const inThread = await createPlugin(manifest, { useWasi: false, runInWorker: false });
   const asked = JSON.stringify(request().delivery);
-  const called = async (by: ExtismPlugin): Promise<void> => {
-    const told = (await by.call("handle", asked))?.json() as { readonly q?: unknown };
+  const called = async (): Promise<void> => {
+    const told = (await plugin.call("handle", asked))?.json() as { readonly q?: unknown };
     if (typeof told?.q !== "number") throw new Error(`extism answered ${JSON.stringify(told)}`);
   };
   const batched: number[] = [];
   const single: number[] = [];
   const extism: number[] = [];
-  const unwalled: number[] = [];
   // In turns, so that a neighbour's noise meets all of them.
   for (let round = 0; round < ROUNDS; round++) {
     extism.push(
       await perTurn(IN_FLIGHT, async () => {
-        for (let n = 0; n < IN_FLIGHT; n++) await called(plugin);
+        for (let n = 0; n < IN_FLIGHT; n++) await called();
       }),
     );
     batched.push(
       await perTurn(IN_FLIGHT, () => instance.deliver(Array.from({ length: IN_FLIGHT }, request))),
     );
-    unwalled.push(await perTurn(1, () => called(inThread)));
     single.push(await perTurn(1, () => instance.deliver([request()])));
   }
   await plugin.close();
-  await inThread.close();
 
   const opened: number[] = [];
   const memoryBefore = (await instance.meters()).host.memoryBytes;

@@ -72,7 +72,7 @@ const SECTION = {
   code: 10,
 } as const;
 
-/** `withCode`: instructions that are not run here count as no such module; it takes about 20 ms for a megabyte of them. */
+/** `withCode`: instructions that are not run here count as no such module; it takes some 50 ms for a megabyte of them. */
 export function parseWasm(bytes: Uint8Array, withCode: boolean): WasmParse {
   try {
     return { ok: true, module: readModule(new WasmReader(bytes), withCode) };
