@@ -17,7 +17,7 @@ export const sandboxErrors: ErrorTable<SandboxCode> = defineErrors({
     fault: "capsule",
     retry: false,
     remedy:
-      "mend src/main.ts (its default export is capsule({...})), then: vnes capsule build <dir> && vnes capsule install <dir>",
+      "mend what it names (src/main.ts has capsule({...}) for its default export; docs/wasm.md is about modules), then: vnes capsule build <dir> && vnes capsule install <dir>",
     exit: "failed",
   },
   SANDBOX_HOST_START_FAILED: {
