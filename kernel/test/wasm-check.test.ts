@@ -146,6 +146,14 @@ test("instructions of relaxed SIMD, threads and garbage collection are refused b
   }
 });
 
+test("a function that takes long to optimise is refused by its size, at open too", () => {
+  const nops = (count: number): string => `${MEMORY} ${DELIVER} (func ${"nop ".repeat(count)})`;
+  assert.deepEqual(codes(nops(1_000_000)), []);
+  assert.deepEqual(codes(nops(1_100_000)), ["WASM_MODULE_BROKEN"]);
+  const [problem] = wasmProblems(wat(`(module ${nops(1_100_000)})`), FILE, 32, false);
+  assert.match(JSON.stringify(problem), /a function of 1100002 bytes, at most 1048576/);
+});
+
 test("any bytes are judged, and nothing is thrown", () => {
   const module = wat(
     `(module (import "vnes" "get" (func (param i32 i32) (result i32))) ${MEMORY} (table 3 7 funcref) ${DELIVER})`,
