@@ -18,6 +18,7 @@ const MOST_AT_ONCE = 4;
 
 /** Commands the tests use, and the Debian package each comes in. */
 const SYSTEM_PACKAGES = [
+  ["bwrap", "bubblewrap"],
   ["strace", "strace"],
   ["nats-server", "nats-server"],
   ["python3", "python3"],

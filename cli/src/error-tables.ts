@@ -1,4 +1,5 @@
 /** Every error table of the program, found by its name: an export that ends in `Errors`. */
+import * as confine from "@vnes/driver-confine";
 import * as device from "@vnes/driver-device";
 import * as host from "@vnes/driver-host";
 import * as nats from "@vnes/driver-nats/errors";
@@ -18,6 +19,7 @@ const PACKAGES: Readonly<Record<string, object>> = {
   "kernel/drivers/sqlite": sqlite,
   "kernel/drivers/nats": nats,
   "kernel/drivers/host": host,
+  "kernel/drivers/confine": confine,
   "kernel/drivers/sandbox": sandbox,
   "kernel/drivers/process": process,
   "kernel/drivers/device": device,

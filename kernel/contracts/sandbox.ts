@@ -209,9 +209,9 @@ export function sandboxContract(contract: SandboxContract): void {
         run.call("add", "a"),
         run.call("echo", 1),
       ]);
-      const { turns, failedTurns, host, memoryBytes, cpuMs } = await one.meters();
+      const { turns, failedTurns, host, memoryBytes, bytes, cpuMs } = await one.meters();
       assert.deepEqual([turns, failedTurns, host.group], [2, 1, "contract"]);
-      assert.ok(memoryBytes >= 0 && cpuMs >= 0 && host.memoryBytes >= 0);
+      assert.ok(memoryBytes >= 0 && cpuMs >= 0 && bytes >= 0 && host.memoryBytes >= 0);
     });
 
     check(

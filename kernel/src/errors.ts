@@ -52,6 +52,8 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_IN_USE"
   | "FLOW_EVENTS_TAKEN_OUT"
   | "CAPSULE_SUSPENDED"
+  | "CAPSULE_SLOWED"
+  | "CAPSULE_OVER_BUDGET"
   | "CAPSULE_DOWN"
   | "CLOCK_JUMPED"
   | "CLOCK_BEHIND_LEDGER"
@@ -151,11 +153,11 @@ export const kernelErrors: ErrorTable<
     exit: "failed",
   },
   CAPSULE_ZONE_UNCONFINED: {
-    message: "capsule {capsule} belongs to zone {zone}, and this node cannot confine that zone",
+    message: "capsule {capsule} belongs to zone {zone}, and this node cannot confine it: {missing}",
     fault: "system",
     retry: false,
     remedy:
-      "boot with --unconfined-dev to run it without confinement, on a machine where that does not matter",
+      "vnes doctor says what to install; where nothing can be harmed, boot with --unconfined-dev to run it without its wall",
     exit: "policy",
   },
   CAPSULE_INTERFACE_UNSUPPORTED: {
@@ -442,6 +444,21 @@ export const kernelErrors: ErrorTable<
     retry: true,
     remedy: "vnes capsule resume {capsule}",
     exit: "conflict",
+  },
+  CAPSULE_SLOWED: {
+    message: "capsule {capsule} uses more than its budget of {by} and is slowed down to it",
+    fault: "capsule",
+    retry: true,
+    remedy: "vnes capsule inspect {capsule} shows what it uses; the budget of its zone is in policy.json",
+    exit: "failed",
+  },
+  CAPSULE_OVER_BUDGET: {
+    message:
+      "capsule {capsule} was slowed down for {ms} ms over its budget of {by} for zone {zone} and is suspended",
+    fault: "capsule",
+    retry: true,
+    remedy: "vnes capsule resume {capsule}, with a larger budget in policy.json where it needs one",
+    exit: "policy",
   },
   FLOW_EVENTS_TAKEN_OUT: {
     message: "{capsule} lags on {topic}: {shed} events were shed and {merged} merged into later ones",

@@ -16,7 +16,7 @@ test("a window keeps the newest events, never more than its bounds, and never no
         const window = new EventWindow(most);
         sizes.forEach((size, index) => {
           const seq = index + 1;
-          window.push({ seq, key: "", event: size, hash: "" }, size);
+          window.push({ seq, key: "", event: size, hash: "", size });
           let first = seq;
           while (first > 1 && window.peek(first - 1, 1) !== undefined) first--;
           const kept = window.peek(first, 1_000) ?? [];

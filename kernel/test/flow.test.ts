@@ -6,6 +6,7 @@ import {
   burstOf,
   type FlowRule,
   MAX_KEPT,
+  MAX_KEPT_BYTES,
   type Queue,
   readyAt,
   refilled,
@@ -17,6 +18,7 @@ interface Numbered {
   readonly seq: number;
   readonly key: string;
   readonly event: { readonly p: number };
+  readonly size: number;
 }
 
 const rule = (more: Partial<FlowRule>): FlowRule => ({
@@ -27,8 +29,8 @@ const rule = (more: Partial<FlowRule>): FlowRule => ({
   aggregate: "latest_per_key",
   ...more,
 });
-const queueOf = (events: readonly (readonly [key: string, p: number])[]): Queue<Numbered> => ({
-  kept: events.map(([key, p], index) => ({ event: { seq: index + 1, key, event: { p } }, skipped: 0 })),
+const queueOf = (events: readonly (readonly [key: string, p: number])[], size = 1): Queue<Numbered> => ({
+  kept: events.map(([key, p], index) => ({ event: { seq: index + 1, key, event: { p }, size }, skipped: 0 })),
   tail: 0,
 });
 const five = queueOf([
@@ -56,6 +58,27 @@ test("each policy takes out what it says and keeps the order (F1)", () => {
     thin(queueOf(Array.from({ length: MAX_KEPT + 9 }, () => ["a", 1])), rule({ buffer: 1e6 })).kept.length,
     MAX_KEPT,
   );
+});
+
+test("of large events fewer are kept than the buffer has room for, by the same rule (F3)", () => {
+  const events = Array.from({ length: 40 }, (_, index) => [String(index), index] as const);
+  const large = queueOf(events, MAX_KEPT_BYTES / 16);
+  for (const [more, first, last] of [
+    [{ shed: "newest" }, 1, 16],
+    [{ shed: "oldest" }, 25, 40],
+    [{ shed: "lowest_priority" }, 25, 40],
+    [{ policy: "aggregate" }, 25, 40],
+  ] as const) {
+    const { kept, shed, tail } = thin(large, rule({ ...more, buffer: 1_000 }));
+    const seqs = kept.map(({ event }) => event.seq);
+    assert.deepEqual([seqs[0], seqs.at(-1), seqs.length, shed], [first, last, 16, 24]);
+    assert.equal(
+      kept.reduce((sum, { skipped }) => sum + skipped, tail),
+      24,
+    );
+  }
+  // One is kept, however large.
+  assert.equal(thin(queueOf(events, MAX_KEPT_BYTES * 2), rule({ buffer: 1_000 })).kept.length, 1);
 });
 
 test("thinned page by page or at once, nothing disappears uncounted and no more than the buffer is kept (F1-F3)", () => {

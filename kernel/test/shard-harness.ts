@@ -8,6 +8,7 @@ import {
   SeededRandom,
 } from "@vnes/driver-memory";
 import type { Effect, Json, Manifest, TurnRequest, TurnResult } from "@vnes/schemas";
+import { uncounted } from "../src/runtime/shard/capsule-budget.ts";
 import { CapsuleShard } from "../src/runtime/shard/capsule-shard.ts";
 import { Counters } from "../src/runtime/node/counters.ts";
 import { recoverShard } from "../src/runtime/boot/recovery.ts";
@@ -147,6 +148,7 @@ export async function openHarness(options: {
     clock,
     random: new SeededRandom(7),
     counters,
+    budget: uncounted(clock),
     lines: silence,
     isHeld: () => false,
     release: (entry, confirm) => {

@@ -25,12 +25,38 @@ export function defaultPolicy(): Policy {
     hosts: [{ match: "vnes.vpn.*", group: "vpn" }],
     // Down the ladder of trust only: who is trusted more never depends on who is trusted less.
     providers: { tenant: ["system"], session: ["system", "tenant"], ephemeral: ["system", "tenant"] },
+    // The VPN's own parts are for each other; an operator who wants more eyes on sessions adds them here.
+    access: [{ name: "vpn.*", to: ["vnes.*"] }],
     // A turn is a step of a state machine: milliseconds. The rest is room for a loaded machine.
     limits: {
       system: { memory_mb: 128, turn_ms: 1000 },
       tenant: { memory_mb: 64, turn_ms: 500 },
       session: { memory_mb: 32, turn_ms: 250 },
       ephemeral: { memory_mb: 32, turn_ms: 250 },
+    },
+    // Far above what a capsule that works needs, far below what one that runs wild would take from the others.
+    budgets: {
+      tenant: {
+        turns_per_s: 5_000,
+        messages_per_s: 20_000,
+        kb_per_s: 16_384,
+        cpu_ms_per_s: 500,
+        resume_after_ms: 60_000,
+      },
+      session: {
+        turns_per_s: 2_000,
+        messages_per_s: 8_000,
+        kb_per_s: 4_096,
+        cpu_ms_per_s: 250,
+        resume_after_ms: 60_000,
+      },
+      ephemeral: {
+        turns_per_s: 1_000,
+        messages_per_s: 4_000,
+        kb_per_s: 4_096,
+        cpu_ms_per_s: 250,
+        resume_after_ms: 60_000,
+      },
     },
   };
 }

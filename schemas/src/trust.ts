@@ -13,6 +13,8 @@ export interface TrustKey {
   readonly namespaces: readonly string[];
   readonly tiers: readonly GovernanceTier[];
   readonly zones: readonly TrustZone[];
+  /** Tenants (`governance.owner`) it may sign for; absent: any. A capsule without an owner is a tenant of its own and needs none. */
+  readonly owners?: readonly string[];
   readonly valid_from: string;
   readonly valid_until: string;
   readonly revoked?: { readonly at: string; readonly reason: string };

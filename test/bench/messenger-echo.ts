@@ -13,7 +13,13 @@ export const PAGED_EVENTS = 100_000;
 /** A partition whose events are in its owner's window. */
 function partitionOf(count: number): PartitionReader {
   const events = Array.from({ length: count }, (_, index): PartitionEvent => {
-    return { seq: index + 1, key: `k${index}`, event: { p: "a".repeat(256) }, hash: "0".repeat(64) };
+    return {
+      seq: index + 1,
+      key: `k${index}`,
+      event: { p: "a".repeat(256) },
+      hash: "0".repeat(64),
+      size: 256,
+    };
   });
   return {
     shard: "topic/bench.v1/0",

@@ -77,7 +77,17 @@ function expectAll(fixture: string, path: string): void {
   assert.ok(rules.size > 0, "the fixture breaks something");
 }
 
-for (const folder of ["lifecycle", "admission", "binding", "bus", "ledger", "state", "placement"]) {
+for (const folder of [
+  "lifecycle",
+  "admission",
+  "binding",
+  "confinement",
+  "budget",
+  "bus",
+  "ledger",
+  "state",
+  "placement",
+]) {
   test(`kernel/src/${folder} asks nothing of the machine`, () => {
     expectAll("pure.txt", `kernel/src/${folder}/bad.ts`);
   });

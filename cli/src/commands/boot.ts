@@ -24,7 +24,7 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         .option("unconfined-dev", {
           type: "boolean",
           default: false,
-          describe: "Run capsules whose zone this machine cannot confine yet; for development only",
+          describe: "Run capsules of every zone without their walls; for development only",
         })
         .option("log-level", {
           choices: ["debug", "info", "warn", "error"] as const,
@@ -40,7 +40,7 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         colour: shell.output.colourOnError,
       });
       if (args.unconfinedDev)
-        log.warn({}, "--unconfined-dev: capsules outside of the system zone run without their walls");
+        log.warn({}, "--unconfined-dev: capsules of every zone run without their walls");
       const { openNode } = await import("../node/open-node.ts");
       const { busConfig } = await import("../node/open-ledger.ts");
       const { capsules: dirs, unconfinedDev } = args;

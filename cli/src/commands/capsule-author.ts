@@ -195,15 +195,11 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const done = await (await openRegistry(place)).install(verified, { allowDowngrade, replace });
       const { id, version, image, changed } = done;
       const text = changed
-        ? `installed  ${id} ${version}  image ${shortHash(image)}\nnext: vnes boot${unconfinedFlag(verified.manifest)}, or restart the node that runs`
+        ? `installed  ${id} ${version}  image ${shortHash(image)}\nnext: vnes boot, or restart the node that runs`
         : `unchanged  ${id} ${version}  image ${shortHash(image)} was installed already`;
       shell.output.data("vnes.capsule.install.v1", { id, version, image, changed }, text);
     },
   );
-}
-
-function unconfinedFlag(manifest: Manifest | null): string {
-  return manifest?.security?.trust_zone === "system" ? "" : " --unconfined-dev";
 }
 
 /** What a new version of `id` is compared with. */

@@ -43,6 +43,19 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const found = `${python.version.join(".")}, ${python.file}`;
     return isUsable(python) ? ["ok", found] : ["note", found, "capsules in Python need 3.11 or newer"];
   },
+  confinement: async () => {
+    const { openWalls } = await import("@vnes/driver-confine");
+    const { lacks, keeps } = (await openWalls()).platform;
+    const [lack] = lacks;
+    // A node of system capsules runs without.
+    if (lack !== undefined) return ["note", `${lack.part}: ${lack.found}`, lack.remedy];
+    return [
+      "ok",
+      `namespaces; ${Object.entries(keeps)
+        .map(([limit, keeper]) => `${limit} by ${keeper}`)
+        .join(", ")}`,
+    ];
+  },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {
     const { authority, trust } = await openJudges(place);

@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { openWalls } from "@vnes/driver-confine";
 import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { nativeExecutor, openProcessSandbox, pythonExecutor } from "@vnes/driver-process";
@@ -64,7 +65,10 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
   const quarantine = new FsQuarantine(paths.quarantine);
   let parts: NodeParts;
   try {
-    const { policy, trust, sources, registry } = await prepare(place, options);
+    const [{ policy, trust, sources, registry }, { platform, wallOf }] = await Promise.all([
+      prepare(place, options),
+      openWalls(),
+    ]);
     // Last, since nothing but the node closes it.
     const cluster = table && options.bus && (await openCluster(table, options.bus, clock));
     parts = {
@@ -79,9 +83,9 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
       sandbox: sandboxByLanguage({
-        javascript: openHostSandbox(isolateExecutor),
-        python: openProcessSandbox(pythonExecutor()),
-        native: openProcessSandbox(nativeExecutor),
+        javascript: openHostSandbox(isolateExecutor, { wallOf }),
+        python: openProcessSandbox(pythonExecutor(), { wallOf }),
+        native: openProcessSandbox(nativeExecutor, { wallOf }),
       }),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
@@ -89,6 +93,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       signer: await openNodeSigner(join(paths.dataDir, "keys")),
       archive: new DirectoryImageArchive(paths.images, registry),
       policy,
+      platform,
       trust,
       run: config.capsules?.run,
       config: config.capsules?.config ?? {},

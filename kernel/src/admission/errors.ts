@@ -23,6 +23,7 @@ export type AdmissionCode =
   | "SIGNATURE_KEY_NAMESPACE"
   | "SIGNATURE_KEY_TIER"
   | "SIGNATURE_KEY_ZONE"
+  | "SIGNATURE_KEY_OWNER"
   | "SIGNATURE_KEY_ROLE"
   | "SIGNATURE_THRESHOLD"
   | "POLICY_NO_RULE"
@@ -130,6 +131,11 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...integrity,
     message: "{key} may not sign for trust zone {zone}",
     remedy: "let a key sign that trust.json allows for zone {zone}: vnes capsule sign {dir}",
+  },
+  SIGNATURE_KEY_OWNER: {
+    ...integrity,
+    message: "{key} may not sign for capsules of {owner}",
+    remedy: "let a key sign that trust.json allows for the owner {owner}: vnes capsule sign {dir}",
   },
   SIGNATURE_KEY_ROLE: {
     ...integrity,

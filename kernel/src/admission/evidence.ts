@@ -14,7 +14,7 @@ import { contentReasons } from "./content-check.ts";
 import { documentReasons } from "./document-reasons.ts";
 import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
-import { policyReasons, zoneOf } from "./policy-check.ts";
+import { policyReasons, subjectOf } from "./policy-check.ts";
 import { receiptReasons } from "./receipt-check.ts";
 import { evolutionReasons } from "./topic-files.ts";
 import { allHashes, type PartHashes } from "./tree-hash.ts";
@@ -64,7 +64,7 @@ export function gatherEvidence(image: CapsuleImage, parts: EvidenceParts): Evide
   const hashes = allHashes(image, digest);
   const m = manifest.value;
   const r = receipt.value;
-  const subject = m === null ? null : { id: m.id, tier: m.governance.tier, zone: zoneOf(m) };
+  const subject = m === null ? null : subjectOf(m);
   const evidence: Evidence = {
     imageHash: image.hash,
     at: now,

@@ -1,10 +1,16 @@
 /** Does this node's policy let the capsule in, as what it declares to be. What no rule allows is refused. */
 import { DEFAULT_DETERMINISM_TIER, DEFAULT_TRUST_ZONE, type Manifest, type Policy } from "@vnes/schemas";
 import { admissionReason } from "./errors.ts";
-import { matchesId } from "./trust.ts";
+import { matchesId, type Subject } from "./trust.ts";
 import type { Reason } from "./verdict.ts";
 
 const FILE = "manifest.json";
+
+/** What signatures have to be for. */
+export function subjectOf(manifest: Manifest): Subject {
+  const { id, governance } = manifest;
+  return { id, tier: governance.tier, zone: zoneOf(manifest), owner: governance.owner };
+}
 
 export function policyReasons(manifest: Manifest, policy: Policy): readonly Reason[] {
   return [...ruleReasons(manifest, policy), ...driverReasons(manifest), ...powerReasons(manifest, policy)];

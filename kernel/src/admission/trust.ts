@@ -47,6 +47,8 @@ export interface Subject {
   readonly id: string;
   readonly tier: GovernanceTier;
   readonly zone: TrustZone;
+  /** The tenant it says it belongs to. */
+  readonly owner: string | undefined;
 }
 
 /** Every reason why the receipt's signatures are not enough for the subject. */
@@ -82,7 +84,7 @@ export function signatureReasons(
 function keyReasons(
   key: TrustKey,
   role: SignatureRole,
-  { id, tier, zone }: Subject,
+  { id, tier, zone, owner }: Subject,
   now: number,
   place: { readonly file: string; readonly pointer: string },
 ): Reason[] {
@@ -109,6 +111,8 @@ function keyReasons(
     reasons.push(admissionReason("SIGNATURE_KEY_TIER", { key: name, tier }, place));
   if (!key.zones.includes(zone))
     reasons.push(admissionReason("SIGNATURE_KEY_ZONE", { key: name, zone }, place));
+  if (owner !== undefined && key.owners?.includes(owner) === false)
+    reasons.push(admissionReason("SIGNATURE_KEY_OWNER", { key: name, owner }, place));
   return reasons;
 }
 

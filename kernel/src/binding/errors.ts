@@ -9,6 +9,9 @@ export type BindingCode =
   | "BINDING_CYCLE"
   | "BINDING_TIER_TOO_LOW"
   | "BINDING_ZONE_FORBIDDEN"
+  | "BINDING_TENANT_FORBIDDEN"
+  | "BINDING_ACCESS_FORBIDDEN"
+  | "BINDING_TOPIC_FORBIDDEN"
   | "BINDING_PROVIDER_REFUSED"
   | "BINDING_TOPIC_UNKNOWN"
   | "BINDING_TOPIC_DEFINED_TWICE"
@@ -47,6 +50,21 @@ export const bindingErrors: ErrorTable<BindingCode> = defineErrors({
     ...policy,
     message: "{capsule} in zone {zone} may not use {requirement} of {offered}",
     remedy: "change providers.{zone} in policy.json if it should",
+  },
+  BINDING_TENANT_FORBIDDEN: {
+    ...policy,
+    message: "{capsule} of {tenant} may not use {requirement} of another tenant: {offered}",
+    remedy: "name {name} under access in policy.json, with {capsule} under to, if it should",
+  },
+  BINDING_ACCESS_FORBIDDEN: {
+    ...policy,
+    message: "{capsule} may not use {requirement}: the policy of this node names who may",
+    remedy: "add {capsule} to the line for {name} under access in policy.json if it should",
+  },
+  BINDING_TOPIC_FORBIDDEN: {
+    ...policy,
+    message: "{capsule} {does} {topic} of {owner}, and may not: {why}",
+    remedy: "name {topic} under access in policy.json, with {capsule} under to, if it should",
   },
   BINDING_PROVIDER_REFUSED: {
     ...policy,

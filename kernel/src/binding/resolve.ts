@@ -11,14 +11,15 @@ import {
   type DeterminismTier,
   type Manifest,
   type Policy,
-  type TrustZone,
 } from "@vnes/schemas";
 import { zoneOf } from "../admission/policy-check.ts";
 import type { Reason } from "../admission/verdict.ts";
+import { accessProblem } from "./access.ts";
 import { cycles } from "./cycles.ts";
 import { bindingReason } from "./errors.ts";
 import { parseRequirement, satisfies } from "./requirement.ts";
 import type { TopicOffer } from "../admission/topic-files.ts";
+import { tenantOf } from "./tenant.ts";
 import { type RecordedTopics, topicReasons } from "./topic-binding.ts";
 
 export interface Bindable {
@@ -71,7 +72,7 @@ export function resolve(
       refuse(id, bindingReason("BINDING_CYCLE", { capsule: id, cycle: [...circle, circle[0]].join(" -> ") }));
     }
   }
-  for (const [id, reasons] of topicReasons(sorted, recorded))
+  for (const [id, reasons] of topicReasons(sorted, policy, recorded))
     for (const reason of reasons) refuse(id, reason);
   refuseDependents(bindings, refused, refuse);
   const kept = sorted.filter(({ id }) => !refused.has(id));
@@ -107,10 +108,28 @@ function bindOne(
     return bindingReason("BINDING_VERSION_MISMATCH", { ...base, offered }, pointer);
   }
   const zone = zoneOf(capsule.manifest);
-  const reachable = fitting.filter(({ other }) => mayProvide(policy, zone, zoneOf(other.manifest)));
-  if (reachable.length === 0) {
-    const offered = fitting.map(({ other }) => `${other.id} in zone ${zoneOf(other.manifest)}`).join(", ");
-    return bindingReason("BINDING_ZONE_FORBIDDEN", { ...base, zone, offered }, pointer);
+  const judged = fitting.map((offer) => ({
+    ...offer,
+    problem: accessProblem(policy, "call", name, { user: capsule.manifest, owner: offer.other.manifest }),
+  }));
+  const reachable = judged.filter(({ problem }) => problem === undefined);
+  const [first] = judged;
+  if (reachable.length === 0 && first !== undefined) {
+    const list = (of: (manifest: Manifest) => string): string =>
+      judged.map(({ other }) => `${other.id} ${of(other.manifest)}`).join(", ");
+    switch (first.problem) {
+      case "zone": {
+        const offered = list((manifest) => `in zone ${zoneOf(manifest)}`);
+        return bindingReason("BINDING_ZONE_FORBIDDEN", { ...base, zone, offered }, pointer);
+      }
+      case "tenant": {
+        const offered = list((manifest) => `of ${tenantOf(manifest)}`);
+        const tenant = tenantOf(capsule.manifest);
+        return bindingReason("BINDING_TENANT_FORBIDDEN", { ...base, name, tenant, offered }, pointer);
+      }
+      default:
+        return bindingReason("BINDING_ACCESS_FORBIDDEN", { ...base, name }, pointer);
+    }
   }
   const tier = tierOf(capsule.manifest);
   const firm = reachable.filter(({ other }) => isFirmEnough(other.manifest, tier));
@@ -124,10 +143,6 @@ function bindOne(
     return bindingReason("BINDING_AMBIGUOUS", { ...base, candidates: candidates.join(", ") }, pointer);
   }
   return (firm[0] as (typeof firm)[number]).other.id;
-}
-
-function mayProvide(policy: Policy, requirer: TrustZone, provider: TrustZone): boolean {
-  return requirer === provider || (policy.providers[requirer] ?? []).includes(provider);
 }
 
 function tierOf(manifest: Manifest): DeterminismTier {

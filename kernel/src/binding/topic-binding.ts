@@ -1,7 +1,8 @@
 /** Topics seen as bindings: each is defined by one capsule, and no circle of capsules may wait for itself. */
-import { subscriptionsOf, topicsSubscribed } from "@vnes/schemas";
+import { type Policy, subscriptionsOf, topicsSubscribed } from "@vnes/schemas";
 import { evolutionReason, type TopicOffer } from "../admission/topic-files.ts";
 import type { Reason } from "../admission/verdict.ts";
+import { ACCESS_WHY, accessProblem } from "./access.ts";
 import { cycles } from "./cycles.ts";
 import { bindingReason } from "./errors.ts";
 import type { Bindable } from "./resolve.ts";
@@ -12,6 +13,7 @@ export type RecordedTopics = ReadonlyMap<string, TopicOffer>;
 /** Reasons by capsule. */
 export function topicReasons(
   capsules: readonly Bindable[],
+  policy: Policy,
   recorded: RecordedTopics,
 ): ReadonlyMap<string, readonly Reason[]> {
   const reasons = new Map<string, Reason[]>();
@@ -34,14 +36,22 @@ export function topicReasons(
     }
   }
   for (const { id, manifest } of capsules) {
-    for (const [does, list] of [
-      ["publishes", manifest.bus?.publishes],
-      ["subscribes to", topicsSubscribed(manifest)],
+    for (const [use, does, list] of [
+      ["publish", "publishes", manifest.bus?.publishes],
+      ["subscribe", "subscribes to", topicsSubscribed(manifest)],
     ] as const) {
       (list ?? []).forEach((topic, index) => {
-        if (defined.has(topic)) return;
-        const pointer = `/bus/${does === "publishes" ? "publishes" : "subscribes"}/${index}`;
-        refuse(id, bindingReason("BINDING_TOPIC_UNKNOWN", { capsule: id, does, topic }, pointer));
+        const owner = defined.get(topic)?.owner;
+        const pointer = `/bus/${use}s/${index}`;
+        if (owner === undefined) {
+          refuse(id, bindingReason("BINDING_TOPIC_UNKNOWN", { capsule: id, does, topic }, pointer));
+          return;
+        }
+        const definer = capsules.find((one) => one.id === owner)?.manifest ?? manifest;
+        const problem = accessProblem(policy, use, topic, { user: manifest, owner: definer });
+        if (problem === undefined) return;
+        const details = { capsule: id, does, topic, owner, why: ACCESS_WHY[problem] };
+        refuse(id, bindingReason("BINDING_TOPIC_FORBIDDEN", details, pointer));
       });
     }
   }

@@ -4,12 +4,14 @@
  *
  * F1. What is kept stays in the order of the partition.
  * F2. Every event that is taken out is counted in the `skipped` of what is delivered next.
- * F3. Whatever the rule, no more than its buffer is kept.
+ * F3. Whatever the rule, no more than its buffer is kept, and no more than `MAX_KEPT_BYTES`.
  */
 import type { Aggregate, FlowPolicy, Json, Shed, Subscription } from "@vnes/schemas";
 
 /** Events kept in the kernel's memory for one subscriber, whatever buffer it asks for: the rest is in the ledger. */
 export const MAX_KEPT = 4_096;
+/** The same in bytes: 4 KiB each. Events may have a megabyte, and a node has many subscribers. */
+export const MAX_KEPT_BYTES: number = 16 * 1024 * 1024;
 
 export interface FlowRule {
   readonly policy: FlowPolicy["policy"];
@@ -52,20 +54,19 @@ export interface Thinned<E> extends Queue<E> {
 interface Keyed {
   readonly key: string;
   readonly event: Json;
+  readonly size: number;
 }
 
 /** Takes out what is too much (F1-F3); what is not too much comes back as it is. */
 export function thin<E extends Keyed>(queue: Queue<E>, rule: FlowRule): Thinned<E> {
   const { kept } = queue;
   const room = Math.min(rule.buffer, MAX_KEPT);
-  if (kept.length <= room) return { ...queue, shed: 0, merged: 0 };
+  if (kept.length <= room && sizeOf(kept) <= MAX_KEPT_BYTES) return { ...queue, shed: 0, merged: 0 };
   const stays = kept.map(() => true);
   const merged = rule.policy === "aggregate" ? dropReplaced(kept, stays) : 0;
-  const excess = kept.length - merged - room;
-  const shed = Math.max(0, excess);
   // What has no room even so: an aggregate drops its oldest, since it promises the latest.
   const which = rule.policy === "aggregate" ? "oldest" : rule.shed;
-  if (shed > 0) dropExcess(kept, stays, shed, which, rule.priority);
+  const shed = dropExcess(kept, stays, room, which, rule.priority);
   return { ...without(queue, stays), shed, merged };
 }
 
@@ -84,21 +85,37 @@ function dropReplaced<E extends Keyed>(kept: readonly Queued<E>[], stays: boolea
   return dropped;
 }
 
+/** Until no more than `room` stay, nor more than `MAX_KEPT_BYTES`; one stays, however large. How many it dropped. */
 function dropExcess<E extends Keyed>(
   kept: readonly Queued<E>[],
   stays: boolean[],
-  excess: number,
+  room: number,
   which: Shed,
   priority: string | undefined,
-): void {
+): number {
   const candidates = kept.flatMap((_, index) => (stays[index] === true ? [index] : []));
+  let size = candidates.reduce((sum, index) => sum + (kept[index] as Queued<E>).event.size, 0);
+  if (candidates.length <= room && size <= MAX_KEPT_BYTES) return 0;
   if (which === "newest") candidates.reverse();
   // Of equal priority the newest goes: the sort is stable.
   else if (which === "lowest_priority") {
     const rank = kept.map(({ event }) => priorityOf(event.event, priority));
     candidates.reverse().sort((a, b) => (rank[a] as number) - (rank[b] as number));
   }
-  for (const index of candidates.slice(0, excess)) stays[index] = false;
+  let dropped = 0;
+  for (const index of candidates.slice(0, -1)) {
+    if (candidates.length - dropped <= room && size <= MAX_KEPT_BYTES) break;
+    stays[index] = false;
+    size -= (kept[index] as Queued<E>).event.size;
+    dropped++;
+  }
+  return dropped;
+}
+
+export function sizeOf(kept: readonly Queued<{ readonly size: number }>[]): number {
+  let size = 0;
+  for (const { event } of kept) size += event.size;
+  return size;
 }
 
 /** F2: what goes is added to what comes behind it. */

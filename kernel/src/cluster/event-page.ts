@@ -53,7 +53,8 @@ export function parsePage(bytes: Uint8Array, from: number): EventPage | undefine
   if (!isCount(lastSeq) || !Array.isArray(events)) return undefined;
   const isPage = events.every((one: Partial<PartitionEvent> | null, index) => {
     if (typeof one !== "object" || one === null || one.event === undefined) return false;
-    return one.seq === from + index && typeof one.key === "string" && typeof one.hash === "string";
+    if (one.seq !== from + index || !isCount(one.size)) return false;
+    return typeof one.key === "string" && typeof one.hash === "string";
   });
   return isPage ? { lastSeq, events: events as readonly PartitionEvent[] } : undefined;
 }

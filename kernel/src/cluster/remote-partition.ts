@@ -9,11 +9,12 @@ import type { Clock } from "../ports/clock.ts";
 import type { Messenger } from "../ports/messenger.ts";
 import { type BackOff, delayMs } from "../runtime/shard/back-off.ts";
 import type { Counters } from "../runtime/node/counters.ts";
+import { EventWindow } from "../runtime/topics/event-window.ts";
 import type { PartitionEvent, PartitionReader } from "../runtime/topics/partition-reader.ts";
 import { encodePageRequest, PAGE_SERVICE, parsePage } from "./event-page.ts";
 
-/** For subscribers that keep up; the others ask for pages of their own. */
-const WINDOW_EVENTS = 4_096;
+/** For subscribers that keep up; the others ask for pages of their own. As large as the owner's. */
+const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
 /** The owner holds a question so long when it has nothing new; a question costs both a few dozen microseconds. */
 const WAIT_MS = 1_000;
 /** A question that was lost, as when its owner was restarted, is asked again after this. */
@@ -36,7 +37,7 @@ export class RemotePartition implements PartitionReader {
   readonly index: number;
   readonly #parts: RemotePartitionParts;
   readonly #listeners: (() => void)[] = [];
-  #window: PartitionEvent[] = [];
+  readonly #window = new EventWindow(WINDOW);
   /** Seq after the newest event here; 0 until somebody reads. */
   #next = 0;
   #lastSeq = 0;
@@ -71,10 +72,7 @@ export class RemotePartition implements PartitionReader {
       return [];
     }
     if (from >= this.#next) return [];
-    const first = this.#window[0];
-    if (first === undefined || from < first.seq) return undefined;
-    const start = from - first.seq;
-    return this.#window.slice(start, start + limit);
+    return this.#window.peek(from, limit);
   }
 
   /** Never rejects; it waits for the owner, and once closed for ever: who got an empty page would ask again at once. */
@@ -93,7 +91,6 @@ export class RemotePartition implements PartitionReader {
       if (events === undefined || last === undefined) continue;
       this.#next = last.seq + 1;
       for (const event of events) this.#window.push(event);
-      if (this.#window.length > 2 * WINDOW_EVENTS) this.#window = this.#window.slice(-WINDOW_EVENTS);
       for (const listener of this.#listeners) listener();
     }
   }

@@ -12,6 +12,7 @@
  */
 import type { CapsuleLanguage, TrustZone, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
+import type { Confinement } from "../confinement/confinement.ts";
 
 export interface SandboxLimits {
   readonly memoryMb: number;
@@ -34,12 +35,16 @@ export interface SandboxSpec {
   /** Instances of one group share a host. */
   readonly group: string;
   readonly limits: SandboxLimits;
+  /** What its host is kept from; absent: a process of its own and nothing more. Only equal ones share a host. */
+  readonly confinement?: Confinement;
 }
 
 export interface SandboxMeters {
   readonly turns: number;
   readonly failedTurns: number;
   readonly cpuMs: number;
+  /** Length of the JSON that went in and came out, in UTF-16 code units; 0 where none is made. */
+  readonly bytes: number;
   readonly memoryBytes: number;
   readonly host: { readonly group: string; readonly pid: number; readonly memoryBytes: number };
 }

@@ -18,6 +18,7 @@ import {
   type TrustDocument,
 } from "@vnes/schemas";
 import { treeHash } from "../admission/tree-hash.ts";
+import { subjectOf } from "../admission/policy-check.ts";
 import { signatureReasons } from "../admission/trust.ts";
 import { chainHash, fromHex, hex } from "../ledger/chain.ts";
 import { decodeRecord, type LedgerRecord } from "../ledger/record.ts";
@@ -222,9 +223,13 @@ function buildProblems(
   if (trust === undefined) return [];
   const parsed = parseManifest(encoder.encode(manifest));
   if (!parsed.ok) return [refusal("BUILD_WRONG", `${pointer}/manifest`, "it cannot be read")];
-  const { id, governance, security } = parsed.value;
-  const subject = { id, tier: governance.tier, zone: security?.trust_zone ?? "ephemeral" } as const;
-  const reasons = signatureReasons(build.value, subject, trust, instantOf(timestamp), verifier);
+  const reasons = signatureReasons(
+    build.value,
+    subjectOf(parsed.value),
+    trust,
+    instantOf(timestamp),
+    verifier,
+  );
   return reasons.map(({ code, message }) =>
     refusal("BUILD_UNTRUSTED", `${pointer}/receipt`, `${code}: ${message}`),
   );

@@ -6,6 +6,7 @@ export type StateCode =
   | "STATE_SHARD_UNKNOWN"
   | "STATE_SHARD_ELSEWHERE"
   | "STATE_NOT_SHARED"
+  | "STATE_READ_FORBIDDEN"
   | "STATE_UNAVAILABLE"
   | "STATE_SHARD_EMPTY"
   | "STATE_SEQ_UNKNOWN"
@@ -49,6 +50,13 @@ export const stateErrors: ErrorTable<StateCode> = defineErrors({
     retry: false,
     remedy:
       "the owner shares a prefix with state.shares in its manifest.json; call a capability of it otherwise",
+    exit: "policy",
+  },
+  STATE_READ_FORBIDDEN: {
+    message: "{reader} may not read keys of {capsule}: {why}",
+    fault: "capsule",
+    retry: false,
+    remedy: "name {capsule} under access in policy.json, with use read and {reader} under to, if it should",
     exit: "policy",
   },
   STATE_UNAVAILABLE: {

@@ -2,7 +2,8 @@
  * Who may read whose keys. Denied unless the reader's manifest says that it reads a prefix and the owner's that it shares
  * one: two signatures stand behind every read. A capsule may always read its own.
  */
-import type { Manifest, VnesError } from "@vnes/schemas";
+import type { Manifest, Policy, VnesError } from "@vnes/schemas";
+import { ACCESS_WHY, accessProblem } from "../binding/access.ts";
 import type { StateRequest } from "../ledger/state-request.ts";
 import { stateErrors } from "./errors.ts";
 
@@ -15,9 +16,20 @@ export function undeclaredRead(request: StateRequest, reader: Manifest): string 
   return outside(request, declared);
 }
 
-/** `STATE_NOT_SHARED` unless the owner shares all of it. */
-export function unsharedRead(request: StateRequest, owner: Manifest, reader: string): VnesError | undefined {
+/** `STATE_NOT_SHARED` unless the owner shares all of it, `STATE_READ_FORBIDDEN` where zones, tenants or policy keep the two apart. */
+export function unsharedRead(
+  request: StateRequest,
+  owner: Manifest,
+  reader: string,
+  { policy, manifest }: { readonly policy: Policy; readonly manifest: Manifest | undefined },
+): VnesError | undefined {
   if (owner.id === reader) return undefined;
+  // Nobody who is not known here.
+  const apart =
+    manifest === undefined ? "policy" : accessProblem(policy, "read", owner.id, { user: manifest, owner });
+  if (apart !== undefined) {
+    return stateErrors.create("STATE_READ_FORBIDDEN", { capsule: owner.id, reader, why: ACCESS_WHY[apart] });
+  }
   const what = outside(request, owner.state?.shares ?? []);
   if (what === undefined) return undefined;
   return stateErrors.create("STATE_NOT_SHARED", { capsule: owner.id, what, reader });

@@ -3,6 +3,7 @@ import { defineErrors, type ErrorTable } from "@vnes/schemas";
 
 export type HostCode =
   | "HOST_START_FAILED"
+  | "HOST_WALL_MISSING"
   | "HOST_PROTOCOL_VERSION"
   | "HOST_PROTOCOL_FRAME_TOO_LARGE"
   | "HOST_PROTOCOL_FRAME_INVALID";
@@ -14,6 +15,13 @@ export const hostErrors: ErrorTable<HostCode> = defineErrors({
     retry: true,
     remedy: "look at the reason and at free memory and processes of this machine: vnes doctor",
     exit: "failed",
+  },
+  HOST_WALL_MISSING: {
+    message: "a host of zone {zone} is to stand behind a wall, and this program puts none up",
+    fault: "system",
+    retry: false,
+    remedy: "start the node with: vnes boot",
+    exit: "policy",
   },
   HOST_PROTOCOL_VERSION: {
     message: "the host process {host} speaks version {theirs} of the host protocol, this kernel {ours}",

@@ -46,8 +46,13 @@ export class FrameReader {
   #bytes = 0;
   /** Of the frame that is arriving; undefined until its header is here. */
   #size: number | undefined;
+  readonly #maxBytes: number;
   /** What came beside the message last taken, unread. */
   text = "";
+
+  constructor(maxBytes: number = MAX_FRAME_BYTES) {
+    this.#maxBytes = Math.min(maxBytes, MAX_FRAME_BYTES);
+  }
 
   /** Messages that are complete with this chunk, in order. Throws `HOST_PROTOCOL_*`. */
   *push(chunk: Buffer): IterableIterator<unknown> {
@@ -57,10 +62,10 @@ export class FrameReader {
       if (this.#size === undefined) {
         if (this.#bytes < HEADER_BYTES) return;
         this.#size = this.#take(HEADER_BYTES).readUInt32BE(0);
-        if (this.#size > MAX_FRAME_BYTES) {
+        if (this.#size > this.#maxBytes) {
           throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", {
             size: this.#size,
-            limit: MAX_FRAME_BYTES,
+            limit: this.#maxBytes,
           });
         }
       }

@@ -31,6 +31,8 @@ export interface HostOptions {
   /** Default: a process of its own and nothing more. */
   readonly wall?: Wall;
   readonly startTimeoutMs?: number;
+  /** Of one message from the host; default and most: `MAX_FRAME_BYTES`. A larger one ends it. */
+  readonly maxMessageBytes?: number;
   /** `text` is what came beside the message, unread; usually nothing. */
   onMessage(message: unknown, text: string): void;
   onDeath(death: HostDeath): void;
@@ -71,7 +73,7 @@ class ChildHost implements HostProcess {
   readonly #walled: Walled;
   readonly #child: ChildProcess;
   readonly #pipe: Duplex;
-  readonly #reader = new FrameReader();
+  readonly #reader: FrameReader;
   readonly #output = new OutputTail();
   readonly #hello: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -83,6 +85,7 @@ class ChildHost implements HostProcess {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#reader = new FrameReader(options.maxMessageBytes);
     this.ready = this.#hello.promise;
     // A start that fails is told through `ready` alone; nobody may be looking at it yet.
     this.ready.catch(() => undefined);
@@ -177,8 +180,7 @@ class ChildHost implements HostProcess {
     if (this.#isGone) return;
     this.#isGone = true;
     clearTimeout(this.#watch);
-    this.#walled.ended();
-    const why = problem ?? this.#killedBecause;
+    const why = this.#walled.ended() ?? problem ?? this.#killedBecause;
     const end = signal === null ? `exit code ${code}` : signal;
     const said = this.#output.lastWords;
     const dropped =

@@ -14,7 +14,12 @@ export interface HostProgram {
   readonly env: { readonly [name: string]: string };
   /** Absolute paths, files or folders, that it reads: behind a wall there is nothing else but the system's libraries. */
   readonly reads: readonly string[];
+  /** Folders it reads under another path behind a wall, because their name has the number of the user in it. */
+  readonly readsAs?: readonly { readonly folder: string; readonly at: string }[];
 }
+
+/** Who a program is behind a wall: nobody, whoever runs the node. */
+export const WALLED_USER = 65_534;
 
 export interface NodeProgramOptions {
   readonly flags?: readonly string[];
@@ -31,12 +36,14 @@ export function nodeProgram(entry: URL, { flags = [], packages = [] }: NodeProgr
   const fromSource = file.endsWith(".ts") ? ["--conditions=source"] : [];
   const cache = getCompileCacheDir();
   const found = packages.flatMap((name) => packageFolder(dirname(file), name));
+  const compiled = cache !== undefined && existsSync(cache) ? [cache] : [];
   return {
     file: process.execPath,
     args: [...fromSource, ...flags, file],
     // It halves the time to start. Node has put a folder for its own version below the one that was named.
     env: cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) },
-    reads: [process.execPath, ...packageOf(file), ...found, ...(cache === undefined ? [] : [dirname(cache)])],
+    reads: [process.execPath, ...packageOf(file), ...found],
+    readsAs: compiled.map((folder) => ({ folder, at: folder.replace(/-\d+$/, `-${WALLED_USER}`) })),
   };
 }
 

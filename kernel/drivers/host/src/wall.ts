@@ -6,6 +6,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import type { Confinement } from "@vnes/kernel";
+import { hostErrors } from "./errors.ts";
 import type { HostProgram } from "./host-program.ts";
 
 export interface Wall {
@@ -18,9 +20,12 @@ export interface Wall {
 
 export interface Walled {
   readonly child: ChildProcess;
-  /** Called once, when the process is gone. */
-  ended(): void;
+  /** Called once, when the process is gone. Why it is, where the wall knows better than the process's end does. */
+  ended(): string | undefined;
 }
+
+/** The wall that a confinement asks for. Throws when there is none: what is to be confined never runs without. */
+export type WallOf = (confinement: Confinement | undefined) => Wall;
 
 /** What every host is told, wherever it runs. */
 export const HOST_ENV: { readonly [name: string]: string } = { TZ: "UTC", LANG: "C" };
@@ -45,7 +50,14 @@ export const noWall: Wall = {
       child,
       ended() {
         if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+        return undefined;
       },
     };
   },
+};
+
+/** For a program that puts no walls up. Throws `HOST_WALL_MISSING`. */
+export const wallsMissing: WallOf = (confinement) => {
+  if (confinement === undefined || confinement.wall === "none") return noWall;
+  throw hostErrors.create("HOST_WALL_MISSING", { zone: confinement.zone });
 };

@@ -106,7 +106,7 @@ class MemoryInstance implements SandboxInstance {
 
   async meters(): Promise<SandboxMeters> {
     const host = { group: this.group, pid: NO_PID, memoryBytes: 0 };
-    return { turns: this.#turns, failedTurns: this.#failedTurns, cpuMs: 0, memoryBytes: 0, host };
+    return { turns: this.#turns, failedTurns: this.#failedTurns, cpuMs: 0, bytes: 0, memoryBytes: 0, host };
   }
 
   async dispose(): Promise<void> {

@@ -2,7 +2,7 @@
  * One process with one capsule instance in it, as the kernel holds it: started, told what to run, killed. What is said in between
  * is its instance's business (`process-instance.ts`).
  */
-import { type HostProcess, type HostProgram, spawnHost, type Wall } from "@vnes/driver-host";
+import { type HostProcess, type HostProgram, MAX_FRAME_BYTES, spawnHost, type Wall } from "@vnes/driver-host";
 import { sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { CapsuleLanguage, VnesError } from "@vnes/schemas";
@@ -10,6 +10,7 @@ import type { CapsuleLanguage, VnesError } from "@vnes/schemas";
 /** Everything a capsule does when it is loaded; a cold disk and a busy machine included. */
 const OPEN_MS = 5_000;
 const MAX_REASON = 500;
+const MEGABYTE = 1024 * 1024;
 /** The only instance of its process. */
 export const ONLY_ID = 0;
 
@@ -18,7 +19,7 @@ export interface ProcessOptions {
   readonly language: CapsuleLanguage;
   readonly program: HostProgram;
   readonly bundle: string;
-  readonly wall?: Wall;
+  readonly wall: Wall;
 }
 
 /** What came from it, unjudged: an object, and nothing else is known of it. */
@@ -47,12 +48,13 @@ export class CapsuleProcess {
   /** Rejects as `Sandbox.open` does. */
   async start(): Promise<void> {
     const { spec, language, program, bundle, wall } = this.#options;
-    const { instance, entry, limits, group } = spec;
+    const { instance, entry, limits, group, confinement } = spec;
     try {
       this.#process = await spawnHost({
         name: `${language}:${instance}`,
         program,
-        ...(wall === undefined ? {} : { wall }),
+        wall,
+        maxMessageBytes: confinement === undefined ? MAX_FRAME_BYTES : confinement.messageMb * MEGABYTE,
         onMessage: (message, text) => this.#receive(message, text),
         onDeath: ({ reason, signal, code }) => this.#died(hostDied(spec, reason, { signal, code })),
       });

@@ -2,7 +2,14 @@
  * One sandbox host as the kernel holds it: what was asked of the process and is not answered yet. When the process is
  * gone everything it owed is rejected with `SANDBOX_HOST_DIED`, and so is everything asked later.
  */
-import { type HostDeath, type HostProcess, type HostProgram, spawnHost } from "@vnes/driver-host";
+import {
+  type HostDeath,
+  type HostProcess,
+  type HostProgram,
+  MAX_FRAME_BYTES,
+  spawnHost,
+  type Wall,
+} from "@vnes/driver-host";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
@@ -18,6 +25,8 @@ export interface SandboxHostOptions {
   readonly name: string;
   readonly group: string;
   readonly program: HostProgram;
+  readonly wall: Wall;
+  readonly maxMessageBytes?: number;
 }
 
 export interface Delivered {
@@ -56,6 +65,8 @@ export class SandboxHost {
       this.#process = await spawnHost({
         name: this.#options.name,
         program: this.#options.program,
+        wall: this.#options.wall,
+        maxMessageBytes: this.#options.maxMessageBytes ?? MAX_FRAME_BYTES,
         onMessage: (message, text) => this.#receive(message as FromHost, text),
         onDeath: (death) => this.#died(death),
       });

@@ -2,6 +2,7 @@
  * `Sandbox` in host processes, for one language: one host for each group of instances, started when its first instance opens and
  * ended with its last. No capsule's code runs in this process.
  */
+import { type WallOf, wallsMissing } from "@vnes/driver-host";
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
@@ -10,22 +11,35 @@ import { isAsExpected, notRun, parseResults } from "./parse-results.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 import { TurnTally } from "./turn-tally.ts";
 
-export function openHostSandbox(executor: Executor): Sandbox {
-  return new HostSandbox(executor);
+const MEGABYTE = 1024 * 1024;
+
+export interface HostSandboxOptions {
+  /** Default: none, and a spec that asks for a wall is refused. */
+  readonly wallOf?: WallOf;
+}
+
+export function openHostSandbox(
+  executor: Executor,
+  { wallOf = wallsMissing }: HostSandboxOptions = {},
+): Sandbox {
+  return new HostSandbox(executor, wallOf);
 }
 
 class HostSandbox implements Sandbox {
   readonly #executor: Executor;
+  readonly #wallOf: WallOf;
+  /** By group and confinement: what is confined otherwise has another host. */
   readonly #hosts = new Map<string, Promise<SandboxHost>>();
   readonly #running = new Set<SandboxHost>();
 
-  constructor(executor: Executor) {
+  constructor(executor: Executor, wallOf: WallOf) {
     this.#executor = executor;
+    this.#wallOf = wallOf;
   }
 
   async open(spec: SandboxSpec): Promise<SandboxInstance> {
     const bundle = this.#executor.bundle(spec);
-    const host = await this.#host(spec.group);
+    const host = await this.#host(spec);
     try {
       return new HostedShard(spec, host, await host.open(spec, bundle));
     } catch (cause) {
@@ -41,18 +55,21 @@ class HostSandbox implements Sandbox {
     await Promise.all(hosts.map((host) => host.kill()));
   }
 
-  #host(group: string): Promise<SandboxHost> {
-    const known = this.#hosts.get(group);
+  #host({ group, confinement }: SandboxSpec): Promise<SandboxHost> {
+    const key = `${group} ${JSON.stringify(confinement)}`;
+    const known = this.#hosts.get(key);
     if (known !== undefined) return known;
     const { language } = this.#executor;
     const program = this.#executor.program();
-    const host = new SandboxHost({ name: `${language}:${group}`, group, program }, () => {
+    const wall = this.#wallOf(confinement);
+    const bound = confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE };
+    const host = new SandboxHost({ name: `${language}:${group}`, group, program, wall, ...bound }, () => {
       this.#running.delete(host);
-      if (this.#hosts.get(group) === starting) this.#hosts.delete(group);
+      if (this.#hosts.get(key) === starting) this.#hosts.delete(key);
     });
     this.#running.add(host);
     const starting = host.start().then(() => host);
-    this.#hosts.set(group, starting);
+    this.#hosts.set(key, starting);
     return starting;
   }
 }
@@ -66,6 +83,7 @@ class HostedShard implements SandboxInstance {
   /** Turns that stopped what was sent behind them (2); the host counts the same. */
   #stops = 0;
   readonly #tally = new TurnTally();
+  #bytes = 0;
   #inFlight: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -97,10 +115,14 @@ class HostedShard implements SandboxInstance {
   /** `stops`: those known of when the batch leaves. */
   #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
     const turns = batch.map(({ turn }) => turn);
-    const sent = this.#host.deliver(
-      { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns },
-      JSON.stringify(batch),
-    );
+    const text = JSON.stringify(batch);
+    this.#bytes += text.length;
+    const sent = this.#host
+      .deliver({ do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns }, text)
+      .then((delivered) => {
+        for (const part of delivered.parts) this.#bytes += part.length;
+        return delivered;
+      });
     this.#inFlight = sent.catch(() => undefined);
     return sent;
   }
@@ -129,6 +151,7 @@ class HostedShard implements SandboxInstance {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
       cpuMs,
+      bytes: this.#bytes,
       memoryBytes: heapBytes,
       host: { group, pid, memoryBytes: hostBytes },
     };

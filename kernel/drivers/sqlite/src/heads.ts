@@ -37,6 +37,27 @@ export class Heads {
       }
       this.#heads.set(name, { no, seq, first, snapshot });
     }
+    this.#assertIndex(path);
+  }
+
+  /**
+   * The last record of each shard is looked up in the index of records, which no checksum covers: one changed bit there
+   * can hide a record, or a whole shard, which would then begin anew. Counting tells, and then every row is looked at.
+   * A record that is missing before the last is found when it is read.
+   */
+  #assertIndex(path: string): void {
+    let expected = 0;
+    for (const { seq, first } of this.#heads.values()) expected += Math.max(0, seq - first + 1);
+    const [count] = this.#statements.recordCount.get() as unknown as [number];
+    if (count === expected) return;
+    const last = new Map(this.#statements.lastRows.all() as unknown as [number, number][]);
+    for (const [name, { no, seq }] of this.#heads) {
+      const is = last.get(no) ?? 0;
+      if (is === seq) continue;
+      const where = ` at record ${Math.min(is, seq) + 1} of shard ${name}`;
+      const problem = "the index of records and the records differ";
+      throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem });
+    }
   }
 
   get(shard: string): Head | undefined {

@@ -9,6 +9,8 @@ export interface Statements {
   readonly insert: StatementSync;
   readonly read: StatementSync;
   readonly heads: StatementSync;
+  readonly recordCount: StatementSync;
+  readonly lastRows: StatementSync;
   readonly markSnapshot: StatementSync;
   readonly putChunk: StatementSync;
   readonly readChunk: StatementSync;
@@ -37,6 +39,9 @@ export function prepareStatements(db: DatabaseSync): Statements {
       `SELECT name, no, first, snapshot,
         (SELECT coalesce(max(seq), 0) FROM record WHERE record.shard = shard.no) FROM shard`,
     ),
+    recordCount: inArrays(db, "SELECT count(*) FROM record"),
+    // Not by the index: it is what is being doubted.
+    lastRows: inArrays(db, "SELECT shard, max(seq) FROM record NOT INDEXED GROUP BY shard"),
     markSnapshot: db.prepare("UPDATE shard SET snapshot = ? WHERE no = ?"),
     putChunk: db.prepare(
       `INSERT INTO chunk (shard, name, crc, bytes) VALUES (?, ?, ?, ?)

@@ -226,6 +226,27 @@ test("one changed byte of a chunk is found when it is read, by its name", async 
   assert.match(error.message, /chunk c42 of shard a\/0/);
 });
 
+test("one bit of the index of records that hides a shard's newest records is refused at opening", async () => {
+  for (const [name, offset, was, is, seq] of [
+    ["shard", 2, 0x09, 0x01, 100], // how the shard's number is kept: the constant 1 becomes a byte, which is 100
+    ["seq", 5, 100, 36, 37],
+  ] as const) {
+    const path = await filled(`index-${name}.db`);
+    const bytes = await readFile(path);
+    // The root page of the index is page 5, as the schema is created; its last cell is that of record 100.
+    const page = 4 * 4096;
+    const cell = page + bytes.readUInt16BE(page + 8 + 2 * 99);
+    assert.equal(bytes[cell + offset], was);
+    bytes.writeUInt8(is, cell + offset);
+    await writeFile(path, bytes);
+    for (const opened of [() => openSqliteLedgerStore({ path }), () => openClosedLedger(path)]) {
+      const error = await failure(opened());
+      assert.equal(error.code, "LEDGER_FILE_CORRUPT", name);
+      assert.match(error.message, new RegExp(`at record ${seq} of shard a/0`));
+    }
+  }
+});
+
 test("a first record behind which no snapshot stands is refused by the store and by who looks at the file", async () => {
   for (const [name, sql] of [
     ["moved", "UPDATE shard SET first = 5"],

@@ -61,7 +61,8 @@ export async function haltCapsule(context: NodeContext, capsule: Capsule): Promi
 /** The same, and nobody finds the capsule any more. */
 export async function closeCapsule(context: NodeContext, capsule: Capsule): Promise<void> {
   await haltCapsule(context, capsule);
-  const { board } = context;
+  const { board, budgets } = context;
+  budgets.close(capsule.id);
   board.devices.delete(capsule.id);
   board.slots.delete(capsule.id);
   for (const name of shardsOf(capsule)) board.shards.delete(name);
@@ -75,9 +76,10 @@ async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giv
   }
   const names = shardsOf(capsule);
   assertShards(context, capsule, names.length);
+  const budget = context.budgets.open(capsule);
   const shards = names.flatMap((name, slot) => {
     if (context.remote?.isOwn(name) === false) return [];
-    return openCapsuleShard(context, capsule, { name, slot, ...open(name) }, (error) =>
+    return openCapsuleShard(context, capsule, { name, slot, ...open(name) }, budget, (error) =>
       giveUp(capsule, error),
     );
   });

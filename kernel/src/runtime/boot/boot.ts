@@ -12,12 +12,14 @@ import { followHeads } from "../ledger/head-signer.ts";
 import { LedgerWatch } from "../ledger/ledger-watch.ts";
 import { openNodeSnapshots } from "../ledger/node-snapshots.ts";
 import { ShardLog } from "../ledger/shard-log.ts";
+import { Budgets } from "../node/budgets.ts";
 import { CapsuleTable } from "../node/capsule-table.ts";
 import { ControlCalls } from "../node/control-calls.ts";
 import { Counters } from "../node/counters.ts";
-import { KernelShard } from "../node/kernel-shard.ts";
+import { diagnostic, KernelShard } from "../node/kernel-shard.ts";
 import { guardLease } from "../node/lease-guard.ts";
 import type { Node } from "../node/node.ts";
+import { loadedShards } from "../node/node-context.ts";
 import { NodeRuntime } from "../node/node-runtime.ts";
 import { OutsideCalls } from "../node/outside-calls.ts";
 import type { NodeParts } from "../node/parts.ts";
@@ -75,6 +77,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const reads = new StateReads({
     shards: board.shards,
     slots: board.slots,
+    policy: parts.policy,
     manifestOf: (id) => table.find(id)?.manifest,
     otherOwner: (shard) => remote?.otherOwner(shard),
   });
@@ -138,9 +141,20 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     report: (fact) => kernel.report(fact),
     ask: (capsule, feed) => decider.ask(capsule, feed),
   });
+  const budgets = new Budgets({
+    policy: parts.policy,
+    clock: parts.clock,
+    shardsOf: (capsule) => loadedShards({ board }, capsule),
+    report: (capsule, problem) => {
+      counters.add("capsule.slowed");
+      if (kernel.report(diagnostic("capsule", capsule.id, problem)))
+        parts.log.warn({ capsule: capsule.id, code: problem.code }, problem.message);
+    },
+  });
   const shared = {
     parts,
     board,
+    budgets,
     control,
     router,
     outside,

@@ -2,6 +2,7 @@
 import { capsuleShard } from "../../bus/routing.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import { chosenProgram, rulesOf, specOf } from "./capsule-spec.ts";
+import type { CapsuleBudget } from "../shard/capsule-budget.ts";
 import { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { DeviceRunner } from "../node/device-runner.ts";
@@ -17,6 +18,7 @@ export function openCapsuleShard(
   context: NodeContext,
   capsule: Capsule,
   { name, slot, state, log }: ReturnType<OpenShard> & { readonly name: string; readonly slot: number },
+  budget: CapsuleBudget,
   giveUp: (error: unknown) => void,
 ): CapsuleShard {
   const { parts, board, router, kernel, counters } = context;
@@ -32,6 +34,7 @@ export function openCapsuleShard(
     clock: parts.clock,
     random: parts.random,
     counters,
+    budget,
     lines: parts.log,
     release: (entry, confirm) => router.route(entry, confirm),
     isHeld: () => board.flow.isAnyHeld(held),

@@ -5,22 +5,26 @@ import { type CapsuleProgram, programOf } from "../../admission/program.ts";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import type { SandboxSpec } from "../../ports/sandbox.ts";
 import type { Capsule } from "../node/capsule-table.ts";
+import { confinementToRun } from "./confinement-for.ts";
 import { limitsOf, maxStateSize } from "./limits.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import { nameOf } from "./wiring.ts";
 
-/** `manifest` and `image` go together; they are the capsule's own unless an older version runs. */
+/**
+ * `manifest` and `image` go together; they are the capsule's own unless an older version runs. Throws `CAPSULE_ZONE_UNCONFINED`.
+ */
 export function specOf(
   { parts }: Pick<NodeContext, "parts">,
   { zone }: Capsule,
   manifest: Manifest,
   image: CapsuleImage,
-): Pick<SandboxSpec, "image" | "language" | "entry" | "zone" | "limits"> {
+): Pick<SandboxSpec, "image" | "language" | "entry" | "zone" | "limits" | "confinement"> {
   return {
     image,
     ...chosenProgram(manifest),
     zone,
     limits: limitsOf(manifest, zone, parts.policy),
+    confinement: confinementToRun(parts, manifest, zone),
   };
 }
 

@@ -11,7 +11,8 @@ import type { Capsule, CapsuleTable } from "../node/capsule-table.ts";
 import { diagnostic, type KernelShard } from "../node/kernel-shard.ts";
 import type { NodeParts } from "../node/parts.ts";
 import type { Admission } from "./admit.ts";
-import { groupOf } from "./host-group.ts";
+import { confinementFor, unconfined } from "./confinement-for.ts";
+import { groupOf } from "../../confinement/host-group.ts";
 
 const DEFAULT_ZONE = "ephemeral";
 
@@ -30,7 +31,7 @@ export function enrol(
       image,
       origin,
       zone,
-      group: groupOf(manifest, zone, parts.policy),
+      group: groupOf(manifest, zone, parts.policy).group,
       state: "discovered",
       reason: "FOUND",
     };
@@ -113,8 +114,10 @@ function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
 }
 
 function unrunnable(parts: NodeParts, { id, zone, manifest }: Capsule): VnesError | undefined {
-  if (zone !== "system" && !parts.unconfinedDev)
-    return kernelErrors.create("CAPSULE_ZONE_UNCONFINED", { capsule: id, zone });
+  const decision = confinementFor(parts, manifest, zone);
+  if (decision.kind === "refused") return unconfined(id, zone, decision);
+  const [{ from, why } = { from: "zone", why: "" }] = decision.reasons;
+  if (from === "option") parts.log.warn({ capsule: id, zone }, why);
   const program = programOf(manifest);
   // A driver's host is Node: what it may touch is given to it as JavaScript.
   if (program !== undefined && (manifest.type !== "driver" || program.language === "javascript"))

@@ -3,6 +3,7 @@ import { isVnesError, type Json } from "@vnes/schemas";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
 import { capsuleShard } from "../../bus/routing.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
+import type { Budgets } from "./budgets.ts";
 import type { Capsule, CapsuleTable } from "./capsule-table.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Counters } from "./counters.ts";
@@ -28,6 +29,7 @@ export interface NodeContext {
   readonly counters: Counters;
   readonly flowReports: FlowReports;
   readonly watch: LedgerWatch;
+  readonly budgets: Budgets;
   readonly snapshots: NodeSnapshots;
   /** Undefined on a node without a key of its own. */
   readonly heads: HeadSigner | undefined;
@@ -47,7 +49,10 @@ export function shardsOf(capsule: Capsule): readonly string[] {
 }
 
 /** Those of them that are loaded on this node. */
-export function loadedShards({ board }: NodeContext, capsule: Capsule): readonly CapsuleShard[] {
+export function loadedShards(
+  { board }: Pick<NodeContext, "board">,
+  capsule: Capsule,
+): readonly CapsuleShard[] {
   return shardsOf(capsule).flatMap((name) => board.shards.get(name) ?? []);
 }
 

@@ -41,6 +41,10 @@ export class NodeRuntime implements Node {
     this.#context = context;
     this.state = new NodeState(context);
     this.topics = new TopicDesk(context);
+    context.budgets.listen({
+      suspend: (capsule, error) => this.#giveUp(capsule, error),
+      resume: (capsule) => this.#resumeByPolicy(capsule),
+    });
     this.#replays = new Replays(context, async (capsule, error) => {
       this.#giveUp(capsule, error);
       await this.#changes;
@@ -90,15 +94,29 @@ export class NodeRuntime implements Node {
 
   async resume(id: string): Promise<CapsuleStatus> {
     this.#context.watch.assertTaking();
-    return this.#change(id, async (capsule) => {
-      await this.#context.table.move(capsule, { type: "resumed", reason: "ASKED" });
-      await this.#context.board.devices.get(id)?.start();
-      for (const shard of loadedShards(this.#context, capsule)) {
-        shard.forgive();
-        await shard.load();
-        shard.run();
-      }
-    });
+    return this.#change(id, (capsule) => this.#resume(capsule, "ASKED"));
+  }
+
+  async #resume(capsule: Capsule, reason: string): Promise<void> {
+    const { table, board, budgets } = this.#context;
+    await table.move(capsule, { type: "resumed", reason });
+    budgets.renew(capsule.id);
+    await board.devices.get(capsule.id)?.start();
+    for (const shard of loadedShards(this.#context, capsule)) {
+      shard.forgive();
+      await shard.load();
+      shard.run();
+    }
+  }
+
+  /** Unless somebody has done something else with it meanwhile. */
+  #resumeByPolicy(capsule: Capsule): void {
+    const { parts, watch } = this.#context;
+    void this.#change(capsule.id, async () => {
+      if (this.#phase === "stopping" || watch.isAbandoned) return;
+      if (capsule.state !== "suspended" || capsule.reason !== "CAPSULE_OVER_BUDGET") return;
+      await this.#resume(capsule, "BUDGET_RENEWED");
+    }).catch((problem: unknown) => parts.log.error(errorText(problem), "a capsule could not be resumed"));
   }
 
   async unload(id: string): Promise<CapsuleStatus> {
@@ -148,8 +166,9 @@ export class NodeRuntime implements Node {
   }
 
   async #stop(): Promise<void> {
-    const { parts, order, table, control, kernel, watch, remote, snapshots, heads } = this.#context;
+    const { parts, order, table, control, kernel, watch, remote, snapshots, heads, budgets } = this.#context;
     this.#phase = "stopping";
+    budgets.stop();
     // What the others send from now on waits with them for the next run of this node.
     remote?.close();
     control.endAll();

@@ -1,5 +1,6 @@
 /** What a node says of itself and of its capsules when it is asked. Reads only. */
 import { isVnesError, type Json } from "@vnes/schemas";
+import { budgetOf } from "../../budget/budget-of.ts";
 import { imageFile } from "../../admission/image.ts";
 import type { Reason } from "../../admission/verdict.ts";
 import { kernelErrors } from "../../errors.ts";
@@ -7,6 +8,7 @@ import { reasonFrom } from "../boot/admit.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
 import { ledgerStatus } from "../ledger/ledger-status.ts";
+import { confinementFor } from "../boot/confinement-for.ts";
 import { limitsOf } from "../boot/limits.ts";
 import type { CapsuleStatus, NodeStatus } from "./node.ts";
 import { loadedShards, type NodeContext } from "./node-context.ts";
@@ -99,9 +101,24 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
       files: capsule.image.files.map(({ path, sha256, bytes }) => ({ path, sha256, size: bytes.length })),
       requires,
       limits: limitsOf(capsule.manifest, capsule.zone, parts.policy),
+      budget: budgetStatus(context, capsule),
+      confinement: confinementFor(parts, capsule.manifest, capsule.zone),
       waiting: Object.fromEntries(shards.map((shard) => [shard.name, shard.inbox.waiting])),
       meters: Object.fromEntries(meters),
       device: (await board.devices.get(capsule.id)?.meters()) ?? null,
+    }),
+  ) as Json;
+}
+
+function budgetStatus({ budgets, parts }: NodeContext, { id, zone }: Capsule): Json {
+  const budget = budgets.find(id);
+  if (budget === undefined) return null;
+  const { slowed } = budget;
+  return JSON.parse(
+    JSON.stringify({
+      used: budget.usage,
+      allowed: budgetOf(zone, parts.policy) ?? null,
+      slowed: slowed ?? null,
     }),
   ) as Json;
 }

@@ -7,6 +7,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Device } from "../../ports/device.ts";
 import type { Digest, SignatureVerifier } from "../../ports/digest.ts";
 import type { ImageArchive } from "../../ports/image-archive.ts";
+import type { Platform } from "../../confinement/confinement.ts";
 import type { LedgerStore } from "../../ports/ledger-store.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Quarantine } from "../../ports/quarantine.ts";
@@ -47,7 +48,9 @@ export interface NodeParts {
   readonly config: { readonly [capsule: string]: Json };
   /** When shards write snapshots; absent: as a node in use does. */
   readonly snapshots?: SnapshotPolicy;
-  /** Runs capsules of zones this node cannot confine. */
+  /** What this machine can keep a host from; absent: nothing. */
+  readonly platform?: Platform;
+  /** Runs capsules of every zone without walls. */
   readonly unconfinedDev: boolean;
   /** The other nodes this one shares its shards with; absent: it stands alone. */
   readonly cluster?: Cluster;

@@ -40,7 +40,7 @@ export interface ReplayParts {
   /** Rejects when it is gone: what was not kept cannot be run. */
   imageOf(hash: string): Promise<CapsuleImage>;
   /** How the image runs. Its deadline should be ample: a busy machine must not look like another outcome. */
-  specOf(image: CapsuleImage): Pick<SandboxSpec, "language" | "entry" | "zone" | "limits">;
+  specOf(image: CapsuleImage): Pick<SandboxSpec, "language" | "entry" | "zone" | "limits" | "confinement">;
 }
 
 export interface ReplayOptions {

@@ -11,6 +11,7 @@ import { replayErrors } from "../../replay/errors.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { recordedShard } from "../ledger/recorded-shard.ts";
 import { chosenProgram } from "../boot/capsule-spec.ts";
+import { confinementToRun } from "../boot/confinement-for.ts";
 import { limitsOf } from "../boot/limits.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import { type ReplayOptions, type ReplayReport, replayShard } from "./replay.ts";
@@ -106,17 +107,18 @@ export class Replays {
   #specOf(
     capsule: Capsule,
     image: CapsuleImage,
-  ): Pick<SandboxSpec, "language" | "entry" | "zone" | "limits"> {
-    const { policy } = this.#context.parts;
+  ): Pick<SandboxSpec, "language" | "entry" | "zone" | "limits" | "confinement"> {
+    const { parts } = this.#context;
     const file = imageFile(image, "manifest.json");
     const parsed = file === undefined ? undefined : parseManifest(file.bytes);
     const manifest = parsed?.ok === true ? parsed.value : capsule.manifest;
     const { zone } = capsule;
-    const limits = limitsOf(manifest, zone, policy);
+    const limits = limitsOf(manifest, zone, parts.policy);
     return {
       ...chosenProgram(manifest),
       zone,
       limits: { ...limits, turnMs: limits.turnMs * AMPLE },
+      confinement: confinementToRun(parts, manifest, zone),
     };
   }
 }

@@ -21,6 +21,7 @@ import type { Log } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "../../ports/sandbox.ts";
 import type { Counters } from "../node/counters.ts";
+import type { CapsuleBudget } from "./capsule-budget.ts";
 import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
 import { FailedEvents } from "../topics/failed-events.ts";
@@ -45,6 +46,8 @@ export interface CapsuleShardParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly counters: Counters;
+  /** Of the capsule: its shards share it. */
+  readonly budget: CapsuleBudget;
   readonly lines: Log;
   /** Takes an effect that is durable now to its receiver; `confirm` says it need never be repeated. */
   release(entry: OutboxEntry, confirm: () => void): void;
@@ -252,7 +255,8 @@ export class CapsuleShard {
     // Deliveries made in the same tick cross together.
     await Promise.resolve();
     while (this.#open && this.#journal.hasRoom) {
-      const batch = this.inbox.take(this.#started === undefined ? BATCH_TURNS : 1);
+      const room = this.#parts.budget.room(this.#started === undefined ? BATCH_TURNS : 1);
+      const batch = this.inbox.take(room);
       if (batch.length === 0) return;
       await this.#runBatch(batch);
     }
@@ -344,6 +348,7 @@ export class CapsuleShard {
       return { poisoned };
     }
     this.turns++;
+    this.#parts.budget.spend({ turns: 1, messages: result.kind === "done" ? result.effects.length : 0 });
     if (result.kind === "done") this.#print(result);
     if (verdict.kind === "done" && delivery.kind === "start") this.#startDone();
     const effects =

@@ -3,7 +3,7 @@
  * has no room goes by the topic's policy; `block` cannot hold back whoever publishes what nobody keeps, and drops the newest.
  */
 import type { BatchEvent, Delivery, Subscription } from "@vnes/schemas";
-import { type FlowRule, MAX_KEPT, type Queued, thin } from "../../bus/flow.ts";
+import { type FlowRule, MAX_KEPT, MAX_KEPT_BYTES, type Queued, sizeOf, thin } from "../../bus/flow.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { RateLimit } from "../node/rate-limit.ts";
 import { WakeUp } from "./wake-up.ts";
@@ -20,6 +20,7 @@ interface Arrived {
   readonly partition: number;
   readonly order: number;
   readonly at: number;
+  readonly size: number;
 }
 
 export interface EphemeralQueueParts {
@@ -38,6 +39,9 @@ export class EphemeralQueue {
   readonly #wakeUp: WakeUp;
   #waiting: Queued<Arrived>[] = [];
   #head = 0;
+  /** Of what waits, and of what is gone and still in front of it. */
+  #size = 0;
+  #goneSize = 0;
   readonly #rate: RateLimit;
 
   constructor(parts: EphemeralQueueParts) {
@@ -55,16 +59,20 @@ export class EphemeralQueue {
   push({ key, event, partition }: EventDelivery, order: number): void {
     const { policy, shed } = this.parts.rule;
     const isNewest = policy === "block" || (policy === "shed" && shed === "newest");
-    if (this.waiting >= this.#room && isNewest) {
+    if (isNewest && (this.waiting >= this.#room || this.#size >= MAX_KEPT_BYTES)) {
       this.#count(1, 0);
       return;
     }
-    const arrived = { key, event, partition, order, at: this.parts.clock.now() };
+    const size = JSON.stringify(event).length;
+    this.#size += size;
+    const arrived = { key, event, partition, order, at: this.parts.clock.now(), size };
     this.#waiting.push({ event: arrived, skipped: 0 });
-    if (policy === "shed" && shed === "oldest" && this.waiting > this.#room) {
-      this.#drop(1);
-      this.#count(1, 0);
-    } else if (this.waiting > this.#room + SLACK) this.#thin();
+    if (policy === "shed" && shed === "oldest") {
+      while (this.waiting > this.#room || (this.#size > MAX_KEPT_BYTES && this.waiting > 1)) {
+        this.#drop(1);
+        this.#count(1, 0);
+      }
+    } else if (this.waiting > this.#room + SLACK || this.#size > MAX_KEPT_BYTES) this.#thin();
     this.parts.wake();
   }
 
@@ -107,16 +115,23 @@ export class EphemeralQueue {
   }
 
   #drop(count: number): void {
+    const gone = sizeOf(this.#waiting.slice(this.#head, this.#head + count));
+    this.#size -= gone;
+    this.#goneSize += gone;
     this.#head += count;
-    if (this.#head < 256 || this.#head * 2 < this.#waiting.length) return;
+    const isWorthIt = this.#head >= 256 && this.#head * 2 >= this.#waiting.length;
+    if (!isWorthIt && this.#goneSize < MAX_KEPT_BYTES) return;
     this.#waiting = this.#waiting.slice(this.#head);
     this.#head = 0;
+    this.#goneSize = 0;
   }
 
   #thin(): void {
     const { kept, shed, merged } = thin({ kept: this.#waiting.slice(this.#head), tail: 0 }, this.parts.rule);
     this.#waiting = [...kept];
     this.#head = 0;
+    this.#size = sizeOf(kept);
+    this.#goneSize = 0;
     this.#count(shed, merged);
   }
 

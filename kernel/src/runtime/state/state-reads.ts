@@ -9,6 +9,7 @@ import {
   isVnesError,
   type Json,
   type Manifest,
+  type Policy,
   type StateRead,
   type VnesError,
 } from "@vnes/schemas";
@@ -23,6 +24,7 @@ export interface StateReadsParts {
   readonly shards: ReadonlyMap<string, CapsuleShard>;
   /** Shards of each logic capsule that is loaded. */
   readonly slots: ReadonlyMap<string, number>;
+  readonly policy: Policy;
   manifestOf(capsule: string): Manifest | undefined;
   /** The node that owns the shard, when it is not this one. */
   otherOwner?(shard: string): string | undefined;
@@ -40,7 +42,8 @@ export class StateReads {
     try {
       const owner = this.#parts.manifestOf(request.capsule);
       const shard = this.shardOf(request.capsule, request.shard);
-      const refused = owner === undefined ? undefined : unsharedRead(request, owner, reader);
+      const by = { policy: this.#parts.policy, manifest: this.#parts.manifestOf(reader) };
+      const refused = owner === undefined ? undefined : unsharedRead(request, owner, reader, by);
       if (refused !== undefined) return refusal(refused);
       const read = await readCommitted(shard, request);
       return { ok: true, value: read as unknown as Json };

@@ -6,25 +6,23 @@ import type { PartitionEvent } from "./partition-reader.ts";
 
 export interface WindowBounds {
   readonly events: number;
-  /** Of the events' records. */
+  /** Of the events' sizes. */
   readonly bytes: number;
 }
 
 export class EventWindow {
   readonly #bounds: WindowBounds;
   #events: PartitionEvent[] = [];
-  #sizes: number[] = [];
   #bytes = 0;
 
   constructor(bounds: WindowBounds) {
     this.#bounds = bounds;
   }
 
-  /** `size`: bytes of its record. Seqs follow on each other. */
-  push(event: PartitionEvent, size: number): void {
+  /** Seqs follow on each other. */
+  push(event: PartitionEvent): void {
     this.#events.push(event);
-    this.#sizes.push(size);
-    this.#bytes += size;
+    this.#bytes += event.size;
     const { events, bytes } = this.#bounds;
     if (this.#events.length > events || this.#bytes > bytes) this.#shrink();
   }
@@ -40,16 +38,19 @@ export class EventWindow {
   /** To half of each bound; the newest event stays, however large. */
   #shrink(): void {
     let first = this.#events.length - 1;
-    let bytes = this.#sizes[first] as number;
+    let bytes = this.#sizeOf(first);
     const { events, bytes: most } = this.#bounds;
     while (first > 0 && this.#events.length - first < events / 2) {
-      const size = this.#sizes[first - 1] as number;
+      const size = this.#sizeOf(first - 1);
       if (bytes + size > most / 2) break;
       bytes += size;
       first--;
     }
     this.#events = this.#events.slice(first);
-    this.#sizes = this.#sizes.slice(first);
     this.#bytes = bytes;
+  }
+
+  #sizeOf(index: number): number {
+    return (this.#events[index] as PartitionEvent).size;
   }
 }

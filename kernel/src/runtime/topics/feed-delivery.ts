@@ -5,7 +5,7 @@ import type { PartitionEvent } from "./partition-reader.ts";
 import type { EventFeed, Waiting } from "../shard/waiting.ts";
 
 /** JSON of the events of one batch, so that a batch of large events still crosses into a sandbox at once. */
-const MAX_BATCH_CHARS = 1_048_576;
+export const MAX_BATCH_CHARS = 1_048_576;
 
 type Feed = EventFeed & {
   readonly parts: {

@@ -7,6 +7,8 @@ export interface PartitionEvent {
   readonly event: Json;
   /** Hex of the record's chain hash. */
   readonly hash: string;
+  /** About the bytes of its record: what keeping it in memory costs. */
+  readonly size: number;
 }
 
 export interface PartitionReader {

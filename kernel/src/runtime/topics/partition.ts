@@ -21,7 +21,8 @@ import type { ShardSnapshots } from "../ledger/shard-snapshots.ts";
 
 /** Enough for subscribers that keep up; the others read the store. A thousand busy partitions are 4 GiB and no more. */
 const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
-const READ_PAGE = 256;
+/** Read at once for a subscriber that is behind: so many events, or one more than fit into so many bytes. */
+const READ = { events: 256, first: 16, bytes: 1024 * 1024 } as const;
 
 export class Partition implements PartitionReader {
   readonly shard: string;
@@ -94,7 +95,7 @@ export class Partition implements PartitionReader {
     await durable;
     this.#committed = seq;
     if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
-    this.#window.push({ seq, key, event, hash }, size);
+    this.#window.push({ seq, key, event, hash, size });
     for (const listener of this.#listeners) listener();
   }
 
@@ -106,11 +107,26 @@ export class Partition implements PartitionReader {
 
   /** The same from the store. */
   async fetch(from: number): Promise<readonly PartitionEvent[]> {
-    const stored = await this.#store.read(this.shard, from, READ_PAGE);
-    return stored.flatMap(({ seq, bytes, hash }) => {
-      if (seq > this.#committed) return [];
-      const record = decodeRecord(this.shard, seq, bytes);
-      return record.kind === "event" ? [{ seq, key: record.key, event: record.event, hash: hex(hash) }] : [];
-    });
+    const events: PartitionEvent[] = [];
+    let size = 0;
+    // How many fit is known once a few were seen.
+    for (let limit: number = READ.first; limit > 0; limit = roomFor(events.length, size)) {
+      const stored = await this.#store.read(this.shard, (events.at(-1)?.seq ?? from - 1) + 1, limit);
+      for (const { seq, bytes, hash } of stored) {
+        if (seq > this.#committed) return events;
+        const record = decodeRecord(this.shard, seq, bytes);
+        if (record.kind !== "event") continue;
+        size += bytes.length;
+        events.push({ seq, key: record.key, event: record.event, hash: hex(hash), size: bytes.length });
+      }
+      if (stored.length < limit) break;
+    }
+    return events;
   }
+}
+
+/** Events to read on, when `count` of `size` bytes were read. */
+function roomFor(count: number, size: number): number {
+  if (size >= READ.bytes) return 0;
+  return Math.min(READ.events - count, Math.ceil((READ.bytes - size) / (size / count)));
 }

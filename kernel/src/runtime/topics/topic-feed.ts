@@ -4,11 +4,12 @@
  *
  * T1. Events are given in the order of the partition. One that is tried again holds back what is behind it in this partition,
  *     and nothing else.
- * T2. Kept in memory are at most what the flow policy lets wait, one page of the store, and what was given back.
+ * T2. Kept in memory are at most what the flow policy lets wait, one page of the store, and what was given back: all of it
+ *     bounded by bytes as well as by count.
  * T3. What the policy takes out is counted here and in the record of the next turn.
  */
-import { type FlowRule, MAX_KEPT, type Queued, thin } from "../../bus/flow.ts";
-import { batchOf, batchSize, singleOf } from "./feed-delivery.ts";
+import { type FlowRule, MAX_KEPT, type Queued, sizeOf, thin } from "../../bus/flow.ts";
+import { batchOf, batchSize, MAX_BATCH_CHARS, singleOf } from "./feed-delivery.ts";
 import { HeldEvents } from "../ledger/held-events.ts";
 import type { PartitionEvent } from "./partition-reader.ts";
 import { RateLimit } from "../node/rate-limit.ts";
@@ -153,9 +154,9 @@ export class TopicFeed implements EventFeed {
   /** One batch when it is full or old enough; how many events it has. */
   #takeBatch(now: number, out: Waiting[]): number {
     const { count, delayMs } = this.#batchRule();
-    if (this.#ready.length < count) this.#pull(count - this.#ready.length);
+    if (!this.#isFull(count)) this.#pull(count - this.#ready.length);
     if (this.#isFetching || this.#ready.length === 0) return 0;
-    if (this.#ready.length < count && now < this.#readySince + delayMs) {
+    if (!this.#isFull(count) && now < this.#readySince + delayMs) {
       this.#wakeUp.at(this.#readySince + delayMs);
       return 0;
     }
@@ -165,6 +166,11 @@ export class TopicFeed implements EventFeed {
     if (isMerging && taken.length > 1) this.#count(0, taken.length - 1);
     out.push(batchOf(this, taken));
     return taken.length;
+  }
+
+  /** What waits is a batch, by count or by size. */
+  #isFull(count: number): boolean {
+    return this.#ready.length >= count || sizeOf(this.#ready) >= MAX_BATCH_CHARS;
   }
 
   /** A subscriber of batches that lags under `aggregate: batch` gets what waits at once. */
@@ -178,11 +184,11 @@ export class TopicFeed implements EventFeed {
     return this.rule.policy === "aggregate" && this.rule.aggregate === "batch" && this.lag > this.rule.buffer;
   }
 
-  /** Moves up to `limit` events of this shard to what is ready, or begins to read them from the store. */
+  /** Moves up to `limit` events of this shard to what is ready, or begins to read them from the store; large ones are fewer. */
   #pull(limit: number): void {
     const { partition, clock } = this.parts;
     const before = this.#ready.length;
-    while (this.#ready.length - before < limit) {
+    while (this.#ready.length - before < limit && sizeOf(this.#ready) < MAX_BATCH_CHARS) {
       const events = partition.peek(this.#next, limit - (this.#ready.length - before));
       if (events === undefined) {
         this.#fetch();

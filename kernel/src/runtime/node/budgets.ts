@@ -1,0 +1,147 @@
+/**
+ * The budgets of a node's capsules: one each, readings of what only a sandbox knows, and what is said when one is slowed. Who
+ * suspends and resumes is told by `listen`.
+ */
+import { budgetOf } from "../../budget/budget-of.ts";
+import { kernelErrors } from "../../errors.ts";
+import type { Policy, VnesError } from "@vnes/schemas";
+import type { Clock } from "../../ports/clock.ts";
+import type { SandboxMeters } from "../../ports/sandbox.ts";
+import { CapsuleBudget } from "../shard/capsule-budget.ts";
+import type { CapsuleShard } from "../shard/capsule-shard.ts";
+import type { Capsule } from "./capsule-table.ts";
+
+/** How often sandboxes are asked: a rate is a second's. */
+const READING_MS = 1_000;
+
+export interface BudgetParts {
+  readonly policy: Policy;
+  readonly clock: Clock;
+  shardsOf(capsule: Capsule): readonly CapsuleShard[];
+  report(capsule: Capsule, problem: VnesError): void;
+}
+
+export interface BudgetListener {
+  suspend(capsule: Capsule, error: VnesError): void;
+  resume(capsule: Capsule): void;
+}
+
+interface Entry {
+  readonly capsule: Capsule;
+  readonly budget: CapsuleBudget;
+  /** By shard: the last reading. */
+  readonly before: Map<string, Pick<SandboxMeters, "cpuMs" | "bytes">>;
+}
+
+export class Budgets {
+  readonly #parts: BudgetParts;
+  readonly #entries = new Map<string, Entry>();
+  readonly #resumptions = new Map<string, () => void>();
+  #listener: BudgetListener | undefined;
+  #cancel: (() => void) | undefined;
+
+  constructor(parts: BudgetParts) {
+    this.#parts = parts;
+  }
+
+  listen(listener: BudgetListener): void {
+    this.#listener = listener;
+  }
+
+  /** The one of a capsule that comes up. */
+  open(capsule: Capsule): CapsuleBudget {
+    const { clock, policy, report, shardsOf } = this.#parts;
+    const { id } = capsule;
+    const rules = budgetOf(capsule.zone, policy);
+    const budget = new CapsuleBudget({
+      budget: rules,
+      clock,
+      wake: () => {
+        for (const shard of shardsOf(capsule)) shard.wake();
+      },
+      slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
+      exhausted: (by, ms) => {
+        const details = { capsule: id, by, ms, zone: capsule.zone };
+        this.#listener?.suspend(capsule, kernelErrors.create("CAPSULE_OVER_BUDGET", details));
+        if (rules?.resumeAfterMs !== undefined) this.#resumeIn(capsule, rules.resumeAfterMs);
+      },
+    });
+    this.#entries.set(id, { capsule, budget, before: new Map() });
+    if (budget.needsReadings) this.#readLater();
+    return budget;
+  }
+
+  find(id: string): CapsuleBudget | undefined {
+    return this.#entries.get(id)?.budget;
+  }
+
+  /** The capsule starts again with all of it; a resumption that was due is not needed any more. */
+  renew(id: string): void {
+    this.#forgetResumption(id);
+    this.find(id)?.renew();
+  }
+
+  close(id: string): void {
+    this.#forgetResumption(id);
+    this.#entries.delete(id);
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    for (const id of [...this.#resumptions.keys()]) this.#forgetResumption(id);
+  }
+
+  #resumeIn(capsule: Capsule, ms: number): void {
+    this.#forgetResumption(capsule.id);
+    const { clock } = this.#parts;
+    const cancel = clock.wakeAt(clock.now() + ms, () => {
+      this.#resumptions.delete(capsule.id);
+      this.#listener?.resume(capsule);
+    });
+    this.#resumptions.set(capsule.id, cancel);
+  }
+
+  #forgetResumption(id: string): void {
+    this.#resumptions.get(id)?.();
+    this.#resumptions.delete(id);
+  }
+
+  #readLater(): void {
+    if (this.#cancel !== undefined) return;
+    const { clock } = this.#parts;
+    this.#cancel = clock.wakeAt(clock.now() + READING_MS, () => {
+      this.#cancel = undefined;
+      void this.#readAll().then(() => {
+        if ([...this.#entries.values()].some(({ budget }) => budget.needsReadings)) this.#readLater();
+      });
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    const needed = [...this.#entries.values()].filter(
+      ({ budget, capsule }) => budget.needsReadings && capsule.state === "active",
+    );
+    await Promise.all(needed.map((entry) => this.#read(entry)));
+  }
+
+  async #read({ capsule, budget, before }: Entry): Promise<void> {
+    let memoryBytes = 0;
+    let cpu = 0;
+    let bytes = 0;
+    for (const shard of this.#parts.shardsOf(capsule)) {
+      const meters = await shard.meters();
+      if (meters === undefined) continue;
+      const last = before.get(shard.name);
+      // A new sandbox counts from nothing.
+      cpu += Math.max(0, meters.cpuMs - (last !== undefined && last.cpuMs <= meters.cpuMs ? last.cpuMs : 0));
+      bytes += Math.max(
+        0,
+        meters.bytes - (last !== undefined && last.bytes <= meters.bytes ? last.bytes : 0),
+      );
+      memoryBytes += meters.memoryBytes;
+      before.set(shard.name, { cpuMs: meters.cpuMs, bytes: meters.bytes });
+    }
+    budget.spend({ cpu, bytes });
+    budget.measured(memoryBytes);
+  }
+}

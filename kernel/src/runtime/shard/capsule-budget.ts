@@ -1,0 +1,110 @@
+/** What one capsule has used and may still use. Its shards share it: each asks before it takes turns and tells what they cost. */
+import {
+  allow,
+  type Budget,
+  type BudgetItem,
+  type BudgetState,
+  freshBudget,
+  measured,
+  type Metered,
+  spend,
+} from "../../budget/budget.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { WakeUp } from "./wake-up.ts";
+
+export interface CapsuleBudgetParts {
+  /** Undefined: only counted. */
+  readonly budget: Budget | undefined;
+  readonly clock: Clock;
+  /** There is room again. */
+  wake(): void;
+  /** Told once each time it begins. */
+  slowed(by: BudgetItem): void;
+  /** Told once; nothing runs until `renew`. */
+  exhausted(by: BudgetItem, slowedMs: number): void;
+}
+
+export type Usage = { readonly [item in Metered | "memoryBytes"]: number };
+
+export class CapsuleBudget {
+  readonly #parts: CapsuleBudgetParts;
+  readonly #wakeUp: WakeUp;
+  #state: BudgetState | undefined;
+  #isExhausted = false;
+  readonly #used: { [item in Metered | "memoryBytes"]: number } = {
+    turns: 0,
+    messages: 0,
+    bytes: 0,
+    cpu: 0,
+    memoryBytes: 0,
+  };
+
+  constructor(parts: CapsuleBudgetParts) {
+    this.#parts = parts;
+    this.#wakeUp = new WakeUp(parts.clock, parts.wake);
+    this.renew();
+  }
+
+  /** Since the capsule came up. */
+  get usage(): Usage {
+    return this.#used;
+  }
+
+  get slowed(): BudgetState["slowed"] {
+    return this.#state?.slowed;
+  }
+
+  /** True when something of it can only be known by asking the sandbox. */
+  get needsReadings(): boolean {
+    const { budget } = this.#parts;
+    if (budget === undefined) return false;
+    return (
+      budget.memoryBytes !== undefined || budget.rates.cpu !== undefined || budget.rates.bytes !== undefined
+    );
+  }
+
+  /** Turns that may run now, at most `limit`. None: the shards are woken when there are. */
+  room(limit: number): number {
+    const { budget, clock } = this.#parts;
+    if (budget === undefined || this.#state === undefined) return limit;
+    if (this.#isExhausted) return 0;
+    const before = this.#state.slowed;
+    const { state, allowance } = allow(this.#state, budget, clock.now());
+    this.#state = state;
+    if (before === undefined && state.slowed !== undefined) this.#parts.slowed(state.slowed.by);
+    switch (allowance.kind) {
+      case "free":
+        return Math.min(limit, allowance.turns);
+      case "slowed":
+        this.#wakeUp.at(allowance.until);
+        return 0;
+      case "exhausted":
+        this.#isExhausted = true;
+        this.#parts.exhausted(allowance.by, clock.now() - allowance.since);
+        return 0;
+    }
+  }
+
+  spend(spent: { readonly [item in Metered]?: number }): void {
+    for (const [item, amount] of Object.entries(spent)) this.#used[item as Metered] += amount;
+    if (this.#state !== undefined) this.#state = spend(this.#state, spent);
+  }
+
+  /** A reading of what all shards hold. */
+  measured(memoryBytes: number): void {
+    this.#used.memoryBytes = memoryBytes;
+    if (this.#state !== undefined) this.#state = measured(this.#state, memoryBytes);
+  }
+
+  /** A full budget, as after a resumption. */
+  renew(): void {
+    const { budget, clock } = this.#parts;
+    this.#state = budget === undefined ? undefined : freshBudget(budget, clock.now());
+    this.#isExhausted = false;
+  }
+}
+
+/** For a shard that nobody meters. */
+export function uncounted(clock: Clock): CapsuleBudget {
+  return new CapsuleBudget({ budget: undefined, clock, wake() {}, slowed() {}, exhausted() {} });
+}
