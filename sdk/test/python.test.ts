@@ -105,7 +105,10 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(fc.constantFrom("random")),
   fc.tuple(fc.constant("id"), key),
 ) as unknown as fc.Arbitrary<Step>;
-const hex = fc.array(fc.constantFrom(..."0123456789abcdef"), { minLength: 16, maxLength: 16 });
+const hex = fc.array(fc.constantFrom(...Array.from({ length: 16 }, (_, digit) => digit.toString(16))), {
+  minLength: 16,
+  maxLength: 16,
+});
 const aTurn = fc.record({
   steps: fc.array(aStep, { maxLength: 6 }),
   seed: hex.map((digits) => digits.join("")),
