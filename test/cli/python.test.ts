@@ -32,7 +32,7 @@ test("a capsule in Python builds, verifies, installs, boots, answers, survives a
   await again.kill("SIGTERM");
 });
 
-test("a turn that hangs is told to who asked, and the capsule goes on", async () => {
+test("a turn that hangs or ends its process is told to who asked, and the capsule goes on", async () => {
   await using home = new Home();
   const dir = join(home.dir, "greeter");
   assert.equal(
@@ -42,11 +42,14 @@ test("a turn that hangs is told to who asked, and the capsule goes on", async ()
   appendFileSync(
     join(dir, "impl/main.py"),
     `
+import random
+
 kind = greet
 
 @run.call("acme.greeter.greet")
 def greet_or_hang(turn, input):
     while input["name"] == "Loop": pass
+    if input["name"] == "End": random._os._exit(1)
     return kind(turn, input)
 `,
   );
@@ -54,6 +57,8 @@ def greet_or_hang(turn, input):
   const node = await home.boot("--unconfined-dev", "--capsules", dir);
   const hung = await home.run("call", "acme.greeter", "greet", '{"name":"Loop"}');
   assert.match(hung.err, /^TURN_DEADLINE /m);
+  const ended = await home.run("call", "acme.greeter", "greet", '{"name":"End"}');
+  assert.match(ended.err, /^TURN_KILLED_HOST /m);
   const { value } = await home.json<{ value: unknown }>("call", "acme.greeter", "greet", '{"name":"Ada"}');
   assert.deepEqual(value, { greeting: "Hello, Ada!", times: 1 });
   await node.kill("SIGTERM");

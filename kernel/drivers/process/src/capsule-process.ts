@@ -36,6 +36,7 @@ export class CapsuleProcess {
   readonly #listener: Listener;
   readonly #opened: PromiseWithResolvers<void> = Promise.withResolvers();
   #process: HostProcess | undefined;
+  #spawning: Promise<HostProcess> | undefined;
   #isOpen = false;
   #isKilled = false;
 
@@ -50,7 +51,7 @@ export class CapsuleProcess {
     const { spec, language, program, bundle, wall } = this.#options;
     const { instance, entry, limits, group, confinement } = spec;
     try {
-      this.#process = await spawnHost({
+      this.#spawning = spawnHost({
         name: `${language}:${instance}`,
         program,
         wall,
@@ -58,14 +59,12 @@ export class CapsuleProcess {
         onMessage: (message, text) => this.#receive(message, text),
         onDeath: ({ reason, signal, code }) => this.#died(hostDied(spec, reason, { signal, code })),
       });
+      this.#process = await this.#spawning;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw sandboxErrors.create("SANDBOX_HOST_START_FAILED", { group, reason }, cause);
     }
-    if (this.#isKilled) {
-      await this.#process.kill();
-      throw hostDied(spec, "it was stopped");
-    }
+    if (this.#isKilled) throw hostDied(spec, "it was stopped");
     this.send({ do: "open", id: ONLY_ID, instance, entry, limits }, bundle);
     const timer = setTimeout(() => this.#broken(`it did not load within ${OPEN_MS} ms`), OPEN_MS);
     try {
@@ -88,7 +87,8 @@ export class CapsuleProcess {
   async kill(): Promise<void> {
     this.#isKilled = true;
     this.#opened.reject(hostDied(this.#options.spec, "it was stopped"));
-    await this.#process?.kill();
+    // One that does not start ends by itself.
+    await (await this.#spawning?.catch(() => undefined))?.kill();
   }
 
   #receive(message: unknown, text: string): void {
