@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openWalls } from "@vnes/driver-confine";
 import { Home } from "./vnes.ts";
 
 test("a capsule in Python builds, verifies, installs, boots, answers, survives a killed node and replays", async () => {
@@ -23,7 +24,9 @@ test("a capsule in Python builds, verifies, installs, boots, answers, survives a
   assert.deepEqual(await greet("Ada"), { greeting: "Hello, Ada!", times: 1 });
   assert.deepEqual(await greet("Ada"), { greeting: "Hello, Ada!", times: 2 });
   await node.kill("SIGKILL");
-  const again = await home.boot("--unconfined-dev");
+  // Behind the wall of its zone, where this machine can put one up.
+  const { lacks } = (await openWalls()).platform;
+  const again = await home.boot(...(lacks.length === 0 ? [] : ["--unconfined-dev"]));
   assert.deepEqual(await greet("Ada"), { greeting: "Hello, Ada!", times: 3 });
   const replayed = await home.json<{ turns: number; difference: unknown }>("replay", "acme.greeter");
   assert.deepEqual([replayed.difference, replayed.turns], [null, 5]);
