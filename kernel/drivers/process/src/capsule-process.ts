@@ -2,7 +2,7 @@
  * One process with one capsule instance in it, as the kernel holds it: started, told what to run, killed. What is said in between
  * is its instance's business (`process-instance.ts`).
  */
-import { type HostProcess, type HostProgram, spawnHost, type Wall } from "@vnes/driver-host";
+import { type HostProcess, type HostProgram, MAX_FRAME_BYTES, spawnHost, type Wall } from "@vnes/driver-host";
 import { sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { CapsuleLanguage, VnesError } from "@vnes/schemas";
@@ -36,6 +36,7 @@ export class CapsuleProcess {
   readonly #listener: Listener;
   readonly #opened: PromiseWithResolvers<void> = Promise.withResolvers();
   #process: HostProcess | undefined;
+  #spawning: Promise<HostProcess> | undefined;
   #isOpen = false;
   #isKilled = false;
 
@@ -50,22 +51,20 @@ export class CapsuleProcess {
     const { spec, language, program, bundle, wall } = this.#options;
     const { instance, entry, limits, group, confinement } = spec;
     try {
-      this.#process = await spawnHost({
+      this.#spawning = spawnHost({
         name: `${language}:${instance}`,
         program,
         wall,
-        ...(confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE }),
+        maxMessageBytes: confinement === undefined ? MAX_FRAME_BYTES : confinement.messageMb * MEGABYTE,
         onMessage: (message, text) => this.#receive(message, text),
         onDeath: ({ reason, signal, code }) => this.#died(hostDied(spec, reason, { signal, code })),
       });
+      this.#process = await this.#spawning;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw sandboxErrors.create("SANDBOX_HOST_START_FAILED", { group, reason }, cause);
     }
-    if (this.#isKilled) {
-      await this.#process.kill();
-      throw hostDied(spec, "it was stopped");
-    }
+    if (this.#isKilled) throw hostDied(spec, "it was stopped");
     this.send({ do: "open", id: ONLY_ID, instance, entry, limits }, bundle);
     const timer = setTimeout(() => this.#broken(`it did not load within ${OPEN_MS} ms`), OPEN_MS);
     try {
@@ -88,7 +87,8 @@ export class CapsuleProcess {
   async kill(): Promise<void> {
     this.#isKilled = true;
     this.#opened.reject(hostDied(this.#options.spec, "it was stopped"));
-    await this.#process?.kill();
+    // One that does not start ends by itself.
+    await (await this.#spawning?.catch(() => undefined))?.kill();
   }
 
   #receive(message: unknown, text: string): void {

@@ -1,8 +1,9 @@
 /** What a native program can do to its process and to the protocol, and what it cannot do to its turns. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import type { SandboxInstance } from "@vnes/kernel";
-import { isVnesError, type Json } from "@vnes/schemas";
+import { isVnesError, type Json, type TurnRequest } from "@vnes/schemas";
 import { nativeExecutor, openProcessSandbox } from "../src/index.ts";
 import { compile, nativeSpec } from "./native-capsule.ts";
 import { call, told, valueOf } from "./turn-calls.ts";
@@ -220,6 +221,16 @@ for (const [title, [body, end]] of Object.entries(ENDS)) {
     await one.dispose();
   });
 }
+
+test("the example of docs/native.md compiles and answers", async () => {
+  const page = readFileSync(new URL("../../../../docs/native.md", import.meta.url), "utf8");
+  const [, example = ""] = /^```c\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  const one = await sandbox.open(nativeSpec(compile(example)));
+  const asked = call("greet", { name: "Ada" }, { keys: [["greeted/Ada"]] });
+  const delivery = { ...asked.delivery, capability: "acme.greeter" } as TurnRequest["delivery"];
+  const [greeted] = await one.deliver([{ ...asked, delivery }]);
+  assert.equal(valueOf(greeted), "Hello, Ada, for the 1th time!");
+});
 
 test("a program that answers no question of its sandbox does not hold it up", async () => {
   const one = await sandbox.open(nativeSpec(rogue("")));

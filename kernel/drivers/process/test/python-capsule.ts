@@ -6,7 +6,7 @@ import type { CapsuleImage, SandboxLimits, SandboxSpec } from "@vnes/kernel";
 export const SDK: Buffer = readFileSync(new URL("../../../../sdk/python/vnes.py", import.meta.url));
 export const LIMITS: SandboxLimits = {
   memoryMb: 32,
-  turnMs: 300,
+  turnMs: 500,
   cacheBytes: 1_000_000,
   effectBytes: 65_536,
 };
