@@ -316,7 +316,7 @@ static vnes_value *ok(vnes_turn *turn, const vnes_value *input, const vnes_call_
 }
 
 int main(void) {
-  static const vnes_call_handler calls[] = {{"h.go", go}, {"h.ok", ok}, {NULL, NULL}};
+  static const vnes_call_handler calls[] = {{"t.go", go}, {"t.ok", ok}, {NULL, NULL}};
   static const vnes_handlers handlers = {.calls = calls};
   return vnes_serve(&handlers);
 }

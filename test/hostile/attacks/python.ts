@@ -1,4 +1,4 @@
-/** Capsules in Python that mean harm: the body of call `h.go`, as a function of `turn` that returns what it got hold of. */
+/** Capsules in Python that mean harm: the body of call `t.go`, as a function of `turn` that returns what it got hold of. */
 import { imageOf, SDK } from "../../../kernel/drivers/process/test/python-capsule.ts";
 import { type Attack, HOST } from "../attack.ts";
 import type { Outside } from "../outside.ts";
@@ -224,9 +224,9 @@ ${Object.entries(known)
   .map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
   .join("\n")}
 run = Capsule()
-@run.call("h.ok")
+@run.call("t.ok")
 def ok(turn, input): return 1
-@run.call("h.go")
+@run.call("t.go")
 def go(turn, input):
 ${go
   .split("\n")
