@@ -27,6 +27,8 @@ export * from "./admission/judge.ts";
 export * from "./admission/signing.ts";
 export { type TopicOffer, topicOffers } from "./admission/topic-files.ts";
 export * from "./admission/tree-hash.ts";
+export { importedPages, type WasmProblem, wasmProblems } from "./admission/wasm-check.ts";
+export { VNES_IMPORTS, WASI_IMPORTS } from "./admission/wasm-interface.ts";
 export { matchesId, type TrustRoot, verifyTrust } from "./admission/trust.ts";
 export { keyHash } from "./bus/routing.ts";
 export * from "./binding/errors.ts";

@@ -1,4 +1,4 @@
-/** Who may use what of whom: W1 to W3 over every pair of zones and tenants, then a node that keeps to it. */
+/** Who may use what of whom: Y1 to Y3 over every pair of zones and tenants, then a node that keeps to it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { capsule } from "@vnes/sdk";
@@ -26,7 +26,7 @@ const may = (
   rules: Pick<Policy, "access" | "providers"> = { providers: ladder },
 ): string => accessProblem(rules, use, "test.thing", { user, owner }) ?? "yes";
 
-test("a capsule may always use its own, whatever policy says (W1)", () => {
+test("a capsule may always use its own, whatever policy says (Y1)", () => {
   for (const zone of ZONES) {
     for (const use of ACCESS_USES) {
       const one = of("test.a", zone);
@@ -35,7 +35,7 @@ test("a capsule may always use its own, whatever policy says (W1)", () => {
   }
 });
 
-test("what a line of policy names, it decides alone, for the uses it names; the first one counts (W2)", () => {
+test("what a line of policy names, it decides alone, for the uses it names; the first one counts (Y2)", () => {
   const [user, owner] = [of("acme.a", "ephemeral", "acme"), of("globex.b", "tenant", "globex")];
   const open = { providers: {}, access: [{ name: "test.*", to: ["acme.*"] }] };
   for (const use of ACCESS_USES) assert.equal(may(use, user, owner, open), "yes");
@@ -52,7 +52,7 @@ test("what a line of policy names, it decides alone, for the uses it names; the 
   );
 });
 
-test("nothing crosses between tenants, and between zones only what the ladder provides, publishing never (W3)", () => {
+test("nothing crosses between tenants, and between zones only what the ladder provides, publishing never (Y3)", () => {
   for (const use of ACCESS_USES) {
     for (const from of ZONES) {
       for (const to of ZONES) {

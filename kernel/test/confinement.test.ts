@@ -58,6 +58,13 @@ test("what this machine cannot confine is refused with what it lacks, or runs wi
   assert.equal(ask("system", { policy: wanted, platform: UNABLE }).kind, "refused");
 });
 
+test("a driver has a process of its own and no wall: the machine is its business", () => {
+  const wanted = { confinement: { system: { wall: "namespaces" } } } as const;
+  const manifest = manifestOf("vnes.radio", { type: "driver" });
+  const { wall, sharedBy } = confined(ask("system", { manifest, policy: wanted }));
+  assert.deepEqual([wall, sharedBy], ["none", "device/vnes.radio"]);
+});
+
 test("each zone is kept tighter than the one before it", () => {
   const [tenant, session, ephemeral] = CONFINED_ZONES.map((zone) => confined(ask(zone))) as [
     Confinement,

@@ -23,21 +23,30 @@ export interface Capsule {
 
 /** Names the default export of a capsule's `src/main.ts`. */
 export function capsule(handlers: Handlers): Capsule {
+  return capsuleOf((run, delivery) => runHandler(handlers, run, delivery));
+}
+
+/** Every delivery but an `expiry`, whose answer is the same for every capsule. */
+export type HandleDelivery = (run: TurnRun, delivery: Exclude<Delivery, { kind: "expiry" }>) => void;
+
+/** The engine without the table of handlers: for those who run turns written in another language. */
+export function capsuleOf(handle: HandleDelivery): Capsule {
   const cache = new KeyCache();
   return {
-    deliver: (request) => deliver(handlers, cache, request),
+    deliver: (request) => deliver(handle, cache, request),
     reset: () => cache.clear(),
     setCacheBytes: (bytes) => cache.setMaxBytes(bytes),
   };
 }
 
-function deliver(handlers: Handlers, cache: KeyCache, request: TurnRequest): TurnResult {
+function deliver(handle: HandleDelivery, cache: KeyCache, request: TurnRequest): TurnResult {
   learn(cache, request);
-  const { turn } = request;
+  const { turn, delivery } = request;
   const run = new TurnRun(request, cache);
   let thrown: { readonly what: unknown } | undefined;
   try {
-    runHandler(handlers, run, request.delivery);
+    if (delivery.kind === "expiry") run.keys.delete(delivery.key);
+    else handle(run, delivery);
   } catch (what) {
     thrown = { what };
   }
@@ -83,7 +92,7 @@ function resultOf(
     : { turn, kind: "done", effects, logs: run.logs };
 }
 
-function runHandler(handlers: Handlers, run: TurnRun, delivery: Delivery): void {
+function runHandler(handlers: Handlers, run: TurnRun, delivery: Exclude<Delivery, { kind: "expiry" }>): void {
   switch (delivery.kind) {
     case "start":
       return ended(run, handlers.start?.(run, delivery.config, delivery.resumed));
@@ -111,23 +120,34 @@ function runHandler(handlers: Handlers, run: TurnRun, delivery: Delivery): void 
       const handler = own(handlers.timers, name) ?? missing(run, "timers", name);
       return ended(run, handler(run, payload, id, dueAt));
     }
-    case "expiry":
-      return run.keys.delete(delivery.key);
   }
 }
 
-function runCall(handlers: Handlers, run: TurnRun, delivery: Extract<Delivery, { kind: "call" }>): void {
+type CallDelivery = Extract<Delivery, { kind: "call" }>;
+
+function runCall(handlers: Handlers, run: TurnRun, delivery: CallDelivery): void {
   const { callId, capability, method, input, caller, deadlineAt } = delivery;
-  const name = `${capability}.${method}`;
-  const handler = own(handlers.calls, name);
-  if (handler === undefined) {
-    const message = `${name} has no handler here`;
-    return run.answerCurrent(callId, { ok: false, code: "CALL_METHOD_UNKNOWN", message });
-  }
+  const handler = own(handlers.calls, `${capability}.${method}`);
+  if (handler === undefined) return callUnknown(run, delivery);
   const returned: unknown = handler(run, input, { callId, caller, deadlineAt });
   ended(run, returned);
+  callEnded(run, delivery, returned);
+}
+
+/** Answers a call that nobody here handles. */
+export function callUnknown(run: TurnRun, { callId, capability, method }: CallDelivery): void {
+  const message = `${capability}.${method} has no handler here`;
+  run.answerCurrent(callId, { ok: false, code: "CALL_METHOD_UNKNOWN", message });
+}
+
+/** Answers a call with what its handler returned: a value, what `refuse` made, or `later`. */
+export function callEnded(
+  run: TurnRun,
+  { callId, capability, method }: CallDelivery,
+  returned: unknown,
+): void {
   if (returned === later) return;
-  const value = answerOf(run, name, returned);
+  const value = answerOf(run, `${capability}.${method}`, returned);
   const refused = refusalOf(value);
   run.answerCurrent(callId, refused === undefined ? { ok: true, value } : { ok: false, ...refused });
 }
@@ -166,6 +186,7 @@ function own<T>(table: { readonly [name: string]: T } | undefined, name: string)
   return table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
-function missing(run: TurnRun, table: string, name: string): never {
+/** Ends a turn that nobody here handles. */
+export function missing(run: TurnRun, table: string, name: string): never {
   return run.fail("TURN_HANDLER_MISSING", `the capsule has no ${table}[${JSON.stringify(name)}]`);
 }

@@ -17,14 +17,14 @@ test("a new capsule builds, verifies, installs, boots and answers as it is", asy
     const { code, err } = await home.run("capsule", ...args);
     assert.equal(code, 0, `${args[0]}: ${err}`);
   }
-  const node = await home.boot("--unconfined-dev");
+  const node = await home.boot();
   const greet = async (): Promise<unknown> => {
     return (await home.json<{ value: unknown }>("call", "acme.greeter", "greet", '{"name":"Ada"}')).value;
   };
   assert.deepEqual(await greet(), { greeting: "Hello, Ada!", times: 1 });
   assert.deepEqual(await greet(), { greeting: "Hello, Ada!", times: 2 });
   await node.kill("SIGKILL");
-  await home.boot("--unconfined-dev");
+  await home.boot();
   assert.deepEqual(await greet(), { greeting: "Hello, Ada!", times: 3 }, "the count survives a killed node");
 });
 
@@ -45,7 +45,7 @@ test("one flipped byte in impl/ is named, is exit 5, and is quarantined at boot"
   assert.equal(refused.code, 5);
   assert.match(refused.err, /^CAPSULE_NOT_VERIFIED /m);
 
-  const node = await home.boot("--unconfined-dev", "--capsules", capsules);
+  const node = await home.boot("--capsules", capsules);
   await node.kill("SIGTERM");
   const { entries } = await home.json<{
     entries: { entry: string; id: string; reasons: { code: string }[] }[];

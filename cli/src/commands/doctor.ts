@@ -36,13 +36,6 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const { version } = load("isolated-vm/package.json") as { readonly version: string };
     return ["ok", version];
   },
-  python3: async () => {
-    const python = findPython();
-    const next = "for capsules in Python: apt-get install python3";
-    if (typeof python === "string") return ["note", `none: ${python}`, next];
-    const found = `${python.version.join(".")}, ${python.file}`;
-    return isUsable(python) ? ["ok", found] : ["note", found, "capsules in Python need 3.11 or newer"];
-  },
   confinement: async () => {
     const { openWalls } = await import("@vnes/driver-confine");
     const { lacks, keeps } = (await openWalls()).platform;
@@ -55,6 +48,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
         .map(([limit, keeper]) => `${limit} by ${keeper}`)
         .join(", ")}`,
     ];
+  },
+  python3: async () => {
+    const python = findPython();
+    const next = "for capsules in Python: apt-get install python3";
+    if (typeof python === "string") return ["note", `none: ${python}`, next];
+    const found = `${python.version.join(".")}, ${python.file}`;
+    return isUsable(python) ? ["ok", found] : ["note", found, "capsules in Python need 3.11 or newer"];
   },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {

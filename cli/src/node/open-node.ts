@@ -9,6 +9,7 @@ import { openDevice } from "@vnes/driver-device";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { nativeExecutor, openProcessSandbox, pythonExecutor } from "@vnes/driver-process";
 import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
+import { wasmExecutor } from "@vnes/driver-wasm";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
   DirectoryImageArchive,
@@ -84,6 +85,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ...(cluster === undefined ? {} : { cluster }),
       sandbox: sandboxByLanguage({
         javascript: openHostSandbox(isolateExecutor, { wallOf }),
+        wasm: openHostSandbox(wasmExecutor, { wallOf }),
         python: openProcessSandbox(pythonExecutor(), { wallOf }),
         native: openProcessSandbox(nativeExecutor, { wallOf }),
       }),

@@ -1,8 +1,7 @@
-/** Is what the manifest points at there: entry points, schema references, topic definitions. */
+/** Is what the manifest points at there, and is it what it should be: entry points, schema references, topic definitions. */
 import {
   atPointer,
   compileSchema,
-  DEFAULT_DETERMINISM_TIER,
   type Json,
   type JsonObject,
   type Manifest,
@@ -14,22 +13,15 @@ import {
 import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
 import { documentReasons, schemaReason } from "./document-reasons.ts";
-import { programOf } from "./program.ts";
+import { entryReasons } from "./entry-check.ts";
 import { TOPIC_FILE } from "./topic-files.ts";
 import type { Reason } from "./verdict.ts";
 
 const MANIFEST = "manifest.json";
 const SPEC = "spec/schema.json";
-/** Interfaces whose entry is a file of the capsule. */
-const FILE_INTERFACES = ["javascript", "wasm", "native"];
-const PYTHON_ENTRY = /^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$/;
-/** Tiers that promise the same again. */
-const REPEATABLE: ReadonlySet<string> = new Set(["D0_bit_exact", "D1_numerically_stable"]);
-
 export function contentReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
   return [
     ...entryReasons(manifest, image),
-    ...nativeReasons(manifest),
     ...referenceReasons(manifest, image),
     ...topicReasons(manifest, image),
     ...subscriptionReasons(manifest),
@@ -49,47 +41,6 @@ function subscriptionReasons(manifest: Manifest): readonly Reason[] {
       ),
     ];
   });
-}
-
-function entryReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
-  return [
-    ...FILE_INTERFACES.flatMap((language) => {
-      const entry = manifest.interfaces?.[language];
-      return typeof entry === "string" ? fileReasons(image, language, [entry.split(":")[0] as string]) : [];
-    }),
-    ...pythonReasons(manifest, image),
-  ];
-}
-
-function pythonReasons({ interfaces }: Manifest, image: CapsuleImage): readonly Reason[] {
-  const entry = interfaces?.["python"];
-  if (typeof entry !== "string") return [];
-  const module = PYTHON_ENTRY.exec(entry)?.[1];
-  if (module === undefined)
-    return [admissionReason("ENTRY_INVALID", { entry }, { file: MANIFEST, pointer: "/interfaces/python" })];
-  const path = module.replaceAll(".", "/");
-  const bases = path.startsWith("impl/") ? [path, `impl/${path}`] : [`impl/${path}`];
-  return fileReasons(
-    image,
-    "python",
-    bases.flatMap((base) => [`${base}.py`, `${base}/__init__.py`]),
-  );
-}
-
-/** One of the files has to be there; the first is the one to name. */
-function fileReasons(image: CapsuleImage, language: string, files: readonly string[]): readonly Reason[] {
-  if (files.some((file) => imageFile(image, file) !== undefined)) return [];
-  const place = { file: MANIFEST, pointer: `/interfaces/${language}` };
-  return [admissionReason("ENTRY_MISSING", { language, file: files[0] as string }, place)];
-}
-
-/** What can be made to answer the same again is what a sandbox of ours stands around; a program asks the machine itself. */
-function nativeReasons(manifest: Manifest): readonly Reason[] {
-  const { id, capabilities } = manifest;
-  const tier = capabilities.determinism_tier ?? DEFAULT_DETERMINISM_TIER;
-  if (programOf(manifest)?.language !== "native" || !REPEATABLE.has(tier)) return [];
-  const place = { file: MANIFEST, pointer: "/capabilities/determinism_tier" };
-  return [admissionReason("NATIVE_NOT_DETERMINISTIC", { id, tier }, place)];
 }
 
 /** Capability definitions that the kernel compiles whether or not the manifest lists them. */

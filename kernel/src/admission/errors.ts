@@ -42,6 +42,13 @@ export type AdmissionCode =
   | "TOPIC_FILE_NAME"
   | "TOPIC_SCHEMA_NOT_ADDITIVE"
   | "SUBSCRIPTION_TWICE"
+  | "WASM_MODULE_BROKEN"
+  | "WASM_MEMORY_KIND"
+  | "WASM_MEMORY_UNBOUNDED"
+  | "WASM_MEMORY_TOO_LARGE"
+  | "WASM_TABLE_UNBOUNDED"
+  | "WASM_IMPORT_UNKNOWN"
+  | "WASM_EXPORT_MISSING"
   | "ADMISSION_CAPABILITIES_WIDENED"
   | "TRUST_ROLLED_BACK"
   | "TRUST_SIGNATURE_INVALID";
@@ -227,6 +234,43 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...integrity,
     message: "bus.subscribes names {topic} more than once",
     remedy: "leave one entry for {topic} and build again: vnes capsule build {dir}",
+  },
+  WASM_MODULE_BROKEN: {
+    ...integrity,
+    message: "{file} is no module that is run here: {problem}",
+    remedy:
+      "compile it to a core module of WebAssembly 2.0 for wasm32, without threads and garbage collection",
+  },
+  WASM_MEMORY_KIND: {
+    ...integrity,
+    message: "{file} has {what}; a module has one memory of its own, of 32-bit addresses",
+    remedy: "compile it without threads, memory64 and several memories",
+  },
+  WASM_MEMORY_UNBOUNDED: {
+    ...integrity,
+    message: "{file} declares no maximum of its memory",
+    remedy:
+      "declare one: asc --maximumMemory PAGES, clang -Wl,--max-memory=BYTES, rustc -C link-arg=--max-memory=BYTES",
+  },
+  WASM_MEMORY_TOO_LARGE: {
+    ...integrity,
+    message: "the memory of {file} may come to {most} MB, and {allowed} are allowed",
+    remedy: "declare a smaller maximum, or ask for more in runtime.memory_limit_mb",
+  },
+  WASM_TABLE_UNBOUNDED: {
+    ...integrity,
+    message: "the tables of {file} have no maximum, or more than {allowed} elements together",
+    remedy: "declare a maximum: compile without a table that grows",
+  },
+  WASM_IMPORT_UNKNOWN: {
+    ...integrity,
+    message: "{file} imports {import}, a {what}, which is not there",
+    remedy: "docs/wasm.md has every function that can be imported, with its type",
+  },
+  WASM_EXPORT_MISSING: {
+    ...integrity,
+    message: "{file} has to export {export}: a {what}",
+    remedy: "export it; docs/wasm.md shows how each compiler is told to",
   },
   ADMISSION_CAPABILITIES_WIDENED: {
     ...policy,

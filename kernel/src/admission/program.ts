@@ -1,6 +1,9 @@
 /** What of a capsule runs: one of the interfaces its manifest names. */
 import { CAPSULE_LANGUAGES, type CapsuleLanguage, type Manifest } from "@vnes/schemas";
 
+/** For a manifest that asks for no other, and a zone the policy says nothing of. */
+export const DEFAULT_MEMORY_MB = 32;
+
 export interface CapsuleProgram {
   readonly language: CapsuleLanguage;
   /** As the manifest has it. */

@@ -1,9 +1,9 @@
 /**
  * Who may use what of whom: capabilities, topics and keys, by one rule. Pure: two manifests and the policy in, a problem or none out.
  *
- * W1. A capsule always may use what is its own.
- * W2. Where a line of `access` names what is used, that line alone decides.
- * W3. Otherwise nothing crosses between tenants; between zones a call, a subscription or a read goes only where `providers` allows it,
+ * Y1. A capsule always may use what is its own.
+ * Y2. Where a line of `access` names what is used, that line alone decides.
+ * Y3. Otherwise nothing crosses between tenants; between zones a call, a subscription or a read goes only where `providers` allows it,
  *     and publishing on another zone's topic not at all: who is trusted more never takes what it did not ask for.
  */
 import type { AccessUse, Manifest, Policy } from "@vnes/schemas";

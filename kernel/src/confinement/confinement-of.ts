@@ -1,7 +1,7 @@
 /**
  * From the zone of a capsule to what its host is kept from, with the reason of every setting; or a refusal, where the zone demands what
  * this machine cannot do. Zone system has a process of its own unless the policy wants more; every other zone stands behind namespaces
- * unless somebody said `--unconfined-dev`.
+ * unless somebody said `--unconfined-dev`. A driver, which lives in zone system only, is there to touch the machine.
  */
 import type { Manifest, Policy, TrustZone, ZoneConfinement } from "@vnes/schemas";
 import type {
@@ -25,6 +25,7 @@ export interface ConfinementQuestion {
 
 export function confinementOf(question: ConfinementQuestion): ConfinementDecision {
   const { manifest, zone, policy, platform, unconfinedDev } = question;
+  if (manifest.type === "driver") return driver(manifest.id, zone);
   const shared = groupOf(manifest, zone, policy);
   const sharedBy = because("sharedBy", shared.group, ...sharing(shared.rule, zone));
   const demanded = demandedWall(zone, policy);
@@ -85,6 +86,14 @@ function demandedWall(zone: TrustZone, policy: Policy): ConfinementReason {
   return wall === undefined
     ? because("wall", "none", "zone", "zone system: a process of its own, capsules apart by what runs them")
     : because("wall", wall, "policy", "confinement.system.wall in the policy");
+}
+
+function driver(id: string, zone: TrustZone): ConfinementDecision {
+  const group = `device/${id}`;
+  return process(zone, group, [
+    because("wall", "none", "manifest", "a driver touches the machine; policy grants it powers by name"),
+    because("sharedBy", group, "manifest", "a driver has a process of its own"),
+  ]);
 }
 
 /** A process and nothing more: no limit is kept, and none is told. */

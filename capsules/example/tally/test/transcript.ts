@@ -33,13 +33,19 @@ export interface TallyLanguage {
 /** Registers the tests of one language. */
 export function tallyTranscript(language: TallyLanguage): void {
   const { folder } = language;
+  let building: Promise<SandboxSpec> | undefined;
+  const openTally = async (forgetful: boolean): Promise<Tally> => {
+    building ??= buildTally(language);
+    return new Tally(language.openSandbox(), await building, forgetful);
+  };
+
   test(`tally in ${folder} is built and admitted, and does what the transcript says`, async () => {
-    await using tally = await openTally(language);
+    await using tally = await openTally(false);
     await checkTranscript(TRANSCRIPT, (command) => tally.run(command));
   });
 
   test(`tally in ${folder} does the same when every turn is the first of its instance`, async () => {
-    await using tally = await openTally(language, true);
+    await using tally = await openTally(true);
     await checkTranscript(TRANSCRIPT, (command) => tally.run(command));
   });
 
@@ -53,7 +59,8 @@ export function tallyTranscript(language: TallyLanguage): void {
   });
 }
 
-async function openTally(language: TallyLanguage, forgetful = false): Promise<Tally> {
+/** What an instance of it is opened with. */
+async function buildTally(language: TallyLanguage): Promise<SandboxSpec> {
   const scratch = mkdtempSync(join(tmpdir(), "vnes-tally-"));
   try {
     const dir = join(scratch, "capsule");
@@ -65,7 +72,7 @@ async function openTally(language: TallyLanguage, forgetful = false): Promise<Ta
     assert.equal(verdict.kind, "verified", JSON.stringify(verdict));
     const program = programOf(manifest);
     assert.ok(program !== undefined);
-    const spec: SandboxSpec = {
+    return {
       instance: `${manifest.id}/0`,
       image,
       ...program,
@@ -73,7 +80,6 @@ async function openTally(language: TallyLanguage, forgetful = false): Promise<Ta
       group: "tally",
       limits: LIMITS,
     };
-    return new Tally(language.openSandbox(), spec, forgetful);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { HOST_ENV, type HostProgram, WALLED_USER } from "@vnes/driver-host";
 import type { Confinement } from "@vnes/kernel";
 import { mountsOf } from "./mounts.ts";
+import { procArguments } from "./proc-arguments.ts";
 
 /** Where the loader and the C library are; nothing of `/usr/bin`, `/etc` or anybody's home. */
 const SYSTEM_LIBRARIES = ["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib64"];
@@ -64,8 +65,9 @@ export function bwrapCommand(
       ),
       ...(program.readsAs ?? []).flatMap(({ folder, at }) => ["--ro-bind", folder, at]),
       ...(program.bytes === undefined ? [] : ["--perms", "0555", "--ro-bind-data", String(bytes), file]),
-      ...DEVICES.flatMap((name) => ["--dev-bind", `/dev/${name}`, `/dev/${name}`]),
-      ...["--proc", "/proc"],
+      // Not read-only, because bubblewrap would forbid to open them; that their modes stay as they are is the filter's business.
+      ...DEVICES.map((name) => `/dev/${name}`).flatMap((node) => ["--dev-bind", node, node]),
+      ...procArguments(),
       ...(scratchMb === 0 ? [] : ["--perms", "1777", "--size", scratch, "--tmpfs", "/tmp"]),
       ...["--remount-ro", "/", "--chdir", "/", "--seccomp", String(filter)],
     ],

@@ -74,7 +74,7 @@ export async function startProbe(
     });
   const refusal = async (code: string): Promise<string> => {
     try {
-      return `worked: ${JSON.stringify(await run(code))}`;
+      return `worked: ${JSON.stringify(await run(code))}`.slice(0, 200);
     } catch (error) {
       return (error as Error).message;
     }

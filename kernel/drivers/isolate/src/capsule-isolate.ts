@@ -12,13 +12,15 @@ const LOAD_TIMEOUT_MS = 2_000;
 /** To fetch what an interrupted batch had finished; a capsule that holds that up too loses it. */
 const PARTIAL_TIMEOUT_MS = 50;
 const MAX_REASON = 200;
-const PRELUDE = `return (${installPrelude.toString()})();`;
+const PRELUDE = `return (${installPrelude.toString()})($0);`;
 
 export interface Bundle {
   readonly instance: string;
   readonly entry: string;
   readonly text: string;
   readonly limits: SandboxLimits;
+  /** For a script of ours that runs a WebAssembly module: what it finds as `given`. Such an isolate keeps `WebAssembly`. */
+  readonly given?: { readonly [name: string]: unknown };
 }
 
 /** What a slice of a batch came to. `part` is JSON of `count` results, unchecked. */
@@ -35,6 +37,7 @@ interface Calls {
   readonly run: ivm.Reference<(text: string, from: number, limit: number, sliceMs: number) => string>;
   readonly partial: ivm.Reference<() => string>;
   readonly reset: ivm.Reference<() => void>;
+  readonly heldBytes: ivm.Reference<() => number>;
 }
 
 export class CapsuleIsolate {
@@ -43,10 +46,12 @@ export class CapsuleIsolate {
   readonly #isolate: ivm.Isolate;
   readonly #calls: Calls;
   readonly #turnMs: number;
+  readonly #runsModule: boolean;
 
   /** Throws an error whose message says why the bundle does not load. */
-  constructor({ instance, entry, text, limits }: Bundle) {
+  constructor({ instance, entry, text, limits, given }: Bundle) {
     this.#turnMs = limits.turnMs;
+    this.#runsModule = given !== undefined;
     this.#isolate = new ivm.Isolate({
       memoryLimit: limits.memoryMb,
       onCatastrophicError: (message) => {
@@ -58,13 +63,19 @@ export class CapsuleIsolate {
     try {
       const context = this.#isolate.createContextSync();
       const timeout = Math.max(LOAD_TIMEOUT_MS, limits.turnMs);
-      const prelude = context.evalClosureSync(PRELUDE, [], { result: { reference: true } }) as ivm.Reference<
-        ReturnType<typeof installPrelude>
-      >;
+      const prelude = context.evalClosureSync(PRELUDE, [this.#runsModule], {
+        result: { reference: true },
+      }) as ivm.Reference<ReturnType<typeof installPrelude>>;
       const member = (name: string): ivm.Reference<never> =>
         prelude.getSync(name as never, { reference: true }) as unknown as ivm.Reference<never>;
       const bind = member("bind") as ivm.Reference<(cacheBytes: number, effectBytes: number) => string>;
-      this.#calls = { run: member("run"), partial: member("partial"), reset: member("reset") };
+      this.#calls = {
+        run: member("run"),
+        partial: member("partial"),
+        reset: member("reset"),
+        heldBytes: member("heldBytes"),
+      };
+      if (given !== undefined) context.global.setSync("given", new ivm.ExternalCopy(given).copyInto());
       this.#isolate
         .compileScriptSync(text, { filename: `${instance}:${entry}` })
         .runSync(context, { timeout });
@@ -110,7 +121,9 @@ export class CapsuleIsolate {
   get heapBytes(): number {
     if (this.#isolate.isDisposed) return 0;
     const { used_heap_size, externally_allocated_size } = this.#isolate.getHeapStatisticsSync();
-    return used_heap_size + externally_allocated_size;
+    // A module's memory is in no statistics of V8. Only our own script is asked: a capsule's would say what it likes.
+    const held = this.#runsModule ? this.#calls.heldBytes.applySync(undefined, []) : 0;
+    return used_heap_size + externally_allocated_size + held;
   }
 
   dispose(): void {

@@ -4,7 +4,8 @@
  *
  * P1. Time and randomness are the turn's: `Date`, `Math.random`, `Intl` default times. The real clock is kept here only, to
  *     end a slice early; a capsule cannot reach it.
- * P2. What differs from run to run and cannot be replaced (shared memory, WebAssembly, weak references) is absent.
+ * P2. What differs from run to run and cannot be replaced (shared memory, weak references) is absent; WebAssembly is there only for
+ *     our own script that runs a module.
  * P3. It loops over a batch and remembers which turn is running and what is finished, for a host that had to interrupt.
  * P4. What comes out is text the kernel judges; a capsule that tampers with the language spoils its own turns only.
  */
@@ -18,9 +19,11 @@ export interface Prelude {
   /** What an interrupted `run` had finished; a third word tells whether a turn was running. */
   partial(): string;
   reset(): void;
+  /** Memory of a module, for a script that runs one. */
+  heldBytes(): number;
 }
 
-export function installPrelude(): Prelude {
+export function installPrelude(runsModule: boolean): Prelude {
   const { parse, stringify } = JSON;
   const { apply, construct } = Reflect;
   const { defineProperty, getOwnPropertyDescriptor } = Object;
@@ -51,6 +54,7 @@ export function installPrelude(): Prelude {
     };
     reset(): void;
     setCacheBytes?(bytes: number): void;
+    heldBytes?(): number;
   };
 
   /** mulberry32 by Tommy Ettinger, apart from the sdk's stream of the same seed. */
@@ -107,9 +111,10 @@ export function installPrelude(): Prelude {
   });
 
   const globals = globalThis as unknown as { [name: string]: unknown };
-  for (const name of ["WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"]) {
+  for (const name of ["SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"]) {
     delete globals[name];
   }
+  if (!runsModule) delete globals["WebAssembly"];
   if (globals["Temporal"] !== undefined) delete (globals["Temporal"] as { Now?: unknown }).Now;
 
   function say(level: string, values: unknown[]): void {
@@ -223,6 +228,9 @@ export function installPrelude(): Prelude {
     },
     reset() {
       bundle.reset();
+    },
+    heldBytes() {
+      return bundle.heldBytes?.() ?? 0;
     },
   };
 }

@@ -41,7 +41,6 @@ export class ProcessInstance implements SandboxInstance {
   #meters: HostMeters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
   /** Of processes that are gone, as far as they told. */
   #cpuMsBefore = 0;
-  #bytes = 0;
   #last: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -87,7 +86,7 @@ export class ProcessInstance implements SandboxInstance {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
       cpuMs: this.#cpuMsBefore + cpuMs,
-      bytes: this.#bytes,
+      bytes: this.#tally.chars,
       memoryBytes: heapBytes,
       host: { group: this.#options.spec.group, pid: this.#process?.pid ?? 0, memoryBytes: hostBytes },
     };
@@ -132,7 +131,7 @@ export class ProcessInstance implements SandboxInstance {
     if (owed.kind !== "batch") return process.send({ do: owed.kind, id, ask: number });
     const turns = askedOf(owed).map(({ turn }) => turn);
     const text = owed.alone === undefined ? owed.text : `[${owed.alone[owed.results.length]}]`;
-    this.#bytes += text.length;
+    this.#tally.chars += text.length;
     try {
       process.send({ do: "deliver", id, batch: number, stops: owed.stops - this.#stopsBefore, turns }, text);
     } catch (cause) {
@@ -154,7 +153,6 @@ export class ProcessInstance implements SandboxInstance {
     const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
     if (head?.sent === undefined || !isAsked || number !== head.sent)
       return this.#refuse("it said something that it was not asked");
-    this.#bytes += text.length;
     if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
     head.resolve(head.kind === "meters" ? parseMeters(message["meters"]) : undefined);
     this.#next();
@@ -167,6 +165,7 @@ export class ProcessInstance implements SandboxInstance {
     }
     const asked = askedOf(head);
     const { effectBytes } = this.#options.spec.limits;
+    this.#tally.chars += text.length;
     const parts = text === "" ? [] : text.split("\n");
     let piece = parsePiece(parts, asked, effectBytes, head.results.at(-1));
     if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)

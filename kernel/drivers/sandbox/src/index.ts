@@ -3,6 +3,6 @@ export { type SandboxCode, sandboxErrors } from "./errors.ts";
 export type { Executor } from "./executor.ts";
 export { broken, bytesOf, textOf } from "./image-part.ts";
 export type { FromHost, HostMeters, ToHost } from "./messages.ts";
-export { notRun, parsePiece, refused } from "./parse-results.ts";
 export { type HostSandboxOptions, openHostSandbox } from "./sandbox.ts";
+export { notRun, parsePiece, refused } from "./parse-results.ts";
 export { TurnTally } from "./turn-tally.ts";

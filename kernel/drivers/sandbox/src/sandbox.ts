@@ -83,7 +83,6 @@ class HostedShard implements SandboxInstance {
   /** Turns that stopped what was sent behind them (2); the host counts the same. */
   #stops = 0;
   readonly #tally = new TurnTally();
-  #bytes = 0;
   #inFlight: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -116,11 +115,11 @@ class HostedShard implements SandboxInstance {
   #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
     const turns = batch.map(({ turn }) => turn);
     const text = JSON.stringify(batch);
-    this.#bytes += text.length;
+    this.#tally.chars += text.length;
     const sent = this.#host
       .deliver({ do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns }, text)
       .then((delivered) => {
-        for (const part of delivered.parts) this.#bytes += part.length;
+        for (const part of delivered.parts) this.#tally.chars += part.length;
         return delivered;
       });
     this.#inFlight = sent.catch(() => undefined);
@@ -151,7 +150,7 @@ class HostedShard implements SandboxInstance {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
       cpuMs,
-      bytes: this.#bytes,
+      bytes: this.#tally.chars,
       memoryBytes: heapBytes,
       host: { group, pid, memoryBytes: hostBytes },
     };

@@ -1,4 +1,4 @@
-/** What an instance counts of its judged results, whatever runs it: turns, failures, and how often one turn asked for keys. */
+/** What an instance counts, whatever runs it: turns, failures, how often one turn asked for keys, and how much text crossed. */
 import type { TurnResult } from "@vnes/schemas";
 import { invalidResult, type Judged } from "./parse-results.ts";
 
@@ -8,6 +8,8 @@ const MAX_ROUNDS = 1_024;
 export class TurnTally {
   turns = 0;
   failedTurns = 0;
+  /** Length of the JSON that crossed, either way. */
+  chars = 0;
   /** The turn that asked for keys last, and how often. */
   #asking: number | undefined;
   #rounds = 0;

@@ -1,9 +1,9 @@
 /** What one instance may use: what its manifest asks for, at most what policy allows its zone. */
 import type { Manifest, Policy, TrustZone } from "@vnes/schemas";
+import { DEFAULT_MEMORY_MB } from "../../admission/program.ts";
 import type { SandboxLimits } from "../../ports/sandbox.ts";
 
 /** For a zone the policy says nothing of. */
-const DEFAULT_MEMORY_MB = 32;
 const DEFAULT_TURN_MS = 1_000;
 /** isolated-vm accepts no less. */
 const MIN_MEMORY_MB = 8;

@@ -1,11 +1,10 @@
 /**
- * Capsules that mean harm, each as the source of its `src/main.ts` (or as a whole bundle that does without the sdk), with the
- * ways its turn may end. `HOST` stands for the death of its sandbox host, which the kernel survives by design.
+ * Capsules in JavaScript that mean harm, each as the source of its `src/main.ts`, or as a whole bundle that does without the sdk.
  */
+import { bundleSource, imageOf } from "../../../kernel/drivers/isolate/test/bundle.ts";
+import { type Attack, HOST } from "../attack.ts";
 
-export const HOST = "SANDBOX_HOST_DIED";
-
-export interface HostileCapsule {
+interface Hostile {
   readonly name: string;
   /** Body of the handler of call `h.go`. */
   readonly go?: string;
@@ -14,7 +13,6 @@ export interface HostileCapsule {
   /** Instead of both: a bundle as it would stand in `impl/main.js`. */
   readonly bundle?: string;
   readonly ends: readonly string[];
-  /** It turned its own isolate upside down, and has to live with it: what its next turns end in is open. */
   readonly spoils?: boolean;
 }
 
@@ -30,7 +28,7 @@ var capsule = { default: { reset() {}, deliver(request) {
 const done = (effects: string): string =>
   answering(`({ turn: request.turn, kind: "done", effects: ${effects} })`);
 
-export const HOSTILE: readonly HostileCapsule[] = [
+const HOSTILE: readonly Hostile[] = [
   { name: "loops", go: "while (true);", ends: ["TURN_DEADLINE"] },
   {
     name: "loops and catches",
@@ -274,3 +272,19 @@ export const HOSTILE: readonly HostileCapsule[] = [
     ends: ["done"],
   },
 ];
+
+export const JAVASCRIPT: readonly Attack[] = HOSTILE.map((hostile) => ({
+  name: hostile.name,
+  language: "javascript",
+  ends: hostile.ends,
+  spoils: hostile.spoils ?? false,
+  program: async () => {
+    const bundle = hostile.bundle ?? (await bundleSource(sourceOf(hostile)));
+    return { image: imageOf(bundle), entry: "impl/main.js" };
+  },
+}));
+
+function sourceOf({ top = "", go = "" }: Hostile): string {
+  return `import { capsule } from "@vnes/sdk"; ${top}
+    export default capsule({ calls: { "h.go": function (turn) { ${go} }, "h.ok": () => 1 } });`;
+}

@@ -1,0 +1,84 @@
+/**
+ * A sandbox host: a process with one isolate for each capsule instance of its group. Instances take turns, so a busy one
+ * holds up its neighbours for a slice and not for a batch.
+ */
+import { serveHost } from "@vnes/driver-host/serve";
+import type { FromHost, ToHost } from "@vnes/driver-sandbox";
+import type { Bundle } from "./capsule-isolate.ts";
+import { HostedInstance } from "./hosted-instance.ts";
+
+export type { Bundle } from "./capsule-isolate.ts";
+export type OpenMessage = Extract<ToHost, { do: "open" }>;
+
+/** The kernel kills a host it hears nothing from; work that goes on is told this often. */
+const ALIVE_MS = 100;
+/** Small pieces of work go together, a long one is answered at once. */
+const PASS_MS = 2;
+
+const instances = new Map<number, HostedInstance>();
+/** With work, in the order of their turns. */
+const ready: HostedInstance[] = [];
+let scheduled = false;
+let lastSaid = 0;
+
+let kernel: ReturnType<typeof serveHost>;
+let bundleOf: (open: OpenMessage, text: string) => Bundle;
+
+/** Serves the kernel until it is gone; once in a process. `toBundle` reads what came with `open`; it may throw. */
+export function serveIsolates(toBundle: typeof bundleOf): void {
+  bundleOf = toBundle;
+  kernel = serveHost((message, text) => receive(message as ToHost, text));
+}
+
+function send(message: FromHost, text?: string): void {
+  lastSaid = performance.now();
+  kernel.send(message, text);
+}
+
+function receive(message: ToHost, text: string): void {
+  if (message.do === "open") return open(message, text);
+  const instance = instances.get(message.id);
+  if (instance === undefined) throw new Error(`no instance ${message.id} for ${message.do}`);
+  if (!instance.hasWork) ready.push(instance);
+  instance.push(message, text);
+  if (scheduled) return;
+  scheduled = true;
+  // After the messages that arrived together: they are in one order for all.
+  process.nextTick(work);
+}
+
+function open(message: OpenMessage, text: string): void {
+  const { id } = message;
+  try {
+    instances.set(id, new HostedInstance(bundleOf(message, text), send));
+    send({ did: "open", id });
+  } catch (cause) {
+    send({ did: "fail", id, reason: describe(cause) });
+  }
+}
+
+/** One step of each instance in turn, until nothing is left or the pass is over; then answers leave and messages are read. */
+function work(): void {
+  const startedAt = performance.now();
+  do {
+    const instance = ready.shift();
+    if (instance === undefined) break;
+    instance.step();
+    if (instance.isClosed) forget(instance);
+    else if (instance.hasWork) ready.push(instance);
+  } while (performance.now() - startedAt < PASS_MS);
+  scheduled = ready.length > 0;
+  if (!scheduled) return;
+  if (performance.now() - lastSaid > ALIVE_MS) send({ did: "alive" });
+  setImmediate(work);
+}
+
+function forget(closed: HostedInstance): void {
+  for (const [id, instance] of instances) if (instance === closed) instances.delete(id);
+}
+
+/** A capsule's top level may throw anything. */
+function describe(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : "it threw something that is no error";
+  return text.slice(0, 500);
+}

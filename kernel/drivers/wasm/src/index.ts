@@ -1,0 +1,1 @@
+export { wasmExecutor } from "./executor.ts";

@@ -1,0 +1,156 @@
+/** What a wall costs: cold starts of a capsule, in hosts that run and in new ones, and turns behind it, beside the same without it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isolateExecutor } from "@vnes/driver-isolate";
+import { openHostSandbox } from "@vnes/driver-sandbox";
+import type { Confinement, Sandbox, SandboxInstance } from "@vnes/kernel";
+import type { TrustZone, TurnRequest } from "@vnes/schemas";
+import { confinementFor, walls } from "../../kernel/drivers/confine/test/probe.ts";
+import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
+import { atMost, type BenchResult, median } from "./result.ts";
+
+const ROUNDS = 15;
+const IN_FLIGHT = 64;
+const TURN_ROUNDS = 7;
+const TURN_ROUND_MS = 300;
+const FURTHER_INSTANCES = 24;
+const MEGABYTE = 1024 * 1024;
+/** A host writes what Node compiled this long after its start. */
+const COMPILED_AFTER_MS = 2_500;
+
+const WARM_TARGET_MS = 30;
+const NEW_TARGET_MS = 150;
+const TURN_TARGET_US = 30;
+const MEMORY_TARGET_MB = 5;
+
+export const name = "sandbox";
+
+export const notMeasured: readonly string[] = [
+  "the ledger and the node around it: a capsule starts in a sandbox that is open already",
+  "a first start without what Node has compiled: it is there from the second boot on",
+];
+
+const SOURCE = `import { capsule } from "@vnes/sdk";
+export default capsule({ calls: { "bench.turn": (turn, input) => {
+  turn.keys.set("n", (turn.keys.get("n") ?? 0) + 1);
+  return input;
+} } });`;
+
+/** About 1 KB of JSON each way. */
+const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
+
+let turns = 0;
+let instances = 0;
+
+export async function run(): Promise<readonly BenchResult[]> {
+  const cache = mkdtempSync(join(tmpdir(), "vnes-bench-"));
+  enableCompileCache(cache);
+  const bundle = await bundleSource(SOURCE);
+  await using sandbox = openHostSandbox(isolateExecutor, { wallOf: walls.wallOf });
+  const open = (group: string, confinement?: Confinement): Promise<SandboxInstance> =>
+    started(sandbox, bundle, group, confinement);
+  const keeper = await open("warm");
+  await new Promise((resolve) => setTimeout(resolve, COMPILED_AFTER_MS));
+
+  const confined = confinementFor("tenant");
+  const warm = await open("warm", confined);
+  const zones: readonly TrustZone[] = ["tenant", "session", "ephemeral"];
+  const fresh = new Map<string, number[]>(["none", ...zones].map((zone) => [zone, []]));
+  const inWarm: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    inWarm.push(await timed(() => open("warm", confined)));
+    for (const [zone, times] of fresh) {
+      const confinement = zone === "none" ? undefined : confinementFor(zone as TrustZone);
+      times.push(await timed(() => open(`new/${round}`, confinement)));
+    }
+  }
+
+  const behind: number[] = [];
+  const without: number[] = [];
+  for (let round = 0; round < TURN_ROUNDS; round++) {
+    without.push(await perTurn(keeper));
+    behind.push(await perTurn(warm));
+  }
+  const before = (await warm.meters()).host.memoryBytes;
+  for (let count = 0; count < FURTHER_INSTANCES; count++) await open("warm", confined);
+  const after = (await warm.meters()).host.memoryBytes;
+  rmSync(cache, { recursive: true, force: true });
+
+  const bare = { name: "a process without a wall", value: median(fresh.get("none") ?? []) };
+  const furtherMb = (after - before) / FURTHER_INSTANCES / MEGABYTE;
+  return [
+    {
+      metric: "cold start, in a confined host that runs",
+      value: median(inWarm),
+      unit: "ms",
+      target: atMost(median(inWarm), WARM_TARGET_MS, "ms"),
+    },
+    ...zones.map((zone): BenchResult => {
+      const value = median(fresh.get(zone) ?? []);
+      const target = atMost(value, NEW_TARGET_MS, "ms");
+      return { metric: `cold start, in a new host of zone ${zone}`, value, unit: "ms", peer: bare, target };
+    }),
+    {
+      metric: `a turn of JavaScript in a confined host, ${IN_FLIGHT} in flight`,
+      value: median(behind),
+      unit: "µs",
+      peer: { name: "in a host without a wall", value: median(without) },
+      target: atMost(median(behind), TURN_TARGET_US, "µs"),
+    },
+    {
+      metric: "memory of a further JavaScript capsule in a shared confined host",
+      value: furtherMb,
+      unit: "MB",
+      target: atMost(furtherMb, MEMORY_TARGET_MB, "MB"),
+    },
+  ];
+}
+
+/** Open and through its first turn, which gives it the one key it reads. */
+async function started(
+  sandbox: Sandbox,
+  bundle: string,
+  group: string,
+  confinement: Confinement | undefined,
+): Promise<SandboxInstance> {
+  const spec = specOf(bundle, { group, instance: `test.capsule/${instances++}`, limits: { turnMs: 1_000 } });
+  const instance = await sandbox.open(confinement === undefined ? spec : { ...spec, confinement });
+  await instance.deliver(requests(1).map((request) => ({ ...request, keys: [["n"]] })));
+  return instance;
+}
+
+async function timed(open: () => Promise<SandboxInstance>): Promise<number> {
+  const from = performance.now();
+  const instance = await open();
+  const took = performance.now() - from;
+  await instance.dispose();
+  return took;
+}
+
+async function perTurn(instance: SandboxInstance): Promise<number> {
+  let count = 0;
+  const from = performance.now();
+  while (performance.now() - from < TURN_ROUND_MS) {
+    await instance.deliver(requests(IN_FLIGHT));
+    count += IN_FLIGHT;
+  }
+  return ((performance.now() - from) * 1_000) / count;
+}
+
+function requests(count: number): TurnRequest[] {
+  return Array.from({ length: count }, (): TurnRequest => {
+    const turn = ++turns;
+    const delivery = {
+      kind: "call",
+      callId: `call_${turn}`,
+      capability: "bench",
+      method: "turn",
+      input: INPUT,
+      caller: "control",
+      deadlineAt: 5_000,
+    } as const;
+    return { turn, at: 1_000, seed: "0011223344556677", delivery };
+  });
+}

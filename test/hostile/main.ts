@@ -1,0 +1,139 @@
+/**
+ * `npm run hostile [-- --only TEXT] [--zone ZONE] [--user root|ordinary]`: every attack, in every zone it can be tried in, beside a healthy
+ * capsule, as whoever runs it; started by root, once more as an ordinary user. Ends with 0 when each ended in a named way, nothing
+ * outside was read, written or reached, and the neighbour kept its service.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { openWalls } from "@vnes/driver-confine";
+import type { TrustZone } from "@vnes/schemas";
+import type { Attack } from "./attack.ts";
+import { ATTACKS } from "./attacks/all.ts";
+import { confinementFor } from "./confinement-for.ts";
+import { Neighbour, pause, type Span } from "./neighbour.ts";
+import { openOutside } from "./outside.ts";
+import { ATTACK_MS, type Outcome, runAttack } from "./run-attack.ts";
+import { openSandboxes } from "./sandboxes.ts";
+
+const ZONES: readonly TrustZone[] = ["system", "tenant", "session", "ephemeral"];
+/** Long enough for a p99 that means something: a turn of the neighbour takes a fraction of a millisecond. */
+const CALM_MS = 1_500;
+/** Between two turns of the neighbour. */
+const PING_MS = 0;
+/** A span with fewer turns has no 99th of 100. */
+const MIN_TURNS = 200;
+/** Below this a doubled p99 is the scheduler of two cores and no harm done. */
+const HARMLESS_MS = 5;
+const NOBODY = "65534";
+/** Of the table's columns. */
+const WIDTHS = [52, 10, 9, 25, 9, 4];
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    zone: { type: "string" },
+    user: { type: "string" },
+  },
+});
+if (values.zone !== undefined && !(ZONES as readonly string[]).includes(values.zone))
+  usage(`there is no zone ${values.zone}`);
+if (values.user !== undefined && !["root", "ordinary"].includes(values.user))
+  usage("--user takes root or ordinary");
+const zones = ZONES.filter((zone) => values.zone === undefined || zone === values.zone);
+const isRoot = process.getuid?.() === 0;
+let failures = 0;
+if (!isRoot || values.user !== "ordinary") failures += await runAll(isRoot ? "root" : "an ordinary user");
+if (isRoot && values.user !== "root") failures += asOrdinaryUser();
+console.log(failures === 0 ? "hostile: PASS" : `hostile: FAIL, ${failures} problems`);
+process.exitCode = failures === 0 ? 0 : 1;
+
+async function runAll(who: string): Promise<number> {
+  const walls = await openWalls();
+  if (walls.platform.lacks.length > 0) {
+    for (const { part, found, remedy } of walls.platform.lacks)
+      console.log(`no walls as ${who}: ${part}: ${found}\nnext: ${remedy}`);
+    return 1;
+  }
+  await using sandbox = openSandboxes(walls.wallOf);
+  const outside = await openOutside();
+  const neighbour = await Neighbour.open(sandbox, PING_MS);
+  await pause(CALM_MS);
+  neighbour.span();
+  await pause(CALM_MS);
+  const calm = neighbour.span();
+  console.log(`as ${who}; a neighbour's turns when calm: p99 ${calm.p99Ms.toFixed(2)} ms of ${calm.turns}`);
+  console.log(row(["attack", "language", "zone", "ended in", "p99", ""]));
+  let problems = 0;
+  for (const attack of ATTACKS.filter(({ name, language }) => `${language} ${name}`.includes(values.only))) {
+    for (const zone of zones) {
+      const confinement = confinementFor(zone, walls.platform);
+      if (attack.needsWall === true && confinement === undefined) continue;
+      let during: Span = calm;
+      const outcome = await runAttack(attack, {
+        ...{ sandbox, zone, confinement, outside },
+        forMs: ATTACK_MS,
+        begins: () => void neighbour.span(),
+        ends: () => {
+          during = neighbour.span();
+        },
+      });
+      problems += tell(attack, zone, outcome, calm, during);
+    }
+  }
+  await neighbour.stop();
+  for (const failed of new Set(neighbour.failed)) {
+    problems += 1;
+    console.log(`the neighbour's turn ended in ${failed}`);
+  }
+  await outside.close();
+  return problems;
+}
+
+function tell(attack: Attack, zone: TrustZone, { end, problems }: Outcome, calm: Span, during: Span): number {
+  const slow = during.turns >= MIN_TURNS && during.p99Ms > Math.max(2 * calm.p99Ms, HARMLESS_MS);
+  const found = slow ? [...problems, "the neighbour's p99 more than doubled"] : problems;
+  const p99 = during.turns < MIN_TURNS ? "-" : `${during.p99Ms.toFixed(2)} ms`;
+  console.log(row([attack.name, attack.language, zone, end, p99, found.length === 0 ? "ok" : "FAIL"]));
+  for (const problem of found) console.log(`    ${problem}`);
+  return found.length;
+}
+
+function row(cells: readonly string[]): string {
+  return cells.map((cell, index) => cell.slice(0, 60).padEnd(WIDTHS[index] ?? 0)).join("  ");
+}
+
+/** The same program, run by somebody with no rights. */
+function asOrdinaryUser(): number {
+  const home = mkdtempSync(join(tmpdir(), "vnes-nobody-"));
+  spawnSync("chown", [NOBODY, home]);
+  const args = [
+    "--reuid",
+    NOBODY,
+    "--regid",
+    NOBODY,
+    "--clear-groups",
+    process.execPath,
+    ...process.execArgv,
+  ];
+  const own = [fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  try {
+    const { status, error } = spawnSync("setpriv", [...args, ...own], {
+      stdio: "inherit",
+      cwd: "/",
+      env: { ...process.env, HOME: home, TMPDIR: home },
+    });
+    if (error !== undefined) console.log(`as an ordinary user: ${error.message}`);
+    return status === 0 ? 0 : 1;
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+function usage(problem: string): never {
+  console.error(`${problem}\nnpm run hostile [-- --only TEXT] [--zone ZONE] [--user root|ordinary]`);
+  process.exit(2);
+}

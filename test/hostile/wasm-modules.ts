@@ -1,0 +1,199 @@
+/** Modules that mean harm: what `t.go` does, in WebAssembly text (`watModule`), and what its turn may end in. */
+import type { Watch } from "../../kernel/drivers/wasm/test/modules.ts";
+
+export interface HostileModule extends Watch {
+  readonly name: string;
+  readonly go: string;
+  readonly ends: readonly string[];
+}
+
+const INVALID = ["TURN_EFFECT_INVALID"];
+const THREW = ["TURN_HANDLER_THREW"];
+const DEADLINE = ["TURN_DEADLINE"];
+const DONE = ["done"];
+
+const importOf = (name: string, params: string, result = ""): string =>
+  `(import "vnes" "${name}" (func $${name} (param ${params})${result === "" ? "" : ` (result ${result})`}))`;
+const SET = importOf("set", "i32 i32 i32 i32 i32 i32");
+const GET = importOf("get", "i32 i32", "i32");
+const LOG = importOf("log", "i32 i32 i32 i32 i32");
+const PUBLISH = importOf("publish", "i32 i32 i32 i32 i32 i32");
+const wasi = (name: string, params: string, result = "(result i32)"): string =>
+  `(import "wasi_snapshot_preview1" "${name}" (func $${name} (param ${params}) ${result}))`;
+const set = (key: string, value: string, options = "(i32.const 0) (i32.const 0)"): string =>
+  `(call $set ${key} ${value} ${options})`;
+const KEY = "(i32.const 1020) (i32.const 1)";
+const fill = (at: number, byte: number, length: number): string =>
+  `(memory.fill (i32.const ${at}) (i32.const ${byte}) (i32.const ${length}))`;
+const forever = (body: string): string => `(loop $again ${body} (br $again))`;
+const GROW_ALL = `(drop (memory.grow (i32.sub (i32.const 256) (memory.size))))
+  (memory.fill (i32.const 2048) (i32.const 7) (i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 2048)))`;
+
+export const HOSTILE_MODULES: readonly HostileModule[] = [
+  { name: "loops", go: forever(""), ends: DEADLINE },
+  {
+    name: "recurses without end",
+    go: "(drop (call $deeper (i32.const 0)))",
+    more: "(func $deeper (param i32) (result i32) (i32.add (i32.const 1) (call $deeper (local.get 0))))",
+    ends: THREW,
+  },
+  {
+    name: "recurses without end and catches what comes of it",
+    go: "(loop $again (try (do (drop (call $deeper (i32.const 0)))) (catch_all)) (br $again))",
+    more: "(func $deeper (param i32) (result i32) (i32.add (i32.const 1) (call $deeper (local.get 0))))",
+    ends: [...DEADLINE, ...THREW],
+  },
+  { name: "traps", go: "unreachable", ends: THREW },
+  { name: "takes all the memory it may and writes to it", go: GROW_ALL, ends: DONE },
+  { name: "takes all its memory and traps", go: `${GROW_ALL} unreachable`, ends: THREW },
+  {
+    name: "asks for more memory for ever",
+    go: forever("(drop (memory.grow (i32.const 16)))"),
+    ends: DEADLINE,
+  },
+  {
+    name: "asks for a larger table for ever",
+    go: forever("(drop (table.grow (ref.null func) (i32.const 1000)))"),
+    more: "(table 1 1000 funcref)",
+    ends: DEADLINE,
+  },
+  { name: "moves its memory for ever", go: forever(fill(2048, 1, 100_000)), ends: DEADLINE },
+  { name: "takes what nobody gave", go: "(call $take (i32.const 0))", ends: INVALID },
+  {
+    name: "has the delivery written outside of its memory",
+    go: "(drop (call $get (i32.const 1020) (i32.const 1))) (call $id_) ",
+    head: `${GET}${importOf("id", "i32 i32", "i32")}`,
+    more: "(func $id_ (drop (call $id (i32.const 1020) (i32.const 1))) (call $take (i32.const -1)))",
+    ends: INVALID,
+  },
+  {
+    name: "names a key outside of its memory",
+    head: SET,
+    go: set("(i32.const -16) (i32.const 32)", KEY),
+    ends: INVALID,
+  },
+  {
+    name: "names a key of negative length",
+    head: SET,
+    go: set("(i32.const 0) (i32.const -1)", KEY),
+    ends: INVALID,
+  },
+  {
+    name: "names a value that ends outside",
+    head: SET,
+    go: set(KEY, "(i32.const 131071) (i32.const 2)"),
+    ends: INVALID,
+  },
+  {
+    name: "writes what is no UTF-8",
+    head: SET,
+    go: `${fill(2048, 0xc0, 2)} ${set("(i32.const 2048) (i32.const 2)", KEY)}`,
+    ends: INVALID,
+  },
+  {
+    name: "writes half a pair",
+    head: SET,
+    go: `(i32.store (i32.const 2048) (i32.const 0x80a0ed)) ${set("(i32.const 2048) (i32.const 3)", KEY)}`,
+    ends: INVALID,
+  },
+  {
+    name: "writes what is no JSON",
+    head: SET,
+    go: `${fill(2048, 0x7b, 3)} ${set(KEY, "(i32.const 2048) (i32.const 3)")}`,
+    ends: INVALID,
+  },
+  {
+    name: "writes JSON that is nested deeply",
+    head: SET,
+    go: `${fill(2048, 0x5b, 20_000)} ${fill(22_048, 0x5d, 20_000)} ${set(KEY, "(i32.const 2048) (i32.const 40000)")}`,
+    ends: INVALID,
+  },
+  {
+    name: "writes with options that are none",
+    head: SET,
+    go: set(KEY, KEY, KEY),
+    ends: INVALID,
+  },
+  {
+    name: "writes a giant key",
+    head: SET,
+    go: `${fill(2048, 0x61, 70_000)} ${set("(i32.const 2048) (i32.const 70000)", KEY)}`,
+    ends: INVALID,
+  },
+  {
+    name: "floods effects",
+    head: PUBLISH,
+    go: forever(`(call $publish ${KEY} ${KEY} ${KEY})`),
+    ends: ["TURN_EFFECTS_TOO_LARGE", ...DEADLINE],
+  },
+  {
+    name: "floods large effects",
+    head: PUBLISH,
+    go: `${fill(2048, 0x31, 15)} ${fill(2063, 0x20, 60_000)}
+      ${forever(`(call $publish ${KEY} ${KEY} (i32.const 2048) (i32.const 60000))`)}`,
+    ends: ["TURN_EFFECTS_TOO_LARGE"],
+  },
+  {
+    name: "floods imports",
+    head: '(import "vnes" "random" (func $random (result f64)))',
+    go: forever("(drop (call $random))"),
+    ends: DEADLINE,
+  },
+  {
+    name: "floods its log",
+    head: LOG,
+    go: forever(`(call $log (i32.const 1) (i32.const 0) (i32.const 131072) ${KEY})`),
+    ends: DEADLINE,
+  },
+  { name: "replies twice", go: `(call $reply ${KEY})`, ends: INVALID },
+  {
+    name: "catches a missing key and goes on",
+    head: `${GET}${SET}`,
+    go: `(try (do (drop (call $get (i32.const 1020) (i32.const 1)))) (catch_all ${set(KEY, KEY)}))`,
+    ends: DONE,
+  },
+  {
+    name: "catches its refusal and goes on",
+    head: SET,
+    go: `(try (do ${set("(i32.const 0) (i32.const -1)", KEY)}) (catch_all))`,
+    ends: INVALID,
+  },
+  { name: "exits", head: wasi("proc_exit", "i32", ""), go: "(call $proc_exit (i32.const 0))", ends: THREW },
+  {
+    name: "wants chance for all of its memory, for ever",
+    head: wasi("random_get", "i32 i32"),
+    go: forever("(drop (call $random_get (i32.const 2048) (i32.const 120000)))"),
+    ends: DEADLINE,
+  },
+  {
+    name: "prints for ever",
+    head: wasi("fd_write", "i32 i32 i32 i32"),
+    go: `(i32.store (i32.const 2048) (i32.const 0)) (i32.store (i32.const 2052) (i32.const 131072))
+      ${forever("(drop (call $fd_write (i32.const 1) (i32.const 2048) (i32.const 1) (i32.const 2060)))")}`,
+    ends: DEADLINE,
+  },
+  {
+    name: "fills the scratch files until there is no room, and goes on",
+    head: `${wasi("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32")}${wasi("fd_pwrite", "i32 i32 i32 i64 i32")}`,
+    go: `(i32.store (i32.const 2048) (i32.const 0)) (i32.store (i32.const 2052) (i32.const 131072))
+      (drop (call $path_open (i32.const 4) (i32.const 0) (i32.const 1020) (i32.const 1) (i32.const 1) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 2060)))
+      (loop $again
+        (local.set $i (call $fd_pwrite (i32.load (i32.const 2060)) (i32.const 2048) (i32.const 1) (i64.extend_i32_u (local.get $j)) (i32.const 2064)))
+        (local.set $j (i32.add (local.get $j) (i32.const 131072)))
+        (br_if $again (i32.eqz (local.get $i))))
+      (if (i32.ne (local.get $i) (i32.const 51)) (then unreachable))
+      (if (i32.gt_u (local.get $j) (i32.const 1310720)) (then unreachable))`,
+    ends: DONE,
+  },
+  {
+    name: "opens files until no more can be open, and goes on",
+    head: wasi("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32"),
+    go: `(loop $again
+        (local.set $i (call $path_open (i32.const 4) (i32.const 0) (i32.const 1020) (i32.const 1) (i32.const 1) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 2060)))
+        (local.set $j (i32.add (local.get $j) (i32.const 1)))
+        (br_if $again (i32.eqz (local.get $i))))
+      (if (i32.ne (local.get $i) (i32.const 33)) (then unreachable))
+      (if (i32.ne (local.get $j) (i32.const 60)) (then unreachable))`,
+    ends: DONE,
+  },
+];
