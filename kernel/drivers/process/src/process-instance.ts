@@ -39,7 +39,7 @@ export class ProcessInstance implements SandboxInstance {
   /** No turn has ended in this process yet. */
   #isFresh = true;
   #meters: HostMeters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
-  /** Of processes that are gone, as far as they told. */
+  /** Of processes that are gone, as far as they told; a deadline for each that was silent. */
   #cpuMsBefore = 0;
   #last: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
@@ -233,6 +233,8 @@ export class ProcessInstance implements SandboxInstance {
   #silent(): void {
     const head = this.#owed[0];
     if (head === undefined) return;
+    // What it really used dies with it, and a capsule that is always killed must not seem to use nothing.
+    this.#cpuMsBefore += this.#options.spec.limits.turnMs;
     if (head.kind !== "batch" || this.#isObsolete(head)) {
       if (head.kind !== "batch") head.resolve(undefined);
       this.#shift();
