@@ -2,7 +2,7 @@
  * One process with one capsule instance in it, as the kernel holds it: started, told what to run, killed. What is said in between
  * is its instance's business (`process-instance.ts`).
  */
-import { type HostProcess, type HostProgram, MAX_FRAME_BYTES, spawnHost, type Wall } from "@vnes/driver-host";
+import { type HostProcess, type HostProgram, spawnHost, type Wall } from "@vnes/driver-host";
 import { sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { CapsuleLanguage, VnesError } from "@vnes/schemas";
@@ -55,7 +55,7 @@ export class CapsuleProcess {
         name: `${language}:${instance}`,
         program,
         wall,
-        maxMessageBytes: confinement === undefined ? MAX_FRAME_BYTES : confinement.messageMb * MEGABYTE,
+        ...(confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE }),
         onMessage: (message, text) => this.#receive(message, text),
         onDeath: ({ reason, signal, code }) => this.#died(hostDied(spec, reason, { signal, code })),
       });

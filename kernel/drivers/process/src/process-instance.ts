@@ -39,7 +39,7 @@ export class ProcessInstance implements SandboxInstance {
   /** No turn has ended in this process yet. */
   #isFresh = true;
   #meters: HostMeters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
-  /** Of processes that are gone, as far as they told. */
+  /** Of processes that are gone, as far as they told; a deadline for each that was silent. */
   #cpuMsBefore = 0;
   #last: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
@@ -153,7 +153,6 @@ export class ProcessInstance implements SandboxInstance {
     const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
     if (head?.sent === undefined || !isAsked || number !== head.sent)
       return this.#refuse("it said something that it was not asked");
-    this.#tally.chars += text.length;
     if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
     head.resolve(head.kind === "meters" ? parseMeters(message["meters"]) : undefined);
     this.#next();
@@ -234,6 +233,8 @@ export class ProcessInstance implements SandboxInstance {
   #silent(): void {
     const head = this.#owed[0];
     if (head === undefined) return;
+    // What it really used dies with it, and a capsule that is always killed must not seem to use nothing.
+    this.#cpuMsBefore += this.#options.spec.limits.turnMs;
     if (head.kind !== "batch" || this.#isObsolete(head)) {
       if (head.kind !== "batch") head.resolve(undefined);
       this.#shift();

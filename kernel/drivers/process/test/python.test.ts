@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnRequest } from "@vnes/schemas";
 import { openProcessSandbox, pythonExecutor } from "../src/index.ts";
-import { pythonSpec } from "./python-capsule.ts";
+import { LIMITS, pythonSpec } from "./python-capsule.ts";
 import { AT, call, told, valueOf } from "./turn-calls.ts";
 
 const sandbox = openProcessSandbox(pythonExecutor());
@@ -183,7 +183,9 @@ for (const [name, body] of Object.entries(HANGS)) {
     assert.deepEqual(told(await one.deliver([call("hang")])), ["TURN_DEADLINE"]);
     await one.reset();
     assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
-    assert.equal((await one.meters()).failedTurns, 2);
+    const { failedTurns, cpuMs } = await one.meters();
+    assert.equal(failedTurns, 2);
+    assert.ok(cpuMs >= 2 * LIMITS.turnMs, `only ${cpuMs} ms were charged`);
   });
 }
 
