@@ -41,7 +41,11 @@ export function packRow(shard: string, last: number, records: readonly NewRecord
     return { hash, crc: rowSum(shard, last, 1, hash, bytes), bytes };
   }
   const hash = new Uint8Array(records.length * RECORD_HASH_BYTES);
-  for (const [index, record] of records.entries()) hash.set(record.hash, index * RECORD_HASH_BYTES);
+  let at = 0;
+  for (const record of records) {
+    hash.set(record.hash, at);
+    at += RECORD_HASH_BYTES;
+  }
   const bytes = packed(records);
   return { hash, crc: rowSum(shard, last, records.length, hash, bytes), bytes };
 }
