@@ -44,12 +44,19 @@ export function refusedEffect(
   }
   const tooLarge = refusedGrowth(effects, rules, state);
   if (tooLarge !== undefined) return tooLarge;
-  const answered = new Set<string>();
+  // A turn that answers once, as nearly all do, needs no set to say that it did not answer twice.
+  const answered = answersIn(effects) <= 1 ? undefined : new Set<string>();
   for (const effect of effects) {
     const refused = refuse(effect, rules, state, current, answered);
     if (refused !== undefined) return refused;
   }
   return undefined;
+}
+
+function answersIn(effects: readonly Effect[]): number {
+  let answers = 0;
+  for (const effect of effects) if (effect.do === "answer") answers++;
+  return answers;
 }
 
 /** Keys and timers live in the kernel's memory, so a capsule's own memory limit does not bound them. */
@@ -80,7 +87,7 @@ function refuse(
   rules: TurnRules,
   state: ShardState,
   current: (OpenCall & { readonly callId: string }) | undefined,
-  answered: Set<string>,
+  answered: Set<string> | undefined,
 ): VnesError | undefined {
   switch (effect.do) {
     case "write":
@@ -137,14 +144,14 @@ function refusedAnswer(
   { capabilities }: TurnRules,
   state: ShardState,
   current: (OpenCall & { readonly callId: string }) | undefined,
-  answered: Set<string>,
+  answered: Set<string> | undefined,
 ): VnesError | undefined {
   const { callId, answer } = effect;
   const open = current?.callId === callId ? current : state.open.get(callId);
-  if (open === undefined || answered.has(callId)) {
+  if (open === undefined || answered?.has(callId) === true) {
     return kernelErrors.create("TURN_ANSWER_UNKNOWN_CALL", { callId });
   }
-  answered.add(callId);
+  answered?.add(callId);
   if (!answer.ok) return undefined;
   const [problem] = capabilities.get(open.capability)?.methods.get(open.method)?.output(answer.value) ?? [];
   if (problem === undefined) return undefined;

@@ -122,12 +122,12 @@ function problemsOf(db: DatabaseSync): readonly string[] {
   return [...found, ...firstProblems(db), ...chunkProblems(chunks as Iterable<ChunkRow>)];
 }
 
-/** A shard's oldest record is the one its row names: what was trimmed and what went missing must not be mixed up. */
+/** A shard's oldest row holds the record `first` names: what was trimmed and what went missing must not be mixed up. */
 function firstProblems(db: DatabaseSync): readonly string[] {
   const rows = db
     .prepare(
-      `SELECT name, first, (SELECT min(seq) FROM record WHERE record.shard = shard.no) AS oldest FROM shard
-        WHERE oldest IS NOT NULL AND oldest <> first`,
+      `SELECT name, first, seq - length(hash) / 32 + 1 AS oldest FROM shard JOIN record ON record.shard = shard.no
+        WHERE seq = (SELECT min(seq) FROM record WHERE record.shard = shard.no) AND NOT first BETWEEN oldest AND seq`,
     )
     .all() as { readonly name: string; readonly first: number; readonly oldest: number }[];
   return rows.map(({ name, first, oldest }) => `shard ${name} begins at record ${oldest}, not at ${first}`);

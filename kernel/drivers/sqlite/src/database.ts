@@ -1,14 +1,15 @@
 /**
  * The file: opening it, what is in it, and what is refused.
  *
- * Tables (schema version 2):
+ * Tables (schema version 3):
  *   shard(no INTEGER PRIMARY KEY, name TEXT UNIQUE, first, snapshot)
  *   record(id INTEGER PRIMARY KEY, shard, seq, hash, crc, bytes), unique (shard, seq)
  *   chunk(id INTEGER PRIMARY KEY, shard, name, crc, bytes), unique (shard, name)
  * `first` is the oldest record a shard must have: what was trimmed and what is missing are told apart by it.
- * A file of version 1 (without `first`, `snapshot` and chunks) is brought up to 2 in the transaction that opens it.
- * `id` rises with every append, so commits write at one end of the table whichever shards they hold. `crc` is CRC-32
- * over shard name, seq, hash and bytes: SQLite notices damage to its pages' structure, not to what they carry.
+ * `id` rises with every append, so commits write at one end of the table whichever shards they hold. A row holds one
+ * record, or several that were committed together; what stands in it is said in `record-row.ts`.
+ * A file of version 1 (without `first`, `snapshot` and chunks) or 2 (one record in every row) is brought up to date in
+ * the transaction that opens it. The rows it has stay as they are: those of one record are the same in every version.
  */
 import { closeSync, existsSync, fsyncSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -17,7 +18,8 @@ import { findWalDamage } from "./wal-check.ts";
 
 /** "VNES". */
 const APPLICATION_ID = 0x564e4553;
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
+const KNOWN_VERSIONS: ReadonlySet<number> = new Set([1, 2, SCHEMA_VERSION]);
 /** Pages in the log before they are copied into the file: 2 MB, a pause below 10 ms. 16 MB is no faster and pauses 45. */
 const CHECKPOINT_PAGES = 500;
 /** The log is cut back to this after it had to grow further. */
@@ -104,7 +106,9 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
     return;
   }
   refuseForeignFile(db, path);
-  if (version === 1) db.exec(`${TO_VERSION_2}; PRAGMA user_version = ${SCHEMA_VERSION}`);
+  if (version === 1) db.exec(TO_VERSION_2);
+  // From now on an older program must not touch it: it would take a run for one record.
+  if (version !== SCHEMA_VERSION) db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
 /** Throws unless it is a ledger of a version this program knows, as long as its header says. */
@@ -116,7 +120,7 @@ export function refuseForeignFile(db: DatabaseSync, path: string): void {
       problem: "it is a database of another program",
     });
   }
-  if (version !== SCHEMA_VERSION && version !== 1) {
+  if (!KNOWN_VERSIONS.has(version)) {
     const problem = `its schema version is ${version}, this program knows ${SCHEMA_VERSION}`;
     throw ledgerErrors.create("LEDGER_FORMAT_UNKNOWN", { path, problem });
   }

@@ -11,6 +11,7 @@ import { ledgerErrors, MAX_RECORD_BYTES } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { storeFailure } from "./failure.ts";
 import type { Heads } from "./heads.ts";
+import type { OpenRuns } from "./open-runs.ts";
 import type { Statements } from "./statements.ts";
 
 /** What may wait for a commit; past it the commit happens at once instead of at the end of the round. */
@@ -28,16 +29,18 @@ export class GroupCommit {
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
   readonly #heads: Heads;
+  readonly #runs: OpenRuns;
   #jobs: Job[] = [];
   #bytes = 0;
   #scheduled: NodeJS.Immediate | undefined;
   #refusing: VnesError | undefined;
 
-  constructor(path: string, db: DatabaseSync, statements: Statements, heads: Heads) {
+  constructor(path: string, db: DatabaseSync, statements: Statements, heads: Heads, runs: OpenRuns) {
     this.#path = path;
     this.#db = db;
     this.#statements = statements;
     this.#heads = heads;
+    this.#runs = runs;
   }
 
   /** Why nothing is taken; undefined while it is. */
@@ -74,6 +77,7 @@ export class GroupCommit {
       this.#statements.begin.run();
       const refused = new Map<string, VnesError>();
       for (const job of jobs) answers.push(job.run(refused));
+      this.#runs.write();
       this.#statements.commit.run();
     } catch (error) {
       this.#undo(jobs, storeFailure(this.#path, error));
@@ -91,6 +95,7 @@ export class GroupCommit {
       failure = storeFailure(this.#path, second);
     }
     this.#heads.undo();
+    this.#runs.forget();
     if (failure.code !== "LEDGER_DISK_FULL") this.#refusing = failure;
     for (const job of jobs) job.reject(failure);
   }

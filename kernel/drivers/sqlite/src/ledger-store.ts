@@ -25,6 +25,8 @@ import { openDatabase } from "./database.ts";
 import { storeFailure } from "./failure.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type Head, Heads } from "./heads.ts";
+import { OpenRuns } from "./open-runs.ts";
+import { RowReader } from "./row-reader.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
 import { chunkGroups, nextRun } from "./trim.ts";
 
@@ -50,6 +52,8 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
   readonly #heads: Heads;
+  readonly #runs: OpenRuns;
+  readonly #rows: RowReader;
   readonly #group: GroupCommit;
   /** By shard: chunks a trim under way will drop. */
   readonly #doomed = new Map<string, Set<string>>();
@@ -60,7 +64,9 @@ export class SqliteLedgerStore implements LedgerStore {
     this.#db = db;
     this.#statements = prepareStatements(db);
     this.#heads = new Heads(this.#statements, path);
-    this.#group = new GroupCommit(path, db, this.#statements, this.#heads);
+    this.#runs = new OpenRuns(this.#statements);
+    this.#rows = new RowReader(path, this.#statements);
+    this.#group = new GroupCommit(path, db, this.#statements, this.#heads, this.#runs);
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {
@@ -81,23 +87,7 @@ export class SqliteLedgerStore implements LedgerStore {
   async read(shard: string, from: number, limit: number): Promise<readonly StoredRecord[]> {
     const head = this.#head(shard);
     if (head === undefined || limit <= 0) return [];
-    const first = Math.max(from, head.first);
-    let rows: readonly (readonly [number, Uint8Array, number, Uint8Array])[];
-    try {
-      rows = this.#statements.read.all(head.no, first, limit) as unknown as typeof rows;
-    } catch (error) {
-      throw storeFailure(this.#path, error, placeOf(shard, first));
-    }
-    const expected = Math.min(limit, Math.max(head.seq - first + 1, 0));
-    const records = rows.map(([seq, hash, crc, bytes], index): StoredRecord => {
-      if (seq !== first + index) throw this.#corrupt(placeOf(shard, first + index), "the record is missing");
-      if (crc !== recordSum(shard, seq, hash, bytes))
-        throw this.#corrupt(placeOf(shard, seq), "the record's bytes changed");
-      return { shard, seq, bytes, hash };
-    });
-    if (records.length < expected)
-      throw this.#corrupt(placeOf(shard, first + records.length), "the record is missing");
-    return records;
+    return this.#rows.read(shard, head, from, limit);
   }
 
   async lastSeq(shard: string): Promise<number> {
@@ -195,10 +185,10 @@ export class SqliteLedgerStore implements LedgerStore {
     if (records.length === 0) return lastSeq;
     const head = this.#heads.grown(shard);
     let { seq, snapshot } = head;
-    for (const { hash, bytes, snapshot: isSnapshot } of records) {
+    for (const record of records) {
       seq++;
-      this.#statements.insert.run(head.no, seq, hash, recordSum(shard, seq, hash, bytes), bytes);
-      if (isSnapshot === true) snapshot = seq;
+      this.#runs.add(shard, head.no, seq, record);
+      if (record.snapshot === true) snapshot = seq;
     }
     if (snapshot !== head.snapshot) this.#statements.markSnapshot.run(snapshot, head.no);
     this.#heads.set(shard, { ...head, seq, snapshot });
@@ -244,17 +234,7 @@ export class SqliteLedgerStore implements LedgerStore {
   }
 }
 
-/** NaN, which no checksum equals, when a flipped bit has made something else than bytes of one of them. */
-function recordSum(shard: string, seq: number, hash: unknown, bytes: unknown): number {
-  if (!(hash instanceof Uint8Array) || !(bytes instanceof Uint8Array)) return Number.NaN;
-  return crc32(bytes, crc32(hash, crc32(`${shard}\0${seq}\0`)));
-}
-
 export function chunkSum(shard: string, name: string, bytes: unknown): number {
   if (!(bytes instanceof Uint8Array)) return Number.NaN;
   return crc32(bytes, crc32(`${shard}\0${name}\0`));
-}
-
-function placeOf(shard: string, seq: number): string {
-  return ` at record ${seq} of shard ${shard}`;
 }

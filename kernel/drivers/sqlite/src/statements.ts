@@ -16,8 +16,8 @@ export interface Statements {
   readonly readChunk: StatementSync;
   readonly chunkNames: StatementSync;
   readonly dropChunk: StatementSync;
-  readonly recordTotal: StatementSync;
-  readonly recordSizes: StatementSync;
+  readonly rowTotal: StatementSync;
+  readonly rowSizes: StatementSync;
   readonly dropRecords: StatementSync;
   readonly setFirst: StatementSync;
   readonly fileBytes: StatementSync;
@@ -32,7 +32,9 @@ export function prepareStatements(db: DatabaseSync): Statements {
     insert: db.prepare("INSERT INTO record (shard, seq, hash, crc, bytes) VALUES (?, ?, ?, ?, ?)"),
     read: inArrays(
       db,
-      "SELECT seq, hash, crc, bytes FROM record WHERE shard = ? AND seq >= ? ORDER BY seq LIMIT ?",
+      // Rows whose last record is between two seqs, as long as their first one is not beyond a third.
+      `SELECT seq, hash, crc, bytes FROM record WHERE shard = ? AND seq >= ? AND seq < ?
+        AND seq - length(hash) / 32 < ? ORDER BY seq LIMIT ?`,
     ),
     heads: inArrays(
       db,
@@ -50,13 +52,13 @@ export function prepareStatements(db: DatabaseSync): Statements {
     readChunk: inArrays(db, "SELECT crc, bytes FROM chunk WHERE shard = ? AND name = ?"),
     chunkNames: inArrays(db, "SELECT name, length(bytes) FROM chunk WHERE shard = ?"),
     dropChunk: db.prepare("DELETE FROM chunk WHERE shard = ? AND name = ?"),
-    recordTotal: inArrays(
+    rowTotal: inArrays(
       db,
-      "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM record WHERE shard = ? AND seq >= ? AND seq < ?",
+      "SELECT coalesce(sum(length(bytes)), 0) FROM record WHERE shard = ? AND seq >= ? AND seq < ?",
     ),
-    recordSizes: inArrays(
+    rowSizes: inArrays(
       db,
-      "SELECT seq, length(bytes) FROM record WHERE shard = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
+      "SELECT seq, length(bytes) FROM record WHERE shard = ? AND seq >= ? AND seq < ? ORDER BY seq",
     ),
     dropRecords: db.prepare("DELETE FROM record WHERE shard = ? AND seq < ?"),
     setFirst: db.prepare("UPDATE shard SET first = ? WHERE no = ?"),

@@ -15,7 +15,10 @@ export interface Run {
   readonly records: number;
 }
 
-/** The next records to drop below `before`; undefined when there are none. */
+/**
+ * The next records to drop below `before`; undefined when there are none. A row goes once all of its records may: those
+ * before `before` in the last one stay in the file, and are read no more.
+ */
 export function nextRun(
   statements: Statements,
   shard: number,
@@ -24,20 +27,18 @@ export function nextRun(
 ): Run | undefined {
   if (first >= before) return undefined;
   const end = Math.min(first + PIECE_RECORDS, before);
-  // A node at work trims as much as it writes: one row for the whole piece, and each record's size only where they are large.
-  const [count, totalBytes] = statements.recordTotal.get(shard, first, end) as unknown as Total;
-  if (count === 0) return undefined;
-  if (totalBytes <= PIECE_BYTES) return { before: end, records: count };
-  const sizes = statements.recordSizes.all(shard, first, before, PIECE_RECORDS) as unknown as Sizes<number>;
-  let records = 0;
+  // A node at work trims as much as it writes: one row for the whole piece, and each row's size only where they are large.
+  const [totalBytes] = statements.rowTotal.get(shard, first, end) as unknown as readonly [number];
+  if (totalBytes <= PIECE_BYTES) return { before: end, records: end - first };
+  const sizes = statements.rowSizes.all(shard, first, end) as unknown as Sizes<number>;
+  let piece = first;
   let bytes = 0;
-  for (const [, size] of sizes) {
-    if (records > 0 && bytes + size > PIECE_BYTES) break;
-    records++;
+  for (const [last, size] of sizes) {
+    if (piece > first && bytes + size > PIECE_BYTES) break;
+    piece = last + 1;
     bytes += size;
   }
-  const last = sizes[records - 1]?.[0];
-  return last === undefined ? undefined : { before: last + 1, records };
+  return { before: piece, records: piece - first };
 }
 
 /** Names to drop, in groups each small enough for one commit. */
@@ -60,5 +61,4 @@ export function chunkGroups(
   return groups;
 }
 
-type Total = readonly [records: number, bytes: number];
 type Sizes<Key> = readonly (readonly [key: Key, size: number])[];

@@ -35,6 +35,17 @@ async function filled(name: string): Promise<string> {
   return path;
 }
 
+/** The same in few rows: the records were appended in one round. */
+async function filledInRuns(name: string): Promise<string> {
+  const path = join(directory, name);
+  await using store = await openSqliteLedgerStore({ path });
+  const appends = Array.from({ length: 100 }, (_, seq) =>
+    store.append("a/0", seq, [record(`record number ${seq + 1} `.repeat(40))]),
+  );
+  await Promise.all(appends);
+  return path;
+}
+
 /** The files of a ledger whose process never closed it, as `kill -9` leaves them: the records are in the log only. */
 async function killed(name: string): Promise<string> {
   const path = join(directory, name);
@@ -89,6 +100,70 @@ test("one changed byte of a record is found when it is read, by shard and seq", 
   assert.match(error.message, /at record 42 of shard a\/0/);
 });
 
+test("one changed byte of a run of records is found when any of them is read, with the records it holds", async () => {
+  const path = await filledInRuns("run.db");
+  const db = new DatabaseSync(path);
+  const rows = db.prepare("SELECT seq, bytes FROM record").all() as { seq: number; bytes: Uint8Array }[];
+  db.close();
+  assert.deepEqual(
+    rows.map(({ seq }) => seq),
+    [100],
+  );
+  const kept = Buffer.from(rows[0]?.bytes ?? []);
+  assert.ok(kept.length < 4_096, `${kept.length} bytes: it was not compressed`);
+  await flip(path, (await readFile(path)).indexOf(kept.subarray(0, 64)) + 40);
+  await using store = await openSqliteLedgerStore({ path });
+  for (const [from, limit] of [
+    [1, 1_000],
+    [42, 1],
+  ] as const) {
+    const error = await failure(store.read("a/0", from, limit));
+    assert.equal(error.code, "LEDGER_FILE_CORRUPT");
+    const said = `at record ${from} of shard a/0: the bytes of records 1 to 100, which are kept as one, changed`;
+    assert.ok(error.message.includes(said), error.message);
+  }
+});
+
+test("a row that is given more or fewer records, or another place, is refused", async () => {
+  for (const [name, sql] of [
+    ["fewer", "UPDATE record SET hash = substr(hash, 1, length(hash) - 32)"],
+    ["one", "UPDATE record SET hash = substr(hash, 1, 32)"],
+    ["uneven", "UPDATE record SET hash = substr(hash, 1, length(hash) - 1)"],
+    ["more", "UPDATE record SET hash = CAST(hash || zeroblob(32) AS BLOB)"],
+    ["moved", "UPDATE record SET seq = seq + 1"],
+    ["other", "UPDATE record SET bytes = CAST('text' AS BLOB)"],
+  ] as const) {
+    const path = await filledInRuns(`row-${name}.db`);
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    const error = await failure(readAll(path));
+    assert.equal(error.code, "LEDGER_FILE_CORRUPT", name);
+    assert.match(error.message, /at record 1 of shard a\/0/, name);
+  }
+});
+
+test("a shard trimmed into a run is whole, and one whose run went with it is not", async () => {
+  const path = await filledInRuns("within.db");
+  {
+    await using store = await openSqliteLedgerStore({ path });
+    await store.append("a/0", 100, [{ ...record("snapshot"), snapshot: true }]);
+    assert.deepEqual(await store.trim("a/0", 60, new Set()), { records: 59, chunks: 0 });
+    assert.equal((await store.read("a/0", 1, 1_000)).length, 42);
+  }
+  assert.equal(await readAll(path), 42);
+  {
+    await using ledger = await openClosedLedger(path);
+    assert.deepEqual(ledger.problems, []);
+  }
+  const db = new DatabaseSync(path);
+  db.exec("DELETE FROM record WHERE seq = 100");
+  db.close();
+  assert.match((await failure(readAll(path))).message, /at record 60 of shard a\/0: the record is missing/);
+  await using ledger = await openClosedLedger(path);
+  assert.deepEqual(ledger.problems, ["shard a/0 begins at record 101, not at 60"]);
+});
+
 test("a record that was removed is found when it is read", async () => {
   for (const [name, seq] of [
     ["gap", 7],
@@ -101,6 +176,8 @@ test("a record that was removed is found when it is read", async () => {
     const error = await failure(readAll(path));
     assert.equal(error.code, "LEDGER_FILE_CORRUPT");
     assert.match(error.message, new RegExp(`record ${seq} of shard a/0`));
+    await using store = await openSqliteLedgerStore({ path });
+    assert.match((await failure(store.read("a/0", seq, 1))).message, /the record is missing/);
   }
 });
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
-import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
+import { openClosedLedger, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { record } from "../../../contracts/ledger-store.ts";
 
 let directory = "";
@@ -48,4 +48,57 @@ test("a ledger of version 1 opens with all of its records and takes snapshots, t
   assert.equal(await store.firstSeq("a/0"), 15);
   assert.equal(await store.lastSnapshot("a/0"), 21);
   assert.deepEqual(await store.readChunk("a/0", "c"), Uint8Array.of(1));
+});
+
+/** A file as version 2 wrote it: every record in a row of its own. */
+function versionTwo(path: string): void {
+  versionOne(path);
+  const db = new DatabaseSync(path);
+  db.exec(`ALTER TABLE shard ADD COLUMN first INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE shard ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE chunk (
+      id INTEGER PRIMARY KEY, shard TEXT NOT NULL, name TEXT NOT NULL,
+      crc INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (shard, name)
+    ) STRICT;
+    PRAGMA user_version = 2`);
+  db.close();
+}
+
+test("a ledger of version 2 keeps its rows, takes runs of records behind them, and is then of version 3", async () => {
+  const path = join(directory, "two.db");
+  versionTwo(path);
+  {
+    await using store = await openSqliteLedgerStore({ path });
+    const appends = Array.from({ length: 30 }, (_, index) =>
+      store.append("a/0", 20 + index, [record(`record ${21 + index}`)]),
+    );
+    await Promise.all(appends);
+  }
+  const db = new DatabaseSync(path);
+  const rows = db.prepare("SELECT count(*) AS count, max(seq) AS last FROM record").get();
+  const version = db.prepare("PRAGMA user_version").get();
+  db.close();
+  assert.deepEqual({ ...rows }, { count: 21, last: 50 });
+  assert.deepEqual({ ...version }, { user_version: 3 });
+  await using store = await openSqliteLedgerStore({ path });
+  const read = await store.read("a/0", 18, 10);
+  assert.deepEqual(
+    read.map(({ seq, bytes, hash }) => ({ seq, bytes: Buffer.from(bytes), hash: Buffer.from(hash) })),
+    Array.from({ length: 10 }, (_, index) => {
+      const { bytes, hash } = record(`record ${18 + index}`);
+      return { seq: 18 + index, bytes: Buffer.from(bytes), hash };
+    }),
+  );
+});
+
+test("a ledger of version 2 is looked at as it is, and stays what it was", async () => {
+  const path = join(directory, "looked-at.db");
+  versionTwo(path);
+  const before = await readFile(path);
+  {
+    await using ledger = await openClosedLedger(path);
+    assert.deepEqual(ledger.problems, []);
+    assert.equal((await ledger.store.read("a/0", 1, 100)).length, 20);
+  }
+  assert.ok((await readFile(path)).equals(before));
 });

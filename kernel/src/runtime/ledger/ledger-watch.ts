@@ -62,9 +62,14 @@ export class LedgerWatch {
     return [...this.#stalls.values()];
   }
 
+  /** The first of them: asked by every call. */
+  get problem(): VnesError | undefined {
+    return this.#stalls.size === 0 ? undefined : this.problems()[0];
+  }
+
   /** Throws what keeps the store from taking records: before something is begun that nobody could be told the end of. */
   assertTaking(): void {
-    const [problem] = this.problems();
+    const { problem } = this;
     if (problem !== undefined) throw problem;
   }
 
@@ -73,7 +78,7 @@ export class LedgerWatch {
     if (this.#logs.every((log) => log.shard !== shard || log.isDurable)) return read;
     const { promise: stalled, reject: tell } = Promise.withResolvers<never>();
     this.#readers.add(tell);
-    const [problem] = this.problems();
+    const { problem } = this;
     if (problem !== undefined) tell(problem);
     try {
       return await Promise.race([stalled, read]);

@@ -7,26 +7,31 @@
 import type { Answer } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { DueQueue } from "../shard/due-queue.ts";
+import { type Due, DueQueue } from "../shard/due-queue.ts";
 
 /** People and scripts; a client that wants more waits for answers first. */
 export const MAX_CONTROL_CALLS = 4_096;
 /** Deadlines of calls that have ended stay queued until they come up or are this many, and four times what waits. */
 const MIN_STALE_DEADLINES = 1_024;
 
+/** Stays queued when the call has ended, so it holds nothing else of it. */
+interface Deadline extends Due {
+  readonly place: number;
+}
+
 interface WaitingCall {
-  readonly callId: string;
+  /** Its `id` is the call's. */
+  readonly deadline: Deadline;
   readonly capability: string;
   readonly method: string;
   readonly timeoutMs: number;
-  readonly deadlineAt: number;
   resolve(answer: Answer): void;
 }
 
 export class ControlCalls {
   readonly #places: (WaitingCall | undefined)[] = [];
   readonly #free: number[] = [];
-  readonly #deadlines = new DueQueue();
+  readonly #deadlines = new DueQueue<Deadline>();
   readonly #clock: Clock;
   /** Differs with every boot, so that an answer to a call from before a crash finds nobody. */
   readonly #name: string;
@@ -53,10 +58,11 @@ export class ControlCalls {
     const callId = `${this.#name}:${++this.#count}:${place}`;
     const deadlineAt = this.#clock.now() + call.timeoutMs;
     const { capability, method, timeoutMs } = call;
+    const deadline = { at: deadlineAt, id: callId, place };
     const answer = new Promise<Answer>((resolve) => {
-      this.#places[place] = { callId, capability, method, timeoutMs, deadlineAt, resolve };
+      this.#places[place] = { deadline, capability, method, timeoutMs, resolve };
     });
-    this.#deadlines.push({ at: deadlineAt, id: callId });
+    this.#deadlines.push(deadline);
     this.#wake();
     return { callId, deadlineAt, answer };
   }
@@ -82,7 +88,7 @@ export class ControlCalls {
   endAll(): void {
     const { code, message } = kernelErrors.create("NODE_STOPPING");
     for (const waiting of [...this.#places]) {
-      if (waiting !== undefined) this.end(waiting.callId, { ok: false, code, message });
+      if (waiting !== undefined) this.end(waiting.deadline.id, { ok: false, code, message });
     }
     this.#forgetStale();
   }
@@ -90,11 +96,11 @@ export class ControlCalls {
   /** -1 for a call that has ended, or that another boot was asked. */
   #placeOf(callId: string): number {
     const place = Number(callId.slice(callId.lastIndexOf(":") + 1));
-    return this.#places[place]?.callId === callId ? place : -1;
+    return this.#places[place]?.deadline.id === callId ? place : -1;
   }
 
   #forgetStale(): void {
-    this.#deadlines.prune(({ id }) => this.#placeOf(id) >= 0);
+    this.#deadlines.prune((deadline) => this.#places[deadline.place]?.deadline === deadline);
     this.#wake();
   }
 
@@ -112,8 +118,8 @@ export class ControlCalls {
     this.#wakeAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();
     for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
-      const waiting = this.#places[this.#placeOf(due.id)];
-      if (waiting === undefined) continue;
+      const waiting = this.#places[due.place];
+      if (waiting?.deadline !== due) continue;
       const { capability, method, timeoutMs } = waiting;
       const { code, message } = kernelErrors.create("CALL_TIMEOUT", { capability, method, timeoutMs });
       this.end(due.id, { ok: false, code, message });

@@ -153,10 +153,11 @@ export class NodeRuntime implements Node {
     return this.#context.parts.quarantine.list();
   }
 
-  async call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
-    const [stall] = this.#context.watch.problems();
+  call(capability: string, method: string, input: Json, timeoutMs: number): Promise<Answer> {
+    const stall = this.#context.watch.problem;
     const refused = this.#phase === "stopping" ? kernelErrors.create("NODE_STOPPING") : stall;
-    if (refused !== undefined) return { ok: false, code: refused.code, message: refused.message };
+    if (refused !== undefined)
+      return Promise.resolve({ ok: false, code: refused.code, message: refused.message });
     return this.#context.outside.call(capability, method, input, timeoutMs);
   }
 

@@ -19,8 +19,9 @@ export class OutsideCalls {
   /**
    * Resolves with the answer, coded when nobody can give one. `isArrived`: asked on another node, which has found that
    * the provider is here.
+   * Not an async function: the promise of the answer, made by `open`, is the only one a call costs.
    */
-  async call(
+  call(
     capability: string,
     method: string,
     input: Json,
@@ -28,20 +29,21 @@ export class OutsideCalls {
     isArrived = false,
   ): Promise<Answer> {
     const definition = methodOf(this.#board, capability, method);
-    if ("ok" in definition) return definition;
+    if ("ok" in definition) return Promise.resolve(definition);
     const [problem] = definition.input(input);
     if (problem !== undefined) {
       const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };
-      return refusal("CALL_INPUT_INVALID", details);
+      return Promise.resolve(refusal("CALL_INPUT_INVALID", details));
     }
     const { callId, deadlineAt, answer } = this.#control.open({ capability, method, timeoutMs });
     const end = (given: Answer): void => void this.#control.end(callId, given);
     const provider = this.#board.capabilities.get(capability)?.provider ?? "";
     const device = this.#board.devices.get(provider);
     if (device !== undefined) {
-      const given = await device.call({ callId, capability, method, input });
-      end(checkedAnswer(definition, capability, method, given));
-      return answer;
+      return device.call({ callId, capability, method, input }).then((given) => {
+        end(checkedAnswer(definition, capability, method, given));
+        return answer;
+      });
     }
     const name = providerShard(this.#board, provider, definition, input);
     const shard = this.#board.shards.get(name);

@@ -298,7 +298,8 @@ export class CapsuleShard {
     const unrecorded: { readonly waiting: Waiting; readonly effects: readonly Effect[] }[] = [];
     let again: readonly Waiting[] = [];
     let poisoned = false;
-    for (const [index, waiting] of batch.entries()) {
+    for (let index = 0; index < batch.length; index++) {
+      const waiting = batch[index] as Waiting;
       const result = results[index] as TurnResult;
       const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
       if (result.kind === "needKeys" && !endless) {

@@ -138,6 +138,8 @@ export class Inbox {
 
   /** The queue whose first event came before `order`, and before those of the others. */
   #readyQueue(order: number): EphemeralQueue | undefined {
+    // Asked for every delivery, and most capsules take no ephemeral topic.
+    if (this.queues.size === 0) return undefined;
     let earliest = order;
     let found: EphemeralQueue | undefined;
     for (const queue of this.queues.values()) {
