@@ -255,7 +255,7 @@ export const kernelErrors: ErrorTable<
     exit: "failed",
   },
   CALL_INBOX_FULL: {
-    message: "{capsule} has {waiting} deliveries waiting and takes no more calls",
+    message: "{capsule} has {waiting} deliveries waiting, or calls of 64 MiB, and takes no more calls",
     fault: "system",
     retry: true,
     remedy: "ask again later; vnes capsule inspect {capsule}",

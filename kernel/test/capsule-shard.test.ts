@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { LedgerMemory } from "@vnes/driver-memory";
 import { decodeRecord, type TurnRecord } from "../src/ledger/record.ts";
 import { sizeOf } from "../src/ledger/shard-state.ts";
-import { MAX_WAITING_CALLS } from "../src/runtime/shard/inbox.ts";
+import { MAX_WAITING_CALLS, MAX_WAITING_CHARS } from "../src/runtime/shard/inbox.ts";
 import { openHarness } from "./shard-harness.ts";
 
 const turnsOf = (memory: LedgerMemory): TurnRecord[] =>
@@ -236,6 +236,19 @@ test("a shard takes so many waiting calls and no more, and says so", async () =>
   const h = await openHarness({});
   for (let n = 1; n <= MAX_WAITING_CALLS; n++) assert.ok(h.call(n, { key: "a" }));
   assert.equal(h.call(MAX_WAITING_CALLS + 1, { key: "a" }), false);
+});
+
+test("waiting calls carry so much and no more, and what was taken makes room again", async () => {
+  const h = await openHarness({});
+  const large = { key: "a", padding: "x".repeat(4 * 1024 * 1024) };
+  const most = Math.ceil(MAX_WAITING_CHARS / large.padding.length);
+  for (let n = 1; n <= most; n++) assert.ok(h.call(n, large));
+  assert.equal(h.call(most + 1, { key: "a" }), false);
+  await Promise.all([h.shard.start(null), h.settle()]);
+  await h.settle();
+  assert.ok(h.call(most + 1, { key: "a" }));
+  await h.settle();
+  assert.equal(h.answers().size, most + 1);
 });
 
 test("the size of a shard is that of what it holds, whatever was written, replaced, deleted, set and fired", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessengerHub } from "@vnes/driver-memory";
-import type { Json } from "@vnes/schemas";
+import type { Answer, Json } from "@vnes/schemas";
 import fc from "fast-check";
 import { intake, tally, TestCluster } from "./cluster-harness.ts";
 
@@ -68,6 +68,42 @@ test("a capsule reads another's keys on whichever node they are, also when the f
     read.map(({ value }) => value.shard),
     upTo(8).map((n) => `test.tally/${n - 1}`),
   );
+  await cluster.end();
+});
+
+test("a node whose lease has run out tells nobody what is now: another one may know better", async () => {
+  const cluster = new TestCluster(["east", "west"]);
+  await cluster.bootAll();
+  const home = cluster.ownerOf("test.intake/0");
+  const other = cluster.names.find((name) => name !== home) as string;
+  for (const key of KEYS) await cluster.ask(home, "test.intake", "add", { key });
+  await cluster.run(50);
+  const shard = upTo(8).findIndex((n) => cluster.ownerOf(`test.tally/${n - 1}`) === other);
+  const lease = { held: false };
+  Object.assign((cluster.running.get(other) as { store: object }).store, {
+    lease: {
+      isHeld: () => lease.held,
+      lost: () => ["g0"],
+      taken: () => undefined,
+      onChange: () => () => undefined,
+    },
+  });
+  const person = (): Promise<unknown> => cluster.node(other).state.read({ capsule: "test.tally", shard }, {});
+  await assert.rejects(person(), { code: "LEDGER_LEASE_LOST" });
+  const answers: Answer[] = [];
+  void cluster
+    .node(home)
+    .call("test.intake", "look", { shard }, 60_000)
+    .then((answer) => answers.push(answer));
+  await cluster.run(50);
+  assert.deepEqual(answers, []);
+  lease.held = true;
+  await cluster.run(200);
+  assert.deepEqual(
+    answers.map(({ ok }) => ok),
+    [true],
+  );
+  await person();
   await cluster.end();
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Bundle, LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
+import { memorySigner, type Bundle, LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
 import { capsule, later, refuse, type Turn } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
 import {
@@ -470,7 +470,11 @@ test("a node that finds no space while it boots refuses to boot with LEDGER_DISK
 
 test("on a full disk a running node says so at once, to callers and in its status, and still ends when asked", async () => {
   const full = new Set<number>();
-  const { node, ask, clock, settle } = await bootTestNode({ capsules: both, faults: { diskFullAt: full } });
+  const { node, ask, clock, settle } = await bootTestNode({
+    capsules: both,
+    faults: { diskFullAt: full },
+    parts: { signer: memorySigner() },
+  });
   for (let append = 1; append < 10_000; append++) full.add(append);
   const waiting = node.call("test.intake", "add", { key: "a" }, 60_000);
   await settle();
@@ -481,6 +485,9 @@ test("on a full disk a running node says so at once, to callers and in its statu
   clock.advance(5_000);
   await ended;
   assert.equal(((await waiting) as { code?: string }).code, "NODE_STOPPING");
+  // A wake-up that is set again and again would keep the process.
+  clock.advance(60_000);
+  assert.equal(clock.nextWakeAt, undefined);
 });
 
 test("on a full disk every question that would wait is answered at once, what is durable is still told, and branches go on", async () => {

@@ -47,6 +47,18 @@ test("poison events do not block a partition: the rest is taken in order, and ea
   await again.close();
 });
 
+test("what is counted as a dead letter has one: a call that failed was answered, and is no letter", async () => {
+  const node = await bootTopics([letters, noter(), reader(TOPIC, { onEvent: everySeventh })]);
+  await node.notes(20);
+  await node.ask("test.noter", "note", { key: "an event is missing" });
+  await node.settle();
+  const { counters, capsules } = await node.node.status();
+  assert.deepEqual([counters["deadLetters"], (await node.letters()).length], [2, 2]);
+  const { failedTurns, deadLetters } = capsules.find(({ id }) => id === "test.noter") ?? {};
+  assert.deepEqual({ failedTurns, deadLetters }, { failedTurns: 1, deadLetters: 0 });
+  await node.close();
+});
+
 test("an event that is tried again and asks for keys then keeps its place before those behind it", async () => {
   let isFirst = true;
   // Asks for a key of its own only when it runs again.

@@ -179,3 +179,25 @@ test("a key that was added may sign what it was added for; a revoked signature b
   await authority.addKey(friend, scope);
   assert.deepEqual(await against(), [`SIGNATURE_KEY_REVOKED ${RECEIPT}`]);
 });
+
+test("a module whose memory has no maximum is refused at admission, by file, with what to type", async (t) => {
+  const dir = scratch(t);
+  const authority = await openAuthority(join(dir, "config"));
+  // `(memory 1)`: a module of one section.
+  const module = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 0, 1]);
+  const capsule = writeCapsule(join(dir, "capsule"), { interfaces: { wasm: "impl/main.wasm" } });
+  rmSync(join(capsule, "src"), { recursive: true });
+  write(capsule, { "impl/main.wasm": module });
+  await buildCapsule(capsule, { authority });
+  const { verdict } = await verifyCapsule(capsule, { trust: authority.trust(), policy: authority.policy });
+  const reasons = verdict.kind === "quarantined" ? verdict.reasons : [];
+  assert.deepEqual(
+    reasons.map(({ code, file }) => `${code} ${file}`),
+    [
+      "WASM_MEMORY_UNBOUNDED impl/main.wasm",
+      "WASM_EXPORT_MISSING impl/main.wasm",
+      "WASM_EXPORT_MISSING impl/main.wasm",
+    ],
+  );
+  assert.match(reasons[0]?.remedy ?? "", /--max-memory/);
+});

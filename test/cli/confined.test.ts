@@ -1,5 +1,6 @@
 /** A node confines what belongs in a weaker zone by itself, says how, and follows its policy. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -80,6 +81,43 @@ test("a tenant's capsule runs behind its wall without being asked for, and inspe
   const walled = await home.json<Inspected>("capsule", "inspect", "vnes.core.observability");
   assert.deepEqual([walled.state, walled.confinement.confinement.wall], ["active", "namespaces"]);
 });
+
+const WITHOUT_BUBBLEWRAP = [
+  ...["unshare", "--mount", "sh", "-c"],
+  ...['mount --bind /dev/null "$(command -v bwrap)" && exec "$@"', "sh"],
+];
+const skip =
+  spawnSync(WITHOUT_BUBBLEWRAP[0] as string, [...WITHOUT_BUBBLEWRAP.slice(1), "true"]).status === 0
+    ? {}
+    : { skip: "only root can take bubblewrap away for one process" };
+
+test(
+  "a machine without bubblewrap refuses the capsule by name, says what to install, and runs the rest (W1)",
+  skip,
+  async () => {
+    await using home = new Home(WITHOUT_BUBBLEWRAP);
+    await installed(home, "acme.greeter", "tenant");
+    await home.boot();
+    const { capsules } = await home.json<{ capsules: { id: string; state: string; reason: string }[] }>(
+      "capsule",
+      "list",
+    );
+    const stateOf = (id: string): unknown => {
+      const capsule = capsules.find((one) => one.id === id);
+      return [capsule?.state, capsule?.reason];
+    };
+    assert.deepEqual(stateOf("acme.greeter"), ["unloaded", "CAPSULE_ZONE_UNCONFINED"]);
+    assert.deepEqual(stateOf("vnes.core.observability"), ["active", "STARTED"]);
+    const shown = await home.run("capsule", "inspect", "acme.greeter");
+    assert.match(shown.out, /^acme.greeter cannot be confined here$/m);
+    assert.match(shown.out, /^bubblewrap +there is no bwrap in .* sudo apt-get install bubblewrap$/m);
+    const doctor = await home.run("doctor");
+    assert.match(
+      doctor.out,
+      /^confinement +note +bubblewrap: there is no bwrap.* sudo apt-get install bubblewrap$/m,
+    );
+  },
+);
 
 test("--unconfined-dev takes every wall away, says so for each capsule, and inspect does too (W1)", async () => {
   await using home = new Home();

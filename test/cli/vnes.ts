@@ -26,6 +26,12 @@ export interface Booted {
 export class Home implements AsyncDisposable {
   readonly dir: string = mkdtempSync(join(tmpdir(), "vnes-t-"));
   readonly #running = new Set<ChildProcess>();
+  readonly #under: readonly string[];
+
+  /** `under`: a command that runs what follows it, such as one that takes something of the machine away. */
+  constructor(under: readonly string[] = []) {
+    this.#under = under;
+  }
 
   async run(...args: string[]): Promise<Ran> {
     const child = this.#spawn(args);
@@ -87,7 +93,8 @@ export class Home implements AsyncDisposable {
 
   #spawn(args: readonly string[]): ChildProcess {
     const { NODE_OPTIONS: _, ...env } = process.env;
-    const child = spawn(process.execPath, [BIN, ...args], {
+    const [command = process.execPath, ...rest] = [...this.#under, process.execPath, BIN, ...args];
+    const child = spawn(command, rest, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...env, VNES_HOME: this.dir, XDG_CACHE_HOME: join(this.dir, "xdg-cache") },
     });

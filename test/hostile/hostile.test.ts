@@ -4,15 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { isolateExecutor } from "@vnes/driver-isolate";
-import { openHostSandbox } from "@vnes/driver-sandbox";
+import { noWall } from "@vnes/driver-host";
 import { JAVASCRIPT } from "./attacks/javascript.ts";
+import { WASM } from "./attacks/wasm.ts";
 import { Neighbour } from "./neighbour.ts";
 import { openOutside, type Outside } from "./outside.ts";
 import { runAttack } from "./run-attack.ts";
+import { openSandboxes } from "./sandboxes.ts";
 
 const PAUSE_MS = 5;
-const sandbox = openHostSandbox(isolateExecutor);
+/** What needs a wall to be tried is left to `npm run hostile`. */
+const ATTACKS = [...JAVASCRIPT, ...WASM];
+const sandbox = openSandboxes(() => noWall);
 let healthy: Neighbour;
 let outside: Outside;
 
@@ -27,8 +30,8 @@ after(async () => {
   await outside.close();
 });
 
-for (const attack of JAVASCRIPT) {
-  test(`a capsule that ${attack.name} ends in ${attack.ends.join(" or ")}`, async () => {
+for (const attack of ATTACKS) {
+  test(`a capsule in ${attack.language} that ${attack.name} ends in ${attack.ends.join(" or ")}`, async () => {
     const { problems } = await runAttack(attack, {
       sandbox,
       zone: "system",
@@ -50,5 +53,5 @@ test("nothing a capsule does to its prototypes reaches this process", () => {
 test("the healthy capsule was served by one host from beginning to end", async () => {
   await healthy.stop();
   assert.deepEqual(healthy.failed, []);
-  assert.ok(healthy.served >= JAVASCRIPT.length);
+  assert.ok(healthy.served >= ATTACKS.length);
 });

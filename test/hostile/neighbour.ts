@@ -29,7 +29,7 @@ export class Neighbour {
   /** `pauseMs`: between two turns. */
   static async open(sandbox: Sandbox, pauseMs: number): Promise<Neighbour> {
     const bundle = await bundleSource(
-      `import { capsule } from "@vnes/sdk"; export default capsule({ calls: { "h.ok": () => 1 } });`,
+      `import { capsule } from "@vnes/sdk"; export default capsule({ calls: { "t.ok": () => 1 } });`,
     );
     const instance = await sandbox.open(specOf(bundle, { group: "healthy", instance: "healthy/0" }));
     return new Neighbour(instance, (await instance.meters()).host.pid, pauseMs);

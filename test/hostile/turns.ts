@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
+import { callOf } from "../../kernel/drivers/wasm/test/modules.ts";
 
 /** A turn that is still asking by then asks for ever. */
 const MAX_ROUNDS = 2_000;
@@ -14,21 +15,9 @@ export interface End {
   readonly answer: Json;
 }
 
-let turns = 0;
-
-/** Call `h.<method>` without input. */
+/** Call `t.<method>` without input. Its id has always the same length: modules in text find the method by its place. */
 export function call(method: string): TurnRequest {
-  const turn = ++turns;
-  const delivery = {
-    kind: "call",
-    callId: `c${turn}`,
-    capability: "h",
-    method,
-    input: null,
-    caller: "x",
-    deadlineAt: 0,
-  } as const;
-  return { turn, at: 1_700_000_000_000, seed: "0123456789abcdef", delivery };
+  return callOf(method);
 }
 
 /** Keys are given as a kernel gives them. */

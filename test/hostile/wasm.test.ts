@@ -1,55 +1,16 @@
-/**
- * Each hostile module in a host of its own beside a healthy one in another: the harm ends in a named code, the module's own host
- * stays and does not grow, and the healthy capsule is served all the while.
- */
+/** What a hostile module leaves behind in its host, which it shares with other modules. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { wasmExecutor } from "@vnes/driver-wasm";
-import { callOf, endOf, finish, specOf, watModule } from "../../kernel/drivers/wasm/test/modules.ts";
-import { HOSTILE_MODULES } from "./wasm-modules.ts";
+import { callOf, endOf, specOf, watModule } from "../../kernel/drivers/wasm/test/modules.ts";
+import { HOSTILE_MODULES } from "./attacks/wasm.ts";
 
 const LIMITS = { memoryMb: 16, turnMs: 250, effectBytes: 65_536, cacheBytes: 1_000_000 };
-const PING_MS = 5;
 const MEGABYTE = 1024 * 1024;
 
 const sandbox = openHostSandbox(wasmExecutor);
-let isOver = false;
-let served = 0;
-let serving: Promise<void>;
-
-before(async () => {
-  const healthy = await sandbox.open(specOf(watModule(""), { group: "healthy" }));
-  serving = (async () => {
-    while (!isOver) {
-      assert.equal(await endOf(healthy, callOf("ok")), "done");
-      served += 1;
-      await new Promise((resolve) => setTimeout(resolve, PING_MS));
-    }
-  })();
-});
-
-after(async () => {
-  isOver = true;
-  await serving;
-  await sandbox[Symbol.asyncDispose]();
-});
-
-for (const { name, go, ends, ...more } of HOSTILE_MODULES) {
-  test(`a module that ${name} ends in ${ends.join(" or ")}`, async () => {
-    const servedBefore = served;
-    const spec = specOf(watModule(go, more), { group: name, limits: LIMITS });
-    const instance = await sandbox.open(spec);
-    const { pid } = (await instance.meters()).host;
-    const result = await finish(instance, callOf("go"));
-    const end = result.kind === "failed" ? result.code : result.kind;
-    assert.ok(ends.includes(end), JSON.stringify(result));
-    assert.equal(await endOf(instance, callOf("ok")), "done");
-    assert.equal((await instance.meters()).host.pid, pid);
-    await instance.dispose();
-    while (served === servedBefore) await new Promise((resolve) => setTimeout(resolve, PING_MS));
-  });
-}
+after(() => sandbox[Symbol.asyncDispose]());
 
 test("memories that failed turns left behind are given back", async () => {
   const { go, ...more } = HOSTILE_MODULES.find(

@@ -61,7 +61,7 @@ function moduleReasons(manifest: Manifest, image: CapsuleImage): readonly Reason
   const file = typeof entry === "string" ? imageFile(image, entry) : undefined;
   if (file === undefined) return [];
   const memoryMb = manifest.runtime?.memory_limit_mb ?? DEFAULT_MEMORY_MB;
-  return wasmProblems(file.bytes, file.path, memoryMb).map(({ code, details }) =>
+  return wasmProblems(file.bytes, file.path, memoryMb, true).map(({ code, details }) =>
     admissionReason(code, details, { file: file.path }),
   );
 }

@@ -239,7 +239,7 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...integrity,
     message: "{file} is no module that is run here: {problem}",
     remedy:
-      "compile it to a core module of WebAssembly 2.0 for wasm32, without threads and garbage collection",
+      "compile it to a core module of WebAssembly 2.0 for wasm32, without threads, garbage collection and relaxed SIMD",
   },
   WASM_MEMORY_KIND: {
     ...integrity,

@@ -1,8 +1,11 @@
 /**
  * The outside of a WebAssembly module, read from its bytes: types of functions, imports, exports, memories, tables, whether it has a
- * start function. Bodies are left to the engine that compiles them. Total: bytes that are no such module are said to be none.
+ * start function; on request its instructions are walked too. Whether it is valid is left to the engine that compiles it. Total: bytes that are no
+ * such module are said to be none.
  * Core specification 2.0, chapter 5; of later proposals it knows enough to name them.
  */
+import { skipBody } from "./wasm-code.ts";
+import { Malformed, WasmReader } from "./wasm-reader.ts";
 
 /** `max` is null where the module declares none. Pages of 64 KiB, or elements of a table. */
 export interface Limits {
@@ -58,22 +61,33 @@ const FUNCTION_TYPE = 0x60;
 const TABLE_WITH_INITIAL_VALUE = 0x40;
 /** `\0asm`, version 1, little-endian. */
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-const SECTION = { type: 1, import: 2, function: 3, table: 4, memory: 5, export: 7, start: 8 } as const;
-/** Far above what compilers emit; what is refused above it was made to be large. */
-const MAX_ENTRIES = 1_000_000;
+/**
+ * V8 optimises a function while it runs, in memory that no limit of an isolate counts: one of 5 MB took 450 MB for that, one of 1 MB no more than
+ * a host has anyway.
+ */
+const MAX_FUNCTION_BYTES = 1_048_576;
+const SECTION = {
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  export: 7,
+  start: 8,
+  code: 10,
+} as const;
 
-class Malformed extends Error {}
-
-export function parseWasm(bytes: Uint8Array): WasmParse {
+/** `withCode`: instructions that are not run here count as no such module; it takes some 50 ms for a megabyte of them. */
+export function parseWasm(bytes: Uint8Array, withCode: boolean): WasmParse {
   try {
-    return { ok: true, module: readModule(new Reader(bytes)) };
+    return { ok: true, module: readModule(new WasmReader(bytes), withCode) };
   } catch (cause) {
     if (!(cause instanceof Malformed)) throw cause;
     return { ok: false, problem: cause.message };
   }
 }
 
-function readModule(reader: Reader): WasmModule {
+function readModule(reader: WasmReader, withCode: boolean): WasmModule {
   if (HEADER.some((byte) => reader.isAtEnd || reader.byte() !== byte))
     throw new Malformed("it does not begin as a core module of version 1 does");
   const types: string[] = [];
@@ -88,7 +102,7 @@ function readModule(reader: Reader): WasmModule {
     if (type === undefined) throw new Malformed(`there is no type ${index}`);
     return type;
   };
-  const readers: { readonly [id: number]: (body: Reader) => void } = {
+  const readers: { readonly [id: number]: (body: WasmReader) => void } = {
     [SECTION.type]: (body) => types.push(functionType(body)),
     [SECTION.import]: (body) => {
       const [module, name, kind] = [body.name(), body.name(), kindOf(body.byte())];
@@ -107,6 +121,13 @@ function readModule(reader: Reader): WasmModule {
       const [name, kind, index] = [body.name(), kindOf(body.byte()), body.u32()];
       exports.push({ name, kind, type: kind === "function" ? (functions[index] ?? "") : "" });
     },
+    [SECTION.code]: (body) => {
+      const size = body.u32();
+      if (size > MAX_FUNCTION_BYTES)
+        throw new Malformed(`it has a function of ${size} bytes, at most ${MAX_FUNCTION_BYTES}`);
+      const code = body.part(size);
+      if (withCode) skipBody(code);
+    },
   };
   while (!reader.isAtEnd) {
     const id = reader.byte();
@@ -120,33 +141,33 @@ function readModule(reader: Reader): WasmModule {
   return { imports, exports, memories, tables, start };
 }
 
-function functionType(body: Reader): string {
+function functionType(body: WasmReader): string {
   const form = body.byte();
   if (form !== FUNCTION_TYPE)
     throw new Malformed("it declares types of the garbage collection proposal, which are not run here");
   return `${valueTypes(body)}:${valueTypes(body)}`;
 }
 
-function valueTypes(body: Reader): string {
+function valueTypes(body: WasmReader): string {
   let text = "";
   for (let left = body.count(); left > 0; left--) text += valueType(body);
   return text;
 }
 
-function valueType(body: Reader): string {
+function valueType(body: WasmReader): string {
   const type = VALUE_TYPES.get(body.byte());
   if (type === undefined) throw new Malformed("it uses a type of value that is not run here");
   return type;
 }
 
-function table(body: Reader): Limits {
+function table(body: WasmReader): Limits {
   const first = body.byte();
   if (first === TABLE_WITH_INITIAL_VALUE || VALUE_TYPES.get(first) !== "r")
     throw new Malformed("it has a table of a kind that is not run here");
   return limits(body);
 }
 
-function limits(body: Reader): Limits {
+function limits(body: WasmReader): Limits {
   const flags = body.byte();
   if (flags > 0x07) throw new Malformed("it has a memory or table of a kind that is not run here");
   const wide = (flags & 0x04) !== 0;
@@ -159,71 +180,4 @@ function kindOf(byte: number): ExternKind {
   const kind = KINDS[byte];
   if (kind === undefined) throw new Malformed(`there is no kind ${byte} of import or export`);
   return kind;
-}
-
-/** LEB128 and names, never beyond the end. */
-class Reader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  byte(): number {
-    const byte = this.#bytes[this.#at++];
-    if (byte === undefined) throw new Malformed("it ends too early");
-    return byte;
-  }
-
-  u32(): number {
-    return this.#leb(5, 0xffff_ffff);
-  }
-
-  /** Beyond 2^53 it is not exact, and far beyond every bound. */
-  u64(): number {
-    return this.#leb(10, Number.MAX_VALUE);
-  }
-
-  count(): number {
-    const count = this.u32();
-    if (count > MAX_ENTRIES) throw new Malformed(`a section of ${count} entries, at most ${MAX_ENTRIES}`);
-    return count;
-  }
-
-  name(): string {
-    const bytes = this.#take(this.u32());
-    try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    } catch {
-      throw new Malformed("a name in it is not UTF-8");
-    }
-  }
-
-  part(length: number): Reader {
-    return new Reader(this.#take(length));
-  }
-
-  #take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw new Malformed("it ends too early");
-    const bytes = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    return bytes;
-  }
-
-  #leb(most: number, limit: number): number {
-    let value = 0;
-    for (let index = 0; index < most; index++) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** (7 * index);
-      if ((byte & 0x80) !== 0) continue;
-      if (value > limit) break;
-      return value;
-    }
-    throw new Malformed("a number in it is too long");
-  }
 }

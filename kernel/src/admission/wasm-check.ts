@@ -19,8 +19,14 @@ export interface WasmProblem {
   readonly details: ErrorDetails;
 }
 
-export function wasmProblems(bytes: Uint8Array, file: string, memoryMb: number): readonly WasmProblem[] {
-  const parsed = parseWasm(bytes);
+/** `withCode` is admission's: what it has let pass has no other instructions when it is opened. */
+export function wasmProblems(
+  bytes: Uint8Array,
+  file: string,
+  memoryMb: number,
+  withCode: boolean,
+): readonly WasmProblem[] {
+  const parsed = parseWasm(bytes, withCode);
   if (!parsed.ok) return [{ code: "WASM_MODULE_BROKEN", details: { file, problem: parsed.problem } }];
   const { module } = parsed;
   return [...memoryProblems(module, memoryMb), ...tableProblems(module), ...linkProblems(module)]
@@ -33,7 +39,7 @@ export function importedPages(
   bytes: Uint8Array,
   memoryMb: number,
 ): { readonly initial: number; readonly maximum: number } | undefined {
-  const parsed = parseWasm(bytes);
+  const parsed = parseWasm(bytes, false);
   const memory = parsed.ok ? parsed.module.memories[0] : undefined;
   if (memory?.imported !== true) return undefined;
   const allowed = Math.floor((memoryMb * MEGABYTE) / PAGE_BYTES);

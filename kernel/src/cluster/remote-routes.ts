@@ -150,6 +150,7 @@ export class RemoteRoutes {
     messenger.serve(QUESTION_SERVICE, async (bytes) => {
       const question = parseQuestion(bytes);
       if (question === undefined) throw new Error("not a question");
+      if (this.#isClosed) throw new Error("this node answers no more");
       return encodeAnswer(await arrivals.answer(question));
     });
     this.#flow = new FlowNews(this.#reach(), arrivals.holds, new Set(this.#peers.keys()));

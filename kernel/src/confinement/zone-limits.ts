@@ -26,7 +26,7 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
   session: {
     memory_mb: 256,
     pids: 128,
-    cpu_percent: 100,
+    cpu_percent: 150,
     nice: 8,
     open_files: 128,
     scratch_mb: 0,
@@ -35,7 +35,7 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
   ephemeral: {
     memory_mb: 192,
     pids: 96,
-    cpu_percent: 50,
+    cpu_percent: 100,
     nice: 10,
     open_files: 64,
     scratch_mb: 0,

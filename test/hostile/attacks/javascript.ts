@@ -6,7 +6,7 @@ import { type Attack, HOST } from "../attack.ts";
 
 interface Hostile {
   readonly name: string;
-  /** Body of the handler of call `h.go`. */
+  /** Body of the handler of call `t.go`. */
   readonly go?: string;
   /** Statements of the module, before the capsule. */
   readonly top?: string;
@@ -19,7 +19,7 @@ interface Hostile {
 const MEMORY = ["TURN_MEMORY", "TURN_DEADLINE", HOST];
 const GARBAGE = ["SANDBOX_ANSWER_INVALID"];
 
-/** A bundle whose `deliver` answers `h.go` with `result` (an expression that sees `request`) and everything else rightly. */
+/** A bundle whose `deliver` answers `t.go` with `result` (an expression that sees `request`) and everything else rightly. */
 const answering = (result: string, top = ""): string => `${top}
 var capsule = { default: { reset() {}, deliver(request) {
   if (request.delivery.method !== "go") return { turn: request.turn, kind: "done", effects: [] };
@@ -286,5 +286,5 @@ export const JAVASCRIPT: readonly Attack[] = HOSTILE.map((hostile) => ({
 
 function sourceOf({ top = "", go = "" }: Hostile): string {
   return `import { capsule } from "@vnes/sdk"; ${top}
-    export default capsule({ calls: { "h.go": function (turn) { ${go} }, "h.ok": () => 1 } });`;
+    export default capsule({ calls: { "t.go": function (turn) { ${go} }, "t.ok": () => 1 } });`;
 }

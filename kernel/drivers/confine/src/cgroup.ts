@@ -14,6 +14,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Confinement } from "@vnes/kernel";
+import { signal } from "./family.ts";
+import { readOr } from "./read-or.ts";
 
 export interface CgroupPlace {
   readonly version: "v1" | "v2";
@@ -35,14 +37,16 @@ export interface Cgroup {
   readonly joins: readonly string[];
   /** How often the kernel ended something in it for its memory. */
   memoryKills(): number;
+  /** Ends what is in it. */
+  end(): void;
   /** Resolves when it is gone, or was given up. */
   remove(): Promise<void>;
 }
 
-/** From `/proc/self/cgroup` and `/proc/self/mountinfo`; undefined where no group can be made. */
+/** From what `/proc/self/cgroup` and `/proc/self/mountinfo` say; undefined where no group can be made. */
 export function findCgroupPlace(
-  cgroups: string = readFileSync("/proc/self/cgroup", "utf8"),
-  mounts: string = readFileSync("/proc/self/mountinfo", "utf8"),
+  cgroups: string = readOr("/proc/self/cgroup", ""),
+  mounts: string = readOr("/proc/self/mountinfo", ""),
 ): CgroupPlace | undefined {
   const ours = new Map<string, string>();
   for (const line of cgroups.split("\n")) {
@@ -174,9 +178,14 @@ export function openCgroup({ version, controllers }: CgroupPlace, limits: Confin
   const counts =
     controllers.memory &&
     join(controllers.memory, name, version === "v2" ? "memory.events" : "memory.oom_control");
+  const joins = folders.map((folder) => join(folder, "cgroup.procs"));
   return {
-    joins: folders.map((folder) => join(folder, "cgroup.procs")),
+    joins,
     memoryKills: () => (counts === undefined ? 0 : killsIn(counts)),
+    end() {
+      for (const join of joins)
+        for (const pid of readOr(join, "").split("\n").filter(Boolean)) signal(Number(pid), "SIGKILL");
+    },
     remove,
   };
 }
@@ -220,11 +229,7 @@ function set(file: string, value: number | string, isOptional: boolean): void {
 }
 
 function killsIn(file: string): number {
-  try {
-    return Number(/^oom_kill (\d+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
+  return Number(/^oom_kill (\d+)$/m.exec(readOr(file, ""))?.[1] ?? 0);
 }
 
 async function removed(folder: string): Promise<void> {

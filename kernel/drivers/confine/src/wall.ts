@@ -14,6 +14,7 @@ import type { HostProgram, Wall, Walled } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
 import { bwrapCommand } from "./bwrap-arguments.ts";
 import { type Cgroup, type CgroupPlace, openCgroup } from "./cgroup.ts";
+import { endFamily } from "./family.ts";
 import type { Tools } from "./tools.ts";
 import { overMemory, Watchdog } from "./watchdog.ts";
 
@@ -44,14 +45,17 @@ export function openWall(confinement: Confinement, parts: WallParts): Wall {
       let cgroup: Cgroup | undefined;
       try {
         cgroup = parts.cgroups && openCgroup(parts.cgroups, confinement);
+        return new WalledHost(program, confinement, parts, cgroup);
       } catch (cause) {
+        void cgroup?.remove();
         const reason = cause instanceof Error ? cause.message : String(cause);
+        const child = failing(parts.tools, `Error: no wall for it: ${reason}`);
         return {
-          child: failing(parts.tools, `Error: no control group for it: ${reason}`),
+          child,
+          kill: () => void child.kill("SIGKILL"),
           ended: () => undefined,
         };
       }
-      return new WalledHost(program, confinement, parts, cgroup);
     },
   };
 }
@@ -68,13 +72,21 @@ class WalledHost implements Walled {
     this.#confinement = confinement;
     this.#cgroup = cgroup;
     this.child = start(program, confinement, parts, cgroup);
+    // A bubblewrap that is killed before it is ready may leave the half of it inside behind, with our pipes.
+    this.child.once("exit", () => cgroup?.end());
     const { pid } = this.child;
     if (pid === undefined || !Object.values(keeps).includes("watchdog")) return;
     const kill = (because: string): void => {
       this.#killedBecause ??= because;
-      this.child.kill("SIGKILL");
+      this.kill();
     };
     this.#watchdog = new Watchdog({ pid, confinement, keeps, kill });
+  }
+
+  kill(): void {
+    const { pid } = this.child;
+    // No pid: it was never started. An end that was told already: the number may be another's.
+    if (pid !== undefined && this.child.exitCode === null && this.child.signalCode === null) endFamily(pid);
   }
 
   ended(): string | undefined {

@@ -2,7 +2,6 @@
  * What this machine can keep a process from, looked at once by doing it: the platform for the decision
  * (`kernel/src/confinement`), and the walls for whoever starts hosts.
  */
-import { readFileSync } from "node:fs";
 import { noWall, type WallOf } from "@vnes/driver-host";
 import type { Confinement, LimitKeeper, Platform, PlatformLack } from "@vnes/kernel";
 import { type CgroupPlace, findCgroupPlace, sweepCgroups } from "./cgroup.ts";
@@ -10,6 +9,7 @@ import { confineErrors } from "./errors.ts";
 import { assembled } from "./seccomp/bpf.ts";
 import { hostFilter } from "./seccomp/filter.ts";
 import type { Architecture } from "./seccomp/syscalls.ts";
+import { readOr } from "./read-or.ts";
 import { findTools, type Tools } from "./tools.ts";
 import { openWall, type WallParts } from "./wall.ts";
 
@@ -125,11 +125,7 @@ const SWITCHES = [
 
 function remedyHere(): string {
   for (const [file, value, remedy] of SWITCHES) {
-    try {
-      if (readFileSync(file, "utf8").trim() === value) return remedy;
-    } catch {
-      // This kernel has no such switch.
-    }
+    if (readOr(file, "").trim() === value) return remedy;
   }
   return "run the node where it may make user namespaces: not in a container that forbids them";
 }

@@ -3,8 +3,9 @@
  * threads, and stops for a while what used too much processor time. Between two looks a host can go beyond its limits; what a control
  * group keeps is not looked at.
  */
-import { readFileSync } from "node:fs";
 import type { Confinement, Platform } from "@vnes/kernel";
+import { familyOf, signal } from "./family.ts";
+import { readOr } from "./read-or.ts";
 
 const LOOK_EVERY_MS = 50;
 /** Processor time is counted in these (USER_HZ, 100 a second on Linux). */
@@ -78,16 +79,6 @@ export function overMemory(memoryMb: number): string {
   return `it used more than its ${memoryMb} MiB of memory`;
 }
 
-/** The process and what came from it, parents first. */
-function familyOf(pid: number): readonly number[] {
-  const family = [pid];
-  for (const parent of family) {
-    const children = readOr(`/proc/${parent}/task/${parent}/children`, "");
-    for (const child of children.split(" ").filter(Boolean)) family.push(Number(child));
-  }
-  return family;
-}
-
 function usageOf(pid: number): Usage {
   const status = readOr(`/proc/${pid}/status`, "");
   const number = (name: string): number =>
@@ -107,20 +98,4 @@ function sum(a: Usage, b: Usage): Usage {
     threads: a.threads + b.threads,
     cpuMs: a.cpuMs + b.cpuMs,
   };
-}
-
-function readOr(file: string, otherwise: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return otherwise;
-  }
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It is gone.
-  }
 }

@@ -4,13 +4,22 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { TrustZone } from "@vnes/schemas";
 import { openWalls } from "../src/index.ts";
+import { numberOf, REFUSED_CALLS } from "../src/seccomp/syscalls.ts";
 import { confinementFor, type Probe, startProbe, walls } from "./probe.ts";
 
 const ZONES: readonly TrustZone[] = ["system", "tenant", "session", "ephemeral"];
@@ -290,6 +299,20 @@ test("killing the child ends everything inside, and its control group goes (W8)"
     );
 });
 
+test("a host that is killed while its wall goes up leaves nothing behind (W8)", async () => {
+  const { wallOf } = await openWalls({ cgroups: undefined });
+  const wall = wallOf(confinementFor("ephemeral"));
+  const sleep = { file: "/usr/bin/sleep", args: ["600"], env: {}, reads: [] };
+  for (let delayMs = 0; delayMs < 36; delayMs++) {
+    const walled = wall.start(sleep);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    walled.kill();
+    // It ends with the last process that has its pipes.
+    await outputOf(walled.child);
+    walled.ended();
+  }
+});
+
 test("hosts end with a kernel that is killed, and inherit nothing it was started with (W4, W8)", async () => {
   const script = `import { startProbe } from ${JSON.stringify(new URL("./probe.ts", import.meta.url).href)};
     const probe = await startProbe("tenant");
@@ -318,6 +341,39 @@ test("an executable that comes as bytes runs, with no file on the machine involv
   const walled = wall.start({ file: "/nowhere/say", bytes, args: ["%s", "said"], env: {}, reads: [] });
   assert.equal(await outputOf(walled.child), "said");
   walled.ended();
+});
+
+const PYTHON = "/usr/bin/python3";
+const skipPython = existsSync(PYTHON) ? {} : { skip: `${PYTHON} is not there to make calls with` };
+
+test("the kernel itself refuses every call of the list, and makes threads (W6)", skipPython, async () => {
+  const architecture = process.arch === "x64" ? "x86_64" : "aarch64";
+  const numbers = Object.values(REFUSED_CALLS)
+    .flatMap((calls) => Object.values(calls))
+    .flatMap((number) => numberOf(number, architecture) ?? []);
+  const code = `
+import ctypes, json, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def refusal(number):
+    ctypes.set_errno(0)
+    return ctypes.get_errno() if libc.syscall(number, 0, 0, 0, 0, 0, 0) == -1 else 0
+threads = []
+thread = threading.Thread(target=lambda: threads.append("ran"))
+thread.start()
+thread.join()
+print(json.dumps({"refused": [refusal(number) for number in ${JSON.stringify(numbers)}], "newer": refusal(500), "threads": threads}))`;
+  const wall = walls.wallOf(confinementFor("ephemeral"));
+  const walled = wall.start({ file: PYTHON, args: ["-I", "-c", code], env: {}, reads: [] });
+  const said = await outputOf(walled.child);
+  walled.ended();
+  const { refused, newer, threads } = JSON.parse(said) as {
+    refused: number[];
+    newer: number;
+    threads: string[];
+  };
+  const EPERM = 1;
+  const allowed = numbers.filter((_, index) => refused[index] !== EPERM);
+  assert.deepEqual([allowed, newer, threads], [[], 38, ["ran"]]);
 });
 
 test("a host that cannot be started says why", async () => {

@@ -135,7 +135,7 @@ class ChildHost implements HostProcess {
   #kill(because: string): void {
     if (this.#isGone) return;
     this.#killedBecause ??= because;
-    this.#child.kill("SIGKILL");
+    this.#walled.kill();
   }
 
   #listen(): void {

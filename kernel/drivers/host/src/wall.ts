@@ -12,14 +12,15 @@ import type { HostProgram } from "./host-program.ts";
 
 export interface Wall {
   /**
-   * Standard input from nowhere, output and descriptor 3 as pipes, a process group of its own, directory `/`. Killing the child must end all that
-   * it started. Never throws for what only the machine knows: the child then dies with the reason as its last words.
+   * Standard input from nowhere, output and descriptor 3 as pipes, a process group of its own, directory `/`. Never throws for what only the machine knows: the child then dies with the reason as its last words.
    */
   start(program: HostProgram): Walled;
 }
 
 export interface Walled {
   readonly child: ChildProcess;
+  /** Ends the child and everything it started, at any moment of its life. */
+  kill(): void;
   /** Called once, when the process is gone. Why it is, where the wall knows better than the process's end does. */
   ended(): string | undefined;
 }
@@ -48,6 +49,7 @@ export const noWall: Wall = {
     });
     return {
       child,
+      kill: () => void child.kill("SIGKILL"),
       ended() {
         if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
         return undefined;

@@ -1,5 +1,6 @@
 /** The leases of all groups a store owns, as one answer to whether this node may act. */
 import type { LedgerLease } from "@vnes/kernel";
+import type { VnesError } from "@vnes/schemas";
 import type { GroupOwner } from "./group-owner.ts";
 
 export class StoreLease implements LedgerLease {
@@ -21,6 +22,10 @@ export class StoreLease implements LedgerLease {
     return [...this.#owners].flatMap(([group, owner]) => (owner.isLeaseHeld ? [] : [group]));
   }
 
+  taken(): VnesError | undefined {
+    return [...this.#owners.values()].find(({ lost }) => lost?.code === "LEDGER_CLAIMED")?.lost;
+  }
+
   onChange(listener: (lost: readonly string[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -30,7 +35,7 @@ export class StoreLease implements LedgerLease {
   tick(): void {
     if (this.#listeners.size === 0) return;
     const lost = this.lost();
-    const now = lost.join();
+    const now = [...lost, this.taken()?.message].join();
     if (now === this.#told) return;
     this.#told = now;
     for (const listener of this.#listeners) listener(lost);

@@ -111,13 +111,20 @@ test("a node cut off from the server loses its lease; who claims then fences it,
   assert.ok(waits.includes("a"));
   assert.equal(old.store.lease.isHeld("a/0"), false);
   assert.deepEqual(changes.at(-1), GROUPS);
+  const before = changes.length;
   assert.equal(await next.store.append("a/0", 1, [record("new")]), 2);
   relay.mend();
   const refusal = await inDoubt;
   assert.ok(isVnesError(refusal));
   if (refusal.code !== "LEDGER_UNREACHABLE") assert.equal(refusal.code, "LEDGER_SEQUENCE_CONFLICT");
-  for (let waited = 0; waited < 10_000 && old.store.lease.lost().length < GROUPS.length; waited += 50)
+  assert.equal(next.store.lease.taken(), undefined);
+  // Also when it has nothing to append: told once more, since what was lost is taken now.
+  for (let waited = 0; waited < 10_000 && old.store.lease.taken() === undefined; waited += 50)
     await sleep(50);
+  assert.equal(old.store.lease.taken()?.code, "LEDGER_CLAIMED");
+  assert.match(old.store.lease.taken()?.message ?? "", /claimed by node b/);
+  for (let waited = 0; waited < 2_000 && changes.length === before; waited += 50) await sleep(50);
+  assert.ok(changes.length > before);
   await refusedWith("LEDGER_SEQUENCE_CONFLICT", old.store.append("a/0", 1, [record("old")]));
   assert.deepEqual(await texts(next.store, "a/0"), ["1", "new"]);
   await Promise.all([old.close(), next.close()]);

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { CapsuleImage, SandboxLimits, SandboxSpec } from "@vnes/kernel";
 
-const SDK = readFileSync(new URL("../../../../sdk/python/vnes.py", import.meta.url));
+export const SDK: Buffer = readFileSync(new URL("../../../../sdk/python/vnes.py", import.meta.url));
 export const LIMITS: SandboxLimits = {
   memoryMb: 32,
   turnMs: 500,

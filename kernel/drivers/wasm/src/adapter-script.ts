@@ -30,6 +30,8 @@ function bundled(): string {
     charset: "utf8",
     conditions: isSource ? ["source"] : [],
     legalComments: "none",
+    // Comments would name files by where they lie on this machine.
+    minifyWhitespace: true,
     tsconfigRaw: "{}",
     logLevel: "silent",
   });

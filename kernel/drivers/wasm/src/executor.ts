@@ -22,7 +22,7 @@ export const wasmExecutor: Executor = {
     const module = bytesOf(spec);
     const { memoryMb } = spec.limits;
     // Admission has asked the same of what the manifest wants; the zone may allow less.
-    const [problem] = wasmProblems(module, spec.entry, memoryMb);
+    const [problem] = wasmProblems(module, spec.entry, memoryMb, false);
     if (problem !== undefined) {
       const { code, message } = admissionErrors.create(problem.code, problem.details);
       throw broken(spec, `${code}: ${message}`);

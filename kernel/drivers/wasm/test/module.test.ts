@@ -1,5 +1,7 @@
 /** What is opened and what is not, and what of an instance outlives a turn. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
 import { after, test } from "node:test";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
@@ -154,4 +156,16 @@ test("a looping turn fails alone: those before it are kept, those behind it come
     ["done", "done", "TURN_DEADLINE", "needKeys"],
   );
   assert.equal(await endOf(one, callOf("ok")), "done");
+});
+
+test("the adapter's script is the same wherever it is bundled", () => {
+  const script = new URL("../src/adapter-script.ts", import.meta.url).href;
+  const code = `import { adapterScript } from ${JSON.stringify(script)}; process.stdout.write(adapterScript());`;
+  const [here, elsewhere] = [process.cwd(), tmpdir()].map((cwd) =>
+    execFileSync(process.execPath, ["--conditions=source", "--input-type=module", "-e", code], {
+      cwd,
+    }).toString(),
+  );
+  assert.equal(elsewhere, here);
+  assert.doesNotMatch(elsewhere ?? "", /kernel\/drivers|\.ts\b/);
 });

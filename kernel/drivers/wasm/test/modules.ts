@@ -53,7 +53,13 @@ export async function assembly(source: URL): Promise<Uint8Array> {
 /** WebAssembly text. */
 export function wat(text: string): Uint8Array {
   // The types of the package know fewer features than it does.
-  const features: object = { threads: true, memory64: true, multi_memory: true, exceptions: true };
+  const features: object = {
+    threads: true,
+    memory64: true,
+    multi_memory: true,
+    exceptions: true,
+    tail_call: true,
+  };
   const module = wabt.parseWat("test.wat", text, features);
   try {
     return module.toBinary({}).buffer;

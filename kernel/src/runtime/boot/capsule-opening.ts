@@ -39,7 +39,6 @@ export function openCapsuleShard(
     release: (entry, confirm) => router.route(entry, confirm),
     isHeld: () => board.flow.isAnyHeld(held),
     deadLetter: ({ delivery, code, message }) => {
-      counters.add("deadLetters");
       // One rate for the log and the topic: what is over it is counted and neither.
       if (!kernel.report({ type: "diagnostic", about: "deadLetter", capsule: id, code, message })) return;
       parts.log.warn({ capsule: id, code, delivery: delivery.kind }, message);

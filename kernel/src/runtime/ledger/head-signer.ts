@@ -93,11 +93,16 @@ export class HeadSigner {
   /** Signs what is left to sign, and nothing after that. */
   async stop(): Promise<void> {
     if (!this.#isRunning) return;
-    this.#cancel?.();
+    this.end();
     for (const shard of this.#shards.keys()) this.#asked.add(shard);
     this.#sign();
-    this.#isRunning = false;
     await this.#signing;
+  }
+
+  /** Signs nothing any more: what would keep it is not there. A timer that is left would keep the process. */
+  end(): void {
+    this.#isRunning = false;
+    this.#cancel?.();
   }
 
   #look(): void {

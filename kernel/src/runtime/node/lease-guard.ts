@@ -1,9 +1,11 @@
 /**
- * Keeps a node from acting on the world while another one may own its shards: devices are stopped and calls from outside
- * are refused until the ledger confirms again who the owner is. Turns need no guard: their records are refused.
+ * Keeps a node from acting on the world while another one may own its shards: devices are stopped, calls from outside and
+ * reads of what is now are refused until the ledger confirms again who the owner is. Turns need no guard: their records are refused.
  */
+import type { VnesError } from "@vnes/schemas";
 import { ledgerErrors } from "../../ports/ledger-errors.ts";
 import type { LedgerLease } from "../../ports/ledger-lease.ts";
+import type { LedgerStore } from "../../ports/ledger-store.ts";
 import type { Log } from "../../ports/log.ts";
 import type { DeviceRunner } from "./device-runner.ts";
 import { errorText } from "./node-context.ts";
@@ -42,16 +44,24 @@ export function guardLease(lease: LedgerLease, { watch, log, devices }: LeaseGua
     }
   };
   const changed = (lost: readonly string[]): void => {
-    watch.set(
-      LEASE,
-      lost.length === 0 ? undefined : ledgerErrors.create("LEDGER_LEASE_LOST", { groups: shown(lost) }),
-    );
+    watch.set(LEASE, lost.length === 0 ? undefined : lossOf(lease, lost));
     if (isHeld === (lost.length === 0)) return;
     isHeld = lost.length === 0;
     changes = changes.then(isHeld ? startDevices : stopDevices);
   };
   lease.onChange(changed);
   changed(lease.lost());
+}
+
+/** Throws `LEDGER_LEASE_LOST` or `LEDGER_CLAIMED` while another node may own the shard: what is known of it here may not be so any more. */
+export function assertLease({ lease }: Pick<LedgerStore, "lease">, shard: string): void {
+  if (lease === undefined || lease.isHeld(shard)) return;
+  throw lossOf(lease, lease.lost());
+}
+
+/** Whoever was fenced for good must not be told that the node goes on by itself. */
+function lossOf(lease: LedgerLease, lost: readonly string[]): VnesError {
+  return lease.taken() ?? ledgerErrors.create("LEDGER_LEASE_LOST", { groups: shown(lost) });
 }
 
 function shown(groups: readonly string[]): string {

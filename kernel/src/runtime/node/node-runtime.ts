@@ -186,6 +186,7 @@ export class NodeRuntime implements Node {
     }
     if (this.#broken === undefined) await kernel.settled();
     if (this.#broken === undefined && !watch.isAbandoned) await heads?.stop();
+    heads?.end();
     await snapshots.end(this.#broken === undefined && !watch.isAbandoned);
     await parts.sandbox[Symbol.asyncDispose]();
     await parts.device[Symbol.asyncDispose]();

@@ -366,7 +366,7 @@ export class CapsuleShard {
     const { delivery } = waiting;
     const { code, message, details } = failure;
     this.failedTurns++;
-    this.deadLetters++;
+    if (waiting.feed !== undefined) this.deadLetters++;
     this.#parts.counters.add(`turn.failed.${code}`);
     this.#parts.deadLetter({ delivery, code, message });
     if (delivery.kind === "start") this.#startFailed(code, message);

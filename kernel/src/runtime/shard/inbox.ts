@@ -7,16 +7,21 @@
  * I3. While a topic the capsule publishes to holds its publishers back, no event is taken; everything else is.
  */
 import type { Delivery } from "@vnes/schemas";
+import { roughSize } from "../../bus/json-size.ts";
 import type { EphemeralQueue } from "./ephemeral-queue.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** Calls beyond it are answered `CALL_INBOX_FULL`; answers, timers and the kernel's own deliveries always get in. */
 export const MAX_WAITING_CALLS = 65_536;
+/** The same for what the calls carry, in characters of JSON: callers with large inputs must not take the memory of a node. */
+export const MAX_WAITING_CHARS: number = 64 * 1024 * 1024;
 
 interface Arrived {
   readonly waiting: Waiting;
   readonly order: number;
+  /** Of a call's input. */
+  readonly size: number;
 }
 
 export class Inbox {
@@ -25,8 +30,10 @@ export class Inbox {
   readonly queues: Map<string, EphemeralQueue> = new Map();
   readonly #wake: () => void;
   readonly #isHeld: () => boolean;
-  #direct: Arrived[] = [];
+  /** What is taken is let go of at once, though its place is there until the list is cut. */
+  #direct: (Arrived | undefined)[] = [];
   #head = 0;
+  #size = 0;
   #order = 0;
   #first = 0;
   #turn = 0;
@@ -58,8 +65,14 @@ export class Inbox {
 
   /** False when there is no room; then nothing was kept. */
   push(waiting: Waiting): boolean {
-    if (waiting.delivery.kind === "call" && this.waiting >= MAX_WAITING_CALLS) return false;
-    this.#direct.push({ waiting, order: ++this.#order });
+    const { delivery } = waiting;
+    let size = 0;
+    if (delivery.kind === "call") {
+      if (this.waiting >= MAX_WAITING_CALLS || this.#size >= MAX_WAITING_CHARS) return false;
+      size = roughSize(delivery.input, MAX_WAITING_CHARS);
+      this.#size += size;
+    }
+    this.#direct.push({ waiting, order: ++this.#order, size });
     this.#wake();
     return true;
   }
@@ -77,7 +90,7 @@ export class Inbox {
     for (const one of waiting) {
       // Behind one that is tried again: it has to wait for it.
       if (one.feed?.isHolding === true) one.feed.holdBehind(one);
-      else first.push({ waiting: one, order: 0 });
+      else first.push({ waiting: one, order: 0, size: 0 });
     }
     if (first.length > 0) {
       this.#direct.splice(0, this.#head, ...first);
@@ -88,7 +101,7 @@ export class Inbox {
 
   /** Drops what was pulled from the feed and put back: it will be read again. */
   forget(feed: TopicFeed): void {
-    this.#direct = this.#direct.slice(this.#head).filter(({ waiting }) => waiting.feed !== feed);
+    this.#direct = this.#direct.slice(this.#head).filter((one) => one?.waiting.feed !== feed);
     this.#head = 0;
   }
 
@@ -102,7 +115,8 @@ export class Inbox {
       if (queue !== undefined) taken.push(queue.take());
       else if (direct !== undefined) {
         taken.push(direct.waiting);
-        this.#head++;
+        this.#size -= direct.size;
+        this.#direct[this.#head++] = undefined;
       } else break;
     }
     if (this.#head > 1_024 && this.#head * 2 > this.#direct.length) {

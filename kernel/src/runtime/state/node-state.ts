@@ -4,6 +4,7 @@ import { capsuleShard } from "../../bus/routing.ts";
 import type { StateQuery } from "../../ledger/state-request.ts";
 import { stateErrors } from "../../state/errors.ts";
 import { Branches } from "./branches.ts";
+import { assertLease } from "../node/lease-guard.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import {
   type Moment,
@@ -33,13 +34,15 @@ export class NodeState {
   }
 
   /**
-   * As it is now. Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` and `STATE_UNAVAILABLE`, and what keeps the ledger from
-   * taking the records it comes from.
+   * As it is now. Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` and `STATE_UNAVAILABLE`, what keeps the ledger from
+   * taking the records it comes from, and `LEDGER_LEASE_LOST` while another node may know better.
    */
   async read({ capsule, shard }: ShardChoice, query: StateQuery): Promise<StateRead> {
-    const { reads, watch } = this.#context;
+    const { reads, watch, parts } = this.#context;
     const its = reads.shardOf(capsule, shard);
-    return watch.unlessStalled(its.name, readCommitted(its, query));
+    const read = await watch.unlessStalled(its.name, readCommitted(its, query));
+    assertLease(parts.ledger, its.name);
+    return read;
   }
 
   /** As it was. Also of a capsule that is not here any more, from what it recorded. */

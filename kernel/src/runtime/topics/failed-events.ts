@@ -42,7 +42,10 @@ export class FailedEvents {
 
   /** The letter that goes into the record of a turn that is given up; undefined where none is due. */
   letter({ delivery, feed, failed = 1 }: Waiting, failure: Failure, at: number): Effect | undefined {
-    feed?.note("deadLetters");
+    if (feed !== undefined) {
+      feed.note("deadLetters");
+      this.#counters.add("deadLetters");
+    }
     const about = { subscriber: this.#manifest.id, attempts: failed, at };
     return deadLetterOf(delivery, failure, about, this.#topics);
   }

@@ -50,6 +50,7 @@ export function guestCapsule(given: Given): GuestCapsule {
   return {
     deliver(request) {
       const result = engine.deliver(request);
+      // G1, also where the module has caught what an import threw.
       if (result.kind !== "done") guest.discard();
       return result;
     },
@@ -104,8 +105,6 @@ class Guest {
     } finally {
       this.#turn = undefined;
     }
-    // A module may catch what an import threw.
-    if (run.failure !== undefined || run.needed !== undefined) return;
     if (!this.#usesWasi) this.#instance = instance;
     ended(turn, delivery);
   }

@@ -1,5 +1,6 @@
 /** Modules that mean harm: what `t.go` does, in WebAssembly text (`watModule`), and what its turn may end in. */
-import type { Watch } from "../../kernel/drivers/wasm/test/modules.ts";
+import { imageOf, type Watch, watModule } from "../../../kernel/drivers/wasm/test/modules.ts";
+import type { Attack } from "../attack.ts";
 
 export interface HostileModule extends Watch {
   readonly name: string;
@@ -197,3 +198,11 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
     ends: DONE,
   },
 ];
+
+export const WASM: readonly Attack[] = HOSTILE_MODULES.map(({ name, go, ends, ...more }) => ({
+  name,
+  language: "wasm",
+  ends,
+  spoils: false,
+  program: async () => ({ image: imageOf(watModule(go, more)), entry: "impl/main.wasm" }),
+}));
