@@ -2,7 +2,7 @@
  * From what was admitted to what runs here, in the order it starts: enrolled, chosen, bound. What is left out is said, with
  * the reason, in the log and in the kernel's shard.
  */
-import type { VnesError } from "@vnes/schemas";
+import { neededRequirements, type VnesError } from "@vnes/schemas";
 import { programOf } from "../../admission/program.ts";
 import { topicOffers, type TopicOffer } from "../../admission/topic-files.ts";
 import { resolve } from "../../binding/resolve.ts";
@@ -103,7 +103,7 @@ function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
     size = wanted.size;
     for (const { id, manifest } of all) {
       if (!wanted.has(id)) continue;
-      const needs = new Set((manifest.capabilities.requires ?? []).map(nameOf));
+      const needs = new Set(neededRequirements(manifest).map(nameOf));
       for (const other of all) {
         if (other.manifest.capabilities.provides.some((one) => needs.has(nameOf(one)))) wanted.add(other.id);
       }
