@@ -14,7 +14,15 @@ import type { Policy, TrustDocument } from "@vnes/schemas";
 export const EPOCH_MS = 1_700_000_000_000;
 const now = (): Date => new Date(EPOCH_MS);
 
-const BUILTIN = ["core/observability", "vpn/session", "vpn/gateway", "vpn/client", "vpn/transport"];
+const BUILTIN = [
+  "core/observability",
+  "core/geometry",
+  "core/routing",
+  "vpn/session",
+  "vpn/gateway",
+  "vpn/client",
+  "vpn/transport",
+];
 const CRASH = ["intake", "tally"];
 const OWN = ["register", "link", "chain", "alarm", "watch", "picky", "lease", "digest"];
 

@@ -22,6 +22,8 @@ import { SimWeather, TRANSPORT, transportOf } from "./vpn-transport.ts";
 
 export const VPN_CAPSULES: readonly string[] = [
   "vnes.core.observability",
+  "vnes.core.geometry",
+  "vnes.core.routing",
   "vnes.vpn.session",
   "vnes.vpn.gateway",
   "vnes.vpn.client",
@@ -29,7 +31,13 @@ export const VPN_CAPSULES: readonly string[] = [
 ];
 const RUNS_ON: { readonly [node: string]: readonly string[] } = {
   gateway: ["vnes.core.observability", "vnes.vpn.session", "vnes.vpn.gateway", TRANSPORT],
-  client: ["vnes.core.observability", "vnes.vpn.client", TRANSPORT],
+  client: [
+    "vnes.core.observability",
+    "vnes.core.geometry",
+    "vnes.core.routing",
+    "vnes.vpn.client",
+    TRANSPORT,
+  ],
 };
 const CLIENT_SHARD = "vnes.vpn.client/0";
 const PATHS = ["wifi", "lte"];

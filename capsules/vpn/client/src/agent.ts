@@ -3,11 +3,12 @@
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
 import { onFrame } from "./answers.ts";
-import { begin, dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
+import { dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import * as frames from "./frames.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
+import { begin, onRanking, rankHere } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
 
 export const NEW_AGENT: Agent = {
@@ -25,6 +26,10 @@ export const NEW_AGENT: Agent = {
   switches: [],
   tried: [],
   rounds: 0,
+  ranking: null,
+  asking: null,
+  requests: 0,
+  pinged: null,
   waiting: null,
   paths: {},
   recent: [],
@@ -96,6 +101,9 @@ function hear(draft: Draft, heard: Heard): void {
       return begin(draft);
     case "listed":
       return onListed(draft, heard);
+    case "ranked":
+    case "rankFailed":
+      return onRanking(draft, heard);
     case "timer":
       return onTimer(draft, heard.timer);
     case "jumpAsked":
@@ -113,13 +121,13 @@ function onStarted(draft: Draft): void {
   const { session, active } = agent;
   const other = agent.gateway !== null && agent.gateway !== config.gateway;
   if (other && session !== null && agent.mode !== "ended") return end(draft, "GATEWAY_CHANGED");
-  if (other) change(draft, { ...NEW_AGENT, attempts: agent.attempts });
+  if (other) change(draft, { ...NEW_AGENT, attempts: agent.attempts, requests: agent.requests });
   if (config.gateway === null) return change(draft, { mode: "idle", reason: "NOT_CONFIGURED" });
   change(draft, { gateway: config.gateway });
   // An ended session stays ended; where there never was one, there is no identity to lose by trying again.
   if (draft.agent.mode === "ended" && draft.agent.session !== null) return;
   dropAttempt(draft, "RESTARTED");
-  change(draft, { tried: [], rounds: 0, waiting: null });
+  change(draft, { tried: [], rounds: 0, ranking: null, asking: null, pinged: null, waiting: null });
   if (draft.agent.session === null) {
     inTrouble(draft, "seeking", "STARTED");
     change(draft, { reason: "STARTED" });
@@ -142,7 +150,8 @@ function onTimer(draft: Draft, timer: TimerName): void {
       if (attempt.sends >= MAX_SENDS) return failAttempt(draft, "NO_ANSWER");
       return sendRequest(draft, attempt, attempt.channelId);
     case "retry":
-      return begin(draft);
+      if (agent.asking === null || at < agent.asking.until) return begin(draft);
+      return rankHere(draft, "CALL_TIMEOUT");
     case "recovery": {
       const closesAt = windowEnd(draft);
       if (closesAt === null || at < closesAt) return;
@@ -157,6 +166,7 @@ function onTimer(draft: Draft, timer: TimerName): void {
         channelId: active.channelId,
         frame: frames.ping(draft.nonce, session.id),
       });
+      change(draft, { pinged: { nonce: draft.nonce, at } });
       return wake(draft, "watch", at + config.policy.watchMs);
     case "renew":
       if (agent.mode !== "ended" || !config.renew) return;
