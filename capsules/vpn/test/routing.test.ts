@@ -14,6 +14,8 @@ import { KEYS, type Options, openVpn, type Vpn } from "./vpn.ts";
 
 const PATHS = ["dsl", "lte", "wifi"];
 const RECOVERY_MS = 1_500;
+/** As long as a prepared ranking stands. */
+const WATCH_MS = 1_000;
 const told = (rtts: { readonly [path: string]: number }): JsonObject => ({
   model: "static",
   table: Object.entries(rtts).map(([to, rttMs]) => ({ from: "client", to, rttMs })),
@@ -61,6 +63,7 @@ test("with routing and geometry the nearest path wins, and the event says what p
   assert.deepEqual(choice(vpn, "attached"), {
     by: "routing",
     problem: null,
+    ageMs: 0,
     geometry: { model: "static", problem: null },
     decidedBy: { criterion: "latency", value: 10, against: "lte", next: 60, unit: "ms" },
     skipped: [],
@@ -89,7 +92,10 @@ test("another geometry, other weights, or no geometry: another path wins, and th
 test("routing and geometry removed while the session lives: the next switch goes elsewhere and says so", () => {
   const [kept, bereft] = [0, 1].map(() => connected({ routing: {}, geometry: WIFI_IS_NEAR })) as [Vpn, Vpn];
   bereft.client.remove(SPECS.routing.id);
-  for (const vpn of [kept, bereft]) loseActive(vpn);
+  for (const vpn of [kept, bereft]) {
+    vpn.lab.advance(WATCH_MS);
+    loseActive(vpn);
+  }
   assert.deepEqual([kept.activePath(), bereft.activePath()], ["lte", "dsl"]);
   assert.equal(choice(kept, "switched").by, "routing");
   assert.deepEqual(choice(kept, "switched").skipped, ["wifi"]);
@@ -97,34 +103,51 @@ test("routing and geometry removed while the session lives: the next switch goes
   assert.deepEqual([by, problem], ["client", "CALL_CAPABILITY_UNAVAILABLE"]);
   kept.client.remove(SPECS.geometry.id);
   kept.network.revive("wifi");
+  kept.lab.advance(WATCH_MS);
   loseActive(kept);
   assert.equal(choice(kept, "switched").geometry?.problem, "CALL_CAPABILITY_UNAVAILABLE");
 });
 
-test("routing that does not answer costs the client its deadline once a round, and nothing else (C6)", () => {
+test("trouble finds a ranking that was prepared and waits for nobody, though routing has fallen silent (C6)", () => {
   const vpn = connected({ routing: {}, geometry: WIFI_IS_NEAR });
+  vpn.lab.advance(10);
   vpn.client.deaf.add(SPECS.routing.id);
   const since = vpn.lab.now;
   vpn.network.kill("wifi", "closed");
   assert.ok(vpn.lab.until(() => vpn.mode() === "steady" && vpn.activePath() !== "wifi", RECOVERY_MS));
+  assert.ok(vpn.lab.now - since < 100, `${vpn.lab.now - since} ms`);
+  const { by, problem, ageMs } = choice(vpn, "switched");
+  assert.deepEqual([by, problem, vpn.activePath()], ["routing", null, "lte"]);
+  assert.ok(ageMs !== null && ageMs >= 10 && ageMs < 100, `${ageMs}`);
+});
+
+test("where none is prepared, routing that does not answer costs the client its deadline once a round, and nothing else (C6)", () => {
+  const vpn = openVpn({ paths: PATHS, core: { routing: {}, geometry: WIFI_IS_NEAR } });
+  assert.ok(vpn.lab.until(() => vpn.mode() === "steady", RECOVERY_MS));
+  vpn.client.kill();
+  vpn.client.deaf.add(SPECS.routing.id);
+  vpn.client.boot();
+  const since = vpn.lab.now;
+  assert.ok(vpn.lab.until(() => vpn.mode() === "steady", RECOVERY_MS));
   const took = vpn.lab.now - since;
   assert.ok(took >= 100 && took < 300, `${took} ms`);
   const { by, problem } = choice(vpn, "switched");
-  assert.deepEqual([by, problem, vpn.activePath()], ["client", "CALL_TIMEOUT", "dsl"]);
+  assert.deepEqual([by, problem], ["client", "CALL_TIMEOUT"]);
   assert.equal((vpn.status()["counters"] as JsonObject)["rank.CALL_TIMEOUT"], 1);
 });
 
 test("a restart in the middle of a ranking leaves nothing waiting", () => {
   const vpn = connected({ routing: {}, geometry: WIFI_IS_NEAR });
-  vpn.client.deaf.add(SPECS.routing.id);
-  vpn.network.kill("wifi", "closed");
-  vpn.lab.advance(50);
   vpn.client.kill();
-  vpn.lab.advance(1_000);
+  vpn.client.deaf.add(SPECS.routing.id);
+  vpn.client.boot();
+  vpn.lab.advance(50);
+  assert.notEqual(vpn.mode(), "steady");
+  vpn.client.kill();
   vpn.client.deaf.clear();
   vpn.client.boot();
   assert.ok(vpn.lab.until(() => vpn.mode() === "steady", RECOVERY_MS));
-  assert.equal(vpn.activePath(), "lte");
+  assert.deepEqual([vpn.activePath(), choice(vpn, "switched").by], ["lte", "routing"]);
   vpn.check();
 });
 

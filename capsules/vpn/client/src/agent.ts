@@ -8,7 +8,7 @@ import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import * as frames from "./frames.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
-import { begin, onRanking, rankHere } from "./rounds.ts";
+import { begin, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
 
 export const NEW_AGENT: Agent = {
@@ -27,6 +27,7 @@ export const NEW_AGENT: Agent = {
   tried: [],
   rounds: 0,
   ranking: null,
+  isPrepared: false,
   asking: null,
   requests: 0,
   pinged: null,
@@ -127,7 +128,15 @@ function onStarted(draft: Draft): void {
   // An ended session stays ended; where there never was one, there is no identity to lose by trying again.
   if (draft.agent.mode === "ended" && draft.agent.session !== null) return;
   dropAttempt(draft, "RESTARTED");
-  change(draft, { tried: [], rounds: 0, ranking: null, asking: null, pinged: null, waiting: null });
+  change(draft, {
+    tried: [],
+    rounds: 0,
+    ranking: null,
+    isPrepared: false,
+    asking: null,
+    pinged: null,
+    waiting: null,
+  });
   if (draft.agent.session === null) {
     inTrouble(draft, "seeking", "STARTED");
     change(draft, { reason: "STARTED" });
@@ -150,8 +159,7 @@ function onTimer(draft: Draft, timer: TimerName): void {
       if (attempt.sends >= MAX_SENDS) return failAttempt(draft, "NO_ANSWER");
       return sendRequest(draft, attempt, attempt.channelId);
     case "retry":
-      if (agent.asking === null || at < agent.asking.until) return begin(draft);
-      return rankHere(draft, "CALL_TIMEOUT");
+      return begin(draft);
     case "recovery": {
       const closesAt = windowEnd(draft);
       if (closesAt === null || at < closesAt) return;
@@ -167,6 +175,7 @@ function onTimer(draft: Draft, timer: TimerName): void {
         frame: frames.ping(draft.nonce, session.id),
       });
       change(draft, { pinged: { nonce: draft.nonce, at } });
+      if (agent.mode === "steady") prepare(draft);
       return wake(draft, "watch", at + config.policy.watchMs);
     case "renew":
       if (agent.mode !== "ended" || !config.renew) return;

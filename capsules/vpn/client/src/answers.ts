@@ -19,7 +19,7 @@ import {
 } from "./draft.ts";
 import type { GatewayFrame } from "./frames.ts";
 import { end, loseActive } from "./health.ts";
-import { begin } from "./rounds.ts";
+import { begin, prepare } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
 
 type Frame<T extends GatewayFrame["type"]> = Extract<GatewayFrame, { readonly type: T }>;
@@ -77,6 +77,7 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
   const from = active?.pathId ?? agent.lastPath;
   tell(draft, isSwitch ? "switched" : "attached", frame.reason, { path: attempt.pathId, from }, evidence);
   wake(draft, "watch", at + draft.config.policy.watchMs);
+  prepare(draft);
 }
 
 function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): void {

@@ -18,7 +18,14 @@ const MAX_RETRY_LATER_MS = 60_000;
 
 /** A person's jump: one attempt over one path, from a session that is well. */
 export function jump(draft: Draft, pathId: string): void {
-  const choice: Choice = { by: "person", problem: null, geometry: null, decidedBy: null, skipped: [] };
+  const choice: Choice = {
+    by: "person",
+    problem: null,
+    ageMs: null,
+    geometry: null,
+    decidedBy: null,
+    skipped: [],
+  };
   open(draft, pathId, true, choice);
 }
 

@@ -70,7 +70,7 @@ function carry(turn: Turn, config: ClientConfig, asked: Asked): void {
         input: asked.input,
         tag: "rank",
         context: { request: asked.request },
-        timeoutMs: config.policy.rankMs,
+        timeoutMs: asked.timeoutMs,
       });
     case "sample": {
       const { pathId, rttMs } = asked;

@@ -2,7 +2,8 @@
  * When the client tries and over which path: rounds over the candidates in their order, within every bound.
  *
  * C3. Nothing is tried before `waiting.until`, and nothing waits without a timer.
- * C6. A round begins with one ranking; one that has not come at `asking.until` is made here, and the reason is kept.
+ * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
+ *     `asking.until` is made here, and the reason is kept.
  */
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
@@ -11,31 +12,52 @@ import { nextPath, rank } from "./ranking.ts";
 import { rankInput } from "./routing.ts";
 import type { Agent, Choice, Heard, Ranking } from "./vocabulary.ts";
 
+/** A ranking nobody waits for may take as long as a busy machine needs. */
+const PREPARE_MS = 1_000;
 /** The pause between rounds doubles up to this many times the first. */
 const MAX_BACKOFF = 16;
 
 /** Begins a round with a ranking or goes on with the one under way, or says what it waits for and sets the timer. */
 export function begin(draft: Draft): void {
   const { agent, config, at } = draft;
-  if (agent.attempt !== null || agent.asking !== null || !isSeeking(draft)) return;
-  if (isHeld(draft)) return;
-  if (agent.tried.length > 0) return tryNext(draft);
+  if (agent.attempt !== null || !isSeeking(draft) || isHeld(draft)) return;
+  if (agent.tried.length > 0 || agent.isPrepared) return tryNext(draft);
   if (config.candidates.length === 1) return rankHere(draft, null);
-  const request = agent.requests + 1;
-  const until = at + config.policy.rankMs;
-  change(draft, { asking: { request, until }, requests: request });
-  ask(draft, { ask: "rank", request, input: rankInput(config, agent.paths) });
+  const { asking } = agent;
+  if (asking !== null && asking.until <= at) return rankHere(draft, "CALL_TIMEOUT");
+  const until = Math.min(asking?.until ?? Number.POSITIVE_INFINITY, at + config.policy.rankMs);
+  if (asking === null) askRanking(draft, until);
+  else change(draft, { asking: { ...asking, until } });
   wake(draft, "retry", until);
+}
+
+/** Asks while the session is well, so that trouble finds a ranking and waits for nobody. */
+export function prepare(draft: Draft): void {
+  const { agent, config, at } = draft;
+  if (agent.asking === null && config.candidates.length > 1) askRanking(draft, at + PREPARE_MS);
+}
+
+function askRanking(draft: Draft, until: number): void {
+  const { agent, config, at } = draft;
+  const request = agent.requests + 1;
+  change(draft, { asking: { request, until }, requests: request });
+  ask(draft, { ask: "rank", request, input: rankInput(config, agent.paths), timeoutMs: until - at });
 }
 
 /** Routing's answer, or that it has none. */
 export function onRanking(draft: Draft, heard: Extract<Heard, { heard: "ranked" | "rankFailed" }>): void {
-  if (draft.agent.asking?.request !== heard.request) return count(draft, `late.${heard.heard}`);
+  const { agent } = draft;
+  if (agent.asking?.request !== heard.request) return count(draft, `late.${heard.heard}`);
+  // A round keeps the ranking it began with; the next one asks with what this one taught.
+  if (isSeeking(draft) && (agent.attempt !== null || agent.tried.length > 0)) {
+    count(draft, `late.${heard.heard}`);
+    return change(draft, { asking: null });
+  }
   if (heard.heard === "rankFailed") return rankHere(draft, heard.code);
   takeRanking(draft, { at: draft.at, by: "routing", problem: null, ...heard.ranking });
 }
 
-export function rankHere(draft: Draft, problem: string | null): void {
+function rankHere(draft: Draft, problem: string | null): void {
   const { agent, config, at } = draft;
   const places = rank(config.candidates, agent.paths);
   if (problem !== null) count(draft, `rank.${problem}`);
@@ -43,8 +65,8 @@ export function rankHere(draft: Draft, problem: string | null): void {
 }
 
 function takeRanking(draft: Draft, ranking: Ranking): void {
-  change(draft, { asking: null, ranking });
-  if (!isHeld(draft)) tryNext(draft);
+  change(draft, { asking: null, ranking, isPrepared: true });
+  if (isSeeking(draft) && !isHeld(draft)) tryNext(draft);
 }
 
 function tryNext(draft: Draft): void {
@@ -56,7 +78,7 @@ function tryNext(draft: Draft): void {
     change(draft, { tried: [], rounds: agent.rounds + 1 });
     return waitUntil(draft, "ROUND_FAILED", at + pause);
   }
-  change(draft, { tried: [...agent.tried, pathId] });
+  change(draft, { tried: [...agent.tried, pathId], isPrepared: false });
   open(draft, pathId, false, choiceOf(draft, pathId, order));
 }
 
@@ -66,10 +88,11 @@ export function inOrder({ ranking, paths }: Agent, { candidates }: ClientConfig)
   return places.map(({ pathId }) => pathId);
 }
 
-function choiceOf({ agent }: Draft, pathId: string, order: readonly string[]): Choice {
+function choiceOf({ agent, at }: Draft, pathId: string, order: readonly string[]): Choice {
   const { by = "client", problem = null, geometry = null, places = [] } = agent.ranking ?? {};
+  const ageMs = agent.ranking === null ? null : at - agent.ranking.at;
   const decidedBy = places.find((place) => place.pathId === pathId)?.decidedBy ?? null;
-  return { by, problem, geometry, decidedBy, skipped: order.slice(0, order.indexOf(pathId)) };
+  return { by, problem, ageMs, geometry, decidedBy, skipped: order.slice(0, order.indexOf(pathId)) };
 }
 
 function isHeld(draft: Draft): boolean {

@@ -69,6 +69,8 @@ export type Ranking = {
 export type Choice = {
   readonly by: "routing" | "client" | "person";
   readonly problem: string | null;
+  /** How long before the attempt the ranking was made. */
+  readonly ageMs: number | null;
   readonly geometry: Ranking["geometry"];
   readonly decidedBy: Decision | null;
   /** Paths with a better place: in trouble, or tried in this round. */
@@ -142,8 +144,10 @@ export type Agent = {
   /** Paths tried in this round. */
   readonly tried: readonly string[];
   readonly rounds: number;
-  /** Of this round, or of the last one. */
+  /** The last one. */
   readonly ranking: Ranking | null;
+  /** Whether it was made for a round that has not begun. */
+  readonly isPrepared: boolean;
   /** A ranking that was asked for: the request, and when the client ranks by itself. */
   readonly asking: { readonly request: number; readonly until: number } | null;
   /** Rankings asked for so far. */
@@ -204,7 +208,7 @@ export type Asked =
       readonly sessionId: string;
     }
   | { readonly ask: "list" }
-  | { readonly ask: "rank"; readonly request: number; readonly input: JsonObject }
+  | { readonly ask: "rank"; readonly request: number; readonly input: JsonObject; readonly timeoutMs: number }
   /** A measured round trip, for whoever makes a map of them. */
   | { readonly ask: "sample"; readonly pathId: string; readonly rttMs: number }
   | { readonly ask: "publish"; readonly event: ClientEvent }

@@ -61,13 +61,19 @@ export function enrol(
 }
 
 /** Throws `NODE_CAPSULE_NOT_FOUND` for an id that is to run and that nobody has: a slip of the pen, and no reason to run less. */
-export function assertFound({ run }: NodeParts, { admitted, refused }: Admission): void {
-  const found = new Set([...admitted.map(({ manifest }) => manifest.id), ...refused.map(({ id }) => id)]);
+export function assertFound({ run }: NodeParts, admissions: readonly Admission[]): void {
+  const found = new Set(
+    admissions.flatMap(({ admitted, refused }) => [
+      ...admitted.map(({ manifest }) => manifest.id),
+      ...refused.map(({ id }) => id),
+    ]),
+  );
   const missing = (run ?? []).filter((id) => !found.has(id));
   if (missing.length === 0) return;
   throw kernelErrors.create("NODE_CAPSULE_NOT_FOUND", { missing: missing.join(", ") });
 }
 
+/** Throws `NODE_REQUIRED_CAPSULE_MISSING` unless everything that policy requires was admitted. */
 export function assertRequired(parts: NodeParts, admission: Admission): void {
   const verified = new Set(admission.admitted.map(({ manifest }) => manifest.id));
   const missing = parts.policy.required.filter((id) => !verified.has(id));
