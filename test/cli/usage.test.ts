@@ -19,6 +19,16 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     [["status", "-o", "xml"], /Invalid values/],
     [["call", "vpn.session", "list", "--timeout", "soon"], /--timeout takes a number/],
     [["boot", "--node", "No Name"], /CONFIG_NODE_NAME_INVALID/],
+    [
+      ["ledger", "verify", "--shard", "a/0", "--shard=b/0"],
+      /^CLI_USAGE +--shard is given more than once.*\nnext: vnes ledger verify --help/m,
+    ],
+    [["status", "--home", "/tmp/a", "--home", "/tmp/b"], /--home is given more than once/],
+    [["status", "-o", "text", "--output", "text"], /--output is given more than once/],
+    [
+      ["topic", "replay", "t", "--to", "c", "--from", "1", "--yes", "--no-yes"],
+      /--yes is given more than once/,
+    ],
   ];
   for (const [args, expected] of cases) {
     const { code, err, out } = await home.run(...args);
@@ -26,6 +36,12 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     assert.match(err, expected);
     assert.equal(out, "", "data and talk are apart");
   }
+});
+
+test("an option that is a list takes what every one of its flags says", async () => {
+  await using home = new Home();
+  const made = await home.run("key", "new", "mine", "--namespace", "acme.*", "--namespace=lab.*");
+  assert.match(made.out, /^signs for +acme\.\* lab\.\*$/m);
 });
 
 test("an error in JSON has the same shape for every command (vnes.error.v1)", async () => {
