@@ -58,6 +58,11 @@ export function repeatedOption(yargs: Argv, words: readonly string[]): string | 
   return undefined;
 }
 
+/** An option with its dashes; a positional, which has none, by its name alone. */
+export function nameAsTyped(name: string, words: readonly string[]): string {
+  return typedOptions(words).includes(name) ? `--${name}` : name;
+}
+
 /** As they were declared, `dataDir` is `data-dir`; a word behind `--` is none. */
 function typedOptions(words: readonly string[]): readonly string[] {
   const end = words.indexOf("--");
@@ -78,8 +83,7 @@ export function valueError(error: VnesError, words: readonly string[]): VnesErro
   const param = /^\/params\/([a-z_]+)$/.exec(pointer)?.[1];
   if (param === undefined || typeof reason !== "string") return error;
   const name = (OPTION_NAMES[param] ?? param).replaceAll("_", "-");
-  const isFlag = words.some((word) => word === `--${name}` || word.startsWith(`--${name}=`));
-  const problem = `${isFlag ? `--${name}` : name} ${reason}`;
+  const problem = `${nameAsTyped(name, words)} ${reason}`;
   const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
   const typed = words.slice(0, end === -1 ? words.length : end).join(" ");
   return cliErrors.create("CLI_USAGE", { problem, next: `vnes ${typed} --help` });

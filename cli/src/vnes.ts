@@ -4,7 +4,7 @@ import yargs, { type Argv } from "yargs";
 import { unexpected } from "./control/failure.ts";
 import { showError } from "./output/problem.ts";
 import type { GlobalFlags, Shell } from "./shell.ts";
-import { repeatedOption, usageError, valueError } from "./usage.ts";
+import { nameAsTyped, repeatedOption, usageError, valueError } from "./usage.ts";
 import { addStateBranch } from "./commands/branch.ts";
 import { addBoot } from "./commands/boot.ts";
 import { addCall } from "./commands/call.ts";
@@ -122,7 +122,7 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
         throw usageError(`--${repeated} is given more than once and takes one value`, parser, words);
       // The parser takes any word for a number and calls it NaN.
       const wrong = Object.keys(args).find((name) => Number.isNaN(args[name]));
-      if (wrong !== undefined) throw usageError(`--${wrong} takes a number`, parser, words);
+      if (wrong !== undefined) throw usageError(`${nameAsTyped(wrong, words)} takes a number`, parser, words);
       return true;
     })
     .parserConfiguration({

@@ -18,6 +18,8 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     [[], /next: vnes --help/],
     [["status", "-o", "xml"], /Invalid values/],
     [["call", "vpn.session", "list", "--timeout", "soon"], /--timeout takes a number/],
+    [["state", "diff", "acme.lab", "x"], /^CLI_USAGE +from takes a number\nnext: vnes state diff --help/m],
+    [["state", "diff", "acme.lab", "1", "x"], /^CLI_USAGE +to takes a number/m],
     [["boot", "--node", "No Name"], /CONFIG_NODE_NAME_INVALID/],
     [
       ["ledger", "verify", "--shard", "a/0", "--shard=b/0"],
