@@ -73,6 +73,7 @@ function viewText(view: TopicView): string {
     { title: "batch", value: ({ batch }) => batch?.count ?? "-", align: "right" },
     { title: "shed", value: ({ shed }) => shed, align: "right" },
     { title: "merged", value: ({ merged }) => merged, align: "right" },
+    { title: "unrecorded", value: ({ unrecorded }) => unrecorded, align: "right" },
     { title: "retried", value: ({ retried }) => retried, align: "right" },
     { title: "dead letters", value: ({ deadLetters }) => deadLetters, align: "right" },
   ]);

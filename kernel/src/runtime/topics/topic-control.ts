@@ -8,6 +8,8 @@ export interface SubscriberCounts {
   readonly delivered: number;
   readonly shed: number;
   readonly merged: number;
+  /** Of those shed and merged: no record says so yet, so the next boot would judge them again. */
+  readonly unrecorded: number;
   readonly retried: number;
   readonly deadLetters: number;
 }

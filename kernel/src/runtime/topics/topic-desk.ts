@@ -242,6 +242,7 @@ function feedPlace(capsule: string, shard: CapsuleShard, feed: TopicFeed): Subsc
     batch: subscription.batch ?? null,
     lag: feed.lag,
     ...feed.stats,
+    unrecorded: feed.unrecorded,
   };
 }
 
@@ -258,6 +259,7 @@ function queuePlace(capsule: string, shard: CapsuleShard, queue: EphemeralQueue)
     batch: subscription.batch ?? null,
     lag: queue.waiting,
     ...queue.stats,
+    unrecorded: 0,
     retried: 0,
     deadLetters: 0,
   };
@@ -271,6 +273,7 @@ function total(places: readonly SubscriberCounts[]): SubscriberCounts {
     delivered: sum(({ delivered }) => delivered),
     shed: sum(({ shed }) => shed),
     merged: sum(({ merged }) => merged),
+    unrecorded: sum(({ unrecorded }) => unrecorded),
     retried: sum(({ retried }) => retried),
     deadLetters: sum(({ deadLetters }) => deadLetters),
   };
