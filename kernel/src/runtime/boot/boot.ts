@@ -75,6 +75,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   };
   const control = new ControlCalls(parts.clock, parts.random.seed());
   const reads = new StateReads({
+    ledger: parts.ledger,
     shards: board.shards,
     slots: board.slots,
     policy: parts.policy,
