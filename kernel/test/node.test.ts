@@ -289,7 +289,8 @@ test("a capsule of a zone nobody can confine here needs --unconfined-dev", async
 
 test("what ran without its wall is not run again without it either, not even for a replay (W1)", async () => {
   const tenants = both.map((one) => {
-    return { ...one, manifest: { ...one.manifest, security: { trust_zone: "tenant" as const } } };
+    const governance = { ...one.manifest.governance, owner: "acme" };
+    return { ...one, manifest: { ...one.manifest, governance, security: { trust_zone: "tenant" as const } } };
   });
   const memory = new LedgerMemory();
   const before = await bootTestNode({ capsules: tenants, memory, parts: { unconfinedDev: true } });
