@@ -25,18 +25,28 @@ const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
 
 /** JSON leaves no raw line feed in what it writes. */
 const LINE_FEED = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
-/** `text` goes beside the message: within it, what is JSON already would be encoded twice. */
-export function encodeFrame(message: unknown, text = ""): Buffer {
+/**
+ * `text` goes beside the message: within it, what is JSON already would be encoded twice. Bytes are UTF-8 already, and may
+ * be written over once this has returned.
+ */
+export function encodeFrame(message: unknown, text: string | Uint8Array = ""): Buffer {
   const line = JSON.stringify(message);
-  const body = text === "" ? line : `${line}\n${text}`;
-  const size = Buffer.byteLength(body);
+  const lineBytes = Buffer.byteLength(line);
+  const textBytes = typeof text === "string" ? Buffer.byteLength(text) : text.length;
+  const size = textBytes === 0 ? lineBytes : lineBytes + 1 + textBytes;
   if (size > MAX_FRAME_BYTES) {
     throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", { size, limit: MAX_FRAME_BYTES });
   }
   const frame = Buffer.allocUnsafe(HEADER_BYTES + size);
   frame.writeUInt32BE(size, 0);
-  frame.write(body, HEADER_BYTES, "utf8");
+  frame.write(line, HEADER_BYTES, "utf8");
+  if (textBytes === 0) return frame;
+  const end = HEADER_BYTES + lineBytes;
+  frame[end] = LINE_FEED;
+  if (typeof text === "string") frame.write(text, end + 1, "utf8");
+  else frame.set(text, end + 1);
   return frame;
 }
 
@@ -46,8 +56,8 @@ export class FrameReader {
   #bytes = 0;
   /** Of the frame that is arriving; undefined until its header is here. */
   #size: number | undefined;
-  /** What came beside the message last taken, unread. */
-  text = "";
+  /** What came beside the message last taken: UTF-8, unread. */
+  text: Buffer = NOTHING;
 
   /** Messages that are complete with this chunk, in order. Throws `HOST_PROTOCOL_*`. */
   *push(chunk: Buffer): IterableIterator<unknown> {
@@ -68,7 +78,7 @@ export class FrameReader {
       const body = this.#take(this.#size);
       this.#size = undefined;
       const end = body.indexOf(LINE_FEED);
-      this.text = end < 0 ? "" : body.toString("utf8", end + 1);
+      this.text = end < 0 ? NOTHING : body.subarray(end + 1);
       yield parseMessage(body.toString("utf8", 0, end < 0 ? body.length : end));
     }
   }

@@ -28,7 +28,7 @@ export interface KernelLink {
   send(message: unknown, text?: string): void;
 }
 
-export function serveHost(onMessage: (message: unknown, text: string) => void): KernelLink {
+export function serveHost(onMessage: (message: unknown, text: Buffer) => void): KernelLink {
   const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true });
   const reader = new FrameReader();
   let greeted = false;

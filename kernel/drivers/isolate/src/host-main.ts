@@ -17,7 +17,7 @@ const ready: HostedInstance[] = [];
 let scheduled = false;
 let lastSaid = 0;
 
-const kernel = serveHost((message, text) => receive(message as ToHost, text));
+const kernel = serveHost((message, text) => receive(message as ToHost, text.toString("utf8")));
 
 function send(message: FromHost, text?: string): void {
   lastSaid = performance.now();

@@ -4,6 +4,7 @@
  */
 import {
   imageFile,
+  type RepeatedBatch,
   type Sandbox,
   type SandboxInstance,
   type SandboxMeters,
@@ -11,7 +12,14 @@ import {
 } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
-import { invalidResult, isAsExpected, type Judged, parseResults } from "./parse-results.ts";
+import {
+  invalidResult,
+  isAsExpected,
+  type Judged,
+  type JudgedRequest,
+  parseResults,
+  partsOf,
+} from "./parse-results.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 
 /** Each round has at least one new key. */
@@ -82,43 +90,41 @@ class IsolateInstance implements SandboxInstance {
   async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     if (batch.length === 0) return [];
     const stops = this.#stops;
-    return this.#judged(batch, stops, await this.#sent(batch, stops));
+    const turns = batch.map(({ turn }) => turn);
+    return this.#judged(batch, stops, await this.#sent(turns, JSON.stringify(batch), stops));
   }
 
-  async repeat(
-    batch: readonly TurnRequest[],
-    expected: readonly string[],
-  ): Promise<readonly TurnResult[] | undefined> {
-    if (batch.length === 0) return undefined;
+  async repeat({ turns, requests, expected }: RepeatedBatch): Promise<readonly TurnResult[] | undefined> {
+    if (turns.length === 0) return undefined;
     const stops = this.#stops;
-    const delivered = await this.#sent(batch, stops);
-    if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.parts, expected))
+    const delivered = await this.#sent(turns, requests, stops);
+    if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.text, expected)) {
+      const batch = turns.map((turn) => ({ turn }));
       return this.#judged(batch, stops, delivered);
+    }
     this.#asking = undefined;
-    this.#turns += batch.length;
+    this.#turns += turns.length;
     return undefined;
   }
 
   /** `stops`: those known of when the batch leaves. */
-  #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
-    const turns = batch.map(({ turn }) => turn);
-    const sent = this.#host.deliver(
-      { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns },
-      JSON.stringify(batch),
-    );
+  #sent(turns: readonly number[], requests: string | Uint8Array, stops: number): Promise<Delivered> {
+    const message = { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns } as const;
+    const sent = this.#host.deliver(message, requests);
     this.#inFlight = sent.catch(() => undefined);
     return sent;
   }
 
   #judged(
-    batch: readonly TurnRequest[],
+    batch: readonly JudgedRequest[],
     stops: number,
-    { parts, stops: now }: Delivered,
+    { text, stops: now }: Delivered,
   ): readonly TurnResult[] {
     // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
     if (stops !== this.#stops)
       return batch.map(({ turn }) => ({ turn, kind: "needKeys", keys: [], ranges: [] }));
-    const { results, invalid } = this.#bounded(parseResults(parts, batch, this.#spec.limits.effectBytes));
+    const { effectBytes } = this.#spec.limits;
+    const { results, invalid } = this.#bounded(parseResults(partsOf(text), batch, effectBytes));
     this.#stops = invalid === undefined ? now : now + 1;
     if (invalid !== undefined) this.#host.renew(this.#id, this.#stops);
     this.#count(results);
