@@ -224,16 +224,6 @@ export function sandboxContract(contract: SandboxContract): void {
       },
     );
 
-    check("a repeated batch may be written over once it was sent (5)", async (run) => {
-      const one = await run.open();
-      const batch = [run.call("echo", 1)];
-      const results = await one.deliver(batch);
-      const sent = repeated(batch, results);
-      const answer = one.repeat(sent);
-      sent.requests.fill(0);
-      assert.equal(await answer, undefined);
-    });
-
     check("a request changed after it was sent is not changed in the sandbox", async (run) => {
       const one = await run.open();
       const input = { list: [1] };

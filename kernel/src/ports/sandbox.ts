@@ -43,13 +43,13 @@ export interface SandboxMeters {
   readonly host: { readonly group: string; readonly pid: number; readonly memoryBytes: number };
 }
 
-/** Turns of which somebody knows already what they come to. */
+/** Turns of which somebody knows already what they come to. Its bytes stay as they are until the promise settles. */
 export interface RepeatedBatch {
   /** Numbers of the turns, in order. */
   readonly turns: readonly number[];
-  /** UTF-8 of the JSON of their `TurnRequest[]`, without keys and ranges. It may be written over once `repeat` has returned. */
+  /** UTF-8 of the JSON of their `TurnRequest[]`, without keys and ranges. */
   readonly requests: Uint8Array;
-  /** UTF-8 of the JSON of the `TurnResult[]` they are expected to come to. It stays as it is until the promise settles. */
+  /** UTF-8 of the JSON of the `TurnResult[]` they are expected to come to. */
   readonly expected: Uint8Array;
 }
 

@@ -28,25 +28,26 @@ const LINE_FEED = 0x0a;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * `text` goes beside the message: within it, what is JSON already would be encoded twice. Bytes are UTF-8 already, and may
- * be written over once this has returned.
+ * The frame as buffers to be written one after the other. `text` goes beside the message: within it, what is JSON already
+ * would be encoded twice. Bytes are UTF-8 already; they are written as they are, from where they are.
  */
-export function encodeFrame(message: unknown, text: string | Uint8Array = ""): Buffer {
+export function encodeFrame(message: unknown, text: string | Uint8Array = ""): readonly Uint8Array[] {
   const line = JSON.stringify(message);
-  const lineBytes = Buffer.byteLength(line);
-  const textBytes = typeof text === "string" ? Buffer.byteLength(text) : text.length;
-  const size = textBytes === 0 ? lineBytes : lineBytes + 1 + textBytes;
+  if (typeof text !== "string")
+    return text.length === 0 ? [framed(line, 0)] : [framed(`${line}\n`, text.length), text];
+  return [framed(text === "" ? line : `${line}\n${text}`, 0)];
+}
+
+/** `more` bytes belong to the frame and are not in it. */
+function framed(body: string, more: number): Buffer {
+  const bytes = Buffer.byteLength(body);
+  const size = bytes + more;
   if (size > MAX_FRAME_BYTES) {
     throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", { size, limit: MAX_FRAME_BYTES });
   }
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + size);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
   frame.writeUInt32BE(size, 0);
-  frame.write(line, HEADER_BYTES, "utf8");
-  if (textBytes === 0) return frame;
-  const end = HEADER_BYTES + lineBytes;
-  frame[end] = LINE_FEED;
-  if (typeof text === "string") frame.write(text, end + 1, "utf8");
-  else frame.set(text, end + 1);
+  frame.write(body, HEADER_BYTES, "utf8");
   return frame;
 }
 

@@ -49,7 +49,10 @@ export interface HostDeath {
 
 export interface HostProcess {
   readonly pid: number;
-  /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be told. */
+  /**
+   * Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be
+   * told. Bytes stay as they are until the host has answered.
+   */
   send(message: unknown, text?: string | Uint8Array): void;
   /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
   expect(withinMs: number | undefined): void;

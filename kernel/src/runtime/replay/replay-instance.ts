@@ -8,15 +8,11 @@
  */
 import type { TurnResult } from "@vnes/schemas";
 import { serveKeys } from "../../ledger/served-keys.ts";
-import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
-import { TextBuffer } from "../../replay/text-buffer.ts";
+import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
+import { ReplayLot } from "./replay-lot.ts";
 import type { ReplayState } from "./replay-state.ts";
 import type { ReplayTurn } from "./replay-turn.ts";
 
-/** Turns that cross at once: the wake-up is shared by many, and what is on its way is still young when it is garbage. */
-const BATCH_TURNS = 128;
-/** Of requests or expected results. Below 128 KiB: beyond it both V8 and the allocator map fresh memory for each text. */
-const BATCH_BYTES = 64 * 1024;
 /** Lots on their way: one is run while one is looked at. */
 const MAX_IN_FLIGHT = 3;
 /** What a turn asks for it asks for at once or in a few steps. */
@@ -26,13 +22,9 @@ export type Ended = Exclude<TurnResult, { kind: "needKeys" }>;
 /** How a turn ended; undefined when it came to what is recorded, and nobody had to read it. */
 export type Take = (turn: ReplayTurn, result: Ended | undefined) => boolean;
 
-/** Turns that cross together. */
-interface Lot {
-  readonly turns: ReplayTurn[];
-  readonly expected: TextBuffer;
-}
-
-interface SentLot extends Lot {
+interface SentLot {
+  readonly lot: ReplayLot;
+  readonly batch: RepeatedBatch;
   /** Undefined when every turn came to what is recorded. */
   readonly answer: Promise<readonly TurnResult[] | undefined>;
 }
@@ -42,11 +34,10 @@ export class ReplayInstance {
   readonly #state: ReplayState;
   readonly #take: Take;
   #instance: SandboxInstance | undefined;
-  readonly #requests = new TextBuffer();
-  #waiting: Lot = { turns: [], expected: new TextBuffer() };
+  #waiting = new ReplayLot();
   #inFlight: SentLot[] = [];
-  /** Of lots that were settled. */
-  readonly #spare: TextBuffer[] = [];
+  /** Lots that were settled: their memory is used again. */
+  readonly #spare: ReplayLot[] = [];
 
   /** `take` gets each result in order, and says whether to go on. */
   constructor(sandbox: Sandbox, state: ReplayState, take: Take) {
@@ -65,10 +56,8 @@ export class ReplayInstance {
 
   /** False once `take` wants no more. Most turns only wait for others, and nobody waits for them. */
   push(turn: ReplayTurn): boolean | Promise<boolean> {
-    this.#add(turn);
-    const { turns, expected } = this.#waiting;
-    if (turns.length < BATCH_TURNS && this.#requests.length < BATCH_BYTES && expected.length < BATCH_BYTES)
-      return true;
+    this.#waiting.add(turn);
+    if (!this.#waiting.isFull) return true;
     this.#send();
     return this.#inFlight.length < MAX_IN_FLIGHT || this.#settle();
   }
@@ -84,60 +73,40 @@ export class ReplayInstance {
   async close(): Promise<void> {
     const instance = this.#instance;
     this.#instance = undefined;
-    this.#begin();
+    this.#waiting = new ReplayLot();
     const answers = this.#inFlight.map(({ answer }) => answer);
     this.#inFlight = [];
     await Promise.allSettled(answers);
     await instance?.dispose();
   }
 
-  #add(turn: ReplayTurn): void {
-    const { turns, expected } = this.#waiting;
-    for (const text of [this.#requests, expected]) text.addText(turns.length === 0 ? "[" : ",");
-    turn.addRequest(this.#requests);
-    turn.addExpected(expected);
-    turns.push(turn);
+  #send(): void {
+    const lot = this.#waiting;
+    if (lot.turns.length === 0) return;
+    this.#repeat(lot, lot.close());
+    this.#waiting = this.#spare.pop() ?? new ReplayLot();
   }
 
-  #send(): void {
-    const { turns, expected } = this.#waiting;
-    if (turns.length === 0) return;
-    for (const text of [this.#requests, expected]) text.addText("]");
-    const answer = this.#opened().repeat({
-      turns: turns.map(({ seq }) => seq),
-      requests: this.#requests.bytes,
-      expected: expected.bytes,
-    });
+  #repeat(lot: ReplayLot, batch: RepeatedBatch): void {
+    const answer = this.#opened().repeat(batch);
     // Whoever settles this lot hears of it; one that is given up before must not end the process.
     answer.catch(() => undefined);
-    this.#inFlight.push({ turns, expected, answer });
-    this.#begin();
-  }
-
-  #begin(): void {
-    this.#requests.clear();
-    const expected = this.#spare.pop() ?? new TextBuffer();
-    expected.clear();
-    this.#waiting = { turns: [], expected };
-  }
-
-  /** The turns again, in a lot of their own. */
-  #resend(turns: readonly ReplayTurn[]): void {
-    for (const turn of turns) this.#add(turn);
-    this.#send();
+    this.#inFlight.push({ lot, batch, answer });
   }
 
   /** Takes the results of the oldest lot. */
   async #settle(): Promise<boolean> {
-    const { turns, expected, answer } = this.#inFlight.shift() as SentLot;
+    const { lot, answer } = this.#inFlight.shift() as SentLot;
+    const { turns } = lot;
     const results = await answer;
-    this.#spare.push(expected);
     if (results !== undefined) for (const turn of turns) turn.assertCut();
     for (const [index, turn] of turns.entries()) {
       const result = results?.[index];
       if (result?.kind === "needKeys") return this.#again(turn, result, turns.slice(index + 1));
       if (!this.#take(turn, result)) return false;
     }
+    lot.clear();
+    this.#spare.push(lot);
     return true;
   }
 
@@ -164,10 +133,10 @@ export class ReplayInstance {
       [result] = (await this.#opened().deliver([request])) as [TurnResult];
     }
     if (!this.#take(turn, result)) return false;
-    const waiting = this.#waiting.turns;
-    this.#begin();
-    for (const turns of [behind, ...skipped.map(({ turns }) => turns)]) this.#resend(turns);
-    for (const turn of waiting) this.#add(turn);
+    const rest = new ReplayLot();
+    for (const one of behind) rest.add(one);
+    if (behind.length > 0) this.#repeat(rest, rest.close());
+    for (const { lot, batch } of skipped) this.#repeat(lot, batch);
     return true;
   }
 
