@@ -7,6 +7,7 @@ import type { Digest } from "../ports/digest.ts";
 import { TextBuffer } from "./text-buffer.ts";
 
 const GROUP = 256;
+const LINE_FEED = 0x0a;
 
 export class OutputHash {
   readonly #digest: Digest;
@@ -24,7 +25,7 @@ export class OutputHash {
   /** Where the text of the next output is added, and nothing else. */
   next(): TextBuffer {
     if (this.#count === GROUP) this.#close();
-    if (this.#count > 0) this.#texts.addText("\n");
+    if (this.#count > 0) this.#texts.addByte(LINE_FEED);
     this.#count += 1;
     this.#start = this.#texts.length;
     return this.#texts;

@@ -6,6 +6,7 @@
 const FIRST_BYTES = 4_096;
 /** UTF-8 of one UTF-16 code unit, at most. */
 const MAX_UNIT_BYTES = 3;
+const MAX_SINGLE_BYTES = 24;
 
 const encoder = new TextEncoder();
 
@@ -31,10 +32,23 @@ export class TextBuffer {
     this.#length += encoder.encodeInto(text, this.#memory.subarray(this.#length)).written;
   }
 
-  addBytes(bytes: Uint8Array): void {
-    this.#grow(bytes.length);
-    this.#memory.set(bytes, this.#length);
-    this.#length += bytes.length;
+  /** One character of ASCII. */
+  addByte(code: number): void {
+    this.#grow(1);
+    this.#memory[this.#length++] = code;
+  }
+
+  addBytes(bytes: Uint8Array, from = 0, to: number = bytes.length): void {
+    const more = to - from;
+    this.#grow(more);
+    // A view costs more than a few bytes do one by one.
+    if (more <= MAX_SINGLE_BYTES) {
+      for (let index = 0; index < more; index++)
+        this.#memory[this.#length + index] = bytes[from + index] as number;
+    } else {
+      this.#memory.set(bytes.subarray(from, to), this.#length);
+    }
+    this.#length += more;
   }
 
   /** Drops what was added behind `length` bytes. */

@@ -79,23 +79,23 @@ const END = encoder.encode("}");
 /** JSON of the `TurnRequest`. */
 export function addRequest(to: TextBuffer, bytes: Uint8Array, cut: TurnCut): void {
   to.addBytes(TURN);
-  to.addBytes(bytes.subarray(HEAD.length, cut.input));
-  to.addBytes(bytes.subarray(cut.delivery, cut.deliveryEnd));
+  to.addBytes(bytes, HEAD.length, cut.input);
+  to.addBytes(bytes, cut.delivery, cut.deliveryEnd);
   to.addBytes(END);
 }
 
 /** JSON of the `TurnResult` that a turn with this end comes to, when nothing is said besides. */
 export function addResult(to: TextBuffer, bytes: Uint8Array, cut: TurnCut): void {
   to.addBytes(TURN);
-  to.addBytes(bytes.subarray(HEAD.length, cut.seqEnd));
+  to.addBytes(bytes, HEAD.length, cut.seqEnd);
   to.addBytes(DONE);
-  to.addBytes(bytes.subarray(cut.effects, cut.effectsEnd));
+  to.addBytes(bytes, cut.effects, cut.effectsEnd);
   to.addBytes(END);
 }
 
 /** What `outputText` makes of the record. */
 export function addOutput(to: TextBuffer, bytes: Uint8Array, cut: TurnCut): void {
   to.addBytes(OK);
-  to.addBytes(bytes.subarray(cut.effects, cut.effectsEnd));
+  to.addBytes(bytes, cut.effects, cut.effectsEnd);
   to.addBytes(END);
 }

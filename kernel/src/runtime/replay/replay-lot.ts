@@ -8,6 +8,8 @@ const MAX_TURNS = 128;
 /** Of either text: with the turn that goes beyond it, mostly what a pipe gives in one read. */
 const MAX_BYTES = 56 * 1024;
 
+const [LIST_BEGIN, COMMA, LIST_END] = [0x5b, 0x2c, 0x5d];
+
 export class ReplayLot {
   readonly turns: ReplayTurn[] = [];
   readonly #requests = new TextBuffer();
@@ -22,18 +24,18 @@ export class ReplayLot {
   }
 
   add(turn: ReplayTurn): void {
-    const before = this.turns.length === 0 ? "[" : ",";
-    this.#requests.addText(before);
+    const before = this.turns.length === 0 ? LIST_BEGIN : COMMA;
+    this.#requests.addByte(before);
     turn.addRequest(this.#requests);
-    this.#expected.addText(before);
+    this.#expected.addByte(before);
     turn.addExpected(this.#expected);
     this.turns.push(turn);
   }
 
   /** Once, when nothing more is added. What it gives stays as it is until `clear`. */
   close(): RepeatedBatch {
-    this.#requests.addText("]");
-    this.#expected.addText("]");
+    this.#requests.addByte(LIST_END);
+    this.#expected.addByte(LIST_END);
     const turns = this.turns.map(({ seq }) => seq);
     return { turns, requests: this.#requests.bytes, expected: this.#expected.bytes };
   }

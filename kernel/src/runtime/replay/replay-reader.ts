@@ -10,7 +10,8 @@ import { replayErrors } from "../../replay/errors.ts";
 import { RecordPages } from "../ledger/record-pages.ts";
 import type { ShardHead } from "../ledger/shard-log.ts";
 
-const PAGE = 512;
+/** Small beside what is on its way to the sandbox: a store that reads at once holds up the sandbox no longer than that lasts. */
+const PAGE = 128;
 
 export class ReplayReader {
   readonly #store: LedgerStore;
@@ -28,8 +29,10 @@ export class ReplayReader {
   /** Records after `head` to `to`, a page at a time, checked and not decoded. Throws `LEDGER_HASH_WRONG`; `STATE_COMPACTED` when they were dropped meanwhile. */
   async *records(head: ShardHead, to: number): AsyncGenerator<readonly StoredRecord[]> {
     let { hash } = head;
-    for (let from = head.seq + 1; from <= to; ) {
-      const page = await this.#store.read(this.#shard, from, Math.min(PAGE, to - from + 1));
+    let from = head.seq + 1;
+    let ahead = this.#page(from, to);
+    for (;;) {
+      const page = await ahead;
       const [first] = page;
       if (first === undefined) return;
       if (first.seq !== from) {
@@ -38,9 +41,19 @@ export class ReplayReader {
       }
       for (const { seq, bytes, hash: stored } of page)
         hash = assertChain(this.#shard, seq, hash, bytes, stored, this.#digest);
-      yield page;
       from += page.length;
+      ahead = this.#page(from, to);
+      yield page;
     }
+  }
+
+  /** Empty behind `to`. */
+  #page(from: number, to: number): Promise<readonly StoredRecord[]> {
+    if (from > to) return Promise.resolve([]);
+    const page = this.#store.read(this.#shard, from, Math.min(PAGE, to - from + 1));
+    // Whoever asks for it hears of it; a page nobody comes to must not end the process.
+    page.catch(() => undefined);
+    return page;
   }
 
   /** Throws `REPLAY_INPUT_MISSING` when the event a turn refers to is not there or is another. */
