@@ -47,7 +47,7 @@ export const notMeasured: readonly string[] = [
   "events looked up in other shards: every input is in its record",
   "a core for each process: the kernel's side of the replay and the sandbox host share what the machine has",
   "a state too large to hand over at once: the capsule keeps one key",
-  "the start of a host in the rates: it has a row of its own; each replay has an isolate of its own, which is",
+  "in the rates, the start of a host, which has a row of its own; that of an isolate is in them",
 ];
 
 const SOURCE = `
