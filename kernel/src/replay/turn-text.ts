@@ -4,8 +4,8 @@
  *
  * T1. A cut is made only of a record that stands as `encodeRecord` writes a turn that ended well and whose input is given
  *     by value. Of any other there is none, and it is decoded.
- * T2. What is cut is byte for byte what JSON.stringify makes of the decoded record. Bytes that only look like a record to the
- *     few places that are looked at come to nothing that is expected, and then whoever looks closer finds them out.
+ * T2. What is cut is byte for byte what JSON.stringify makes of the decoded record. Bytes that only look like a record at the
+ *     few places that are looked at make a text that is no request: its turn fails, and a turn that fails is looked at again.
  */
 import type { TextBuffer } from "./text-buffer.ts";
 

@@ -99,7 +99,8 @@ export class ReplayInstance {
     const { lot, answer } = this.#inFlight.shift() as SentLot;
     const { turns } = lot;
     const results = await answer;
-    if (results !== undefined) for (const turn of turns) turn.assertCut();
+    // One text that is no request fails the first turn that crossed with it.
+    if (results?.some(({ kind }) => kind === "failed") === true) for (const turn of turns) turn.assertCut();
     for (const [index, turn] of turns.entries()) {
       const result = results?.[index];
       if (result?.kind === "needKeys") return this.#again(turn, result, turns.slice(index + 1));

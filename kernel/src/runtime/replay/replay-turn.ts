@@ -33,7 +33,7 @@ export class ReplayTurn {
     return new ReplayTurn(stored, undefined, record, delivery);
   }
 
-  /** Whoever has to look at a result holds the cut against the record first (T2). Throws `LEDGER_RECORD_INVALID`. */
+  /** Holds what was cut against the record (T2). Throws `LEDGER_RECORD_INVALID`. */
   assertCut(): void {
     if (this.#cut === undefined) return;
     const text = new TextBuffer();
