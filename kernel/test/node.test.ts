@@ -245,6 +245,19 @@ test("a capsule of a zone nobody can confine here needs --unconfined-dev", async
   await refused.node[Symbol.asyncDispose]();
 });
 
+test("what ran without its wall is not run again without it either, not even for a replay (W1)", async () => {
+  const tenants = both.map((one) => {
+    return { ...one, manifest: { ...one.manifest, security: { trust_zone: "tenant" as const } } };
+  });
+  const memory = new LedgerMemory();
+  const before = await bootTestNode({ capsules: tenants, memory, parts: { unconfinedDev: true } });
+  assert.equal((await before.node.replay("test.tally")).difference, null);
+  await before.node[Symbol.asyncDispose]();
+  const { node } = await bootTestNode({ capsules: tenants, memory });
+  await assert.rejects(node.replay("test.tally"), { code: "CAPSULE_ZONE_UNCONFINED" });
+  await node[Symbol.asyncDispose]();
+});
+
 test("suspended, a capsule keeps what waits for it; resumed, it goes on; unloaded, its callers are told", async () => {
   const { node, ask, settle, clock } = await bootTestNode({ capsules: both });
   await node.suspend("test.tally");

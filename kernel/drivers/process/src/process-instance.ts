@@ -171,6 +171,7 @@ export class ProcessInstance implements SandboxInstance {
     const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
     if (head?.sent === undefined || !isAsked || number !== head.sent)
       return this.#refuse("it said something that it was not asked");
+    this.#tally.bytes += text.length;
     if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
     head.resolve(head.kind === "meters" ? parseMeters(message["meters"]) : undefined);
     this.#next();
@@ -183,7 +184,6 @@ export class ProcessInstance implements SandboxInstance {
     }
     const asked = askedOf(head);
     const { effectBytes } = this.#options.spec.limits;
-    this.#tally.bytes += text.length;
     let piece = parsePiece(text, asked, effectBytes, head.results.at(-1));
     if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)
       piece = refused(piece.results, asked, "fewer results than turns");

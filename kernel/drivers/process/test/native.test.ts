@@ -6,6 +6,7 @@ import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type Json, type TurnRequest } from "@vnes/schemas";
 import { nativeExecutor, openProcessSandbox } from "../src/index.ts";
 import { compile, nativeSpec } from "./native-capsule.ts";
+import { LIMITS } from "./python-capsule.ts";
 import { call, told, valueOf } from "./turn-calls.ts";
 
 const sandbox = openProcessSandbox(nativeExecutor);
@@ -236,7 +237,8 @@ test("a program that answers no question of its sandbox does not hold it up", as
   const one = await sandbox.open(nativeSpec(rogue("")));
   await one.reset();
   const { cpuMs, memoryBytes } = await one.meters();
-  assert.deepEqual([cpuMs, memoryBytes], [0, 0]);
+  // Both questions ended in a deadline, and that is what it is charged with.
+  assert.deepEqual([cpuMs, memoryBytes], [2 * LIMITS.turnMs, 0]);
 });
 
 test("a program that speaks another protocol, says nothing, or is no program, is not started", async () => {
