@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import type { Sandbox, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
 import type { BatchEvent, Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
 
@@ -175,6 +175,58 @@ export function sandboxContract(contract: SandboxContract): void {
       assert.equal(answerOf(results[2] as TurnResult), 1);
     });
 
+    check(
+      "a repeated batch that comes to what is expected says nothing more, and counts (5)",
+      async (run) => {
+        const one = await run.open();
+        await one.deliver([{ ...run.call("add", "a"), keys: [["n/a"]] }]);
+        const batch = [run.call("add", "a"), run.call("echo", "ä\u2028"), run.call("add", "a")];
+        const expected = await one.deliver(batch);
+        assert.deepEqual(
+          expected.map(({ kind }) => kind),
+          ["done", "done", "done"],
+        );
+        const again = await run.open("test.contract/1");
+        await again.deliver([{ ...run.call("add", "a"), keys: [["n/a"]] }]);
+        assert.equal(await again.repeat(repeated(batch, expected)), undefined);
+        assert.equal((await again.meters()).turns, 4);
+        // What they wrote is there for the turns behind them (4).
+        assert.equal(answerOf((await again.deliver([run.call("add", "a")]))[0] as TurnResult), 4);
+        assert.equal(await one.repeat(repeated([], [])), undefined);
+      },
+    );
+
+    check("a repeated batch that comes to anything else is told whole (5)", async (run) => {
+      const one = await run.open();
+      const batch = [run.call("echo", 1), run.call("echo", 2)];
+      const results = await one.deliver(batch);
+      const [first, second] = results as [TurnResult, TurnResult];
+      const third = { ...second, turn: second.turn + 1 } as TurnResult;
+      for (const other of [[], [first], [second, first], [first, third], [first, second, third]])
+        assert.deepEqual(await one.repeat(repeated(batch, other)), results);
+      // A failure is never what was expected: whoever asks has to look at it.
+      const failing = [run.call("fail", "a")];
+      const failed = await one.deliver(failing);
+      assert.deepEqual(await one.repeat(repeated(failing, [first])), failed);
+      assert.equal((await one.meters()).failedTurns, 2);
+    });
+
+    check(
+      "behind a repeated turn that needs keys nothing runs, in its batch or in those already sent (2, 5)",
+      async (run) => {
+        const one = await run.open();
+        const [asking, behind, sent] = [run.call("add", "a"), run.call("echo", 1), run.call("echo", 2)];
+        const asked = { turn: asking.turn, kind: "needKeys", keys: ["n/a"], ranges: [] } as const;
+        const notRun = (turn: number): TurnResult => ({ turn, kind: "needKeys", keys: [], ranges: [] });
+        const guesses = [asked, notRun(behind.turn)];
+        const results = await Promise.all([
+          one.repeat(repeated([asking, behind], guesses)),
+          one.repeat(repeated([sent], [notRun(sent.turn)])),
+        ]);
+        assert.deepEqual(results, [guesses, [notRun(sent.turn)]]);
+      },
+    );
+
     check("a request changed after it was sent is not changed in the sandbox", async (run) => {
       const one = await run.open();
       const input = { list: [1] };
@@ -294,6 +346,11 @@ class ContractRun {
     }
     return assert.fail("the turn does not end");
   }
+}
+
+function repeated(batch: readonly TurnRequest[], expected: readonly TurnResult[]): RepeatedBatch {
+  const text = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+  return { turns: batch.map(({ turn }) => turn), requests: text(batch), expected: text(expected) };
 }
 
 function batchOf(seqs: readonly number[]): readonly BatchEvent[] {

@@ -51,6 +51,7 @@ export {
 } from "./receipts/verify.ts";
 export * from "./replay/errors.ts";
 export type { Difference } from "./replay/output.ts";
+export { unlessExpected } from "./replay/unless-expected.ts";
 export {
   type ReplayOptions,
   type ReplayParts,

@@ -53,7 +53,7 @@ class RealmBundle implements Bundle {
   }
 
   deliver(request: TurnRequest): TurnResult {
-    const text = this.#prelude(this).run(JSON.stringify([request]), 0, 1, Number.POSITIVE_INFINITY);
+    const [text] = this.#prelude(this).run([JSON.stringify([request]), 0, 1, Number.POSITIVE_INFINITY]);
     const [result] = JSON.parse(text.slice(text.indexOf("["))) as TurnResult[];
     if (result === undefined) throw new Error("a bundle gave no result");
     return result;

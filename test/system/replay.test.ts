@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isolateExecutor } from "@vnes/driver-isolate";
+import { LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { type CapsuleImage, type LedgerStore, replayShard, type Sandbox } from "@vnes/kernel";
+import { chainHash, genesisHash } from "../../kernel/src/ledger/chain.ts";
+import { digest } from "../../kernel/test/shard-harness.ts";
 import {
   type History,
   imageFrom,
@@ -104,6 +107,27 @@ test("a range that is not there, and an event that is not the one referred to, a
     },
   });
   await assert.rejects(replayShard({ ...parts, ledger: lying }), { code: "REPLAY_INPUT_MISSING" });
+});
+
+test("a record with a right hash that no ledger writes is named, not the turns that cross with it", async () => {
+  const history = histories[2] as History;
+  const forged = new MemoryLedgerStore(new LedgerMemory());
+  let hash = genesisHash(SHARD, digest);
+  let changed = 0;
+  const records = (await history.ledger.read(SHARD, 1, history.last)).map((stored) => {
+    let text = new TextDecoder().decode(stored.bytes);
+    if (changed === 0 && stored.seq > 10 && text.includes(`}},"outcome":"ok"`)) {
+      changed = stored.seq;
+      text = text.replace(`}},"outcome":"ok"`, `}},"more":{"a":{}},"outcome":"ok"`);
+    }
+    const bytes = new TextEncoder().encode(text);
+    hash = chainHash(hash, bytes, digest);
+    return { bytes, hash };
+  });
+  await forged.append(SHARD, 0, records);
+  const parts = replayParts({ ...history, ledger: forged }, sandbox);
+  const message = new RegExp(`record ${changed} of shard ${SHARD} cannot be read`);
+  await assert.rejects(replayShard(parts), { code: "LEDGER_RECORD_INVALID", message });
 });
 
 test("a replay that is called off ends, and its host with it", async () => {

@@ -7,8 +7,8 @@
  * 3. A turn that fails leaves the instance able to run the next one.
  * 4. The instance keeps what its turns wrote as a cache, so later turns see it before it is committed;
  *    `reset` drops that cache.
- * 5. `repeat` runs a batch as `deliver` does. It resolves with undefined when every turn ended well and the JSON of every
- *    result is the one expected, byte for byte; with the results otherwise. What is expected is the caller's own: it does not reach the capsule.
+ * 5. `repeat` runs a batch as `deliver` does. It resolves with undefined when every turn ended well and the JSON of the
+ *    results is the one expected, byte for byte; with the results otherwise. What is expected does not reach the capsule.
  */
 import type { CapsuleLanguage, TrustZone, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
@@ -43,19 +43,26 @@ export interface SandboxMeters {
   readonly turns: number;
   readonly failedTurns: number;
   readonly cpuMs: number;
-  /** Length of the JSON that went in and came out, in UTF-16 code units; 0 where none is made. */
+  /** Of the JSON that went in and came out, in UTF-8; 0 where none is made. */
   readonly bytes: number;
   readonly memoryBytes: number;
   readonly host: { readonly group: string; readonly pid: number; readonly memoryBytes: number };
 }
 
+/** Turns of which somebody knows already what they come to. Its bytes stay as they are until the promise settles. */
+export interface RepeatedBatch {
+  /** Numbers of the turns, in order. */
+  readonly turns: readonly number[];
+  /** UTF-8 of the JSON of their `TurnRequest[]`, without keys and ranges. */
+  readonly requests: Uint8Array;
+  /** UTF-8 of the JSON of the `TurnResult[]` they are expected to come to. */
+  readonly expected: Uint8Array;
+}
+
 export interface SandboxInstance {
   deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]>;
-  /** Rule 5. For a replay: results that are known need not be read and judged again. Only where results arrive as text. */
-  repeat?(
-    batch: readonly TurnRequest[],
-    expected: readonly string[],
-  ): Promise<readonly TurnResult[] | undefined>;
+  /** Rule 5. For a replay: what is known need not be written, read and judged again. */
+  repeat(batch: RepeatedBatch): Promise<readonly TurnResult[] | undefined>;
   reset(): Promise<void>;
   meters(): Promise<SandboxMeters>;
   dispose(): Promise<void>;

@@ -1,42 +1,48 @@
 /**
- * One hash over the outputs of many turns, in order: sha256(hash before ‖ texts) for every `GROUP` of them, since hashing
- * many small texts one by one costs more than running them.
+ * One hash over the outputs of many turns, in order: sha256(hash before ‖ texts) for every `GROUP` of them, a line feed
+ * between two, since hashing many small texts one by one costs more than running them.
  */
 import { hex } from "../ledger/chain.ts";
 import type { Digest } from "../ports/digest.ts";
+import { TextBuffer } from "./text-buffer.ts";
 
 const GROUP = 256;
-const encoder = new TextEncoder();
+const LINE_FEED = 0x0a;
 
 export class OutputHash {
   readonly #digest: Digest;
+  readonly #texts = new TextBuffer();
+  #count = 0;
+  /** Of the last text. */
+  #start = 0;
   #hash: Uint8Array;
-  #texts: string[] = [];
 
   constructor(digest: Digest) {
     this.#digest = digest;
     this.#hash = digest.sha256();
   }
 
-  add(text: string): void {
-    this.#texts.push(text);
-    if (this.#texts.length < GROUP) return;
-    this.#hash = this.#hashOf(this.#texts);
-    this.#texts = [];
+  /** Where the text of the next output is added, and nothing else. */
+  next(): TextBuffer {
+    if (this.#count === GROUP) this.#close();
+    if (this.#count > 0) this.#texts.addByte(LINE_FEED);
+    this.#count += 1;
+    this.#start = this.#texts.length;
+    return this.#texts;
   }
 
-  /** The last there will be; `value` can then tell the hash with another in its place. */
-  addLast(text: string): void {
-    this.#texts.push(text);
-  }
-
-  /** Hex over everything added, and `instead` in place of the last of it when it is given. */
+  /** Hex over everything added, and `instead` in place of the last of it when it is given; nothing is added after it. */
   value(instead?: string): string {
-    const texts = instead === undefined ? this.#texts : [...this.#texts.slice(0, -1), instead];
-    return hex(texts.length === 0 ? this.#hash : this.#hashOf(texts));
+    if (instead !== undefined) {
+      this.#texts.cut(this.#start);
+      this.#texts.addText(instead);
+    }
+    return hex(this.#count === 0 ? this.#hash : this.#digest.sha256(this.#hash, this.#texts.bytes));
   }
 
-  #hashOf(texts: readonly string[]): Uint8Array {
-    return this.#digest.sha256(this.#hash, encoder.encode(texts.join("\n")));
+  #close(): void {
+    this.#hash = this.#digest.sha256(this.#hash, this.#texts.bytes);
+    this.#texts.clear();
+    this.#count = 0;
   }
 }

@@ -62,17 +62,16 @@ export function outputOf(result: Exclude<TurnResult, { kind: "needKeys" }>, reco
 }
 
 /** R1: the text that is compared and hashed. */
-export function outputText({ outcome, effects }: Output, written: string = JSON.stringify(effects)): string {
-  const ended = outcome === "ok" ? `"ok"` : JSON.stringify(outcome);
-  return `{"outcome":${ended},"effects":${written}}`;
+export function outputText({ outcome, effects }: Output): string {
+  return JSON.stringify({ outcome, effects });
 }
 
 /**
  * What a sandbox says of a turn that comes to the recorded end again, when it says nothing besides. Empty for a turn that
- * failed: its result is looked at. `written`: the JSON of the effects.
+ * failed: its result is looked at.
  */
-export function expectedResult({ seq, outcome }: TurnRecord, written: string): string {
-  return outcome === "ok" ? `{"turn":${seq},"kind":"done","effects":${written}}` : "";
+export function expectedResult({ seq, outcome, effects }: TurnRecord): string {
+  return outcome === "ok" ? JSON.stringify({ turn: seq, kind: "done", effects }) : "";
 }
 
 /** R1, without writing either of them out. */

@@ -25,16 +25,27 @@ const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
 
 /** JSON leaves no raw line feed in what it writes. */
 const LINE_FEED = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
-/** `text` goes beside the message: within it, what is JSON already would be encoded twice. */
-export function encodeFrame(message: unknown, text = ""): Buffer {
+/**
+ * The frame as buffers to be written one after the other. `text` goes beside the message: within it, what is JSON already
+ * would be encoded twice. Bytes are UTF-8 already; they are written as they are, from where they are.
+ */
+export function encodeFrame(message: unknown, text: string | Uint8Array = ""): readonly Uint8Array[] {
   const line = JSON.stringify(message);
-  const body = text === "" ? line : `${line}\n${text}`;
-  const size = Buffer.byteLength(body);
+  if (typeof text !== "string")
+    return text.length === 0 ? [framed(line, 0)] : [framed(`${line}\n`, text.length), text];
+  return [framed(text === "" ? line : `${line}\n${text}`, 0)];
+}
+
+/** `more` bytes belong to the frame and are not in it. */
+function framed(body: string, more: number): Buffer {
+  const bytes = Buffer.byteLength(body);
+  const size = bytes + more;
   if (size > MAX_FRAME_BYTES) {
     throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", { size, limit: MAX_FRAME_BYTES });
   }
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + size);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
   frame.writeUInt32BE(size, 0);
   frame.write(body, HEADER_BYTES, "utf8");
   return frame;
@@ -47,8 +58,8 @@ export class FrameReader {
   /** Of the frame that is arriving; undefined until its header is here. */
   #size: number | undefined;
   readonly #maxBytes: number;
-  /** What came beside the message last taken, unread. */
-  text = "";
+  /** What came beside the message last taken: UTF-8, unread. */
+  text: Buffer = NOTHING;
 
   constructor(maxBytes: number = MAX_FRAME_BYTES) {
     this.#maxBytes = Math.min(maxBytes, MAX_FRAME_BYTES);
@@ -73,7 +84,7 @@ export class FrameReader {
       const body = this.#take(this.#size);
       this.#size = undefined;
       const end = body.indexOf(LINE_FEED);
-      this.text = end < 0 ? "" : body.toString("utf8", end + 1);
+      this.text = end < 0 ? NOTHING : body.subarray(end + 1);
       yield parseMessage(body.toString("utf8", 0, end < 0 ? body.length : end));
     }
   }

@@ -33,8 +33,8 @@ export interface HostOptions {
   readonly startTimeoutMs?: number;
   /** Of one message from the host; default and most: `MAX_FRAME_BYTES`. A larger one ends it. */
   readonly maxMessageBytes?: number;
-  /** `text` is what came beside the message, unread; usually nothing. */
-  onMessage(message: unknown, text: string): void;
+  /** `text` is what came beside the message, UTF-8, unread; usually nothing. */
+  onMessage(message: unknown, text: Buffer): void;
   onDeath(death: HostDeath): void;
 }
 
@@ -47,8 +47,11 @@ export interface HostDeath {
 
 export interface HostProcess {
   readonly pid: number;
-  /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be told. */
-  send(message: unknown, text?: string): void;
+  /**
+   * Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be
+   * told. Bytes stay as they are until the host has answered.
+   */
+  send(message: unknown, text?: string | Uint8Array): void;
   /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
   expect(withinMs: number | undefined): void;
   /** Resolves when it is gone. */
@@ -102,7 +105,7 @@ class ChildHost implements HostProcess {
     return this.#child.pid ?? 0;
   }
 
-  send(message: unknown, text?: string): void {
+  send(message: unknown, text?: string | Uint8Array): void {
     const frame = framed(() => encodeFrame(message, text));
     if (this.#isGone || !this.#pipe.writable) return;
     // What is expected cannot come before what was asked has left.

@@ -28,7 +28,7 @@ export interface KernelLink {
   send(message: unknown, text?: string): void;
 }
 
-export function serveHost(onMessage: (message: unknown, text: string) => void): KernelLink {
+export function serveHost(onMessage: (message: unknown, text: Buffer) => void): KernelLink {
   const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true });
   const reader = new FrameReader();
   let greeted = false;
@@ -57,7 +57,7 @@ export function serveHost(onMessage: (message: unknown, text: string) => void): 
 function greet(message: unknown, pipe: Socket): true {
   const ours = SERVED_PROTOCOL_VERSION;
   // At once: a host that exits over the version has still said its own.
-  pipe.write(encodeFrame({ hello: { protocol: ours, pid: process.pid } }));
+  for (const part of encodeFrame({ hello: { protocol: ours, pid: process.pid } })) pipe.write(part);
   const theirs = (message as { hello?: { protocol?: unknown } } | null)?.hello?.protocol;
   if (theirs !== ours) throw new Error(`the kernel speaks protocol ${String(theirs)}, this host ${ours}`);
   return true;

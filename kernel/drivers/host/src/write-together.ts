@@ -1,7 +1,7 @@
 /** Frames sent within one tick leave in one write: a system call costs more than a small frame does. */
 import type { Duplex } from "node:stream";
 
-export function writeTogether(pipe: Duplex, frame: Buffer, onLeft?: () => void): void {
+export function writeTogether(pipe: Duplex, frame: readonly Uint8Array[], onLeft?: () => void): void {
   if (pipe.writableCorked === 0) {
     pipe.cork();
     process.nextTick(() => {
@@ -9,5 +9,5 @@ export function writeTogether(pipe: Duplex, frame: Buffer, onLeft?: () => void):
       onLeft?.();
     });
   }
-  pipe.write(frame);
+  for (const part of frame) pipe.write(part);
 }

@@ -5,13 +5,18 @@
 import { writeSync } from "node:fs";
 import ivm from "isolated-vm";
 import type { SandboxLimits } from "@vnes/kernel";
-import { installPrelude } from "./prelude.ts";
+import { installPrelude, type Prelude } from "./prelude.ts";
 
 /** Loading runs the capsule's top level; a bundle that needs longer does more there than declare handlers. */
 const LOAD_TIMEOUT_MS = 2_000;
 /** To fetch what an interrupted batch had finished; a capsule that holds that up too loses it. */
 const PARTIAL_TIMEOUT_MS = 50;
 const MAX_REASON = 200;
+/**
+ * A text that crosses by itself becomes one outside of the heap it arrives in, and stays until that is collected whole: a
+ * full isolate throws its compiled code away with it. One that is copied as part of a value dies young.
+ */
+const COPIED = { arguments: { copy: true }, result: { copy: true } } as const;
 const PRELUDE = `return (${installPrelude.toString()})($0);`;
 
 export interface Bundle {
@@ -34,7 +39,7 @@ export type Slice =
   | { readonly end: "garbage"; readonly reason: string };
 
 interface Calls {
-  readonly run: ivm.Reference<(text: string, from: number, limit: number, sliceMs: number) => string>;
+  readonly run: ivm.Reference<Prelude["run"]>;
   readonly partial: ivm.Reference<() => string>;
   readonly reset: ivm.Reference<() => void>;
   readonly heldBytes: ivm.Reference<() => number>;
@@ -93,7 +98,8 @@ export class CapsuleIsolate {
   run(text: string, from: number, limit: number, sliceMs: number, left: number): Slice {
     let answer: unknown;
     try {
-      answer = this.#calls.run.applySync(undefined, [text, from, limit, sliceMs], { timeout: this.#turnMs });
+      const given = [text, from, limit, sliceMs] as const;
+      [answer] = this.#calls.run.applySync(undefined, [given], { timeout: this.#turnMs, ...COPIED });
     } catch (cause) {
       return this.#interrupted(cause, left);
     }

@@ -14,8 +14,11 @@
 export interface Prelude {
   /** After the bundle ran: takes `capsule.default`. Empty text, or what is wrong. */
   bind(cacheBytes: number, effectBytes: number): string;
-  /** Runs turns from `from`, at most `limit`, ending early after `sliceMs`. `text` is empty when it was given before. */
-  run(text: string, from: number, limit: number, sliceMs: number): string;
+  /**
+   * Runs turns from `from`, at most `limit`, ending early after `sliceMs`. `text` is empty when it was given before. Texts
+   * cross within a list (`COPIED` in `capsule-isolate.ts`).
+   */
+  run(given: readonly [text: string, from: number, limit: number, sliceMs: number]): readonly [string];
   /** What an interrupted `run` had finished; a third word tells whether a turn was running. */
   partial(): string;
   reset(): void;
@@ -207,7 +210,7 @@ export function installPrelude(runsModule: boolean): Prelude {
       bundle.setCacheBytes?.(cacheBytes);
       return "";
     },
-    run(text, from, limit, sliceMs) {
+    run({ 0: text, 1: from, 2: limit, 3: sliceMs }) {
       if (text !== "") requests = parse(text) as typeof requests;
       finished = [];
       hasStopped = false;
@@ -221,7 +224,7 @@ export function installPrelude(runsModule: boolean): Prelude {
         chars += result.length;
         if (hasStopped || chars > MAX_SLICE_CHARS || realNow() - startedAt >= sliceMs) break;
       }
-      return `${finished.length} ${hasStopped ? 1 : 0} [${finished.join(",")}]`;
+      return [`${finished.length} ${hasStopped ? 1 : 0} [${finished.join(",")}]`];
     },
     partial() {
       return `${finished.length} ${isRunning ? 1 : 0} [${finished.join(",")}]`;

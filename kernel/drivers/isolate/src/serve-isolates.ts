@@ -27,7 +27,7 @@ let bundleOf: (open: OpenMessage, text: string) => Bundle;
 /** Serves the kernel until it is gone; once in a process. `toBundle` reads what came with `open`; it may throw. */
 export function serveIsolates(toBundle: typeof bundleOf): void {
   bundleOf = toBundle;
-  kernel = serveHost((message, text) => receive(message as ToHost, text));
+  kernel = serveHost((message, text) => receive(message as ToHost, text.toString("utf8")));
 }
 
 function send(message: FromHost, text?: string): void {

@@ -3,7 +3,14 @@
  * simulation and for measuring everything around a sandbox. Everything that crosses is copied as JSON would, so a handler
  * cannot share memory with the kernel here and fail in a real host.
  */
-import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
+import {
+  type RepeatedBatch,
+  type Sandbox,
+  type SandboxInstance,
+  type SandboxMeters,
+  type SandboxSpec,
+  unlessExpected,
+} from "@vnes/kernel";
 import { type TurnRequest, type TurnResult, turnErrors, VnesError } from "@vnes/schemas";
 import { copyAcross, jsonLengthOver } from "./crossing.ts";
 import { memoryErrors } from "./errors.ts";
@@ -17,6 +24,8 @@ export interface Bundle {
 
 /** Makes one bundle for each instance, by capsule id: bundles keep caches, and instances share nothing. */
 export type BundleTable = { readonly [capsuleId: string]: (spec: SandboxSpec) => Bundle };
+
+const decoder = new TextDecoder();
 
 /** Stands for the process of every host. */
 const NO_PID = 0;
@@ -95,6 +104,11 @@ class MemoryInstance implements SandboxInstance {
       const wait = this.#sandbox.turnOf();
       return wait === undefined ? this.#run(requests, stops) : wait.then(() => this.#run(requests, stops));
     });
+  }
+
+  async repeat({ requests, expected }: RepeatedBatch): Promise<readonly TurnResult[] | undefined> {
+    const batch = JSON.parse(decoder.decode(requests)) as readonly TurnRequest[];
+    return unlessExpected(await this.deliver(batch), expected);
   }
 
   reset(): Promise<void> {

@@ -26,7 +26,7 @@ export interface ProcessOptions {
 export type FromProcess = { readonly [name: string]: unknown };
 
 interface Listener {
-  message(message: FromProcess, text: string): void;
+  message(message: FromProcess, text: Buffer): void;
   /** Unless it was killed by `kill`. */
   died(error: VnesError): void;
 }
@@ -91,7 +91,7 @@ export class CapsuleProcess {
     await (await this.#spawning?.catch(() => undefined))?.kill();
   }
 
-  #receive(message: unknown, text: string): void {
+  #receive(message: unknown, text: Buffer): void {
     if (this.#isKilled) return;
     const told = typeof message === "object" && message !== null ? (message as FromProcess) : {};
     if (this.#isOpen) return this.#listener.message(told, text);

@@ -1,11 +1,11 @@
 /** What an instance's process was asked, or is to be asked, in the order of asking. */
-import type { HostMeters } from "@vnes/driver-sandbox";
-import type { TurnRequest, TurnResult, VnesError } from "@vnes/schemas";
+import type { HostMeters, JudgedRequest } from "@vnes/driver-sandbox";
+import type { TurnResult, VnesError } from "@vnes/schemas";
 
 export interface OwedBatch {
   readonly kind: "batch";
-  readonly requests: readonly TurnRequest[];
-  /** Its JSON, made when it was asked for: what the kernel does to its objects later is nobody else's business. */
+  readonly requests: readonly JudgedRequest[];
+  /** JSON of the whole requests, made when they were asked for: what the kernel does to its objects later is nobody else's business. */
   readonly text: string;
   /** Stops of the instance when it was asked for (rule 2 of the port). */
   readonly stops: number;
@@ -30,7 +30,7 @@ export interface OwedAsk {
 export type Owed = OwedBatch | OwedAsk;
 
 /** Requests that the message under way asks for. */
-export function askedOf({ requests, results, alone }: OwedBatch): readonly TurnRequest[] {
+export function askedOf({ requests, results, alone }: OwedBatch): readonly JudgedRequest[] {
   return alone === undefined
     ? requests.slice(results.length)
     : requests.slice(results.length, results.length + 1);

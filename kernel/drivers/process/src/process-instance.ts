@@ -6,8 +6,15 @@
  * P2. A turn is to blame when it had the process for itself. One behind or before others runs again alone, in a new process, and those behind it too.
  * P3. After a kill by this side a new process is opened at once: what it knew was a cache. A process that ends by itself ends the instance.
  */
-import type { SandboxInstance, SandboxMeters } from "@vnes/kernel";
-import { type HostMeters, notRun, parsePiece, refused, TurnTally } from "@vnes/driver-sandbox";
+import { type RepeatedBatch, type SandboxInstance, type SandboxMeters, unlessExpected } from "@vnes/kernel";
+import {
+  type HostMeters,
+  type JudgedRequest,
+  notRun,
+  parsePiece,
+  refused,
+  TurnTally,
+} from "@vnes/driver-sandbox";
 import { isVnesError, type TurnRequest, type TurnResult, turnErrors, type VnesError } from "@vnes/schemas";
 import {
   CapsuleProcess,
@@ -21,6 +28,8 @@ import { ProgressWatch } from "./progress-watch.ts";
 
 /** On top of a turn's deadline: results leave a few milliseconds late, and the machine is busy with others. */
 export const GRACE_MS = 250;
+
+const decoder = new TextDecoder();
 
 export class ProcessInstance implements SandboxInstance {
   readonly #options: ProcessOptions;
@@ -64,9 +73,18 @@ export class ProcessInstance implements SandboxInstance {
     this.#process = process;
   }
 
-  async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
-    if (batch.length === 0) return [];
-    const owed = { kind: "batch", requests: batch, text: JSON.stringify(batch), stops: this.#stops } as const;
+  deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
+    return this.#run(batch, JSON.stringify(batch));
+  }
+
+  async repeat({ turns, requests, expected }: RepeatedBatch): Promise<readonly TurnResult[] | undefined> {
+    const batch = turns.map((turn) => ({ turn }));
+    return unlessExpected(await this.#run(batch, decoder.decode(requests)), expected);
+  }
+
+  async #run(requests: readonly JudgedRequest[], text: string): Promise<readonly TurnResult[]> {
+    if (requests.length === 0) return [];
+    const owed = { kind: "batch", requests, text, stops: this.#stops } as const;
     return this.#ask((end) => ({ ...owed, results: [], sent: undefined, alone: undefined, ...end }));
   }
 
@@ -86,7 +104,7 @@ export class ProcessInstance implements SandboxInstance {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
       cpuMs: this.#cpuMsBefore + cpuMs,
-      bytes: this.#tally.chars,
+      bytes: this.#tally.bytes,
       memoryBytes: heapBytes,
       host: { group: this.#options.spec.group, pid: this.#process?.pid ?? 0, memoryBytes: hostBytes },
     };
@@ -131,7 +149,7 @@ export class ProcessInstance implements SandboxInstance {
     if (owed.kind !== "batch") return process.send({ do: owed.kind, id, ask: number });
     const turns = askedOf(owed).map(({ turn }) => turn);
     const text = owed.alone === undefined ? owed.text : `[${owed.alone[owed.results.length]}]`;
-    this.#tally.chars += text.length;
+    this.#tally.bytes += Buffer.byteLength(text);
     try {
       process.send({ do: "deliver", id, batch: number, stops: owed.stops - this.#stopsBefore, turns }, text);
     } catch (cause) {
@@ -146,28 +164,27 @@ export class ProcessInstance implements SandboxInstance {
     return owed.kind === "batch" && owed.stops !== this.#stops;
   }
 
-  #receive(message: FromProcess, text: string): void {
+  #receive(message: FromProcess, text: Buffer): void {
     const head = this.#owed[0];
     if (message["did"] === "alive") return;
     const number = message["did"] === "deliver" ? message["batch"] : message["ask"];
     const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
     if (head?.sent === undefined || !isAsked || number !== head.sent)
       return this.#refuse("it said something that it was not asked");
-    this.#tally.chars += text.length;
+    this.#tally.bytes += text.length;
     if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
     head.resolve(head.kind === "meters" ? parseMeters(message["meters"]) : undefined);
     this.#next();
   }
 
-  #answered(head: OwedBatch, isMore: boolean, text: string): void {
+  #answered(head: OwedBatch, isMore: boolean, text: Buffer): void {
     if (this.#isObsolete(head)) {
       if (!isMore) this.#next();
       return;
     }
     const asked = askedOf(head);
     const { effectBytes } = this.#options.spec.limits;
-    const parts = text === "" ? [] : text.split("\n");
-    let piece = parsePiece(parts, asked, effectBytes, head.results.at(-1));
+    let piece = parsePiece(text, asked, effectBytes, head.results.at(-1));
     if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)
       piece = refused(piece.results, asked, "fewer results than turns");
     const full = piece.results.findIndex(isOverMemory);
@@ -246,7 +263,7 @@ export class ProcessInstance implements SandboxInstance {
       goAlone(head);
       return this.#replace();
     }
-    const { turn } = askedOf(head)[0] as TurnRequest;
+    const { turn } = askedOf(head)[0] as JudgedRequest;
     const { code, message } = turnErrors.create("TURN_DEADLINE", {
       limitMs: this.#options.spec.limits.turnMs,
     });

@@ -4,5 +4,5 @@ export type { Executor } from "./executor.ts";
 export { broken, bytesOf, textOf } from "./image-part.ts";
 export type { FromHost, HostMeters, ToHost } from "./messages.ts";
 export { type HostSandboxOptions, openHostSandbox } from "./sandbox.ts";
-export { notRun, parsePiece, refused } from "./parse-results.ts";
+export { type JudgedRequest, notRun, parsePiece, refused } from "./parse-results.ts";
 export { TurnTally } from "./turn-tally.ts";

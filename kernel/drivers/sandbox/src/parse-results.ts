@@ -18,26 +18,26 @@ export interface Judged {
   readonly invalid?: string;
 }
 
-export function parseResults(
-  parts: readonly string[],
-  requests: readonly TurnRequest[],
-  effectBytes: number,
-): Judged {
-  const judged = parsePiece(parts, requests, effectBytes, undefined);
+/** What of a request its result is held against. */
+export type JudgedRequest = Pick<TurnRequest, "turn" | "keys" | "ranges">;
+
+/** `text`: lines, each the JSON of some results. */
+export function parseResults(text: Buffer, requests: readonly JudgedRequest[], effectBytes: number): Judged {
+  const judged = parsePiece(text, requests, effectBytes, undefined);
   const isWhole = judged.invalid !== undefined || judged.results.length === requests.length;
   return isWhole ? judged : refused(judged.results, requests, "fewer results than turns");
 }
 
 /** Results that come in pieces: those of the first of `requests`; `before` is the last one of the piece before. */
 export function parsePiece(
-  parts: readonly string[],
-  requests: readonly TurnRequest[],
+  text: Buffer,
+  requests: readonly JudgedRequest[],
   effectBytes: number,
   before: TurnResult | undefined,
 ): Judged {
   const results: TurnResult[] = [];
   const refuse = (reason: string): Judged => refused(results, requests, reason);
-  for (const part of parts) {
+  for (const part of partsOf(text)) {
     let parsed: unknown;
     try {
       parsed = JSON.parse(part);
@@ -66,7 +66,7 @@ export function parsePiece(
 /** The turn behind `results` is the one to blame, and what is behind it was not run. */
 export function refused(
   results: readonly TurnResult[],
-  requests: readonly TurnRequest[],
+  requests: readonly JudgedRequest[],
   invalid: string,
 ): Judged {
   const [failed, ...rest] = requests.slice(results.length);
@@ -79,19 +79,25 @@ export function notRun({ turn }: { readonly turn: number }): TurnResult {
   return { turn, kind: "needKeys", keys: [], ranges: [] };
 }
 
-/** Whether the parts are the expected results and nothing else: what equals a judged result needs no judging. */
-export function isAsExpected(parts: readonly string[], expected: readonly string[]): boolean {
-  const whole = `[${expected.join(",")}]`;
-  const [first] = parts;
-  if (parts.length === 1) return first === whole;
-  return `[${parts.map((part) => part.slice(1, -1)).join(",")}]` === whole;
+/** JSON leaves no raw line feed in what it writes. */
+function partsOf(text: Buffer): readonly string[] {
+  return text.length === 0 ? [] : text.toString("utf8").split("\n");
+}
+
+/** Whether these are the expected results and nothing else: what equals a judged result needs no judging. */
+export function isAsExpected(text: Buffer, expected: Uint8Array): boolean {
+  if (text.equals(expected)) return true;
+  // In several parts it is as long: a bracket, a line feed and a bracket stand for each comma.
+  if (text.length <= expected.length) return false;
+  const whole = partsOf(text).map((part) => part.slice(1, -1));
+  return Buffer.from(`[${whole.join(",")}]`).equals(expected);
 }
 
 /** Rule 2 of the port; and a turn that asks for nothing new would be delivered again for ever. */
 function orderProblem(
   result: TurnResult,
   before: TurnResult | undefined,
-  { keys = [], ranges = [] }: TurnRequest,
+  { keys = [], ranges = [] }: JudgedRequest,
 ): string | undefined {
   if (result.kind !== "needKeys")
     return before?.kind === "needKeys" ? "a turn ran behind one that did not end" : undefined;

@@ -30,8 +30,8 @@ export interface SandboxHostOptions {
 }
 
 export interface Delivered {
-  /** Each JSON of results, as the isolate made it. */
-  readonly parts: readonly string[];
+  /** Lines, each JSON of results, as the isolate made it. */
+  readonly text: Buffer;
   readonly stops: number;
 }
 
@@ -102,7 +102,7 @@ export class SandboxHost {
     }
   }
 
-  deliver(message: Extract<ToHost, { do: "deliver" }>, requests: string): Promise<Delivered> {
+  deliver(message: Extract<ToHost, { do: "deliver" }>, requests: string | Uint8Array): Promise<Delivered> {
     return this.#ask(`deliver ${message.id} ${message.batch}`, message, requests);
   }
 
@@ -142,7 +142,7 @@ export class SandboxHost {
     await this.kill();
   }
 
-  #ask<T>(name: string, message: ToHost, text?: string): Promise<T> {
+  #ask<T>(name: string, message: ToHost, text?: string | Uint8Array): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
       // Throws for a message no frame holds; nothing is owed then.
@@ -152,17 +152,14 @@ export class SandboxHost {
     });
   }
 
-  #receive(message: FromHost, text: string): void {
+  #receive(message: FromHost, text: Buffer): void {
     switch (message.did) {
       case "open":
         return this.#settle(`open ${message.id}`, undefined);
       case "fail":
         return this.#refuse(`open ${message.id}`, message.reason);
       case "deliver":
-        return this.#settle(`deliver ${message.id} ${message.batch}`, {
-          parts: text.split("\n"),
-          stops: message.stops,
-        });
+        return this.#settle(`deliver ${message.id} ${message.batch}`, { text, stops: message.stops });
       case "ask":
         return this.#settle(`ask ${message.ask}`, message.meters);
       case "alive":

@@ -3,11 +3,11 @@
  * ended with its last. No capsule's code runs in this process.
  */
 import { type WallOf, wallsMissing } from "@vnes/driver-host";
-import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
+import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
 import type { Executor } from "./executor.ts";
-import { isAsExpected, notRun, parseResults } from "./parse-results.ts";
+import { isAsExpected, type JudgedRequest, notRun, parseResults } from "./parse-results.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 import { TurnTally } from "./turn-tally.ts";
 
@@ -95,45 +95,43 @@ class HostedShard implements SandboxInstance {
   async deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     if (batch.length === 0) return [];
     const stops = this.#stops;
-    return this.#judged(batch, stops, await this.#sent(batch, stops));
+    const turns = batch.map(({ turn }) => turn);
+    return this.#judged(batch, stops, await this.#sent(turns, JSON.stringify(batch), stops));
   }
 
-  async repeat(
-    batch: readonly TurnRequest[],
-    expected: readonly string[],
-  ): Promise<readonly TurnResult[] | undefined> {
-    if (batch.length === 0) return undefined;
+  async repeat({ turns, requests, expected }: RepeatedBatch): Promise<readonly TurnResult[] | undefined> {
+    if (turns.length === 0) return undefined;
     const stops = this.#stops;
-    const delivered = await this.#sent(batch, stops);
-    if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.parts, expected))
+    const delivered = await this.#sent(turns, requests, stops);
+    if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.text, expected)) {
+      const batch = turns.map((turn) => ({ turn }));
       return this.#judged(batch, stops, delivered);
-    this.#tally.allDone(batch.length);
+    }
+    this.#tally.allDone(turns.length);
     return undefined;
   }
 
   /** `stops`: those known of when the batch leaves. */
-  #sent(batch: readonly TurnRequest[], stops: number): Promise<Delivered> {
-    const turns = batch.map(({ turn }) => turn);
-    const text = JSON.stringify(batch);
-    this.#tally.chars += text.length;
-    const sent = this.#host
-      .deliver({ do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns }, text)
-      .then((delivered) => {
-        for (const part of delivered.parts) this.#tally.chars += part.length;
-        return delivered;
-      });
+  #sent(turns: readonly number[], requests: string | Uint8Array, stops: number): Promise<Delivered> {
+    const message = { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns } as const;
+    this.#tally.bytes += Buffer.byteLength(requests);
+    const sent = this.#host.deliver(message, requests).then((delivered) => {
+      this.#tally.bytes += delivered.text.length;
+      return delivered;
+    });
     this.#inFlight = sent.catch(() => undefined);
     return sent;
   }
 
   #judged(
-    batch: readonly TurnRequest[],
+    batch: readonly JudgedRequest[],
     stops: number,
-    { parts, stops: now }: Delivered,
+    { text, stops: now }: Delivered,
   ): readonly TurnResult[] {
     // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
     if (stops !== this.#stops) return batch.map(notRun);
-    const { results, invalid } = this.#tally.judge(parseResults(parts, batch, this.#spec.limits.effectBytes));
+    const { effectBytes } = this.#spec.limits;
+    const { results, invalid } = this.#tally.judge(parseResults(text, batch, effectBytes));
     this.#stops = invalid === undefined ? now : now + 1;
     if (invalid !== undefined) this.#host.renew(this.#id, this.#stops);
     return results;
@@ -150,7 +148,7 @@ class HostedShard implements SandboxInstance {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
       cpuMs,
-      bytes: this.#tally.chars,
+      bytes: this.#tally.bytes,
       memoryBytes: heapBytes,
       host: { group, pid, memoryBytes: hostBytes },
     };

@@ -8,8 +8,8 @@ const MAX_ROUNDS = 1_024;
 export class TurnTally {
   turns = 0;
   failedTurns = 0;
-  /** Length of the JSON that crossed, either way. */
-  chars = 0;
+  /** Of the JSON that crossed, either way, in UTF-8. */
+  bytes = 0;
   /** The turn that asked for keys last, and how often. */
   #asking: number | undefined;
   #rounds = 0;

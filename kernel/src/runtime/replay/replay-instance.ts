@@ -6,55 +6,41 @@
  * I2. Keys are those of the turns before: what a turn asks for is served once every turn before it has ended and was
  *     taken (`take`).
  */
-import type { TurnRequest, TurnResult } from "@vnes/schemas";
+import type { TurnResult } from "@vnes/schemas";
 import { serveKeys } from "../../ledger/served-keys.ts";
-import type { TurnRecord } from "../../ledger/record.ts";
-import type { ShardState } from "../../ledger/shard-state.ts";
-import { expectedResult } from "../../replay/output.ts";
-import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
+import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
+import { ReplayLot } from "./replay-lot.ts";
+import type { ReplayState } from "./replay-state.ts";
+import type { ReplayTurn } from "./replay-turn.ts";
 
-/** Turns that cross at once: the wake-up is shared by many, and what is on its way is still young when it is garbage. */
-const BATCH_TURNS = 128;
-/**
- * Of records, of which a request is about half. Texts and buffers of a batch stay below 128 KiB: beyond it both V8 and the
- * allocator map fresh memory for each one, and its page faults cost a fifth of a replay.
- */
-const BATCH_BYTES = 128 * 1024;
 /** Lots on their way: one is run while one is looked at. */
 const MAX_IN_FLIGHT = 3;
 /** What a turn asks for it asks for at once or in a few steps. */
 const MAX_KEY_ROUNDS = 1_000;
 
-export interface ReplayTurn {
-  readonly record: TurnRecord;
-  readonly request: TurnRequest;
-  /** Bytes of the record and of what it refers to: about what the request takes. */
-  readonly size: number;
-  /** JSON of the recorded effects. */
-  readonly effects: string;
-}
-
 export type Ended = Exclude<TurnResult, { kind: "needKeys" }>;
 /** How a turn ended; undefined when it came to what is recorded, and nobody had to read it. */
 export type Take = (turn: ReplayTurn, result: Ended | undefined) => boolean;
 
-interface Lot {
-  readonly turns: readonly ReplayTurn[];
+interface SentLot {
+  readonly lot: ReplayLot;
+  readonly batch: RepeatedBatch;
   /** Undefined when every turn came to what is recorded. */
   readonly answer: Promise<readonly TurnResult[] | undefined>;
 }
 
 export class ReplayInstance {
   readonly #sandbox: Sandbox;
-  readonly #state: ShardState;
+  readonly #state: ReplayState;
   readonly #take: Take;
   #instance: SandboxInstance | undefined;
-  #waiting: ReplayTurn[] = [];
-  #waitingBytes = 0;
-  #inFlight: Lot[] = [];
+  #waiting = new ReplayLot();
+  #inFlight: SentLot[] = [];
+  /** Lots that were settled: their memory is used again. */
+  readonly #spare: ReplayLot[] = [];
 
-  /** `take` gets each result in order, and says whether to go on; it keeps `state` up to date. */
-  constructor(sandbox: Sandbox, state: ShardState, take: Take) {
+  /** `take` gets each result in order, and says whether to go on. */
+  constructor(sandbox: Sandbox, state: ReplayState, take: Take) {
     this.#sandbox = sandbox;
     this.#state = state;
     this.#take = take;
@@ -70,9 +56,8 @@ export class ReplayInstance {
 
   /** False once `take` wants no more. Most turns only wait for others, and nobody waits for them. */
   push(turn: ReplayTurn): boolean | Promise<boolean> {
-    this.#waiting.push(turn);
-    this.#waitingBytes += turn.size;
-    if (this.#waiting.length < BATCH_TURNS && this.#waitingBytes < BATCH_BYTES) return true;
+    this.#waiting.add(turn);
+    if (!this.#waiting.isFull) return true;
     this.#send();
     return this.#inFlight.length < MAX_IN_FLIGHT || this.#settle();
   }
@@ -88,8 +73,7 @@ export class ReplayInstance {
   async close(): Promise<void> {
     const instance = this.#instance;
     this.#instance = undefined;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waiting = new ReplayLot();
     const answers = this.#inFlight.map(({ answer }) => answer);
     this.#inFlight = [];
     await Promise.allSettled(answers);
@@ -97,31 +81,33 @@ export class ReplayInstance {
   }
 
   #send(): void {
-    if (this.#waiting.length === 0) return;
-    this.#deliver(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    const lot = this.#waiting;
+    if (lot.turns.length === 0) return;
+    this.#repeat(lot, lot.close());
+    this.#waiting = this.#spare.pop() ?? new ReplayLot();
   }
 
-  #deliver(turns: readonly ReplayTurn[]): void {
-    const instance = this.#opened();
-    const requests = turns.map(({ request }) => request);
-    const expected = turns.map(({ record, effects }) => expectedResult(record, effects));
-    const answer = instance.repeat?.(requests, expected) ?? instance.deliver(requests);
+  #repeat(lot: ReplayLot, batch: RepeatedBatch): void {
+    const answer = this.#opened().repeat(batch);
     // Whoever settles this lot hears of it; one that is given up before must not end the process.
     answer.catch(() => undefined);
-    this.#inFlight.push({ turns, answer });
+    this.#inFlight.push({ lot, batch, answer });
   }
 
   /** Takes the results of the oldest lot. */
   async #settle(): Promise<boolean> {
-    const lot = this.#inFlight.shift() as Lot;
-    const results = await lot.answer;
-    for (const [index, turn] of lot.turns.entries()) {
+    const { lot, answer } = this.#inFlight.shift() as SentLot;
+    const { turns } = lot;
+    const results = await answer;
+    // One text that is no request fails the first turn that crossed with it.
+    if (results?.some(({ kind }) => kind === "failed") === true) for (const turn of turns) turn.assertCut();
+    for (const [index, turn] of turns.entries()) {
       const result = results?.[index];
-      if (result?.kind === "needKeys") return this.#again(turn, result, lot.turns.slice(index + 1));
+      if (result?.kind === "needKeys") return this.#again(turn, result, turns.slice(index + 1));
       if (!this.#take(turn, result)) return false;
     }
+    lot.clear();
+    this.#spare.push(lot);
     return true;
   }
 
@@ -134,11 +120,12 @@ export class ReplayInstance {
     const skipped = this.#inFlight;
     this.#inFlight = [];
     await Promise.all(skipped.map(({ answer }) => answer));
+    const state = await this.#state.after(turn.seq - 1);
     let { request } = turn;
     let result: TurnResult = asked;
     for (let round = 0; result.kind === "needKeys"; round++) {
-      if (round === MAX_KEY_ROUNDS) throw new Error(`turn ${turn.record.seq} asks for keys without an end`);
-      const { keys, ranges } = serveKeys(this.#state, result);
+      if (round === MAX_KEY_ROUNDS) throw new Error(`turn ${turn.seq} asks for keys without an end`);
+      const { keys, ranges } = serveKeys(state, result);
       request = {
         ...request,
         keys: [...(request.keys ?? []), ...keys],
@@ -147,8 +134,10 @@ export class ReplayInstance {
       [result] = (await this.#opened().deliver([request])) as [TurnResult];
     }
     if (!this.#take(turn, result)) return false;
-    if (behind.length > 0) this.#deliver(behind);
-    for (const lot of skipped) this.#deliver(lot.turns);
+    const rest = new ReplayLot();
+    for (const one of behind) rest.add(one);
+    if (behind.length > 0) this.#repeat(rest, rest.close());
+    for (const { lot, batch } of skipped) this.#repeat(lot, batch);
     return true;
   }
 

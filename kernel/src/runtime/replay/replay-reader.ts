@@ -1,27 +1,17 @@
 /** Reads a shard back for a replay: every hash checked, each turn with what it was told, events of other shards looked up. */
 import type { Delivery } from "@vnes/schemas";
+import { kernelErrors } from "../../errors.ts";
 import { assertChain, hex } from "../../ledger/chain.ts";
-import {
-  decodeRecord,
-  type EventRecord,
-  type LedgerRecord,
-  type TopicInput,
-  type TurnRecord,
-} from "../../ledger/record.ts";
+import { decodeRecord, type EventRecord, type TopicInput, type TurnRecord } from "../../ledger/record.ts";
 import type { Digest } from "../../ports/digest.ts";
-import type { LedgerStore } from "../../ports/ledger-store.ts";
+import type { LedgerStore, StoredRecord } from "../../ports/ledger-store.ts";
 import { deliveryOf, referenceOf, seqsOf } from "../../replay/delivery.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import { RecordPages } from "../ledger/record-pages.ts";
 import type { ShardHead } from "../ledger/shard-log.ts";
 
-const PAGE = 512;
-
-export interface ReadRecord {
-  readonly record: LedgerRecord;
-  /** Bytes it takes in the ledger. */
-  readonly size: number;
-}
+/** Small beside what is on its way to the sandbox: a store that reads at once holds up the sandbox no longer than that lasts. */
+const PAGE = 128;
 
 export class ReplayReader {
   readonly #store: LedgerStore;
@@ -36,43 +26,47 @@ export class ReplayReader {
     this.#pages = new RecordPages(store);
   }
 
-  /** Records after `head` to `to`, a page at a time; a delivery's size is that of what it refers to. Throws `LEDGER_HASH_WRONG` or `LEDGER_RECORD_INVALID`. */
-  async *records(head: ShardHead, to: number): AsyncGenerator<readonly ReadRecord[]> {
+  /** Records after `head` to `to`, a page at a time, checked and not decoded. Throws `LEDGER_HASH_WRONG`; `STATE_COMPACTED` when they were dropped meanwhile. */
+  async *records(head: ShardHead, to: number): AsyncGenerator<readonly StoredRecord[]> {
     let { hash } = head;
-    for (let from = head.seq + 1; from <= to; ) {
-      const page = await this.#store.read(this.#shard, from, Math.min(PAGE, to - from + 1));
-      if (page.length === 0) return;
-      yield page.map(({ seq, bytes, hash: stored }) => {
+    let from = head.seq + 1;
+    let ahead = this.#page(from, to);
+    for (;;) {
+      const page = await ahead;
+      const [first] = page;
+      if (first === undefined) return;
+      if (first.seq !== from) {
+        const details = { shard: this.#shard, seq: from - 1, oldest: first.seq };
+        throw kernelErrors.create("STATE_COMPACTED", details);
+      }
+      for (const { seq, bytes, hash: stored } of page)
         hash = assertChain(this.#shard, seq, hash, bytes, stored, this.#digest);
-        return { record: decodeRecord(this.#shard, seq, bytes), size: bytes.length };
-      });
       from += page.length;
+      ahead = this.#page(from, to);
+      yield page;
     }
+  }
+
+  /** Empty behind `to`. */
+  #page(from: number, to: number): Promise<readonly StoredRecord[]> {
+    if (from > to) return Promise.resolve([]);
+    const page = this.#store.read(this.#shard, from, Math.min(PAGE, to - from + 1));
+    // Whoever asks for it hears of it; a page nobody comes to must not end the process.
+    page.catch(() => undefined);
+    return page;
   }
 
   /** Throws `REPLAY_INPUT_MISSING` when the event a turn refers to is not there or is another. */
-  async delivery({
-    seq,
-    input,
-  }: TurnRecord): Promise<{ readonly delivery: Delivery; readonly size: number }> {
+  async delivery({ seq, input }: TurnRecord): Promise<Delivery> {
     const reference = referenceOf(input);
-    if (reference === undefined) return { delivery: deliveryOf(input, []), size: 0 };
+    if (reference === undefined) return deliveryOf(input, []);
     const events: EventRecord[] = [];
-    let total = 0;
-    for (const at of seqsOf(reference)) {
-      const { event, size } = await this.#event(seq, reference, at);
-      events.push(event);
-      total += size;
-    }
-    return { delivery: deliveryOf(input, events), size: total };
+    for (const at of seqsOf(reference)) events.push(await this.#event(seq, reference, at));
+    return deliveryOf(input, events);
   }
 
   /** The input names the hash of its last event, which covers those before it. */
-  async #event(
-    turn: number,
-    reference: TopicInput,
-    seq: number,
-  ): Promise<{ event: EventRecord; size: number }> {
+  async #event(turn: number, reference: TopicInput, seq: number): Promise<EventRecord> {
     const { shard } = reference;
     const missing = (problem: string): Error =>
       replayErrors.create("REPLAY_INPUT_MISSING", {
@@ -86,6 +80,6 @@ export class ReplayReader {
     if (seq === reference.seq && hex(stored.hash) !== reference.hash) throw missing("its hash is another");
     const record = decodeRecord(shard, seq, stored.bytes);
     if (record.kind !== "event") throw missing("it is no event");
-    return { event: record, size: stored.bytes.length };
+    return record;
   }
 }

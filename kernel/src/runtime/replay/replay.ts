@@ -6,12 +6,10 @@
  */
 import type { Delivery } from "@vnes/schemas";
 import type { CapsuleImage } from "../../admission/image.ts";
-import type { LedgerRecord, TurnRecord } from "../../ledger/record.ts";
-import { applyRecord, type ShardState } from "../../ledger/shard-state.ts";
+import { decodeRecord } from "../../ledger/record.ts";
 import type { Digest } from "../../ports/digest.ts";
-import type { LedgerStore } from "../../ports/ledger-store.ts";
+import type { LedgerStore, StoredRecord } from "../../ports/ledger-store.ts";
 import type { Sandbox, SandboxSpec } from "../../ports/sandbox.ts";
-import { deliveryOf, referenceOf } from "../../replay/delivery.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import {
   type Difference,
@@ -23,8 +21,10 @@ import {
   outputText,
 } from "../../replay/output.ts";
 import { OutputHash } from "../../replay/output-hash.ts";
-import { type Ended, ReplayInstance, type ReplayTurn } from "./replay-instance.ts";
+import { type Ended, ReplayInstance } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
+import { ReplayState } from "./replay-state.ts";
+import { ReplayTurn } from "./replay-turn.ts";
 import { type RecoveredShard, recoverShardAt } from "../boot/recovery.ts";
 import type { ShardHead } from "../ledger/shard-log.ts";
 import { listSnapshots } from "../ledger/snapshot-reader.ts";
@@ -107,14 +107,14 @@ class ShardReplay {
   readonly #from: number;
   readonly #to: number;
   readonly #reader: ReplayReader;
-  /** What the records up to the last one taken add up to. */
-  readonly #state: ShardState;
   readonly #head: ShardHead;
   readonly #instance: ReplayInstance;
   readonly #images: string[] = [];
   readonly #hash: OutputHash;
   /** What the turn that differs came to now. */
   #differing: string | undefined;
+  /** Hash of the image the records say ran; null before the first activation. */
+  #recorded: string | null;
   #running: CapsuleImage | undefined;
   #turns = 0;
   #taken = 0;
@@ -126,22 +126,21 @@ class ShardReplay {
     this.#from = from;
     this.#to = to;
     const { ledger, shard, digest } = parts;
-    this.#state = base.state;
+    this.#recorded = base.state.image;
     this.#head = base.head;
     this.#reader = new ReplayReader(ledger, shard, digest);
-    this.#instance = new ReplayInstance(parts.sandbox, this.#state, (turn, result) =>
-      this.#compare(turn, result),
-    );
+    const state = new ReplayState(this.#reader, base);
+    this.#instance = new ReplayInstance(parts.sandbox, state, (turn, result) => this.#compare(turn, result));
     this.#hash = new OutputHash(digest);
   }
 
   async run(): Promise<ReplayReport> {
     for await (const page of this.#reader.records(this.#head, this.#to)) {
       this.#options.signal?.throwIfAborted();
-      for (const { record, size } of page) {
-        const goesOn = this.#pushed(record, size) ?? (await this.#step(record, size));
+      for (const stored of page) {
+        const goesOn = this.#pushed(stored) ?? this.#step(stored);
         if (!(goesOn === true || (await goesOn))) return this.#report();
-        if (record.seq % PROGRESS_RECORDS === 0) this.#tell(record.seq);
+        if (stored.seq % PROGRESS_RECORDS === 0) this.#tell(stored.seq);
       }
     }
     await this.#instance.drain();
@@ -152,44 +151,40 @@ class ShardReplay {
     await this.#instance.close();
   }
 
-  /** A turn whose input is in its record, for the instance that is there: undefined when it is anything else. */
-  #pushed(record: LedgerRecord, size: number): boolean | Promise<boolean> | undefined {
+  /** A turn that can be cut out of its record, for the instance that is there: undefined when it is anything else. */
+  #pushed(stored: StoredRecord): boolean | Promise<boolean> | undefined {
     if (!this.#instance.isOpen || this.#options.fresh === true) return undefined;
-    if (record.kind !== "turn" || !isRunAgain(record) || referenceOf(record.input) !== undefined)
-      return undefined;
-    return this.#push(record, deliveryOf(record.input, []), size);
+    const turn = ReplayTurn.cut(stored);
+    return turn === undefined ? undefined : this.#instance.push(turn);
   }
 
   /** False once a difference was found. */
-  async #step(record: LedgerRecord, size: number): Promise<boolean> {
+  async #step(stored: StoredRecord): Promise<boolean> {
+    const record = decodeRecord(stored.shard, stored.seq, stored.bytes);
     if (record.kind !== "turn" || !isRunAgain(record)) {
       // Taken in order: behind every turn before it.
       if (!(await this.#instance.drain())) return false;
-      applyRecord(this.#state, record);
-      if (record.kind === "activation" && this.#options.against === undefined) await this.#end();
+      if (record.kind === "activation") {
+        this.#recorded = record.image;
+        if (this.#options.against === undefined) await this.#end();
+      }
       if (record.kind === "turn") this.#taken++;
       return true;
     }
     await this.#start();
-    const told = await this.#reader.delivery(record);
-    if (!(await this.#push(record, told.delivery, size + told.size))) return false;
+    const delivery = await this.#reader.delivery(record);
+    if (!(await this.#instance.push(ReplayTurn.decoded(stored, record, delivery)))) return false;
     if (this.#options.fresh !== true) return true;
     const goOn = await this.#instance.drain();
     await this.#end();
     return goOn;
   }
 
-  #push(record: TurnRecord, delivery: Delivery, size: number): boolean | Promise<boolean> {
-    const { seq, at, seed } = record;
-    const request = { turn: seq, at, seed, delivery };
-    return this.#instance.push({ record, request, size, effects: JSON.stringify(record.effects) });
-  }
-
   async #start(): Promise<void> {
     if (this.#instance.isOpen) return;
     const { shard, specOf } = this.#parts;
     const against = this.#options.against;
-    if (this.#running === undefined || (against === undefined && this.#running.hash !== this.#state.image)) {
+    if (this.#running === undefined || (against === undefined && this.#running.hash !== this.#recorded)) {
       this.#running = against ?? (await this.#recordedImage());
       this.#images.push(this.#running.hash);
     }
@@ -200,7 +195,7 @@ class ShardReplay {
 
   #recordedImage(): Promise<CapsuleImage> {
     const { shard, imageOf } = this.#parts;
-    if (this.#state.image !== null) return imageOf(this.#state.image);
+    if (this.#recorded !== null) return imageOf(this.#recorded);
     const capsule = shard.slice(0, shard.lastIndexOf("/"));
     throw replayErrors.create("REPLAY_NO_ACTIVATION", { shard, capsule });
   }
@@ -209,27 +204,23 @@ class ShardReplay {
     await this.#instance.close();
   }
 
-  #compare({ record, request, effects }: ReplayTurn, result: Ended | undefined): boolean {
+  #compare(turn: ReplayTurn, result: Ended | undefined): boolean {
     const { shard } = this.#parts;
-    const { seq, at } = record;
+    const { seq } = turn;
     if (result !== undefined && isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
     }
     this.#turns++;
-    const replayed = result === undefined ? record : outputOf(result, record);
-    const text = outputText(record, effects);
-    if (replayed === record || isSameOutput(record, replayed)) {
-      this.#hash.add(text);
-      applyRecord(this.#state, record);
-      return true;
-    }
+    turn.addOutput(this.#hash.next());
+    if (result === undefined) return true;
+    const { record, delivery } = turn;
+    const replayed = outputOf(result, record);
+    if (isSameOutput(record, replayed)) return true;
     this.#differing = outputText(replayed);
-    // Added last, so that what came instead can be put in its place.
-    this.#hash.addLast(text);
     const image = this.#running?.hash ?? "";
-    const delivery = describe(request.delivery);
-    this.#difference = { shard, seq, at, image, delivery, ...firstPlace(record, replayed) };
+    const told = describe(delivery);
+    this.#difference = { shard, seq, at: record.at, image, delivery: told, ...firstPlace(record, replayed) };
     return false;
   }
 

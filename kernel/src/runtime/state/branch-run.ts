@@ -79,7 +79,7 @@ export class BranchRun {
   async #repeat(record: LedgerRecord, reader: ReplayReader): Promise<void> {
     const { seq: fed, at } = record;
     if (record.kind === "turn") {
-      const { delivery } = await reader.delivery(record);
+      const delivery = await reader.delivery(record);
       if (await this.#turn(delivery, at, record.seed, fed)) return;
       this.skipped += 1;
     }
