@@ -141,6 +141,7 @@ test("the same owner claims at once after it was killed, and fences what is left
   const startedAt = performance.now();
   const next = await openNode(servers.urls, namespace, "a");
   assert.ok(performance.now() - startedAt < 5_000);
+  await load.endsByItself(10_000);
   await load.stop();
   assert.deepEqual([...load.ended], ["LEDGER_SEQUENCE_CONFLICT"]);
   await load.check(next.store);

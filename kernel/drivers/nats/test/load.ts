@@ -17,6 +17,8 @@ export interface Load {
   /** Codes that ended writers. */
   readonly ended: ReadonlySet<string>;
   acknowledgedAtLeast(count: number): Promise<void>;
+  /** Resolves once every writer was refused for good, at the latest after `withinMs`. */
+  endsByItself(withinMs: number): Promise<void>;
   stop(): Promise<void>;
   /** Everything acknowledged is in the store, once and in order; more may be, from appends nobody heard of. */
   check(store: LedgerStore): Promise<void>;
@@ -63,6 +65,9 @@ export function startLoad(store: LedgerStore): Load {
     ended,
     async acknowledgedAtLeast(count) {
       while (acknowledged < count && ended.size === 0) await sleep(5);
+    },
+    async endsByItself(withinMs) {
+      await Promise.race([Promise.all(writers), sleep(withinMs)]);
     },
     async stop() {
       isStopped = true;
