@@ -8,7 +8,11 @@ const MAX_EDITS = 3;
 
 /** The part of yargs that knows what could have been typed; it is not in its published types. */
 interface Internals {
-  getOptions(): { readonly key: Readonly<Record<string, unknown>> };
+  getOptions(): {
+    readonly key: Readonly<Record<string, unknown>>;
+    readonly array: readonly string[];
+    readonly alias: Readonly<Record<string, readonly string[]>>;
+  };
   getInternalMethods(): {
     getCommandInstance(): { getCommands(): readonly string[] };
     getContext(): { readonly commands: readonly string[] };
@@ -40,6 +44,35 @@ export function usageError(message: string, yargs: Argv, words: readonly string[
   return cliErrors.create("CLI_USAGE", { problem, next });
 }
 
+/** The first option that is typed a second time and is no list: which of its values was meant, nobody can know. */
+export function repeatedOption(yargs: Argv, words: readonly string[]): string | undefined {
+  const { key, array, alias } = (yargs as unknown as Internals).getOptions();
+  const seen = new Set<string>();
+  for (const typed of typedOptions(words)) {
+    const negated = typed.replace(/^no-/, "");
+    const plain = typed in key || !(negated in key) ? typed : negated;
+    const name = Object.keys(alias).find((one) => alias[one]?.includes(plain) === true) ?? plain;
+    if (seen.has(name) && !array.includes(name)) return name;
+    seen.add(name);
+  }
+  return undefined;
+}
+
+/** An option with its dashes; a positional, which has none, by its name alone. */
+export function nameAsTyped(name: string, words: readonly string[]): string {
+  return typedOptions(words).includes(name) ? `--${name}` : name;
+}
+
+/** As they were declared, `dataDir` is `data-dir`; a word behind `--` is none. */
+function typedOptions(words: readonly string[]): readonly string[] {
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? words.length : end).flatMap((word) => {
+    const name = /^(?:--([a-z][^=]*)|-([a-z])(?==|$))/i.exec(word);
+    if (name === null) return [];
+    return name[1]?.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) ?? name[2] ?? [];
+  });
+}
+
 /** Options whose name on the wire is another one. */
 const OPTION_NAMES: { readonly [param: string]: string } = { timeout_ms: "timeout", wait_ms: "wait" };
 
@@ -50,8 +83,7 @@ export function valueError(error: VnesError, words: readonly string[]): VnesErro
   const param = /^\/params\/([a-z_]+)$/.exec(pointer)?.[1];
   if (param === undefined || typeof reason !== "string") return error;
   const name = (OPTION_NAMES[param] ?? param).replaceAll("_", "-");
-  const isFlag = words.some((word) => word === `--${name}` || word.startsWith(`--${name}=`));
-  const problem = `${isFlag ? `--${name}` : name} ${reason}`;
+  const problem = `${nameAsTyped(name, words)} ${reason}`;
   const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
   const typed = words.slice(0, end === -1 ? words.length : end).join(" ");
   return cliErrors.create("CLI_USAGE", { problem, next: `vnes ${typed} --help` });

@@ -4,7 +4,7 @@ import yargs, { type Argv } from "yargs";
 import { unexpected } from "./control/failure.ts";
 import { showError } from "./output/problem.ts";
 import type { GlobalFlags, Shell } from "./shell.ts";
-import { usageError, valueError } from "./usage.ts";
+import { nameAsTyped, repeatedOption, usageError, valueError } from "./usage.ts";
 import { addStateBranch } from "./commands/branch.ts";
 import { addBoot } from "./commands/boot.ts";
 import { addCall } from "./commands/call.ts";
@@ -117,14 +117,17 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
       shell.output.json = args.output === "json";
     })
     .check((args) => {
+      const repeated = repeatedOption(parser, words);
+      if (repeated !== undefined)
+        throw usageError(`--${repeated} is given more than once and takes one value`, parser, words);
       // The parser takes any word for a number and calls it NaN.
       const wrong = Object.keys(args).find((name) => Number.isNaN(args[name]));
-      if (wrong !== undefined) throw usageError(`--${wrong} takes a number`, parser, words);
+      if (wrong !== undefined) throw usageError(`${nameAsTyped(wrong, words)} takes a number`, parser, words);
       return true;
     })
-    // A flag given twice means its last value, so that a script can append to a command line.
     .parserConfiguration({
-      "duplicate-arguments-array": false,
+      // Lists grow with every flag; for what is no list, `repeatedOption` refuses the second.
+      "duplicate-arguments-array": true,
       "greedy-arrays": false,
       "camel-case-expansion": true,
     })

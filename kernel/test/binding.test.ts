@@ -62,6 +62,32 @@ test("two candidates are a refusal with both names, never a choice (B3)", () => 
   assert.match(bindings.refused[0]?.reasons[0]?.message ?? "", /a, b/);
 });
 
+test("an optional requirement that nothing provides, or whose provider is refused, refuses nobody (B4)", () => {
+  const optional = (id: string, requires: readonly string[], publishes: readonly string[] = []): Bindable => {
+    const made = capsule(id, [], requires, { bus: { publishes, x_optional: publishes } });
+    const capabilities = { ...made.manifest.capabilities, x_optional: requires };
+    return { ...made, manifest: { ...made.manifest, capabilities } };
+  };
+  const alone = resolve([optional("a", ["x@^1"], ["said.v1"])], policy);
+  assert.deepEqual([alone.refused, alone.order, alone.bindings], [[], ["a"], []]);
+
+  const there = resolve([optional("a", ["x@^1"]), capsule("z", ["x@1.2.0"], [])], policy);
+  assert.deepEqual(there.order, ["z", "a"]);
+  assert.deepEqual(there.bindings, [{ requirer: "a", requirement: "x@^1", provider: "z" }]);
+
+  const broken = resolve([optional("a", ["x@^1"]), capsule("z", ["x@1.2.0"], ["nowhere"])], policy);
+  assert.deepEqual([codes(broken), broken.order], [{ z: ["BINDING_CAPABILITY_MISSING"] }, ["a"]]);
+
+  const unfit = resolve([optional("a", ["x@^1"]), capsule("z", ["x@2.0.0"], [])], policy);
+  assert.deepEqual(codes(unfit), { a: ["BINDING_VERSION_MISMATCH"] });
+
+  const heard = resolve(
+    [capsule("a", [], [], { bus: { subscribes: ["said.v1"], x_optional: ["said.v1"] } })],
+    policy,
+  );
+  assert.deepEqual(codes(heard), { a: ["BINDING_TOPIC_UNKNOWN"] });
+});
+
 test("a provider that is less deterministic, or in a zone that may not provide, is refused by name; a driver may be anything", () => {
   const low = { capabilities: { provides: [], determinism_tier: "NX_experimental" as const } };
   const tenant = { security: { trust_zone: "tenant" as const } };

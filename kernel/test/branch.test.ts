@@ -18,7 +18,7 @@ const anything = {};
 const defs = (...names: string[]): { readonly [path: string]: unknown } => ({
   "spec/schema.json": { $defs: Object.fromEntries(names.map((name) => [`${name}.input`, anything])) },
 });
-const topic = (name: string, owner: string, schema: unknown = anything): unknown => ({
+const topic = (name: string, owner: string, schema: unknown = anything): object => ({
   schema_version: "v1",
   topic: name,
   owner,
@@ -35,12 +35,13 @@ const topic = (name: string, owner: string, schema: unknown = anything): unknown
 const shop: TestCapsule = {
   manifest: manifestOf("test.shop", {
     capabilities: { provides: ["test.shop"], requires: ["test.bank"] },
-    bus: { publishes: ["test.sold.v1"], subscribes: ["test.priced.v1"] },
+    bus: { publishes: ["test.sold.v1"], subscribes: ["test.priced.v1", "test.seen.v1"] },
     state: { owns: ["k/"] },
   }),
   spec: {
     ...defs("test.shop.sell", "test.shop.fail", "test.shop.stuff"),
     "spec/topics/test.sold.v1.json": topic("test.sold.v1", "test.shop"),
+    "spec/topics/test.seen.v1.json": { ...topic("test.seen.v1", "test.shop"), quality: "at_most_once" },
     "spec/topics/test.priced.v1.json": topic("test.priced.v1", "test.shop", {
       type: "object",
       required: ["price"],
@@ -73,6 +74,7 @@ const shop: TestCapsule = {
       },
       events: {
         "test.priced.v1": (turn, event) => turn.keys.set("k/price", (event as { price: number }).price),
+        "test.seen.v1": () => {},
       },
       timers: { late: (turn, what) => turn.keys.set(`k/late/${what as string}`, turn.at) },
     }),
@@ -223,6 +225,34 @@ test("nothing of a branch reaches the world: no shard, no topic, no other capsul
     records.filter((record) => !record.includes('"kind":"start"') && !record.includes('"kind":"snapshot"')),
   ]);
   assert.deepEqual(started, were);
+});
+
+test("an event given to a branch has the next seq of its partition there, and none where events are not kept", async () => {
+  const at = place();
+  let run = await boot(at);
+  const price = async (): Promise<void> => {
+    await run.ask("test.bank", "price", 1);
+    await run.settle();
+  };
+  await price();
+  await price();
+  await run.node.state.branches.create(SHOP, undefined, "one");
+  const give = async (topicName: string): Promise<unknown> => {
+    const input = { do: "event", topic: topicName, key: "", event: { price: 7 } } as const;
+    const { turns } = await run.node.state.branches.run("one", input);
+    return turns.map(({ delivery }) => delivery.kind === "event" && delivery.seq);
+  };
+  assert.deepEqual(await give("test.priced.v1"), [3]);
+  assert.deepEqual(await give("test.seen.v1"), [null]);
+  await run.node[Symbol.asyncDispose]();
+  run = await boot(at);
+  assert.deepEqual(await give("test.priced.v1"), [4]);
+  // The parent's third: a branch that is fed has it by the parent's number.
+  await price();
+  const { turns } = await run.node.state.branches.run("one", { do: "feed" });
+  const fed = turns.flatMap(({ delivery }) => (delivery.kind === "event" ? [delivery.seq] : []));
+  assert.deepEqual([fed, await give("test.priced.v1")], [[3], [5]]);
+  await run.node[Symbol.asyncDispose]();
 });
 
 test("a branch goes its own way, is shown, compared with its parent and with another, and outlives a restart", async () => {

@@ -6,7 +6,7 @@ import {
   memoryMessenger,
   MessengerHub,
 } from "@vnes/driver-memory";
-import { ledgerGroupOf, type Messenger, type Node, ownerTable } from "@vnes/kernel";
+import { ledgerGroupOf, type Messenger, type Node, type NodeParts, ownerTable } from "@vnes/kernel";
 import { capsule, later, type Turn } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
 import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
@@ -163,6 +163,7 @@ export class TestCluster {
       readonly capsules?: readonly TestCapsule[];
       readonly owners?: { readonly [node: string]: readonly number[] };
       readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
+      readonly sandbox?: NodeParts["sandbox"];
     } = {},
   ): Promise<Running> {
     const made = ownerTable({ groups: GROUPS, owners: options.owners ?? this.#owners }, name);
@@ -177,6 +178,7 @@ export class TestCluster {
         ledger: store,
         random: { seed: () => (++this.#seed).toString(16).padStart(16, "0") },
         cluster: { table: made.table, messenger },
+        ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }),
       },
     });
     const running = { name, node, messenger, store };

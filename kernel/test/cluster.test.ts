@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessengerHub } from "@vnes/driver-memory";
+import { type Bundle, MemorySandbox, MessengerHub } from "@vnes/driver-memory";
 import type { Answer, Json } from "@vnes/schemas";
 import fc from "fast-check";
 import { intake, tally, TestCluster } from "./cluster-harness.ts";
@@ -104,6 +104,33 @@ test("a node whose lease has run out tells nobody what is now: another one may k
     [true],
   );
   await person();
+  await cluster.end();
+});
+
+test("a call that reaches its provider's node while that one still boots waits for the provider to start", async () => {
+  const cluster = new TestCluster(["east", "west"]);
+  const home = cluster.ownerOf("test.intake/0");
+  const other = cluster.names.find((name) => name !== home) as string;
+  await cluster.boot(other);
+  const bundles = Object.fromEntries(
+    [intake, tally].map(({ manifest, bundle }) => [manifest.id, bundle as () => Bundle]),
+  );
+  const held: (() => void)[] = [];
+  let isSlow = true;
+  const later = (_: number, resume: () => void): void => void (isSlow ? held.push(resume) : resume());
+  const booting = cluster.boot(home, { sandbox: new MemorySandbox(bundles, { later }) });
+  await cluster.run(4);
+  assert.equal(cluster.running.has(home), false);
+  const answers: unknown[] = [];
+  const call = cluster.node(other).call("test.intake", "add", { key: "a" }, 60_000);
+  void call.then((answer) => answers.push(answer));
+  await cluster.run(4);
+  assert.deepEqual(answers, []);
+  isSlow = false;
+  for (const resume of held.splice(0)) resume();
+  await booting;
+  await cluster.run(100);
+  assert.deepEqual(answers, [{ ok: true, value: 1 }]);
   await cluster.end();
 });
 

@@ -114,7 +114,13 @@ test("under endless load every shard stays bounded, and nothing is lost or count
     made += 100;
     assert.deepEqual(await node.ask("test.sink", "get", null), { ok: true, value: [made, sum(made)] });
     assert.deepEqual(await node.ask("test.source", "keys", null), { ok: true, value: 10 });
-    const { counters } = await node.node.status();
+    const { counters, ledger } = await node.node.status();
+    const [topic] = await node.node.topics.list();
+    const { firstSeqs } = await node.node.topics.show("test.made.v1");
+    const held = [SOURCE, SINK, TOPIC, KERNEL].map((shard) => kept(memory, shard));
+    const all = (of: "count" | "last"): number => held.reduce((total, one) => total + one[of], 0);
+    assert.deepEqual([ledger.kept, ledger.records], [all("count"), all("last")]);
+    assert.deepEqual([topic?.kept, topic?.events, firstSeqs], [held[2]?.count, made, [held[2]?.first]]);
     assert.equal(counters["snapshot.failed"], undefined);
     assert.equal(counters["trim.failed"], undefined);
     await node.node[Symbol.asyncDispose]();

@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { memorySigner, type Bundle, LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
+import {
+  type Bundle,
+  LedgerMemory,
+  MemoryClock,
+  MemoryLedgerStore,
+  MemoryQuarantine,
+  MemorySandbox,
+  memorySigner,
+} from "@vnes/driver-memory";
+import type { CapsuleImage } from "@vnes/kernel";
 import { capsule, later, refuse, type Turn } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
+import { decodeRecord } from "../src/ledger/record.ts";
 import {
   bootTestNode,
   imageOf,
@@ -223,6 +233,38 @@ test("a node whose required capsule is not verified refuses to boot and says why
       assert.match(error.message, new RegExp(keyId));
       return true;
     },
+  );
+});
+
+test("what policy requires is verified before anything else is judged, and without it nothing else is", async () => {
+  const required = { ...policy, required: ["test.tally"] };
+  const memory = new LedgerMemory();
+  const { node } = await bootTestNode({ capsules: both, memory, parts: { policy: required } });
+  const records = await new MemoryLedgerStore(memory.copy()).read("kernel/test", 1, 1_000);
+  const verified = records.flatMap(({ seq, bytes }) => {
+    const record = decodeRecord("kernel/test", seq, bytes);
+    if (record.kind !== "kernel") return [];
+    return record.fact["to"] === "verified" ? [record.fact["capsule"]] : [];
+  });
+  assert.deepEqual(verified, ["test.tally", "test.intake"]);
+  await node[Symbol.asyncDispose]();
+
+  const spoiled = (capsule: TestCapsule): CapsuleImage => {
+    const files = signedImage(capsule).files.map(({ path, bytes }) => [
+      path,
+      new TextDecoder().decode(bytes),
+    ]);
+    return imageOf({ ...Object.fromEntries(files), "impl/main.js": "// another" });
+  };
+  const [bad, broken] = [spoiled(intake), spoiled(tally)];
+  const quarantine = new MemoryQuarantine();
+  await assert.rejects(
+    bootTestNode({ capsules: both, images: [bad, broken], parts: { policy: required, quarantine } }),
+    { code: "NODE_REQUIRED_CAPSULE_MISSING" },
+  );
+  assert.deepEqual(
+    (await quarantine.list()).map(({ id }) => id),
+    ["test.tally"],
   );
 });
 

@@ -1,7 +1,7 @@
 /** Reads of another capsule's keys: who may, of which moment, in which pages, and what a crash does to them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryClock, MemoryLedgerStore } from "@vnes/driver-memory";
 import { capsule, later, type ReadRequest, type StateRead } from "@vnes/sdk";
 import type { Answer, Json, Manifest } from "@vnes/schemas";
 import fc from "fast-check";
@@ -146,6 +146,28 @@ test("nothing is told that is not durable: a read waits for the disk, and fails 
     await broken.settle();
     await waiting;
   }
+});
+
+test("a capsule beside the one it reads is told nothing while another node may own that one's group", async () => {
+  const memory = new LedgerMemory();
+  let held = true;
+  const lease = {
+    // The asker's own group is held throughout.
+    isHeld: (shard: string) => held || shard !== "test.shop/0",
+    lost: () => (held ? [] : ["g1"]),
+    taken: () => undefined,
+    onChange: () => () => undefined,
+  };
+  const ledger = Object.assign(new MemoryLedgerStore(memory), { lease });
+  const run = await bootTestNode({ capsules: [shop(), reader(prices)], parts: { ledger } });
+  await run.ask("test.shop", "put", { "price/a": 1 });
+  const ask = async (capsule: string, key: string): Promise<string> =>
+    code(await run.ask("test.reader", "ask", { capsule, keys: [key] }));
+  held = false;
+  assert.equal(await ask("test.shop", "price/a"), "LEDGER_LEASE_LOST");
+  assert.equal(await ask("test.reader", "got/asked"), "ok");
+  held = true;
+  assert.equal(await ask("test.shop", "price/a"), "ok");
 });
 
 test("a read that had no answer when the node died is asked again, though its asker went on meanwhile", async () => {

@@ -99,13 +99,13 @@ test("a topic is shown with its subscribers' places; one that blocks and is full
   const node = await bootTopics([noter(noted({ flow: { policy: "block", buffer: 9 } })), slow]);
   await node.notes(6);
   const { topics } = node.node;
-  const [place] = topics.show(TOPIC).places;
+  const [place] = (await topics.show(TOPIC)).places;
   const { shard, position, lag, buffer, ratePerS, delivered } = place ?? {};
   assert.deepEqual(
     { shard, position, lag, buffer, ratePerS, delivered },
     { shard: "test.reader/0", position: 1, lag: 5, buffer: 2, ratePerS: 1, delivered: 1 },
   );
-  const [summary] = topics.list();
+  const [summary] = await topics.list();
   assert.deepEqual(
     [summary?.held, summary?.events, summary?.version, summary?.subscribers[0]?.lag],
     [true, 6, 1, 5],
@@ -149,12 +149,13 @@ test("a replay from a place ahead of the subscriber is refused, and leaves out n
   const node = await bootTopics([noter(), slow]);
   await node.notes(6);
   const { topics } = node.node;
-  const position = (): unknown => topics.show(TOPIC).places.map((place) => place.position);
-  assert.deepEqual(position(), [1]);
+  const position = async (): Promise<unknown> =>
+    (await topics.show(TOPIC)).places.map((place) => place.position);
+  assert.deepEqual(await position(), [1]);
   const asked = { topic: TOPIC, capsule: "test.reader", partition: undefined } as const;
   for (const from of [{ seq: 3 }, { seq: 9 }, { time: node.clock.now() + 1 }]) {
     await assert.rejects(topics.replay({ ...asked, from }), { code: "TOPIC_REPLAY_AHEAD" });
-    assert.deepEqual(position(), [1]);
+    assert.deepEqual(await position(), [1]);
   }
   // What comes next anyway is no place ahead.
   await topics.replay({ ...asked, from: { seq: 2 } });

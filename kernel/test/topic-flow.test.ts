@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { capsule } from "@vnes/sdk";
-import { MemorySandbox } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
 import type { FlowPolicy, Json, SubscriptionEntry } from "@vnes/schemas";
 import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
 import { batcher, noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";
@@ -37,6 +37,33 @@ test("a rate is kept: ten a second are taken, and no event is lost", async () =>
   for (let round = 0; round < 20; round++) await advance(node, 100);
   assert.deepEqual(await node.got(), numbers(0, 25));
   await node.close();
+});
+
+test("what is taken out behind the last event is judged again by the next boot, and counted as not recorded until then", async () => {
+  const [memory, clock] = [new LedgerMemory(), new MemoryClock()];
+  const capsules = [noter(noted({ flow: { policy: "shed", buffer: 100 } })), reader(slow)];
+  const counts = async (node: TopicNode): Promise<readonly unknown[]> => {
+    const [place] = (await node.node.topics.show(TOPIC)).places;
+    return [place?.shed, place?.unrecorded];
+  };
+  const first = await bootTopics(capsules, { memory, clock });
+  await first.notes(1);
+  await first.notes(29, 1);
+  for (let round = 0; round < 8; round++) await advance(first, 100);
+  assert.deepEqual(await first.got(), numbers(0, 6));
+  assert.deepEqual(await counts(first), [24, 24]);
+  await first.close();
+
+  const second = await bootTopics(capsules, { memory, clock });
+  for (let round = 0; round < 8; round++) await advance(second, 100);
+  assert.deepEqual(await second.got(), numbers(0, 11));
+  assert.deepEqual(await counts(second), [19, 19]);
+  await second.notes(1, 30);
+  await advance(second, 100);
+  assert.deepEqual(await counts(second), [19, 0]);
+  // The records have each event once.
+  assert.deepEqual(await accounted(second, "test.reader/0"), { skipped: 19, taken: 12 });
+  await second.close();
 });
 
 for (const [title, flow, expected, counter] of [

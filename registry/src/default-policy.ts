@@ -2,13 +2,14 @@
 import { DETERMINISM_TIERS, type Policy } from "@vnes/schemas";
 
 /**
- * Only `vnes.*` may be core, platform or in the system zone; everything else stays in the weaker zones. Without a
- * matching rule a capsule is refused, and without a line in `powers` it has none.
+ * The four core capsules are verified before anything else, and without them a node does not boot. Only `vnes.*` may be
+ * core, platform or in the system zone; everything else stays in the weaker zones. Without a matching rule a capsule is
+ * refused, and without a line in `powers` it has none.
  */
 export function defaultPolicy(): Policy {
   return {
     schema_version: "v1",
-    required: ["vnes.core.observability"],
+    required: ["geometry", "consensus", "routing", "observability"].map((name) => `vnes.core.${name}`),
     admission: [
       { match: "vnes.*", tiers: ["core", "platform"], determinism: DETERMINISM_TIERS, zones: ["system"] },
       {
@@ -26,7 +27,11 @@ export function defaultPolicy(): Policy {
     // Down the ladder of trust only: who is trusted more never depends on who is trusted less.
     providers: { tenant: ["system"], session: ["system", "tenant"], ephemeral: ["system", "tenant"] },
     // The VPN's own parts are for each other; an operator who wants more eyes on sessions adds them here.
-    access: [{ name: "vpn.*", to: ["vnes.*"] }],
+    access: [
+      { name: "vpn.*", to: ["vnes.*"] },
+      // A voter is who the publisher says it is: a node starts with people at the control socket, and nobody else.
+      { name: "consensus.vote.v1", use: ["publish"], to: [] },
+    ],
     // A turn is a step of a state machine: milliseconds. The rest is room for a loaded machine.
     limits: {
       system: { memory_mb: 128, turn_ms: 1000 },

@@ -8,6 +8,7 @@ export * from "./json.ts";
 export * from "./manifest.ts";
 export * from "./node-config.ts";
 export * from "./parse.ts";
+export * from "./optional.ts";
 export * from "./policy.ts";
 export * from "./receipt.ts";
 export * from "./strict-json.ts";

@@ -49,6 +49,8 @@ export interface Manifest {
     readonly provides: readonly string[];
     /** `name` or `name@range`. */
     readonly requires?: readonly string[];
+    /** Entries of `requires` that may be missing; read it with `isOptionalRequirement`. */
+    readonly x_optional?: readonly string[];
     /** References into the capsule's own spec, such as `spec/schema.json#/$defs/vpn.session.create.input`. */
     readonly input_schemas?: readonly string[];
     readonly output_schemas?: readonly string[];
@@ -87,6 +89,8 @@ export interface Manifest {
   readonly bus?: {
     /** Topics such as `vpn.session.v1`. */
     readonly publishes?: readonly string[];
+    /** Topics of `publishes` that may be missing; read it with `isOptionalTopic`. */
+    readonly x_optional?: readonly string[];
     /** A topic, or a topic with how it is to be delivered; read it with `subscriptionsOf`. */
     readonly subscribes?: readonly (string | SubscriptionEntry)[];
   };

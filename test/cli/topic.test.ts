@@ -23,7 +23,8 @@ test("topics are listed, shown, published to, tailed, and refused by name", asyn
     assert.ok(names.includes(name), name);
   const lifecycle = topics.find(({ topic }) => topic === "vnes.lifecycle.v1");
   assert.ok((lifecycle?.events ?? 0) > 0);
-  assert.match((await home.run("topic", "list")).out, /^TOPIC +OWNER +QUALITY/);
+  assert.match((await home.run("topic", "list")).out, /^TOPIC +OWNER +QUALITY +POLICY +KEPT +WRITTEN/);
+  assert.match((await home.run("status")).out, /^ledger +(\d+) kept of \1 records written in \d+ shards/m);
 
   await home.json("call", "acme.greeter", "greet", '{"name":"Ada"}');
   const good = await home.run("topic", "publish", TOPIC, '{"name":"Bob","times":7}', "--key", "Bob");
@@ -58,6 +59,7 @@ test("topics are listed, shown, published to, tailed, and refused by name", asyn
 
   const shown = await home.run("topic", "show", "vnes.lifecycle.v1");
   assert.match(shown.out, /^vnes\.core\.observability\/0 +0 +\d+ +0 of 1024/m);
+  assert.match(shown.out, /^events +0: 1 to (\d+); \1 kept of \1 written$/m);
   const place = ["vnes.lifecycle.v1", "--to", "vnes.core.observability", "--from", "1"];
   const unsure = await home.run("topic", "replay", ...place);
   assert.equal(unsure.code, 2);

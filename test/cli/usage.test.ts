@@ -18,7 +18,19 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     [[], /next: vnes --help/],
     [["status", "-o", "xml"], /Invalid values/],
     [["call", "vpn.session", "list", "--timeout", "soon"], /--timeout takes a number/],
+    [["state", "diff", "acme.lab", "x"], /^CLI_USAGE +from takes a number\nnext: vnes state diff --help/m],
+    [["state", "diff", "acme.lab", "1", "x"], /^CLI_USAGE +to takes a number/m],
     [["boot", "--node", "No Name"], /CONFIG_NODE_NAME_INVALID/],
+    [
+      ["ledger", "verify", "--shard", "a/0", "--shard=b/0"],
+      /^CLI_USAGE +--shard is given more than once.*\nnext: vnes ledger verify --help/m,
+    ],
+    [["status", "--home", "/tmp/a", "--home", "/tmp/b"], /--home is given more than once/],
+    [["status", "-o", "text", "--output", "text"], /--output is given more than once/],
+    [
+      ["topic", "replay", "t", "--to", "c", "--from", "1", "--yes", "--no-yes"],
+      /--yes is given more than once/,
+    ],
   ];
   for (const [args, expected] of cases) {
     const { code, err, out } = await home.run(...args);
@@ -26,6 +38,12 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     assert.match(err, expected);
     assert.equal(out, "", "data and talk are apart");
   }
+});
+
+test("an option that is a list takes what every one of its flags says", async () => {
+  await using home = new Home();
+  const made = await home.run("key", "new", "mine", "--namespace", "acme.*", "--namespace=lab.*");
+  assert.match(made.out, /^signs for +acme\.\* lab\.\*$/m);
 });
 
 test("an error in JSON has the same shape for every command (vnes.error.v1)", async () => {

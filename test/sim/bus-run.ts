@@ -16,12 +16,13 @@ import { COUNTING, isRecorded, KEYS, nextRequest, READINGS, registerRead } from 
 import { Clients } from "./clients.ts";
 import { CALM, planFaults } from "./fault-plan.ts";
 import { Keeper } from "./keeper.ts";
+import { CORE_CAPSULES } from "./images.ts";
 import type { Outcome, RunParts } from "./run.ts";
 import { SharedLedger } from "./shared-ledger.ts";
 import { planKeeping, SimNode } from "./sim-node.ts";
 
 export const BUS_CAPSULES: readonly string[] = [
-  "vnes.core.observability",
+  ...CORE_CAPSULES,
   "local.crash.intake",
   "local.crash.tally",
   "local.sim.register",

@@ -14,15 +14,20 @@ import type { Policy, TrustDocument } from "@vnes/schemas";
 export const EPOCH_MS = 1_700_000_000_000;
 const now = (): Date => new Date(EPOCH_MS);
 
-const BUILTIN = ["core/observability", "vpn/session", "vpn/gateway", "vpn/client", "vpn/transport"];
+const CORE = ["observability", "geometry", "routing", "consensus"];
+const VPN = ["session", "gateway", "client", "transport"];
 const CRASH = ["intake", "tally"];
 const OWN = ["register", "link", "chain", "alarm", "watch", "picky", "lease", "digest"];
 
 const DIRECTORIES: readonly URL[] = [
-  ...BUILTIN.map((name) => new URL(`../../capsules/${name}`, import.meta.url)),
+  ...CORE.map((name) => new URL(`../../capsules/core/${name}`, import.meta.url)),
+  ...VPN.map((name) => new URL(`../../capsules/vpn/${name}`, import.meta.url)),
   ...CRASH.map((name) => new URL(`../crash/capsules/${name}`, import.meta.url)),
   ...OWN.map((name) => new URL(`capsules/${name}`, import.meta.url)),
 ];
+
+/** What the policy demands of every node. */
+export const CORE_CAPSULES: readonly string[] = CORE.map((name) => `vnes.core.${name}`);
 
 /** What every node of every run is given. */
 export interface Built {

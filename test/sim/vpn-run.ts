@@ -15,21 +15,22 @@ import { checkLedger } from "../history/check.ts";
 import type { LedgerHistory } from "../history/ledger-history.ts";
 import { describeProblem } from "../history/problem.ts";
 import { CALM, planFaults } from "./fault-plan.ts";
+import { CORE_CAPSULES } from "./images.ts";
 import { Keeper } from "./keeper.ts";
 import type { Outcome, RunParts } from "./run.ts";
 import { planKeeping, SimNode } from "./sim-node.ts";
 import { SimWeather, TRANSPORT, transportOf } from "./vpn-transport.ts";
 
 export const VPN_CAPSULES: readonly string[] = [
-  "vnes.core.observability",
+  ...CORE_CAPSULES,
   "vnes.vpn.session",
   "vnes.vpn.gateway",
   "vnes.vpn.client",
   TRANSPORT,
 ];
 const RUNS_ON: { readonly [node: string]: readonly string[] } = {
-  gateway: ["vnes.core.observability", "vnes.vpn.session", "vnes.vpn.gateway", TRANSPORT],
-  client: ["vnes.core.observability", "vnes.vpn.client", TRANSPORT],
+  gateway: [...CORE_CAPSULES, "vnes.vpn.session", "vnes.vpn.gateway", TRANSPORT],
+  client: [...CORE_CAPSULES, "vnes.vpn.client", TRANSPORT],
 };
 const CLIENT_SHARD = "vnes.vpn.client/0";
 const PATHS = ["wifi", "lte"];

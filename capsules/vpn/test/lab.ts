@@ -17,7 +17,9 @@ export interface Spec {
   readonly id: string;
   readonly owns: readonly string[];
   readonly provides: readonly string[];
+  /** Names of the capabilities, without ranges. */
   readonly requires: readonly string[];
+  readonly optional: readonly string[];
   readonly publishes: readonly string[];
   readonly subscribes: readonly string[];
   readonly methods: ReadonlyMap<
@@ -25,10 +27,16 @@ export interface Spec {
     { input: ValidateFunction; output: ValidateFunction; effect: string }
   >;
   readonly topics: ReadonlyMap<string, ValidateFunction>;
+  /** Those of its topics that nobody keeps. */
+  readonly unkept: readonly string[];
 }
 
 function readJson(url: URL): JsonObject {
   return JSON.parse(readFileSync(url, "utf8")) as JsonObject;
+}
+
+function nameOf(requirement: string): string {
+  return requirement.split("@")[0] as string;
 }
 
 /** Manifest, methods and topics of a capsule directory, as the kernel would read them. */
@@ -50,20 +58,24 @@ export function readSpec(directory: string, topics: readonly string[] = []): Spe
       effect: (input["x_effect"] ?? "at_most_once") as string,
     });
   }
+  const unkept: string[] = [];
   const compiled = topics.map((topic) => {
     const definition = readJson(new URL(`spec/topics/${topic}.json`, root));
+    if (definition["quality"] === "at_most_once") unkept.push(topic);
     assert.equal(definition["owner"], manifest.id);
     return [topic, ajv.compile({ anyOf: definition["schemas"] })] as const;
   });
   return {
     id: manifest.id,
     owns: manifest.state?.owns ?? [],
-    provides: manifest.capabilities.provides,
-    requires: manifest.capabilities.requires ?? [],
+    provides: manifest.capabilities.provides.map(nameOf),
+    requires: (manifest.capabilities.requires ?? []).map(nameOf),
+    optional: (manifest.capabilities.x_optional ?? []).map(nameOf),
     publishes: manifest.bus?.publishes ?? [],
     subscribes: topicsSubscribed(manifest),
     methods,
     topics: new Map(compiled),
+    unkept,
   };
 }
 
@@ -72,9 +84,12 @@ export const SPECS = {
   gateway: readSpec("vpn/gateway"),
   client: readSpec("vpn/client", ["vpn.client.v1"]),
   transport: readSpec("vpn/transport", ["vpn.channel.v1"]),
+  routing: readSpec("core/routing"),
+  geometry: readSpec("core/geometry", ["geometry.sample.v1"]),
 };
 
 const METHODS = new Map(Object.values(SPECS).flatMap((spec) => [...spec.methods]));
+const UNKEPT = Object.values(SPECS).flatMap((spec) => spec.unkept);
 const TOPICS = new Map(Object.values(SPECS).flatMap((spec) => [...spec.topics]));
 
 function mustFit(validate: ValidateFunction | undefined, value: unknown, what: string): void {
@@ -202,6 +217,8 @@ export type Published = { readonly topic: string; readonly key: string; readonly
 
 export class Node {
   readonly published: Published[] = [];
+  /** Ids of capsules that are suspended: calls of them wait. */
+  readonly deaf: Set<string> = new Set();
   up = false;
   boots = 0;
   readonly #running: Running[] = [];
@@ -231,6 +248,11 @@ export class Node {
       started: false,
       turns: 0,
     });
+  }
+
+  /** As `vnes capsule unload` does. */
+  remove(id: string): void {
+    this.#running.splice(this.#running.indexOf(this.#of(id)), 1);
   }
 
   keysOf(id: string): ReadonlyMap<string, Json> {
@@ -362,7 +384,7 @@ export class Node {
       case "publish":
         assert.ok(spec.publishes.includes(effect.topic), `${spec.id} publishes no ${effect.topic}`);
         mustFit(TOPICS.get(effect.topic), effect.event, effect.topic);
-        return this.#publish(effect);
+        return UNKEPT.includes(effect.topic) ? this.#say(effect) : this.#publish(effect);
       case "call":
         assert.ok(spec.requires.includes(effect.capability), `${spec.id} requires no ${effect.capability}`);
         return this.#call(running, effect);
@@ -382,6 +404,18 @@ export class Node {
         return this.#armTimer(running, effect.id);
       case "cancelTimer":
         running.timers.delete(effect.id);
+    }
+  }
+
+  /** As on a node: what nobody keeps reaches whoever listens now. */
+  #say({ topic, key, event }: Extract<Effect, { do: "publish" }>): void {
+    const boots = this.boots;
+    for (const running of this.#running) {
+      if (!running.spec.subscribes.includes(topic)) continue;
+      this.lab.after(0, () => {
+        if (!this.up || boots !== this.boots) return;
+        this.#turn(running, { kind: "event", topic, partition: 0, seq: null, key, event });
+      });
     }
   }
 
@@ -427,7 +461,12 @@ export class Node {
     );
     if (capability === "vpn.transport") return this.#askDriver(open);
     const provider = this.#running.find((running) => running.spec.provides.includes(capability));
-    assert.ok(provider, capability);
+    if (provider === undefined) {
+      assert.ok(from !== "control" && from.spec.optional.includes(capability), capability);
+      const message = `nothing active on this node provides ${capability}`;
+      return this.#end(callId, { ok: false, code: "CALL_CAPABILITY_UNAVAILABLE", message });
+    }
+    if (this.deaf.has(provider.spec.id)) return;
     const caller = from === "control" ? "control" : from.spec.id;
     this.#soon(() =>
       this.#turn(provider, { kind: "call", callId, capability, method, input, caller, deadlineAt }),

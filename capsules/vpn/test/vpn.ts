@@ -1,5 +1,7 @@
 /** The whole VPN in the lab: one gateway, one client, two paths between them, and what must hold after every turn. */
 import type { JsonObject } from "@vnes/sdk";
+import geometry from "../../core/geometry/src/main.ts";
+import routing from "../../core/routing/src/main.ts";
 import client from "../client/src/main.ts";
 import gateway from "../gateway/src/main.ts";
 import session from "../session/src/main.ts";
@@ -34,6 +36,8 @@ export interface Options {
   readonly gateway?: JsonObject;
   readonly client?: JsonObject;
   readonly policy?: JsonObject;
+  /** Configurations of the core capsules that the client's node has; those that are left out are not there. */
+  readonly core?: { readonly routing?: JsonObject; readonly geometry?: JsonObject };
 }
 
 export function openVpn(options: Options = {}): Vpn {
@@ -46,6 +50,9 @@ export function openVpn(options: Options = {}): Vpn {
   gatewayNode.add(SPECS.session, session, null);
   const gatewayConfig = { admit: [{ peer: KEYS.client, name: "laptop" }], watchMs: 1000, ...options.gateway };
   gatewayNode.add(SPECS.gateway, gateway, gatewayConfig);
+  const { core = {} } = options;
+  if (core.geometry !== undefined) clientNode.add(SPECS.geometry, geometry, core.geometry);
+  if (core.routing !== undefined) clientNode.add(SPECS.routing, routing, core.routing);
   clientNode.add(SPECS.client, client, {
     gateway: KEYS.gateway,
     candidates: paths.map((pathId, index) => ({

@@ -46,9 +46,10 @@ function busText({ servers, namespace, connected, version }: BusStatus): string 
   return `${namespace} on ${servers.join(", ")}, nats-server ${version}${connected ? "" : ", not connected"}`;
 }
 
-function ledgerText({ records, shards, sinceSnapshot, bytes }: NodeStatus["ledger"]): string {
+function ledgerText({ records, kept, shards, sinceSnapshot, bytes }: NodeStatus["ledger"]): string {
+  const held = kept === undefined ? "" : `${kept} kept of `;
   const taken = bytes === undefined ? "" : `, ${(bytes / 1_048_576).toFixed(1)} MiB`;
-  return `${records} records in ${shards} shards${taken}; a boot would fold ${sinceSnapshot}`;
+  return `${held}${records} records written in ${shards} shards${taken}; a boot would fold ${sinceSnapshot}`;
 }
 
 export function capsuleTable(output: Output, capsules: readonly CapsuleStatus[]): string {

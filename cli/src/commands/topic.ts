@@ -25,7 +25,8 @@ export function addTopicList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Globa
         { title: "owner", value: ({ owner }) => owner },
         { title: "quality", value: ({ quality }) => quality },
         { title: "policy", value: ({ policy, held }) => (held ? `${policy}, holds` : policy) },
-        { title: "events", value: ({ events }) => events ?? "-", align: "right" },
+        { title: "kept", value: ({ kept }) => kept ?? "-", align: "right" },
+        { title: "written", value: ({ events }) => events ?? "-", align: "right" },
         { title: "subscribers", value: ({ subscribers }) => subscribers.length, align: "right" },
         { title: "lag", value: (topic) => sum(topic, "lag"), align: "right" },
         { title: "taken out", value: (topic) => sum(topic, "shed") + sum(topic, "merged"), align: "right" },
@@ -51,7 +52,7 @@ export function addTopicShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Globa
 }
 
 function viewText(view: TopicView): string {
-  const { definition, lastSeqs, places, held } = view;
+  const { definition, places, held } = view;
   const { partition, retention, flow } = definition;
   const head = fields([
     ["topic", view.topic],
@@ -59,10 +60,7 @@ function viewText(view: TopicView): string {
     ["owner", view.owner],
     ["quality", view.quality],
     ["partitions", `${partition.count}, by ${partition.key ?? "the publisher's key"}`],
-    [
-      "events",
-      lastSeqs.length === 0 ? "not kept" : lastSeqs.map((seq, index) => `${index}: ${seq}`).join("  "),
-    ],
+    ["events", eventsText(view)],
     ["retention", JSON.stringify(retention)],
     ["flow", `${JSON.stringify(flow)}${held ? ", holds its publishers back" : ""}`],
   ]);
@@ -75,11 +73,20 @@ function viewText(view: TopicView): string {
     { title: "batch", value: ({ batch }) => batch?.count ?? "-", align: "right" },
     { title: "shed", value: ({ shed }) => shed, align: "right" },
     { title: "merged", value: ({ merged }) => merged, align: "right" },
+    { title: "unrecorded", value: ({ unrecorded }) => unrecorded, align: "right" },
     { title: "retried", value: ({ retried }) => retried, align: "right" },
     { title: "dead letters", value: ({ deadLetters }) => deadLetters, align: "right" },
   ]);
   const schemas = definition.schemas.map((schema) => JSON.stringify(schema, null, 2)).join("\n");
   return `${head}\n\n${places.length === 0 ? "no subscribers" : readers}\n\nschemas\n${schemas}`;
+}
+
+function eventsText({ lastSeqs, firstSeqs, kept, events }: TopicView): string {
+  if (lastSeqs.length === 0) return "not kept";
+  const runs = lastSeqs.map((last, index) =>
+    last === 0 ? `${index}: none` : `${index}: ${firstSeqs[index] ?? 1} to ${last}`,
+  );
+  return `${runs.join("  ")}; ${kept ?? 0} kept of ${events ?? 0} written`;
 }
 
 export function addTopicPublish(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {

@@ -14,9 +14,9 @@ export async function answerTopic(
   const partition = params["partition"] as number | undefined;
   switch (method) {
     case "topic.list":
-      return { topics: topics.list() };
+      return { topics: await topics.list() };
     case "topic.show":
-      return topics.show(topic);
+      return await topics.show(topic);
     case "topic.read": {
       const limit = (params["limit"] as number | undefined) ?? LIMIT;
       const waitMs = (params["wait_ms"] as number | undefined) ?? 0;

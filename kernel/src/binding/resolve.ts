@@ -4,11 +4,14 @@
  * B1. A capsule that is refused takes those that require it with it, and nobody else.
  * B2. The order is a topological one with the id as tie-break; shutdown is its reverse.
  * B3. A requirement is bound to exactly one provider; two candidates are a refusal, not a choice.
+ * B4. An optional requirement that nothing here provides, or whose provider is refused, is left unbound and refuses nobody.
+ *     One that is there and does not fit is a refusal like any other.
  */
 import {
   DEFAULT_DETERMINISM_TIER,
   DETERMINISM_TIERS,
   type DeterminismTier,
+  isOptionalRequirement,
   type Manifest,
   type Policy,
 } from "@vnes/schemas";
@@ -57,16 +60,19 @@ export function resolve(
   const bindings: Binding[] = [];
   for (const capsule of sorted) {
     for (const [index, requirement] of (capsule.manifest.capabilities.requires ?? []).entries()) {
+      if (isOptionalRequirement(capsule.manifest, requirement) && !isOffered(requirement, sorted)) continue;
       const provider = bindOne(capsule, requirement, sorted, policy, `/capabilities/requires/${index}`);
       if (typeof provider === "string") bindings.push({ requirer: capsule.id, requirement, provider });
       else refuse(capsule.id, provider);
     }
   }
-  const providersOf = (id: string): readonly string[] =>
-    bindings.filter(({ requirer }) => requirer === id).map(({ provider }) => provider);
+  const providersOf =
+    (among: readonly Binding[]) =>
+    (id: string): readonly string[] =>
+      among.filter(({ requirer }) => requirer === id).map(({ provider }) => provider);
   for (const circle of cycles(
     sorted.map(({ id }) => id),
-    providersOf,
+    providersOf(bindings),
   )) {
     for (const id of circle) {
       refuse(id, bindingReason("BINDING_CYCLE", { capsule: id, cycle: [...circle, circle[0]].join(" -> ") }));
@@ -74,16 +80,32 @@ export function resolve(
   }
   for (const [id, reasons] of topicReasons(sorted, policy, recorded))
     for (const reason of reasons) refuse(id, reason);
-  refuseDependents(bindings, refused, refuse);
+  const isOptional = ({ requirer, requirement }: Binding): boolean => {
+    const manifest = sorted.find(({ id }) => id === requirer)?.manifest;
+    return manifest !== undefined && isOptionalRequirement(manifest, requirement);
+  };
+  refuseDependents(
+    bindings.filter((one) => !isOptional(one)),
+    refused,
+    refuse,
+  );
   const kept = sorted.filter(({ id }) => !refused.has(id));
+  const bound = bindings.filter(({ requirer, provider }) => !refused.has(requirer) && !refused.has(provider));
   return {
     order: activationOrder(
       kept.map(({ id }) => id),
-      providersOf,
+      providersOf(bound),
     ),
-    bindings: bindings.filter(({ requirer }) => !refused.has(requirer)),
+    bindings: bound,
     refused: [...refused].map(([id, reasons]) => ({ id, reasons })),
   };
+}
+
+function isOffered(requirement: string, all: readonly Bindable[]): boolean {
+  const { name } = parseRequirement(requirement);
+  return all.some(({ manifest }) =>
+    manifest.capabilities.provides.some((one) => parseRequirement(one).name === name),
+  );
 }
 
 function bindOne(

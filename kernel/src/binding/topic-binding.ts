@@ -1,5 +1,5 @@
 /** Topics seen as bindings: each is defined by one capsule, and no circle of capsules may wait for itself. */
-import { type Policy, subscriptionsOf, topicsSubscribed } from "@vnes/schemas";
+import { isOptionalTopic, type Policy, subscriptionsOf, topicsSubscribed } from "@vnes/schemas";
 import { evolutionReason, type TopicOffer } from "../admission/topic-files.ts";
 import type { Reason } from "../admission/verdict.ts";
 import { ACCESS_WHY, accessProblem } from "./access.ts";
@@ -44,6 +44,7 @@ export function topicReasons(
         const owner = defined.get(topic)?.owner;
         const pointer = `/bus/${use}s/${index}`;
         if (owner === undefined) {
+          if (use === "publish" && isOptionalTopic(manifest, topic)) return;
           refuse(id, bindingReason("BINDING_TOPIC_UNKNOWN", { capsule: id, does, topic }, pointer));
           return;
         }

@@ -2,7 +2,13 @@
  * Judges what a turn asked for before any of it is committed: against the manifest (what was declared), the bindings
  * (what was granted) and the schemas (what fits). One effect that is refused fails the whole turn.
  */
-import type { Effect, Manifest, VnesError } from "@vnes/schemas";
+import {
+  type Effect,
+  isOptionalTopic,
+  type Manifest,
+  neededRequirements,
+  type VnesError,
+} from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
 import { type OpenCall, type ShardState, sizeOf, sizeOfKey, sizeOfWrite } from "../ledger/shard-state.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -112,6 +118,8 @@ function refusedPublish(
   { manifest, topics }: TurnRules,
 ): VnesError | undefined {
   const topic = topics.get(effect.topic);
+  // Nobody is there to hear it: the router drops it and counts.
+  if (topic === undefined && isOptionalTopic(manifest, effect.topic)) return undefined;
   if (topic === undefined) return kernelErrors.create("TURN_TOPIC_UNKNOWN", { topic: effect.topic });
   if (!(manifest.bus?.publishes ?? []).includes(effect.topic)) {
     return kernelErrors.create("TURN_TOPIC_NOT_DECLARED", { topic: effect.topic });
@@ -124,7 +132,7 @@ function refusedPublish(
 
 function refusedCall(
   effect: Extract<Effect, { do: "call" }>,
-  { capabilities, required }: TurnRules,
+  { capabilities, required, manifest }: TurnRules,
 ): VnesError | undefined {
   const { capability, method } = effect;
   if (!required.has(capability)) return kernelErrors.create("TURN_CAPABILITY_NOT_REQUIRED", { capability });
@@ -134,9 +142,15 @@ function refusedCall(
     return invalid("/timeoutMs", `a whole number of milliseconds from 1 to ${MAX_TIMEOUT_MS}`);
   }
   const definition = capabilities.get(capability)?.methods.get(method);
+  // Nobody is there to ask: the router answers that.
+  if (!capabilities.has(capability) && !isNeeded(manifest, capability)) return undefined;
   if (definition === undefined) return invalid("/", "the provider has no such method");
   const [problem] = definition.input(effect.input);
   return problem === undefined ? undefined : invalid(problem.pointer || "/", problem.message);
+}
+
+function isNeeded(manifest: Manifest, capability: string): boolean {
+  return neededRequirements(manifest).some((one) => one.split("@")[0] === capability);
 }
 
 function refusedAnswer(

@@ -9,6 +9,7 @@
  * X3. Its turns are numbered on from the seq it began at, and its effects are named as its parent's would be.
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
+import { topicShard } from "../bus/routing.ts";
 import type { Outcome, TurnRecord } from "../ledger/record.ts";
 import { sizeOfJson } from "./page.ts";
 import { applyRecord, emptyShard, type ShardState, sizeOf, sizeOfKey } from "../ledger/shard-state.ts";
@@ -65,6 +66,8 @@ interface BranchPart {
   readonly timers: Entries<MapOf<"timers">>;
   readonly pending: Entries<MapOf<"pending">>;
   readonly open: Entries<MapOf<"open">>;
+  /** By topic partition; absent where an older version began the branch. */
+  readonly positions?: Entries<MapOf<"positions">>;
 }
 
 /** A turn; `fed` is the parent's record it repeats, null when a person gave it. */
@@ -113,6 +116,7 @@ export function foldBranch(branch: Branch | undefined, fact: BranchFact): Branch
       return branch;
     case "branch.turn":
       applyRecord(branch.state, fact.record);
+      keepPosition(branch.state, fact.record);
       branch.fed = fact.fed ?? branch.fed;
       branch.turns += 1;
       branch.turnsSize += sizeOfJson(fact.record);
@@ -142,6 +146,19 @@ function addPart(state: ShardState, part: BranchPart): void {
   }
   for (const [id, call] of part.pending) state.pending.set(id, call);
   for (const [id, call] of part.open) state.open.set(id, call);
+  for (const [partition, seq] of part.positions ?? []) state.positions.set(partition, seq);
+}
+
+/** Deliveries of a branch refer to no partition (X2), so the records say nothing of positions: their events do. */
+function keepPosition({ positions }: ShardState, { input }: TurnRecord): void {
+  if (input.from === "topic") return;
+  const { delivery } = input;
+  if (delivery.kind !== "event" && delivery.kind !== "batch") return;
+  const seq = delivery.kind === "event" ? delivery.seq : (delivery.events.at(-1)?.seq ?? null);
+  if (seq === null) return;
+  const partition = topicShard(delivery.topic, delivery.partition);
+  // What the parent had next comes with the parent's number, which may be behind the branch's own by then.
+  positions.set(partition, Math.max(positions.get(partition) ?? 0, seq));
 }
 
 /** The facts a branch begins with (X2). Effects that wait in the parent's outbox are the parent's. */
@@ -163,7 +180,7 @@ export function beginningFacts(beginning: BranchBeginning, state: ShardState): r
     room(entry);
     part.keys.push(entry);
   }
-  for (const name of ["timers", "pending", "open"] as const) {
+  for (const name of PART_MAPS) {
     for (const entry of state[name]) {
       room(entry);
       (part[name] as unknown[]).push(entry);
@@ -173,10 +190,13 @@ export function beginningFacts(beginning: BranchBeginning, state: ShardState): r
   return facts;
 }
 
+/** What is copied as it is. */
+const PART_MAPS = ["timers", "pending", "open", "positions"] as const;
+
 function emptyPart(): { readonly type: "branch.part" } & {
-  readonly [Field in "keys" | "timers" | "pending" | "open"]: BranchPart[Field][number][];
+  readonly [Field in "keys" | (typeof PART_MAPS)[number]]: NonNullable<BranchPart[Field]>[number][];
 } {
-  return { type: "branch.part", keys: [], timers: [], pending: [], open: [] };
+  return { type: "branch.part", keys: [], timers: [], pending: [], open: [], positions: [] };
 }
 
 /** A turn of a branch, for whoever looks. */

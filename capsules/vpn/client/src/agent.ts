@@ -3,11 +3,12 @@
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
 import { onFrame } from "./answers.ts";
-import { begin, dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
+import { dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import * as frames from "./frames.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
+import { begin, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
 
 export const NEW_AGENT: Agent = {
@@ -25,6 +26,11 @@ export const NEW_AGENT: Agent = {
   switches: [],
   tried: [],
   rounds: 0,
+  ranking: null,
+  isPrepared: false,
+  asking: null,
+  requests: 0,
+  pinged: null,
   waiting: null,
   paths: {},
   recent: [],
@@ -96,6 +102,9 @@ function hear(draft: Draft, heard: Heard): void {
       return begin(draft);
     case "listed":
       return onListed(draft, heard);
+    case "ranked":
+    case "rankFailed":
+      return onRanking(draft, heard);
     case "timer":
       return onTimer(draft, heard.timer);
     case "jumpAsked":
@@ -113,13 +122,21 @@ function onStarted(draft: Draft): void {
   const { session, active } = agent;
   const other = agent.gateway !== null && agent.gateway !== config.gateway;
   if (other && session !== null && agent.mode !== "ended") return end(draft, "GATEWAY_CHANGED");
-  if (other) change(draft, { ...NEW_AGENT, attempts: agent.attempts });
+  if (other) change(draft, { ...NEW_AGENT, attempts: agent.attempts, requests: agent.requests });
   if (config.gateway === null) return change(draft, { mode: "idle", reason: "NOT_CONFIGURED" });
   change(draft, { gateway: config.gateway });
   // An ended session stays ended; where there never was one, there is no identity to lose by trying again.
   if (draft.agent.mode === "ended" && draft.agent.session !== null) return;
   dropAttempt(draft, "RESTARTED");
-  change(draft, { tried: [], rounds: 0, waiting: null });
+  change(draft, {
+    tried: [],
+    rounds: 0,
+    ranking: null,
+    isPrepared: false,
+    asking: null,
+    pinged: null,
+    waiting: null,
+  });
   if (draft.agent.session === null) {
     inTrouble(draft, "seeking", "STARTED");
     change(draft, { reason: "STARTED" });
@@ -157,6 +174,8 @@ function onTimer(draft: Draft, timer: TimerName): void {
         channelId: active.channelId,
         frame: frames.ping(draft.nonce, session.id),
       });
+      change(draft, { pinged: { nonce: draft.nonce, at } });
+      if (agent.mode === "steady") prepare(draft);
       return wake(draft, "watch", at + config.policy.watchMs);
     case "renew":
       if (agent.mode !== "ended" || !config.renew) return;

@@ -4,10 +4,22 @@
  * C4. The session's identity never changes by an answer: one that names another session ends the attempt.
  * C5. The mirror never goes back.
  */
-import { begin, dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
-import { ask, change, count, type Draft, mirror, recentSwitches, tell, unwake, wake } from "./draft.ts";
+import { dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
+import {
+  ask,
+  change,
+  count,
+  type Draft,
+  healthOf,
+  mirror,
+  recentSwitches,
+  tell,
+  unwake,
+  wake,
+} from "./draft.ts";
 import type { GatewayFrame } from "./frames.ts";
 import { end, loseActive } from "./health.ts";
+import { begin, prepare } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
 
 type Frame<T extends GatewayFrame["type"]> = Extract<GatewayFrame, { readonly type: T }>;
@@ -35,6 +47,7 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
   if (!fits) return failAttempt(draft, "ANSWER_UNFIT");
   const isSwitch = session !== null;
   const troubleSince = agent.troubleSince;
+  const health = healthOf(agent, attempt.pathId);
   mirror(draft, frame.sessionId, frame.version, frame.epoch);
   unwake(draft, "attempt", "retry", "recovery");
   change(draft, {
@@ -47,8 +60,10 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
     troubleSince: null,
     tried: [],
     rounds: 0,
+    asking: null,
+    pinged: null,
     waiting: null,
-    paths: { ...agent.paths, [attempt.pathId]: { failures: 0, lastFailure: null, lastOkAt: at } },
+    paths: { ...agent.paths, [attempt.pathId]: { ...health, failures: 0, lastFailure: null, lastOkAt: at } },
     ...(isSwitch ? { lastSwitchAt: at, switches: [...recentSwitches(agent, at), at] } : {}),
   });
   ask(draft, { ask: "setActive", channelId, epoch: frame.epoch, sessionId: frame.sessionId });
@@ -57,10 +72,12 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
     attemptMs: at - attempt.startedAt,
     troubleMs: troubleSince === null ? null : at - troubleSince,
     sends: attempt.sends,
+    choice: attempt.choice,
   };
   const from = active?.pathId ?? agent.lastPath;
   tell(draft, isSwitch ? "switched" : "attached", frame.reason, { path: attempt.pathId, from }, evidence);
   wake(draft, "watch", at + draft.config.policy.watchMs);
+  prepare(draft);
 }
 
 function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): void {
@@ -124,10 +141,27 @@ function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {
     return count(draft, "late.pong");
   }
   mirror(draft, frame.sessionId, frame.version, session.epoch);
+  measure(draft, active.pathId, frame.nonce);
   if (frame.state === "TERMINATED") return end(draft, "SESSION_TERMINATED");
   if (frame.bound) return;
   loseActive(draft, "CHANNEL_NOT_BOUND");
   ask(draft, { ask: "close", channelId, reason: "CHANNEL_NOT_BOUND" });
   dropAttempt(draft, "CHANNEL_NOT_BOUND");
   begin(draft);
+}
+
+/** RFC 6298's smoothing; a ping is asked once, so its answer is its own. */
+const SMOOTHING = 8;
+const MAX_LATENCY_MS = 60_000;
+
+function measure(draft: Draft, pathId: string, nonce: string): void {
+  const { pinged, paths } = draft.agent;
+  if (pinged === null || pinged.nonce !== nonce) return;
+  const rttMs = Math.min(draft.at - pinged.at, MAX_LATENCY_MS);
+  const health = healthOf(draft.agent, pathId);
+  const latencyMs =
+    health.latencyMs === null ? rttMs : health.latencyMs + (rttMs - health.latencyMs) / SMOOTHING;
+  change(draft, { pinged: null, paths: { ...paths, [pathId]: { ...health, latencyMs } } });
+  // The clock has whole milliseconds: what took none took less than one.
+  ask(draft, { ask: "sample", pathId, rttMs: Math.max(rttMs, 1) });
 }

@@ -1,62 +1,36 @@
 /**
- * How the client tries to attach: one attempt at a time, each over a channel of its own, within every bound.
+ * How the client tries to attach: one attempt at a time, each over a channel of its own. When, and over which path, is `rounds.ts`.
  *
  * C1. At most one attempt exists; what answers another one is closed or left aside.
  * C2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
- * C3. Nothing is tried before `waiting.until`, and nothing waits without a timer.
  */
-import {
-  ask,
-  change,
-  count,
-  type Draft,
-  healthOf,
-  recentSwitches,
-  SWITCH_WINDOW_MS,
-  tell,
-  unwake,
-  wake,
-} from "./draft.ts";
+import { ask, change, count, type Draft, healthOf, tell, unwake, wake } from "./draft.ts";
 import * as frames from "./frames.ts";
-import { nextPath } from "./ranking.ts";
-import type { Attempt } from "./vocabulary.ts";
+import { begin, waitUntil } from "./rounds.ts";
+import type { Attempt, Choice } from "./vocabulary.ts";
 
 /** One lost answer is weather; four in a row are a path that does not work. */
 export const MAX_SENDS = 4;
 /** Each teaches the client an epoch it missed; more than this is a gateway that contradicts itself. */
 export const MAX_RESYNCS = 3;
-/** The pause between rounds doubles up to this many times the first. */
-const MAX_BACKOFF = 16;
 const DEFAULT_RETRY_LATER_MS = 1000;
 const MAX_RETRY_LATER_MS = 60_000;
 
-/** Begins an attempt over the best candidate, or says what it waits for and sets the timer. */
-export function begin(draft: Draft): void {
-  const { agent, config, at } = draft;
-  if (agent.attempt !== null || !isSeeking(draft)) return;
-  const wait = waitFor(draft);
-  if (wait !== undefined) return waitUntil(draft, wait.reason, wait.until);
-  const pathId = nextPath(config.candidates, agent.paths, agent.tried, agent.lastPath);
-  if (pathId === undefined) {
-    const pause = config.policy.retryMs * Math.min(2 ** agent.rounds, MAX_BACKOFF);
-    change(draft, { tried: [], rounds: agent.rounds + 1 });
-    return waitUntil(draft, "ROUND_FAILED", at + pause);
-  }
-  change(draft, { tried: [...agent.tried, pathId] });
-  open(draft, pathId, false);
-}
-
 /** A person's jump: one attempt over one path, from a session that is well. */
 export function jump(draft: Draft, pathId: string): void {
-  open(draft, pathId, true);
+  const choice: Choice = {
+    by: "person",
+    problem: null,
+    ageMs: null,
+    geometry: null,
+    decidedBy: null,
+    skipped: [],
+  };
+  open(draft, pathId, true, choice);
 }
 
-/** Why a person's jump is refused now; undefined: it may begin. */
-export function jumpRefusal(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
-  return cooldown(draft) ?? switchBound(draft);
-}
-
-function open(draft: Draft, pathId: string, asked: boolean): void {
+/** One attempt over one path, over a channel of its own. */
+export function open(draft: Draft, pathId: string, asked: boolean, choice: Choice): void {
   const { agent, at, nonce } = draft;
   const kind = agent.session === null ? "create" : "reattach";
   const attempt: Attempt = {
@@ -70,6 +44,7 @@ function open(draft: Draft, pathId: string, asked: boolean): void {
     sends: 0,
     resyncs: 0,
     startedAt: at,
+    choice,
   };
   const creation = kind === "create" ? attempt.nonce : agent.creation;
   change(draft, { attempt, attempts: attempt.id, creation, waiting: null });
@@ -111,7 +86,13 @@ export function failAttempt(draft: Draft, reason: string): void {
   const health = healthOf(draft.agent, attempt.pathId);
   const failed = { ...health, failures: health.failures + 1, lastFailure: reason };
   change(draft, { paths: { ...draft.agent.paths, [attempt.pathId]: failed } });
-  tell(draft, "pathFailed", reason, { path: attempt.pathId }, { sends: attempt.sends });
+  tell(
+    draft,
+    "pathFailed",
+    reason,
+    { path: attempt.pathId },
+    { sends: attempt.sends, choice: attempt.choice },
+  );
   dropAttempt(draft, reason);
   if (attempt.asked) tell(draft, "denied", "JUMP_FAILED", { path: attempt.pathId }, { cause: reason });
   begin(draft);
@@ -135,44 +116,4 @@ export function dropAttempt(draft: Draft, reason: string): void {
   if (attempt.channelId !== null) ask(draft, { ask: "close", channelId: attempt.channelId, reason });
   change(draft, { attempt: null });
   unwake(draft, "attempt");
-}
-
-function waitUntil(draft: Draft, reason: string, until: number): void {
-  const { waiting } = draft.agent;
-  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, { until });
-  change(draft, { waiting: { reason, until } });
-  wake(draft, "retry", until);
-}
-
-function isSeeking({ agent }: Draft): boolean {
-  return agent.mode === "seeking" || agent.mode === "suspect" || agent.mode === "recovering";
-}
-
-function waitFor(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
-  const { agent, at } = draft;
-  if (agent.waiting !== null && at < agent.waiting.until) return agent.waiting;
-  // A channel that is gone leaves nothing to flap from; only one that is still open is given its time.
-  const held = agent.mode === "suspect" ? cooldown(draft) : undefined;
-  return held ?? (agent.session === null ? undefined : switchBound(draft));
-}
-
-function cooldown({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
-  const until = (agent.lastSwitchAt ?? Number.NEGATIVE_INFINITY) + config.policy.cooldownMs;
-  return at < until ? { reason: "COOLDOWN", until } : undefined;
-}
-
-function switchBound({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
-  const recent = recentSwitches(agent, at);
-  const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];
-  return blocking === undefined
-    ? undefined
-    : { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS };
 }

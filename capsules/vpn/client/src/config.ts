@@ -8,11 +8,15 @@ export type Candidate = {
   readonly port: number;
   /** Lower is tried first. */
   readonly priority: number;
+  /** How geometry calls its other end. */
+  readonly peer: string;
 };
 
 export type ClientConfig = {
   /** Static key of the gateway, base64; null: this node is nobody's client. */
   readonly gateway: string | null;
+  /** How geometry calls this client. */
+  readonly self: string;
   readonly candidates: readonly Candidate[];
   readonly policy: {
     /** No switch away from a channel that is still open sooner than this after the last one. */
@@ -28,6 +32,8 @@ export type ClientConfig = {
     /** First pause after every candidate has failed; doubles up to 16 times itself. */
     readonly retryMs: number;
     readonly watchMs: number;
+    /** A ranking that has not come by then is made here. */
+    readonly rankMs: number;
   };
   /** Ask for a new session after an explicit end; never otherwise. */
   readonly renew: boolean;
@@ -37,6 +43,7 @@ export type ClientConfig = {
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
 const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
 const PATH = /^[\w.:-]{1,64}$/;
+const NAME = "expected 1 to 64 letters, digits, . _ : or -";
 const MAX_CANDIDATES = 16;
 const POLICY = [
   ["cooldownMs", 1000, 0, 600_000],
@@ -47,15 +54,18 @@ const POLICY = [
   ["answerMs", 300, 10, 60_000],
   ["retryMs", 250, 10, 60_000],
   ["watchMs", 10_000, 100, 600_000],
+  // Routing waits half as long for geometry; together less than one lost answer of a gateway costs.
+  ["rankMs", 100, 1, 10_000],
 ] as const;
 
 export function parseConfig(config: Json): ClientConfig {
   const root = objectAt(config ?? {}, "");
-  known(root, "", ["gateway", "candidates", "policy", "renew", "renewDelayMs"]);
-  const { gateway = null, candidates = [], renew = false } = root;
+  known(root, "", ["gateway", "self", "candidates", "policy", "renew", "renewDelayMs"]);
+  const { gateway = null, self = "client", candidates = [], renew = false } = root;
   if (gateway !== null && (typeof gateway !== "string" || !KEY.test(gateway))) {
     throw wrong("/gateway", "expected the gateway's public key in base64");
   }
+  if (typeof self !== "string" || !PATH.test(self)) throw wrong("/self", NAME);
   if (!Array.isArray(candidates) || candidates.length > MAX_CANDIDATES) {
     throw wrong("/candidates", `expected a list of at most ${MAX_CANDIDATES}`);
   }
@@ -76,6 +86,7 @@ export function parseConfig(config: Json): ClientConfig {
   ]);
   return {
     gateway,
+    self,
     candidates: parsed,
     policy: Object.fromEntries(numbers) as ClientConfig["policy"],
     renew,
@@ -85,16 +96,17 @@ export function parseConfig(config: Json): ClientConfig {
 
 function parseCandidate(item: Json, at: string): Candidate {
   const value = objectAt(item, at);
-  known(value, at, ["pathId", "kind", "address", "port", "priority"]);
+  known(value, at, ["pathId", "kind", "address", "port", "priority", "peer"]);
   const { pathId, kind, address } = value;
-  if (typeof pathId !== "string" || !PATH.test(pathId)) {
-    throw wrong(`${at}/pathId`, "expected 1 to 64 letters, digits, . _ : or -");
-  }
+  if (typeof pathId !== "string" || !PATH.test(pathId)) throw wrong(`${at}/pathId`, NAME);
+  const { peer = pathId } = value;
+  if (typeof peer !== "string" || !PATH.test(peer)) throw wrong(`${at}/peer`, NAME);
   if (kind !== "udp" && kind !== "tcp") throw wrong(`${at}/kind`, "expected udp or tcp");
   if (typeof address !== "string" || !ADDRESS.test(address))
     throw wrong(`${at}/address`, "expected an IP address");
   const port = wholeAt(value, "port", at, 0, 1, 65_535);
-  return { pathId, kind, address, port, priority: wholeAt(value, "priority", at, 100, 0, 65_535) };
+  const priority = wholeAt(value, "priority", at, 100, 0, 65_535);
+  return { pathId, kind, address, port, priority, peer };
 }
 
 function objectAt(value: Json, at: string): JsonObject {

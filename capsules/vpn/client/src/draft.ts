@@ -67,7 +67,7 @@ export function recentSwitches(agent: Agent, at: number): readonly number[] {
 }
 
 export function healthOf(agent: Agent, pathId: string): PathHealth {
-  return agent.paths[pathId] ?? { failures: 0, lastFailure: null, lastOkAt: null };
+  return agent.paths[pathId] ?? { failures: 0, lastFailure: null, lastOkAt: null, latencyMs: null };
 }
 
 /** A mirror that never goes back. */

@@ -36,6 +36,7 @@ export function cleared(draft: Draft): void {
     troubleSince: null,
     tried: [],
     rounds: 0,
+    asking: null,
     waiting: null,
   });
   unwake(draft, "recovery", "retry");
@@ -45,7 +46,7 @@ export function cleared(draft: Draft): void {
 
 export function loseActive(draft: Draft, reason: string, detail: string | null = null): void {
   const path = draft.agent.active?.pathId ?? null;
-  change(draft, { active: null });
+  change(draft, { active: null, pinged: null });
   inTrouble(draft, "recovering", reason);
   unwake(draft, "watch");
   tell(draft, "lost", reason, { path }, { detail });
@@ -66,6 +67,7 @@ export function end(draft: Draft, reason: string): void {
     troubleSince: null,
     tried: [],
     rounds: 0,
+    asking: null,
     waiting: null,
   });
   unwake(draft, "attempt", "retry", "recovery", "watch");

@@ -1,21 +1,25 @@
 /** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
 import { type Answer, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
 import { NEW_AGENT, step } from "./agent.ts";
-import { jumpRefusal } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
 import { parseGatewayFrame } from "./frames.ts";
-import { rank } from "./ranking.ts";
+import { inOrder, jumpRefusal } from "./rounds.ts";
+import { parseRanking } from "./routing.ts";
 import { statusOf } from "./status.ts";
 import { type Agent, type Asked, CLIENT_REASONS, type Heard, type TimerName } from "./vocabulary.ts";
 
 const CLIENT_TOPIC = "vpn.client.v1";
+const SAMPLE_TOPIC = "geometry.sample.v1";
 /** Beside the transport's own limit on opening, so that its reason is heard rather than ours. */
 const CALL_MARGIN_MS = 250;
+/** As long as `status` shows it. */
+const MAX_CODE = 64;
 const TRANSPORT_TIMEOUT_MS = 2000;
 
 function load(turn: Turn): { readonly agent: Agent; readonly config: ClientConfig } {
-  const agent = (turn.keys.get("agent") as unknown as Agent | undefined) ?? NEW_AGENT;
+  // An agent of an earlier version lacks what it did not know.
+  const agent = { ...NEW_AGENT, ...(turn.keys.get("agent") as unknown as Agent | undefined) };
   const config = turn.keys.get("config") as unknown as ClientConfig | undefined;
   return { agent, config: config ?? parseConfig(null) };
 }
@@ -59,6 +63,21 @@ function carry(turn: Turn, config: ClientConfig, asked: Asked): void {
     }
     case "list":
       return askTransport(turn, "status", {}, { askedAt: turn.at });
+    case "rank":
+      return turn.call({
+        capability: "routing",
+        method: "rank",
+        input: asked.input,
+        tag: "rank",
+        context: { request: asked.request },
+        timeoutMs: asked.timeoutMs,
+      });
+    case "sample": {
+      const { pathId, rttMs } = asked;
+      const to = config.candidates.find((one) => one.pathId === pathId)?.peer ?? pathId;
+      if (to === config.self) return;
+      return turn.publish(SAMPLE_TOPIC, config.self, { from: config.self, to, rttMs });
+    }
     case "publish":
       return turn.publish(CLIENT_TOPIC, asked.event.sessionId ?? "none", asked.event);
     case "wake":
@@ -140,6 +159,14 @@ function onStatus(turn: Turn, answer: Answer, context: Json): void {
   hear(turn, { heard: "listed", askedAt, channels });
 }
 
+function onRank(turn: Turn, answer: Answer, context: Json): void {
+  const { request } = context as { readonly request: number };
+  if (!answer.ok) return hear(turn, { heard: "rankFailed", request, code: answer.code.slice(0, MAX_CODE) });
+  const ranking = parseRanking(answer.value, load(turn).config.candidates);
+  if (ranking === undefined) return hear(turn, { heard: "rankFailed", request, code: "ANSWER_UNFIT" });
+  hear(turn, { heard: "ranked", request, ranking });
+}
+
 function jump(turn: Turn, input: Json): Json | Refusal {
   const { agent, config } = load(turn);
   const asked = (input as { readonly pathId?: string }).pathId;
@@ -150,8 +177,8 @@ function jump(turn: Turn, input: Json): Json | Refusal {
         : `one over ${agent.attempt.pathId} is under way`;
     return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode });
   }
-  const others = rank(config.candidates, agent.paths).filter((one) => one.pathId !== agent.active?.pathId);
-  const pathId = asked ?? others[0]?.pathId ?? null;
+  const others = inOrder(agent, config).filter((one) => one !== agent.active?.pathId);
+  const pathId = asked ?? others[0] ?? null;
   if (pathId === null || !config.candidates.some((one) => one.pathId === pathId)) {
     return refused("CLIENT_PATH_UNKNOWN", { pathId: pathId ?? "other than the active one" });
   }
@@ -209,6 +236,7 @@ export default capsule({
     close: () => {},
     setActive: onSetActive,
     status: onStatus,
+    rank: onRank,
   },
   timers: {
     attempt: onTimer("attempt"),

@@ -1,9 +1,9 @@
 /** The client as people see it: the mirror of its session, its health and its candidates. */
 import type { Json } from "@vnes/sdk";
-import type { ClientConfig } from "./config.ts";
+import type { Candidate, ClientConfig } from "./config.ts";
 import { healthOf, recentSwitches } from "./draft.ts";
 import { windowEnd } from "./health.ts";
-import { rank } from "./ranking.ts";
+import { inOrder } from "./rounds.ts";
 import { type Agent, MODES } from "./vocabulary.ts";
 
 export function statusOf(agent: Agent, config: ClientConfig, at: number): Json {
@@ -32,10 +32,11 @@ export function statusOf(agent: Agent, config: ClientConfig, at: number): Json {
     troubleSince: agent.troubleSince,
     recoveryEndsAt: windowEnd({ agent, config, at, nonce: "", asked: [] }),
     switchesLastMinute: recentSwitches(agent, at).length,
-    candidates: rank(config.candidates, agent.paths).map((candidate) => ({
-      ...candidate,
-      ...healthOf(agent, candidate.pathId),
-      active: candidate.pathId === active?.pathId,
+    ranking: agent.ranking,
+    candidates: inOrder(agent, config).map((pathId) => ({
+      ...(config.candidates.find((one) => one.pathId === pathId) as Candidate),
+      ...healthOf(agent, pathId),
+      active: pathId === active?.pathId,
     })),
     recent: agent.recent,
     counters: agent.counters,

@@ -39,6 +39,44 @@ export const CLIENT_REASONS = {
   RENEW_ASKED: "a person asked for a new session after the end of the last",
 } as const;
 
+/** What put a path before the next one, in the words of whoever ranked. */
+export type Decision = {
+  readonly criterion: string;
+  readonly value: number | string | null;
+  readonly against: string;
+  readonly next: number | string | null;
+  readonly unit: string | null;
+};
+
+export type Place = {
+  readonly pathId: string;
+  /** Null for the last. */
+  readonly decidedBy: Decision | null;
+};
+
+/** The candidates in order, best first, as of one moment. */
+export type Ranking = {
+  readonly at: number;
+  readonly by: "routing" | "client";
+  /** Code of why routing did not rank; null: it did, or there is one candidate only. */
+  readonly problem: string | null;
+  /** What routing had from geometry; null: it did not ask. */
+  readonly geometry: { readonly model: string | null; readonly problem: string | null } | null;
+  readonly places: readonly Place[];
+};
+
+/** Why an attempt is over the path it is over; part of the evidence of what it comes to. */
+export type Choice = {
+  readonly by: "routing" | "client" | "person";
+  readonly problem: string | null;
+  /** How long before the attempt the ranking was made. */
+  readonly ageMs: number | null;
+  readonly geometry: Ranking["geometry"];
+  readonly decidedBy: Decision | null;
+  /** Paths with a better place: in trouble, or tried in this round. */
+  readonly skipped: readonly string[];
+};
+
 export type Attempt = {
   readonly id: number;
   readonly pathId: string;
@@ -51,6 +89,7 @@ export type Attempt = {
   readonly sends: number;
   readonly resyncs: number;
   readonly startedAt: number;
+  readonly choice: Choice;
 };
 
 export type PathHealth = {
@@ -58,6 +97,8 @@ export type PathHealth = {
   readonly failures: number;
   readonly lastFailure: string | null;
   readonly lastOkAt: number | null;
+  /** Smoothed round trip of pings over it, the gateway's work included; null: none was answered yet. */
+  readonly latencyMs: number | null;
 };
 
 export type ClientEvent = {
@@ -103,6 +144,16 @@ export type Agent = {
   /** Paths tried in this round. */
   readonly tried: readonly string[];
   readonly rounds: number;
+  /** The last one. */
+  readonly ranking: Ranking | null;
+  /** Whether it was made for a round that has not begun. */
+  readonly isPrepared: boolean;
+  /** A ranking that was asked for: the request, and when the client ranks by itself. */
+  readonly asking: { readonly request: number; readonly until: number } | null;
+  /** Rankings asked for so far. */
+  readonly requests: number;
+  /** The last ping over the active channel that was not answered. */
+  readonly pinged: { readonly nonce: string; readonly at: number } | null;
   readonly waiting: { readonly reason: string; readonly until: number } | null;
   readonly paths: { readonly [pathId: string]: PathHealth };
   readonly recent: readonly ClientEvent[];
@@ -129,6 +180,12 @@ export type Heard =
       readonly askedAt: number;
       readonly channels: readonly { readonly channelId: string; readonly silent: boolean }[];
     }
+  | {
+      readonly heard: "ranked";
+      readonly request: number;
+      readonly ranking: Pick<Ranking, "places" | "geometry">;
+    }
+  | { readonly heard: "rankFailed"; readonly request: number; readonly code: string }
   | { readonly heard: "timer"; readonly timer: TimerName }
   | { readonly heard: "jumpAsked"; readonly pathId: string }
   | { readonly heard: "closeAsked" }
@@ -151,6 +208,9 @@ export type Asked =
       readonly sessionId: string;
     }
   | { readonly ask: "list" }
+  | { readonly ask: "rank"; readonly request: number; readonly input: JsonObject; readonly timeoutMs: number }
+  /** A measured round trip, for whoever makes a map of them. */
+  | { readonly ask: "sample"; readonly pathId: string; readonly rttMs: number }
   | { readonly ask: "publish"; readonly event: ClientEvent }
   | { readonly ask: "wake"; readonly timer: TimerName; readonly at: number }
   | { readonly ask: "unwake"; readonly timer: TimerName };

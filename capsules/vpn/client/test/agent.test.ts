@@ -7,11 +7,12 @@ import { NEW_AGENT, step } from "../src/agent.ts";
 import { parseConfig } from "../src/config.ts";
 import { parseGatewayFrame } from "../src/frames.ts";
 import { nextPath, rank } from "../src/ranking.ts";
-import type { Agent, Asked, Heard, TimerName } from "../src/vocabulary.ts";
+import type { Agent, Asked, Heard, Ranking, TimerName } from "../src/vocabulary.ts";
 
 const GATEWAY = `${"A".repeat(43)}=`;
 const CANDIDATES = ["b", "a", "c"].map((pathId, index) => ({
   pathId,
+  peer: pathId,
   kind: "udp" as const,
   address: "127.0.0.1",
   port: 4000 + index,
@@ -23,20 +24,47 @@ const CONFIG = parseConfig({
   policy: { cooldownMs: 500, maxSwitchesPerMinute: 3, recoveryMs: 4000, retryMs: 100 },
 });
 
-test("candidates are ranked by priority, then failures, then id; the path in trouble comes last", () => {
-  const failed = { failures: 2, lastFailure: "NO_ANSWER", lastOkAt: null };
-  assert.deepEqual(
-    rank(CANDIDATES, {}).map((one) => one.pathId),
-    ["a", "b", "c"],
-  );
-  assert.deepEqual(
-    rank(CANDIDATES, { a: failed }).map((one) => one.pathId),
-    ["b", "a", "c"],
-  );
-  assert.equal(nextPath(CANDIDATES, {}, [], "a"), "b");
-  assert.equal(nextPath(CANDIDATES, {}, ["b", "c"], "a"), "a");
-  assert.equal(nextPath(CANDIDATES, {}, ["a", "b", "c"], "a"), undefined);
+test("candidates are ranked by priority, then cost, then id, each place with its reason; the path in trouble comes last", () => {
+  const health = { failures: 0, lastFailure: null, lastOkAt: null, latencyMs: null };
+  const failed = { ...health, failures: 2, lastFailure: "NO_ANSWER" };
+  const order = (paths: Parameters<typeof rank>[1]): readonly (readonly unknown[])[] =>
+    rank(CANDIDATES, paths).map(({ pathId, decidedBy }) => [
+      pathId,
+      decidedBy?.criterion,
+      decidedBy?.value,
+      decidedBy?.next,
+    ]);
+  const last = ["c", undefined, undefined, undefined];
+  assert.deepEqual(order({}), [["a", "id", "a", "b"], ["b", "priority", 10, 20], last]);
+  assert.deepEqual(order({ a: failed }), [["b", "stability", 0, 2], ["a", "priority", 10, 20], last]);
+  const near = { b: { ...health, latencyMs: 12.5 } };
+  assert.deepEqual(order(near), [["b", "latency", 12.5, 200], ["a", "priority", 10, 20], last]);
+  const paths = ["a", "b", "c"];
+  assert.equal(nextPath(paths, [], "a"), "b");
+  assert.equal(nextPath(paths, ["b", "c"], "a"), "a");
+  assert.equal(nextPath(paths, ["a", "b", "c"], "a"), undefined);
 });
+
+/** A ranking with the candidates in the order that `other` says. */
+function rankingBy(other: number): Pick<Ranking, "places" | "geometry"> {
+  const turned = CANDIDATES.map((_, index) => CANDIDATES[(index + other) % CANDIDATES.length]);
+  const places = turned.map((one) => ({ pathId: one?.pathId ?? "", decidedBy: null }));
+  return { places, geometry: null };
+}
+
+/** As without routing: the client ranks by itself at once. */
+function alone(
+  agent: Agent,
+  asked: readonly Asked[],
+  hear: (heard: Heard) => readonly Asked[],
+): readonly Asked[] {
+  const { asking } = agent;
+  if (asking === null) return asked;
+  return [
+    ...asked,
+    ...hear({ heard: "rankFailed", request: asking.request, code: "CALL_CAPABILITY_UNAVAILABLE" }),
+  ];
+}
 
 /** What may be heard at a moment: the fitting things more often than not, and the unfitting ones too. */
 function heardBy(agent: Agent, pick: number, other: number): Heard {
@@ -85,6 +113,8 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     { heard: "timer", timer: timers[other % timers.length] as TimerName },
     { heard: "setActiveFailed", channelId, code: "TRANSPORT_CHANNEL_UNKNOWN" },
     { heard: "started" },
+    { heard: "ranked", request: agent.requests - (other % 2), ranking: rankingBy(other) },
+    { heard: "rankFailed", request: agent.requests, code: "CALL_TIMEOUT" },
     {
       heard: "frame",
       channelId,
@@ -94,8 +124,8 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
   return table[pick % table.length] as Heard;
 }
 
-test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever (C1 to C5)", () => {
-  const moment = fc.tuple(fc.nat(15), fc.nat(20), fc.nat(400));
+test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever (C1 to C6)", () => {
+  const moment = fc.tuple(fc.nat(17), fc.nat(20), fc.nat(400));
   fc.assert(
     fc.property(fc.array(moment, { maxLength: 120 }), (moments) => {
       let agent: Agent = NEW_AGENT;
@@ -127,6 +157,9 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
         // C3: an attempt that opens is answered by the transport; everything else has a timer.
         if (busy) assert.ok(timers.has("recovery"), "bounded recovery");
         if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "C3");
+        const waits = busy && agent.attempt === null && (agent.waiting?.until ?? 0) <= at;
+        if (waits && agent.asking !== null)
+          assert.ok((timers.get("retry") ?? Number.POSITIVE_INFINITY) <= agent.asking.until, "C6");
         if (agent.attempt?.stage === "asking") assert.ok(timers.has("attempt"), "C3");
         return next.asked;
       };
@@ -153,7 +186,7 @@ test("a client that has used up its switches waits, says why, and goes on when t
   const hear = (heard: Heard): readonly Asked[] => {
     const next = step(agent, heard, CONFIG, at, `non_${at}`);
     agent = next.agent;
-    return next.asked;
+    return alone(agent, next.asked, hear);
   };
   const attach = (): void => {
     const { attempt } = agent;
@@ -186,7 +219,7 @@ test("an answer that names another session ends the attempt, not the session", (
   const hear = (heard: Heard, at: number): readonly Asked[] => {
     const next = step(agent, heard, CONFIG, at, `non_${at}`);
     agent = next.agent;
-    return next.asked;
+    return alone(agent, next.asked, (more) => hear(more, at));
   };
   hear({ heard: "started" }, 0);
   hear({ heard: "opened", attempt: 1, channelId: "one" }, 10);

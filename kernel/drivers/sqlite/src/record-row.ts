@@ -22,7 +22,7 @@ const MIN_COMPRESSED_BYTES = 8_192;
 const PLAIN = 0;
 /** RFC 8878. */
 const ZSTD = 1;
-const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const LEVEL_1 = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const LENGTH_BYTES = 4;
 const MAX_PACKED_BYTES: number = MAX_RUN_BYTES + MAX_RUN_RECORDS * LENGTH_BYTES;
 
@@ -85,7 +85,7 @@ function packed(records: readonly NewRecord[]): Uint8Array {
     at += bytes.length;
   }
   const plain = scratch.subarray(1, at);
-  const compressed = plain.length < MIN_COMPRESSED_BYTES ? plain : zstdCompressSync(plain, FASTEST);
+  const compressed = plain.length < MIN_COMPRESSED_BYTES ? plain : zstdCompressSync(plain, LEVEL_1);
   if (compressed.length >= plain.length) {
     scratch[0] = PLAIN;
     return new Uint8Array(scratch.subarray(0, at));

@@ -1,5 +1,5 @@
 /** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
-import { isVnesError } from "@vnes/schemas";
+import { isVnesError, neededRequirements } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import { parseEffectId } from "../../ledger/effect-id.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
@@ -109,7 +109,7 @@ async function failToStart(context: NodeContext, capsule: Capsule, error: unknow
 }
 
 function assertProviders({ board, table }: NodeContext, capsule: Capsule): void {
-  for (const requirement of capsule.manifest.capabilities.requires ?? []) {
+  for (const requirement of neededRequirements(capsule.manifest)) {
     const provider = board.capabilities.get(nameOf(requirement))?.provider;
     if (provider === undefined || provider === capsule.id || table.isActive(provider)) continue;
     const problem = table.get(provider).reason;

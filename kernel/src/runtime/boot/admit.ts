@@ -1,4 +1,4 @@
-/** Discovery and admission: reads what the sources offer, judges each image, puts what fails into quarantine. */
+/** Discovery and admission: reads what the sources offer, judges each image, puts what fails into quarantine; what policy requires first. */
 import { isVnesError, type Json, type Manifest, parseManifest } from "@vnes/schemas";
 import { gatherEvidence } from "../../admission/evidence.ts";
 import { type CapsuleImage, imageFile } from "../../admission/image.ts";
@@ -30,34 +30,69 @@ export interface Admission {
   readonly refused: readonly Refused[];
 }
 
-/** Reads and judges every candidate. What is refused is in quarantine when this resolves. */
-export async function admitAll(parts: NodeParts, denied: ReadonlyMap<string, string>): Promise<Admission> {
-  const admitted = new Map<string, Admitted>();
-  const refused: Refused[] = [];
+/** A candidate that was read, and the id it claims; nothing of it is believed yet. */
+interface Discovered {
+  readonly candidate: CapsuleCandidate;
+  /** Or why it could not be read. */
+  readonly image: CapsuleImage | Reason;
+}
+
+/**
+ * What the sources offer, read once, in their order. `first`: what policy requires, and what cannot say what it is, because it
+ * may be that.
+ */
+export async function discover(
+  parts: NodeParts,
+): Promise<{ readonly first: readonly Discovered[]; readonly others: readonly Discovered[] }> {
+  const first: Discovered[] = [];
+  const others: Discovered[] = [];
   for (const source of parts.sources) {
     for (const candidate of await source.candidates()) {
-      const outcome = await admit(parts, candidate, denied, admitted);
-      if (outcome === undefined) continue;
-      if ("reasons" in outcome) refused.push(outcome);
-      else admitted.set(outcome.manifest.id, outcome);
+      const image = await readOnce(candidate);
+      const id = "code" in image ? undefined : tryManifest(image)?.id;
+      const isFirst = id === undefined || parts.policy.required.includes(id);
+      (isFirst ? first : others).push({ candidate, image });
     }
   }
+  return { first, others };
+}
+
+/** Judges every one. What is refused is in quarantine when this resolves. */
+export async function admitAll(
+  parts: NodeParts,
+  denied: ReadonlyMap<string, string>,
+  discovered: readonly Discovered[],
+): Promise<Admission> {
+  const admitted = new Map<string, Admitted>();
+  const refused: Refused[] = [];
+  for (const { candidate, image } of discovered) {
+    const outcome =
+      "code" in image
+        ? await quarantine(parts, candidate, null, [image], null)
+        : await admit(parts, candidate, image, denied, admitted);
+    if (outcome === undefined) continue;
+    if ("reasons" in outcome) refused.push(outcome);
+    else admitted.set(outcome.manifest.id, outcome);
+  }
   return { admitted: [...admitted.values()], refused };
+}
+
+async function readOnce(candidate: CapsuleCandidate): Promise<CapsuleImage | Reason> {
+  try {
+    return await candidate.read();
+  } catch (error) {
+    return unreadable(candidate.origin, error);
+  }
 }
 
 async function admit(
   parts: NodeParts,
   candidate: CapsuleCandidate,
+  image: CapsuleImage,
   denied: ReadonlyMap<string, string>,
   admitted: ReadonlyMap<string, Admitted>,
 ): Promise<Admitted | Refused | undefined> {
   const { origin } = candidate;
-  let image: CapsuleImage;
-  try {
-    image = await candidate.read();
-  } catch (error) {
-    return quarantine(parts, candidate, null, [unreadable(origin, error)], null);
-  }
   const { digest, verifier, trust, policy, clock } = parts;
   const known = { digest, verifier, trust, policy, now: clock.now() };
   // A registry's copy is nobody's working directory: remedies then say `<dir>`.

@@ -1,6 +1,6 @@
 /**
- * Boot, in the order a person can follow: recover -> discover and admit -> choose -> bind -> open topics -> activate ->
- * release what waited. A node that may not run says why and leaves nothing half-open.
+ * Boot, in the order a person can follow: recover -> discover -> admit what policy requires, then the rest -> choose ->
+ * bind -> open topics -> activate -> release what waited. A node that may not run says why and leaves nothing half-open.
  */
 import type { VnesError } from "@vnes/schemas";
 import { topicOffers } from "../../admission/topic-files.ts";
@@ -28,7 +28,7 @@ import { StateReads } from "../state/state-reads.ts";
 import { FlowDecider } from "../topics/flow-decider.ts";
 import { FlowGate } from "../topics/flow-gate.ts";
 import { FlowReports } from "../topics/flow-reports.ts";
-import { admitAll } from "./admit.ts";
+import { admitAll, discover } from "./admit.ts";
 import { assertFound, assertRequired, bind, choose, enrol } from "./chosen-capsules.ts";
 import { keepTime } from "./node-time.ts";
 import { openPartitions } from "./opened-partitions.ts";
@@ -75,6 +75,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   };
   const control = new ControlCalls(parts.clock, parts.random.seed());
   const reads = new StateReads({
+    ledger: parts.ledger,
     shards: board.shards,
     slots: board.slots,
     policy: parts.policy,
@@ -115,10 +116,13 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   void kernel.record({ type: "booted", node: parts.node, boot: parts.random.seed() });
   const table = new CapsuleTable((fact) => kernel.record(fact));
 
-  const admission = await admitAll(parts, denied);
-  enrol(parts, admission, table, kernel);
-  assertRequired(parts, admission);
-  assertFound(parts, admission);
+  const { first, others } = await discover(parts);
+  const core = await admitAll(parts, denied, first);
+  enrol(parts, core, table, kernel);
+  assertRequired(parts, core);
+  const rest = await admitAll(parts, denied, others);
+  enrol(parts, rest, table, kernel);
+  assertFound(parts, [core, rest]);
   const running = choose(parts, table, kernel);
   const order = bind(parts, running, table, kernel, recorded);
   const bound = order.map((id) => table.get(id));

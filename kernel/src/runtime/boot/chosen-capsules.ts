@@ -2,7 +2,7 @@
  * From what was admitted to what runs here, in the order it starts: enrolled, chosen, bound. What is left out is said, with
  * the reason, in the log and in the kernel's shard.
  */
-import type { VnesError } from "@vnes/schemas";
+import { neededRequirements, type VnesError } from "@vnes/schemas";
 import { programOf } from "../../admission/program.ts";
 import { topicOffers, type TopicOffer } from "../../admission/topic-files.ts";
 import { resolve } from "../../binding/resolve.ts";
@@ -62,13 +62,19 @@ export function enrol(
 }
 
 /** Throws `NODE_CAPSULE_NOT_FOUND` for an id that is to run and that nobody has: a slip of the pen, and no reason to run less. */
-export function assertFound({ run }: NodeParts, { admitted, refused }: Admission): void {
-  const found = new Set([...admitted.map(({ manifest }) => manifest.id), ...refused.map(({ id }) => id)]);
+export function assertFound({ run }: NodeParts, admissions: readonly Admission[]): void {
+  const found = new Set(
+    admissions.flatMap(({ admitted, refused }) => [
+      ...admitted.map(({ manifest }) => manifest.id),
+      ...refused.map(({ id }) => id),
+    ]),
+  );
   const missing = (run ?? []).filter((id) => !found.has(id));
   if (missing.length === 0) return;
   throw kernelErrors.create("NODE_CAPSULE_NOT_FOUND", { missing: missing.join(", ") });
 }
 
+/** Throws `NODE_REQUIRED_CAPSULE_MISSING` unless everything that policy requires was admitted. */
 export function assertRequired(parts: NodeParts, admission: Admission): void {
   const verified = new Set(admission.admitted.map(({ manifest }) => manifest.id));
   const missing = parts.policy.required.filter((id) => !verified.has(id));
@@ -104,7 +110,7 @@ function wantedIds(parts: NodeParts, table: CapsuleTable): ReadonlySet<string> {
     size = wanted.size;
     for (const { id, manifest } of all) {
       if (!wanted.has(id)) continue;
-      const needs = new Set((manifest.capabilities.requires ?? []).map(nameOf));
+      const needs = new Set(neededRequirements(manifest).map(nameOf));
       for (const other of all) {
         if (other.manifest.capabilities.provides.some((one) => needs.has(nameOf(one)))) wanted.add(other.id);
       }

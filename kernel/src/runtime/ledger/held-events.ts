@@ -15,6 +15,11 @@ export class HeldEvents {
     return this.#held.length;
   }
 
+  /** What their records will say was taken out before them. */
+  get skipped(): number {
+    return this.#held.reduce((sum, { input }) => sum + ((input.from === "topic" && input.skipped) || 0), 0);
+  }
+
   /** Puts them in front, to be taken at `at`. */
   hold(waiting: readonly Waiting[], at: number): void {
     this.#held = [...waiting, ...this.#held];

@@ -2,7 +2,7 @@
  * A running node: what a person asks of it, what happens when a capsule cannot go on, and the end. What a capsule is
  * made of, how it starts and what is said of it are files of their own; this one keeps changes in order.
  */
-import { type Answer, isVnesError, type Json } from "@vnes/schemas";
+import { type Answer, isVnesError, type Json, neededRequirements } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { QuarantineEntry } from "../../ports/quarantine.ts";
 import { activateAll, closeCapsule, haltCapsule } from "../boot/activation.ts";
@@ -133,8 +133,7 @@ export class NodeRuntime implements Node {
     const { parts, table, board } = this.#context;
     const users = table.all().filter(({ id: other, state, manifest }) => {
       if (other === id || (state !== "active" && state !== "suspended")) return false;
-      const requires = manifest.capabilities.requires ?? [];
-      return requires.some((one) => board.capabilities.get(nameOf(one))?.provider === id);
+      return neededRequirements(manifest).some((one) => board.capabilities.get(nameOf(one))?.provider === id);
     });
     const by = users.map(({ id: user }) => user);
     if (parts.policy.required.includes(id)) by.push("the policy of this node");

@@ -48,8 +48,10 @@ export interface NodeStatus {
   readonly capsules: readonly CapsuleStatus[];
   readonly quarantined: number;
   readonly ledger: {
-    /** Records written, trimmed ones included. */
+    /** Records written in all, trimmed ones included. */
     readonly records: number;
+    /** Those of them that were not trimmed; absent when the store cannot say. */
+    readonly kept?: number;
     readonly shards: number;
     /** Records that a boot would fold now. */
     readonly sinceSnapshot: number;

@@ -1,14 +1,12 @@
 /** Opens this node to the others: from here on their effects, events, questions and calls find who they are for. */
-import type { StateRead } from "@vnes/schemas";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
 import { keyHash } from "../../bus/routing.ts";
 import { isDurable } from "../../bus/topics.ts";
 import type { Capsule } from "./capsule-table.ts";
-import { assertLease } from "./lease-guard.ts";
 import type { NodeContext } from "./node-context.ts";
 
 export function serveOthers(
-  { parts, order, table, board, router, reads, outside, watch }: NodeContext,
+  { order, table, board, router, reads, outside, watch }: NodeContext,
   remote: RemoteRoutes,
 ): void {
   remote.serve({
@@ -17,12 +15,7 @@ export function serveOthers(
     effect: (entry, { confirm, refuse }) => router.arrive(entry, confirm, refuse),
     event: (topic, key, event) => router.arriveEphemeral(topic, key, event),
     answer: async (question) => {
-      if (question.kind === "read") {
-        const given = await reads.answer(question.request, question.reader);
-        // No answer, so it is asked again: the owner of then will know.
-        if (given.ok) assertLease(parts.ledger, (given.value as unknown as StateRead).shard);
-        return given;
-      }
+      if (question.kind === "read") return reads.answerOther(question.request, question.reader);
       const { capability, method, input, timeoutMs } = question;
       const [stall] = watch.problems();
       if (stall !== undefined) return { ok: false, code: stall.code, message: stall.message };

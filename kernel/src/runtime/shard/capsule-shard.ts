@@ -78,6 +78,7 @@ export class CapsuleShard {
   #running = false;
   #again = false;
   #open = false;
+  #hasRun = false;
   #pumping: Promise<void> = Promise.resolve();
   #started: { resolve(): void; reject(error: unknown): void } | undefined;
   turns = 0;
@@ -154,6 +155,7 @@ export class CapsuleShard {
   /** Starts or goes on delivering. */
   run(): void {
     this.#open = true;
+    this.#hasRun = true;
     this.inbox.setActive(true);
     this.#due.arm();
     this.#pump();
@@ -183,9 +185,9 @@ export class CapsuleShard {
     return this.#parts.log.durable();
   }
 
-  /** True while nothing is delivered: suspended, or not started yet. */
+  /** True while nothing is delivered to a capsule that was started: suspended. What comes before the start waits for it. */
   get isPaused(): boolean {
-    return !this.#open;
+    return this.#hasRun && !this.#open;
   }
 
   async meters(): Promise<SandboxMeters | undefined> {

@@ -1,6 +1,7 @@
 /** What a branch can be given, made into deliveries: a person's call or event, checked like any, or what its parent was delivered. */
 import { type Delivery, type Json, type Manifest, subscriptionsOf } from "@vnes/schemas";
-import { eventProblem, partitionOf } from "../../bus/topics.ts";
+import { topicShard } from "../../bus/routing.ts";
+import { eventProblem, isDurable, partitionOf } from "../../bus/topics.ts";
 import type { LedgerRecord } from "../../ledger/record.ts";
 import type { Branch } from "../../state/branch.ts";
 import { sizeOfJson } from "../../state/page.ts";
@@ -46,9 +47,12 @@ export function callDelivery(
   return { kind: "call", callId, capability, method, input, caller: "control", deadlineAt };
 }
 
-/** An event that is in no partition. Throws `BRANCH_INPUT_INVALID`. */
+/**
+ * An event that is in no partition. It has the seq behind the last one the branch was delivered of that partition, null where the
+ * topic keeps none. Throws `BRANCH_INPUT_INVALID`.
+ */
 export function eventDelivery(
-  { beginning }: Branch,
+  { beginning, state }: Branch,
   { topic, key, event }: Given<"event">,
   { topics }: Pick<Switchboard, "topics">,
   manifest: Manifest,
@@ -62,8 +66,9 @@ export function eventDelivery(
   const problem = eventProblem(found, event);
   if (problem !== undefined) throw invalid(`${topic} refuses ${problem.pointer || "/"}: ${problem.message}`);
   const partition = partitionOf(found, key, event);
-  if (subscription.batch === undefined) return { kind: "event", topic, partition, seq: null, key, event };
-  return { kind: "batch", topic, partition, events: [{ seq: null, key, event }] };
+  const seq = isDurable(found) ? (state.positions.get(topicShard(topic, partition)) ?? 0) + 1 : null;
+  if (subscription.batch === undefined) return { kind: "event", topic, partition, seq, key, event };
+  return { kind: "batch", topic, partition, events: [{ seq, key, event }] };
 }
 
 /** Records of the parent after the last one the branch was fed: a number and a size of them that one request can take. */

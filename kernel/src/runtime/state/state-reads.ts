@@ -3,6 +3,7 @@
  *
  * 1. What is told is durable: values are taken from the state as it is, and told once every record they come from is on disk.
  * 2. Whoever may not read is told so by code; there is no answer with less in it.
+ * 3. Nothing is told while another node may own the shard, not even to a capsule beside it: that one's own group may still be held.
  */
 import {
   type Answer,
@@ -11,16 +12,18 @@ import {
   type Manifest,
   type Policy,
   type StateRead,
-  type VnesError,
 } from "@vnes/schemas";
 import { capsuleShard } from "../../bus/routing.ts";
 import type { StateQuery, StateRequest } from "../../ledger/state-request.ts";
 import { stateErrors } from "../../state/errors.ts";
 import { readPage } from "../../state/read.ts";
 import { unsharedRead } from "../../state/read-permission.ts";
+import type { LedgerStore } from "../../ports/ledger-store.ts";
+import { assertLease } from "../node/lease-guard.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 
 export interface StateReadsParts {
+  readonly ledger: Pick<LedgerStore, "lease">;
   readonly shards: ReadonlyMap<string, CapsuleShard>;
   /** Shards of each logic capsule that is loaded. */
   readonly slots: ReadonlyMap<string, number>;
@@ -37,20 +40,19 @@ export class StateReads {
     this.#parts = parts;
   }
 
-  /** What a capsule is answered. */
+  /** What a capsule of this node is answered. */
   async answer(request: StateRequest, reader: string): Promise<Answer> {
-    try {
-      const owner = this.#parts.manifestOf(request.capsule);
-      const shard = this.shardOf(request.capsule, request.shard);
-      const by = { policy: this.#parts.policy, manifest: this.#parts.manifestOf(reader) };
-      const refused = owner === undefined ? undefined : unsharedRead(request, owner, reader, by);
-      if (refused !== undefined) return refusal(refused);
-      const read = await readCommitted(shard, request);
-      return { ok: true, value: read as unknown as Json };
-    } catch (error) {
-      if (isVnesError(error)) return refusal(error);
-      throw error;
-    }
+    return this.answerOther(request, reader).catch(refused);
+  }
+
+  /**
+   * What a capsule of another node is answered. Rejects with `LEDGER_LEASE_LOST` or `LEDGER_CLAIMED` while another node may
+   * own the shard: with no answer it asks again, and the owner of then will know.
+   */
+  async answerOther(request: StateRequest, reader: string): Promise<Answer> {
+    const read = await this.#read(request, reader).catch(refused);
+    if ("shard" in read) assertLease(this.#parts.ledger, read.shard);
+    return "shard" in read ? { ok: true, value: read as unknown as Json } : read;
   }
 
   /** Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` or `STATE_SHARD_ELSEWHERE`. */
@@ -65,6 +67,15 @@ export class StateReads {
     const node = meant < shards ? this.#parts.otherOwner?.(name) : undefined;
     if (node !== undefined) throw stateErrors.create("STATE_SHARD_ELSEWHERE", { shard: name, node });
     throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards, shard: slot ?? null });
+  }
+
+  async #read(request: StateRequest, reader: string): Promise<StateRead> {
+    const owner = this.#parts.manifestOf(request.capsule);
+    const shard = this.shardOf(request.capsule, request.shard);
+    const by = { policy: this.#parts.policy, manifest: this.#parts.manifestOf(reader) };
+    const unshared = owner === undefined ? undefined : unsharedRead(request, owner, reader, by);
+    if (unshared !== undefined) throw unshared;
+    return readCommitted(shard, request);
   }
 }
 
@@ -81,6 +92,9 @@ export async function readCommitted(shard: CapsuleShard, query: StateQuery): Pro
   return read;
 }
 
-function refusal({ code, message, details }: VnesError): Answer {
+/** What has a code is an answer; anything else is a fault of the kernel's own. */
+function refused(error: unknown): Extract<Answer, { ok: false }> {
+  if (!isVnesError(error)) throw error;
+  const { code, message, details } = error;
   return { ok: false, code, message, details: JSON.parse(JSON.stringify(details)) as Json };
 }

@@ -8,6 +8,8 @@ export interface SubscriberCounts {
   readonly delivered: number;
   readonly shed: number;
   readonly merged: number;
+  /** Of those shed and merged: no record says so yet, so the next boot would judge them again. */
+  readonly unrecorded: number;
   readonly retried: number;
   readonly deadLetters: number;
 }
@@ -19,8 +21,10 @@ export interface TopicSummary {
   readonly quality: QualityOfService;
   readonly policy: string;
   readonly partitions: number;
-  /** Kept so far, over all partitions; null where none are kept. */
+  /** Written in all over all partitions, trimmed ones included; null where none are kept. */
   readonly events: number | null;
+  /** Those of them that were not trimmed. */
+  readonly kept: number | null;
   /** True while it holds its publishers back. */
   readonly held: boolean;
   readonly subscribers: readonly (SubscriberCounts & { readonly capsule: string })[];
@@ -45,6 +49,8 @@ export interface TopicView extends TopicSummary {
   readonly definition: TopicDefinition;
   /** Seq of the last event of each partition; empty where none are kept. */
   readonly lastSeqs: readonly number[];
+  /** Seq of the oldest event that is kept, 0 where there was none yet. */
+  readonly firstSeqs: readonly number[];
   readonly places: readonly SubscriberPlace[];
 }
 
@@ -70,9 +76,9 @@ export interface EventPage {
 export type EventPlace = { readonly seq: number } | { readonly time: number };
 
 export interface TopicControl {
-  list(): readonly TopicSummary[];
+  list(): Promise<readonly TopicSummary[]>;
   /** Rejects with `TOPIC_UNKNOWN`. */
-  show(topic: string): TopicView;
+  show(topic: string): Promise<TopicView>;
   /** Events in order; waits up to `waitMs` for the first. Rejects with `TOPIC_NOT_KEPT` or `TOPIC_PARTITION_UNKNOWN`. */
   read(options: {
     readonly topic: string;

@@ -8,6 +8,7 @@ import { decodeRecord, type EventRecord } from "../../ledger/record.ts";
 import { formatEffectId } from "../../ledger/effect-id.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { EphemeralQueue } from "../shard/ephemeral-queue.ts";
+import { keptRecords } from "../ledger/kept-records.ts";
 import { firstAtOrAfter } from "./event-search.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import type { Partition } from "./partition.ts";
@@ -33,15 +34,23 @@ export class TopicDesk implements TopicControl {
     this.#context = context;
   }
 
-  list(): readonly TopicSummary[] {
+  async list(): Promise<readonly TopicSummary[]> {
     const topics = [...this.#context.board.topics.values()];
-    return topics.map((topic) => this.#summary(topic)).sort((a, b) => (a.topic < b.topic ? -1 : 1));
+    const summaries = await Promise.all(topics.map((topic) => this.#summary(topic)));
+    return summaries.sort((a, b) => (a.topic < b.topic ? -1 : 1));
   }
 
-  show(name: string): TopicView {
+  async show(name: string): Promise<TopicView> {
     const topic = this.#topic(name);
-    const lastSeqs = this.#partitions(topic).map(({ lastSeq }) => lastSeq);
-    return { ...this.#summary(topic), definition: topic.definition, lastSeqs, places: this.#places(topic) };
+    const { ledger } = this.#context.parts;
+    const partitions = this.#partitions(topic);
+    return {
+      ...(await this.#summary(topic)),
+      definition: topic.definition,
+      lastSeqs: partitions.map(({ lastSeq }) => lastSeq),
+      firstSeqs: await Promise.all(partitions.map(({ shard }) => ledger.firstSeq(shard))),
+      places: this.#places(topic),
+    };
   }
 
   async read(options: Parameters<TopicControl["read"]>[0]): Promise<EventPage> {
@@ -120,10 +129,10 @@ export class TopicDesk implements TopicControl {
     return done;
   }
 
-  #summary(topic: Topic): TopicSummary {
+  async #summary(topic: Topic): Promise<TopicSummary> {
     const { topic: name, owner, quality, flow, partition } = topic.definition;
-    const { board } = this.#context;
-    const events = this.#partitions(topic).reduce((sum, { lastSeq }) => sum + lastSeq, 0);
+    const { board, parts } = this.#context;
+    const kept = isDurable(topic) ? this.#partitions(topic) : undefined;
     const places = this.#places(topic);
     return {
       topic: name,
@@ -132,7 +141,8 @@ export class TopicDesk implements TopicControl {
       quality,
       policy: flow.policy,
       partitions: partition.count,
-      events: isDurable(topic) ? events : null,
+      events: kept?.reduce((sum, { lastSeq }) => sum + lastSeq, 0) ?? null,
+      kept: kept === undefined ? null : await keptRecords(parts.ledger, kept),
       held: board.flow.isHeld(name),
       subscribers: topic.subscribers.map((capsule) => ({
         capsule,
@@ -232,6 +242,7 @@ function feedPlace(capsule: string, shard: CapsuleShard, feed: TopicFeed): Subsc
     batch: subscription.batch ?? null,
     lag: feed.lag,
     ...feed.stats,
+    unrecorded: feed.unrecorded,
   };
 }
 
@@ -248,6 +259,7 @@ function queuePlace(capsule: string, shard: CapsuleShard, queue: EphemeralQueue)
     batch: subscription.batch ?? null,
     lag: queue.waiting,
     ...queue.stats,
+    unrecorded: 0,
     retried: 0,
     deadLetters: 0,
   };
@@ -261,6 +273,7 @@ function total(places: readonly SubscriberCounts[]): SubscriberCounts {
     delivered: sum(({ delivered }) => delivered),
     shed: sum(({ shed }) => shed),
     merged: sum(({ merged }) => merged),
+    unrecorded: sum(({ unrecorded }) => unrecorded),
     retried: sum(({ retried }) => retried),
     deadLetters: sum(({ deadLetters }) => deadLetters),
   };

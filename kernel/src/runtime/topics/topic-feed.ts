@@ -82,6 +82,11 @@ export class TopicFeed implements EventFeed {
     return this.#ready.length + this.#held.count;
   }
 
+  /** Taken out, and to be told by the record of an event that comes behind: until then only this run of the node knows (T3). */
+  get unrecorded(): number {
+    return this.#ready.reduce((sum, { skipped }) => sum + skipped, this.#skipped + this.#held.skipped);
+  }
+
   note(what: "retried" | "deadLetters"): void {
     this.stats[what]++;
   }
