@@ -270,6 +270,21 @@ export function sandboxContract(contract: SandboxContract): void {
     });
 
     check(
+      "meters count the bytes that cross both ways, whether they are delivered or repeated",
+      async (run) => {
+        const [one, again] = [await run.open(), await run.open("test.contract/1")];
+        const batch = [run.call("echo", "ä\u20ac")];
+        const results = await one.deliver(batch);
+        assert.equal(await again.repeat(repeated(batch, results)), undefined);
+        const { requests, expected } = repeated(batch, results);
+        const { bytes } = await one.meters();
+        // A sandbox that writes no JSON counts none.
+        if (bytes > 0) assert.equal(bytes, requests.length + expected.length);
+        assert.equal((await again.meters()).bytes, bytes);
+      },
+    );
+
+    check(
       "every delivery finds its handler, and a transcript in one instance equals one in a fresh instance a turn",
       async (run) => {
         const kept = await transcript(run, false);
