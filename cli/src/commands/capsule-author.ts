@@ -141,9 +141,16 @@ async function sayVerdict(
   const name = manifest === null ? dir : `${manifest.id} ${manifest.version}`;
   const { kind, warnings } = verdict;
   const reasons = verdict.kind === "quarantined" ? verdict.reasons : [];
+  // Only the build of TypeScript is ours to repeat; of anything else nothing was built again.
+  const hasSource = image.files.some(({ path }) => path === "src/main.ts");
+  const again = !rebuilt
+    ? ""
+    : hasSource
+      ? ", rebuilt with equal bytes"
+      : "; nothing to rebuild, no src/main.ts";
   const head =
     kind === "verified"
-      ? `${output.paint("green", "verified")}  ${name}  image ${shortHash(image.hash)}${rebuilt ? ", rebuilt with equal bytes" : ""}`
+      ? `${output.paint("green", "verified")}  ${name}  image ${shortHash(image.hash)}${again}`
       : `${output.paint("red", "refused")}  ${name}  ${reasons.length === 1 ? "1 reason" : `${reasons.length} reasons`}`;
   const text = [
     head,
