@@ -19,7 +19,8 @@ import {
   parseReceipt,
 } from "@vnes/schemas";
 import fc from "fast-check";
-import { trust, verifier } from "../../kernel/test/node-harness.ts";
+import { nodeVerifier } from "@vnes/registry";
+import { trust } from "../../kernel/test/node-harness.ts";
 import { digest } from "../../kernel/test/shard-harness.ts";
 import { executionReceiptBytes, headBytes } from "../../kernel/src/receipts/signing.ts";
 import { ask, bootLab, imageFrom, type Lab, SOURCE } from "./replay-lab.ts";
@@ -50,7 +51,7 @@ function verify(
   bytes: Uint8Array,
   more: { readonly key?: string; readonly trust?: typeof trust } = {},
 ): ReceiptVerdict {
-  return verifyExecutionReceipt(bytes, { digest, verifier, ...more });
+  return verifyExecutionReceipt(bytes, { digest, verifier: nodeVerifier, ...more });
 }
 
 function codesOf(verdict: ReceiptVerdict): readonly string[] {

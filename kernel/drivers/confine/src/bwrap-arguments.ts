@@ -58,6 +58,8 @@ export function bwrapCommand(
         name,
         value,
       ]),
+      // Before what is read: the program may lie below it.
+      ...(scratchMb === 0 ? [] : ["--perms", "1777", "--size", scratch, "--tmpfs", "/tmp"]),
       ...mounts.flatMap((mount) =>
         mount.kind === "link"
           ? ["--symlink", mount.target, mount.path]
@@ -68,7 +70,6 @@ export function bwrapCommand(
       // Not read-only, because bubblewrap would forbid to open them; that their modes stay as they are is the filter's business.
       ...DEVICES.map((name) => `/dev/${name}`).flatMap((node) => ["--dev-bind", node, node]),
       ...procArguments(),
-      ...(scratchMb === 0 ? [] : ["--perms", "1777", "--size", scratch, "--tmpfs", "/tmp"]),
       ...["--remount-ro", "/", "--chdir", "/", "--seccomp", String(filter)],
     ],
     // Inside, because the count of processes is that of the new user namespace only there.

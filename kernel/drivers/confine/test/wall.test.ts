@@ -81,17 +81,9 @@ for (const zone of ZONES) {
         `return require("fs").readdirSync("/proc").filter((name) => /^\\d+$/.test(name))`,
       );
       assert.deepEqual(pids, ["1", "2"]);
-      for (const path of [
-        "/etc",
-        "/etc/passwd",
-        "/home",
-        "/root",
-        "/tmp",
-        "/var",
-        "/run",
-        "/sys",
-        "/dev/shm",
-      ])
+      const hidden = ["/etc", "/etc/passwd", "/home", "/root", "/tmp", "/var", "/run", "/sys", "/dev/shm"];
+      // Where this project lies below one of them, that one is there, as the way to it.
+      for (const path of hidden.filter((folder) => !import.meta.filename.startsWith(`${folder}/`)))
         assert.equal(await probe.refusal(`require("fs").statSync(${JSON.stringify(path)})`), "ENOENT", path);
       // Through links and `..` there is no other way either.
       for (const path of [
