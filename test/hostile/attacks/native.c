@@ -241,6 +241,8 @@ static got gains_rights(vnes_turn *turn) {
   } while (0)
 static got asks_for_odd_calls(vnes_turn *turn) {
   (void)turn;
+  GOT(fcntl(open("/proc/self/exe", O_RDONLY), F_SETLEASE, F_RDLCK) == 0, "a lease on a file");
+  REFUSED(SYS_sync, 0);
   REFUSED(SYS_bpf, 0, NULL, 0);
   REFUSED(SYS_perf_event_open, NULL, 0, -1, -1, 0);
   REFUSED(SYS_userfaultfd, 0);

@@ -6,6 +6,7 @@
  * 2. Calls newer than the table do not exist (ENOSYS), so libraries fall back to what they did before; `clone3` too, because a filter cannot
  *    see its flags.
  * 3. No new namespace, no new process: `clone` makes threads. No socket but a pair of unix sockets. Nothing is typed into a terminal.
+ *    No lease on a file: a host may own the files it reads, and a lease makes everybody else's `open` of them wait.
  * 4. Everything in `REFUSED_CALLS` is EPERM.
  */
 import {
@@ -40,6 +41,10 @@ const AF_UNIX = 1;
 /** Put bytes into a terminal's input, as if somebody had typed them. */
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+const F_SETLEASE = 1024;
+const F_NOTIFY = 1026;
+/** Of newer kernels: a lease on a folder or a file, by another name. */
+const F_SETDELEG = 1040;
 
 export function hostFilter(architecture: Architecture): readonly Instruction[] {
   const refused = answer(refusedWith(EPERM));
@@ -75,6 +80,11 @@ export function hostFilter(architecture: Architecture): readonly Instruction[] {
       refused,
       unless("equals", TIOCLINUX, 1),
       refused,
+      allowed,
+    ]),
+    ...on("fcntl", [
+      load(argumentAt(1)),
+      ...[F_SETLEASE, F_NOTIFY, F_SETDELEG].flatMap((command) => [unless("equals", command, 1), refused]),
       allowed,
     ]),
     ...numbers.flatMap((number) => [unless("equals", number, 1), refused]),

@@ -16,11 +16,12 @@ export const FIRST_UNKNOWN_CALL = 451;
 
 type Numbers = readonly [x86_64: number | null, aarch64: number | null];
 
-export const CALLS: { readonly [name in "clone" | "clone3" | "socketpair" | "ioctl"]: Numbers } = {
+export const CALLS: { readonly [name in "clone" | "clone3" | "socketpair" | "ioctl" | "fcntl"]: Numbers } = {
   clone: [56, 220],
   clone3: [435, 435],
   socketpair: [53, 199],
   ioctl: [16, 29],
+  fcntl: [72, 25],
 };
 
 /** By what they are for. */
@@ -153,6 +154,10 @@ export const REFUSED_CALLS: { readonly [purpose: string]: { readonly [name: stri
     removexattr: [197, 14],
     lremovexattr: [198, 15],
     fremovexattr: [199, 16],
+  },
+  "the disks of the machine: what others wrote would be waited for": {
+    sync: [162, 81],
+    syncfs: [306, 267],
   },
   devices: {
     mknod: [133, null],
