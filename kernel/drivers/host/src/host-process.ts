@@ -54,8 +54,8 @@ export interface HostProcess {
   send(message: unknown, text?: string | Uint8Array): void;
   /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
   expect(withinMs: number | undefined): void;
-  /** Resolves when it is gone. */
-  kill(): Promise<void>;
+  /** Resolves when it is gone. `because` is told with its death. */
+  kill(because?: string): Promise<void>;
 }
 
 /** Resolves when the host has said hello; rejects with `HOST_START_FAILED` or `HOST_PROTOCOL_VERSION`. */
@@ -130,8 +130,8 @@ class ChildHost implements HostProcess {
     );
   }
 
-  kill(): Promise<void> {
-    this.#kill("it was stopped");
+  kill(because = "it was stopped"): Promise<void> {
+    this.#kill(because);
     return this.#gone.promise;
   }
 

@@ -166,8 +166,6 @@ export class ProcessInstance implements SandboxInstance {
 
   #receive(message: FromProcess, text: Buffer): void {
     const head = this.#owed[0];
-    // Only while something is owed: then the deadline bounds how much of it there can be.
-    if (message["did"] === "alive" && head !== undefined) return;
     const number = message["did"] === "deliver" ? message["batch"] : message["ask"];
     const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
     if (head?.sent === undefined || !isAsked || number !== head.sent)

@@ -207,10 +207,17 @@ const ENDS: { readonly [title: string]: readonly [body: string, end: typeof died
   ],
   "is alive and nothing more": [
     `for (int n = 0; n < 200; n++) { frame("{\\"did\\":\\"alive\\"}"); usleep(10000); }`,
-    "TURN_DEADLINE",
+    died,
   ],
   "is silence": [`(void)asked;`, "TURN_DEADLINE"],
 };
+
+test("a process that goes on talking behind its answer is ended, and costs nobody anything", async () => {
+  const answer = ANSWER(`[{\\"turn\\":%ld,\\"kind\\":\\"done\\",\\"effects\\":[]}]`);
+  const one = await sandbox.open(nativeSpec(rogue(`${answer} for (;;) frame("{\\"did\\":\\"alive\\"}");`)));
+  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
+  await assert.rejects(one.deliver([call("ok")]), died);
+});
 
 for (const [title, [body, end]] of Object.entries(ENDS)) {
   test(`an answer that ${title} ends in ${typeof end === "string" ? end : end.code}`, async () => {

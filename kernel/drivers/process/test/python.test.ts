@@ -212,7 +212,10 @@ test("many turns that are slow together do not share one deadline", async () => 
   const results = await one.deliver(Array.from({ length: 40 }, () => call("slow")));
   assert.deepEqual(new Set(told(results)), new Set(["done"]));
   const { cpuMs } = await one.meters();
-  assert.ok(cpuMs > LIMITS.turnMs, `the batch took ${cpuMs} ms of CPU, which is to be more than one deadline`);
+  assert.ok(
+    cpuMs > LIMITS.turnMs,
+    `the batch took ${cpuMs} ms of CPU, which is to be more than one deadline`,
+  );
 });
 
 const HOGS: { readonly [name: string]: string } = {

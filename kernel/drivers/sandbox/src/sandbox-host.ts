@@ -19,6 +19,9 @@ import type { FromHost, HostMeters, ToHost } from "./messages.ts";
 const GRACE_MS = 2_000;
 /** Loading a bundle, on top. */
 const OPEN_MS = 5_000;
+/** A host says that it is alive every 100 ms while it owes something: a busy machine may bring some of them together. */
+const LEAST_ALIVE_MS = 20;
+const MOST_CHATTER = 100;
 
 export interface SandboxHostOptions {
   /** For messages, such as `javascript:system`. */
@@ -53,6 +56,8 @@ export class SandboxHost {
   #opening = 0;
   #instances = 0;
   #isExpecting = false;
+  #aliveAt = 0;
+  #chatter = 0;
 
   constructor(options: SandboxHostOptions, onGone: () => void) {
     this.group = options.group;
@@ -163,8 +168,17 @@ export class SandboxHost {
       case "ask":
         return this.#settle(`ask ${message.ask}`, message.meters);
       case "alive":
-        return;
+        return this.#alive();
     }
+  }
+
+  /** Said without a need it costs this process more than the one that says it. */
+  #alive(): void {
+    const now = performance.now();
+    const isNeeded = this.#owed.size > 0 && now - this.#aliveAt >= LEAST_ALIVE_MS;
+    this.#chatter = isNeeded ? 0 : this.#chatter + 1;
+    this.#aliveAt = now;
+    if (this.#chatter > MOST_CHATTER) void this.#process?.kill("it says without end that it is alive");
   }
 
   #settle(name: string, value: unknown): void {

@@ -159,6 +159,12 @@ export const REFUSED_CALLS: { readonly [purpose: string]: { readonly [name: stri
     sync: [162, 81],
     syncfs: [306, 267],
   },
+  "what the machine has one count of for all, or for the user of the node": {
+    io_setup: [206, 0],
+    inotify_init: [253, null],
+    inotify_init1: [294, 26],
+    ioprio_set: [251, 30],
+  },
   devices: {
     mknod: [133, null],
     mknodat: [259, 33],
