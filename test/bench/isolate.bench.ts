@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
-import type { TurnRequest } from "@vnes/schemas";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
 import type { BareCosts, BareRequest } from "./isolate-bare.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
+import { requests } from "./turn-requests.ts";
 
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
@@ -15,8 +15,6 @@ const ROUND_MS = 400;
 /** Enough that one more or less does not matter. */
 const FURTHER_INSTANCES = 24;
 const MEGABYTE = 1024 * 1024;
-/** About 1 KB of JSON each way. */
-const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
 
 export const name = "isolate";
 
@@ -37,8 +35,6 @@ export default capsule({
   },
 });
 `;
-
-let turns = 0;
 
 export async function run(): Promise<readonly BenchResult[]> {
   const bundle = await bundleSource(SOURCE);
@@ -102,22 +98,6 @@ export async function run(): Promise<readonly BenchResult[]> {
     { metric: "memory of a host with one instance", value: memoryBefore / MEGABYTE, unit: "MB" },
     { metric: "memory of a further instance", value: furtherMb, unit: "MB" },
   ];
-}
-
-function requests(count: number): TurnRequest[] {
-  return Array.from({ length: count }, (): TurnRequest => {
-    const turn = ++turns;
-    const delivery = {
-      kind: "call",
-      callId: `call_${turn}`,
-      capability: "bench",
-      method: "turn",
-      input: INPUT,
-      caller: "control",
-      deadlineAt: 5_000,
-    } as const;
-    return { turn, at: 1_000, seed: "00112233445566778899".slice(0, 16), delivery };
-  });
 }
 
 /** Gives it the one key it reads, and lets V8 see the code often enough. */

@@ -3,10 +3,10 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { nativeExecutor, openProcessSandbox, pythonExecutor } from "@vnes/driver-process";
 import type { SandboxInstance, SandboxSpec } from "@vnes/kernel";
-import type { TurnRequest } from "@vnes/schemas";
 import { compile, nativeSpec } from "../../kernel/drivers/process/test/native-capsule.ts";
 import { pythonSpec } from "../../kernel/drivers/process/test/python-capsule.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
+import { requests } from "./turn-requests.ts";
 
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
@@ -14,8 +14,6 @@ const ROUND_MS = 400;
 const STARTS = 5;
 const MEGABYTE = 1024 * 1024;
 const LIMITS = { turnMs: 1_000 };
-/** About 1 KB of JSON each way. */
-const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
 
 export const name = "python";
 
@@ -44,8 +42,6 @@ static vnes_value *turn_of(vnes_turn *turn, const vnes_value *input, const vnes_
 static const vnes_call_handler calls[] = {{"bench.turn", turn_of}, {NULL, NULL}};
 int main(void) { static const vnes_handlers handlers = {.calls = calls}; return vnes_serve(&handlers); }
 `;
-
-let turns = 0;
 
 export async function run(): Promise<readonly BenchResult[]> {
   await using python = openProcessSandbox(pythonExecutor());
@@ -117,22 +113,6 @@ export async function run(): Promise<readonly BenchResult[]> {
 }
 
 type Rounds = { [name in "bare" | "bareSingle" | "single" | "together" | "singly" | "native"]: number[] };
-
-function requests(count: number): TurnRequest[] {
-  return Array.from({ length: count }, (): TurnRequest => {
-    const turn = ++turns;
-    const delivery = {
-      kind: "call",
-      callId: `call_${turn}`,
-      capability: "bench",
-      method: "turn",
-      input: INPUT,
-      caller: "control",
-      deadlineAt: 5_000,
-    } as const;
-    return { turn, at: 1_000, seed: "0011223344556677", delivery };
-  });
-}
 
 /** Gives it the one key it reads. */
 async function opened(open: () => Promise<SandboxInstance>): Promise<SandboxInstance> {

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { Confinement, Sandbox, SandboxInstance } from "@vnes/kernel";
-import type { TrustZone, TurnRequest } from "@vnes/schemas";
+import type { TrustZone } from "@vnes/schemas";
 import { confinementFor, walls } from "../../kernel/drivers/confine/test/probe.ts";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
+import { requests } from "./turn-requests.ts";
 
 const ROUNDS = 15;
 const IN_FLIGHT = 64;
@@ -40,10 +41,6 @@ export default capsule({ calls: { "bench.turn": (turn, input) => {
   return input;
 } } });`;
 
-/** About 1 KB of JSON each way. */
-const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
-
-let turns = 0;
 let instances = 0;
 
 export async function run(): Promise<readonly BenchResult[]> {
@@ -140,20 +137,4 @@ async function perTurn(instance: SandboxInstance): Promise<number> {
     count += IN_FLIGHT;
   }
   return ((performance.now() - from) * 1_000) / count;
-}
-
-function requests(count: number): TurnRequest[] {
-  return Array.from({ length: count }, (): TurnRequest => {
-    const turn = ++turns;
-    const delivery = {
-      kind: "call",
-      callId: `call_${turn}`,
-      capability: "bench",
-      method: "turn",
-      input: INPUT,
-      caller: "control",
-      deadlineAt: 5_000,
-    } as const;
-    return { turn, at: 1_000, seed: "0011223344556677", delivery };
-  });
 }

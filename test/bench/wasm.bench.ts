@@ -9,6 +9,7 @@ import type { TurnRequest } from "@vnes/schemas";
 import { callOf, specOf, wat } from "../../kernel/drivers/wasm/test/modules.ts";
 import { requirePeer } from "./peers.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
+import { INPUT } from "./turn-requests.ts";
 
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
@@ -16,7 +17,6 @@ const ROUND_MS = 400;
 const OPENINGS = 5;
 const FURTHER_INSTANCES = 24;
 const MEGABYTE = 1024 * 1024;
-const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
 
 export const name = "wasm";
 
