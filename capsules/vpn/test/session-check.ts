@@ -1,6 +1,7 @@
 /** The invariants of sessions that can be seen from outside: on the events of `vpn.session.v1`, and on the keys of session and gateway. */
 import assert from "node:assert/strict";
 import type { Json, JsonObject } from "@vnes/sdk";
+import { unpackRecord } from "../session/src/record.ts";
 
 type Move = {
   sessionId: string;
@@ -35,12 +36,8 @@ export function checkSessions(
   }
   const live = [...last.values()].filter((move) => move.to !== "TERMINATED");
   assert.equal(new Set(live.map((move) => move.owner)).size, live.length, "V10: one live session an owner");
-  const bound = [...sessionKeys]
-    .filter(([key]) => key.startsWith("ses/"))
-    .map(([, value]) => value as JsonObject);
-  const channels = bound.flatMap((one) =>
-    one["binding"] === null ? [] : [(one["binding"] as JsonObject)["channelId"]],
-  );
+  const kept = [...sessionKeys].filter(([key]) => key.startsWith("ses/"));
+  const channels = kept.flatMap(([, value]) => unpackRecord(value).session.binding?.channelId ?? []);
   assert.equal(new Set(channels).size, channels.length, "V1: a channel is bound to one session");
   const mirrored = [...gatewayKeys].filter(([key]) => key.startsWith("bound/")).map(([, value]) => value);
   assert.equal(new Set(mirrored).size, mirrored.length, "V1: a session has one bound channel");

@@ -1,11 +1,14 @@
 /** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
 import { capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
-import { applyEvent } from "./apply.ts";
+import { onClock } from "./apply.ts";
+import { parseConfig, saveConfig } from "./config.ts";
+import { counters } from "./counters.ts";
 import { describe, type SessionErrorCode } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
 import * as reports from "./reports.ts";
 import * as requests from "./requests.ts";
-import { counters, loadSession, sessionsAfter } from "./store.ts";
+import { behindPlace } from "./places.ts";
+import { loadSession, sessionAt, sessionsAfter } from "./store.ts";
 import type { State } from "./vocabulary.ts";
 import { viewOf } from "./view.ts";
 
@@ -18,10 +21,11 @@ function named(input: Json): string {
   return (input as unknown as { readonly sessionId: string }).sessionId;
 }
 
+/** A page is what is found in `limit` places, so with a filter, or where sessions have gone, it may be short of it, or empty. */
 function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput): Json {
-  const found = sessionsAfter(turn.keys, after).filter((one) => state === undefined || one.state === state);
-  const page = found.slice(0, limit);
-  const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+  const { sessions, last } = sessionsAfter(turn.keys, after, limit);
+  const page = sessions.filter((one) => state === undefined || one.state === state);
+  const next = last === undefined ? null : behindPlace(last);
   return { sessions: page.map((one) => viewOf(one, turn.at)), next, counters: counters(turn.keys) };
 }
 
@@ -36,15 +40,8 @@ function forPeople(outcome: Outcome, caller: string, sessionId: string): Json | 
   return refuse(code, describe(code, { ...outcome, sessionId }), { ...outcome, sessionId });
 }
 
-function onClock(trigger: "sessionClock" | "lossClock") {
-  return (turn: Turn, _payload: Json, id: string, dueAt: number): void => {
-    const session = loadSession(turn.keys, id.slice(id.indexOf(":") + 1));
-    if (session === undefined || session.state === "TERMINATED") return;
-    applyEvent(turn, session, { trigger }, { dueAt });
-  };
-}
-
 export default capsule({
+  start: (turn, config) => saveConfig(turn.keys, parseConfig(config)),
   calls: {
     "vpn.session.create": (turn, input) => requests.create(turn, input as unknown as requests.CreateInput),
     "vpn.session.attach": (turn, input) => requests.attach(turn, input as unknown as requests.AttachInput),
@@ -71,5 +68,10 @@ export default capsule({
     },
     "vpn.session.list": (turn, input) => list(turn, input as unknown as ListInput),
   },
-  timers: { session: onClock("sessionClock"), loss: onClock("lossClock") },
+  timers: {
+    clock: (turn, _payload, id) => {
+      const session = sessionAt(turn.keys, Number(id.slice(id.indexOf(":") + 1)));
+      if (session !== undefined && session.state !== "TERMINATED") onClock(turn, session);
+    },
+  },
 });

@@ -1,9 +1,10 @@
 /** The methods that report what happened to a session's transport or ask for its end; compare-and-set where asked. */
 import type { Json, Turn } from "@vnes/sdk";
 import { applyEvent } from "./apply.ts";
+import { count } from "./counters.ts";
 import type { SessionEvent } from "./machine.ts";
 import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
-import { count, loadSession } from "./store.ts";
+import { loadSession } from "./store.ts";
 import type { TerminateCause } from "./vocabulary.ts";
 
 type Target = { readonly sessionId: string; readonly expectedVersion?: number };

@@ -1,20 +1,11 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
 import type { Json, Turn } from "@vnes/sdk";
-import { applyEvent, publishTransition, setClocks } from "./apply.ts";
+import { applyEvent, publishTransition, setClock } from "./apply.ts";
+import { count } from "./counters.ts";
 import { birth, type SessionEvent } from "./machine.ts";
 import { recall, remember } from "./nonces.ts";
 import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
-import {
-  count,
-  counters,
-  loadAnswers,
-  loadOwnership,
-  loadSession,
-  MAX_LIVE_SESSIONS,
-  recordCreation,
-  saveAnswers,
-  saveSession,
-} from "./store.ts";
+import { loadAnswers, loadCreations, loadSession, placeSession, saveAnswers, saveBirth } from "./store.ts";
 import type { RejectionReason, SessionPolicy } from "./vocabulary.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
@@ -30,21 +21,20 @@ export type ReattachInput = AttachInput & { readonly epoch: number; readonly ver
 
 export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outcome {
   const { keys } = turn;
-  const owned = loadOwnership(keys, owner);
-  const earlier = owned?.creations.find((creation) => creation.nonce === nonce);
+  const creations = loadCreations(keys, owner);
+  const earlier = creations.find((creation) => creation.nonce === nonce);
   if (earlier !== undefined) {
     const session = loadSession(keys, earlier.sessionId);
     if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
     return { ...outcomeAt(session, "accepted", "CREATED"), repeated: true };
   }
-  const current = owned === undefined ? undefined : loadSession(keys, owned.sessionId);
+  const last = creations.at(-1);
+  const current = last === undefined ? undefined : loadSession(keys, last.sessionId);
   if (current !== undefined && current.state !== "TERMINATED") return rejected(turn, "OWNER_HAS_SESSION");
-  if ((counters(keys)["live"] ?? 0) >= MAX_LIVE_SESSIONS) return rejected(turn, "SESSIONS_FULL");
-  const session = birth(turn.id("ses"), owner, policy, turn.at);
-  saveSession(keys, session);
-  recordCreation(keys, owner, nonce, session.id);
-  setClocks(turn, session);
-  count(keys, "live");
+  const id = placeSession(keys, owner, nonce, turn.id("ses"));
+  if (id === undefined) return rejected(turn, "SESSIONS_FULL");
+  const session = birth(id, owner, policy, turn.at);
+  saveBirth(keys, session, setClock(turn, session));
   publishTransition(turn, session, null, "create", { nonce }, null);
   return outcomeAt(session, "accepted", "CREATED");
 }
