@@ -15,7 +15,7 @@ import {
 } from "@vnes/vpn-common";
 import { isAdmitted } from "./config.ts";
 import { burstMet, take } from "./rate.ts";
-import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, reportLost } from "./watch.ts";
 
@@ -128,7 +128,7 @@ export function onActivated(turn: Turn, answer: Answer, data: Json): void {
   }
   if (!(answer.value as { readonly applied: boolean }).applied) return count(turn.keys, "superseded");
   transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
-  if (previous !== null && boundSession(turn.keys, previous) === undefined) {
+  if (previous !== null && isHere(turn.keys, previous) && boundSession(turn.keys, previous) === undefined) {
     transport.close(turn, previous, "REPLACED");
   }
 }
