@@ -7,7 +7,7 @@ import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { bootNode, type CapsuleImage, type LedgerStore, type Node, type SandboxInstance } from "@vnes/kernel";
-import { buildCapsule, nodeDigest, openAuthority, readImage } from "@vnes/registry";
+import { buildCapsule, librariesOf, nodeDigest, openAuthority, readImage } from "@vnes/registry";
 import type { Policy, TrustDocument } from "@vnes/schemas";
 import { MemoryCapsuleSource, MemoryDevice, MemoryQuarantine } from "@vnes/driver-memory";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
@@ -31,7 +31,8 @@ export async function buildSession(): Promise<BuiltSession> {
     const to = join(directory, "session");
     const from = fileURLToPath(new URL("../../capsules/vpn/session", import.meta.url));
     cpSync(from, to, { recursive: true, filter: (path) => !/\/(node_modules|impl|test)$/.test(path) });
-    await buildCapsule(to, { authority, now: new Date() });
+    const libraries = librariesOf(fileURLToPath(new URL("../../capsules", import.meta.url)));
+    await buildCapsule(to, { authority, libraries, now: new Date() });
     return { image: await readImage(to), policy: authority.policy, trust: authority.trust() };
   } finally {
     rmSync(directory, { recursive: true });

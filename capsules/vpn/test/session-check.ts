@@ -34,8 +34,7 @@ export class SessionMoves {
     const bindings = move.to === "ATTACHED" || move.to === "VOLATILE" || move.to === "DEGRADED" ? 1 : 0;
     assert.equal(move.bindings, bindings, "V1: bindings of the state");
     assert.ok(move.at >= (before?.at ?? 0), "V9: time does not go back");
-    if (before === undefined)
-      assert.equal(this.live.get(owner), undefined, "V10: one live session an owner");
+    if (before === undefined) assert.equal(this.live.get(owner), undefined, "V10: one live session an owner");
     if (move.to === "TERMINATED") this.live.delete(owner);
     else this.live.set(owner, sessionId);
     const { version, epoch, from, to, at, reason } = move;

@@ -1,7 +1,7 @@
 /** What has been counted since the store began, a key for each count: `n/<name>`. */
 import type { Keys } from "@vnes/sdk";
+import { REJECTION_REASONS, TRANSITION_REASONS } from "@vnes/vpn-common";
 import { loadPlaces } from "./places.ts";
-import { REJECTION_REASONS, TRANSITION_REASONS } from "./vocabulary.ts";
 
 export type Counters = { readonly [name: string]: number };
 

@@ -3,9 +3,8 @@
  * to a session is in one record, so a request reads one key and writes one.
  */
 import type { Json } from "@vnes/sdk";
+import type { Outcome, Session, State, TransitionReason } from "@vnes/vpn-common";
 import type { RecordedAnswer } from "./nonces.ts";
-import type { Outcome } from "./outcome.ts";
-import type { Session, State, TransitionReason } from "./vocabulary.ts";
 
 export interface Kept {
   readonly session: Session;
@@ -35,13 +34,16 @@ type Row = readonly [
 
 type AnswerRow = readonly [
   nonce: string,
-  outcome: Outcome["outcome"],
+  /** Of an end nothing is remembered. */
+  isAccepted: 0 | 1,
   reason: Outcome["reason"],
+  trigger: Outcome["trigger"],
   state: Outcome["state"],
   version: number,
   epoch: number,
   channelId?: string | null,
   previousChannelId?: string | null,
+  bound?: readonly [bound: string, limit: number, value: number, unit: string] | null,
   retryAfterMs?: number | null,
 ];
 
@@ -97,26 +99,32 @@ export function unpackRecord(value: Json): Kept {
 
 /** The session's id, and that it was no repeat, go without saying. */
 function packAnswer({ nonce, answer }: RecordedAnswer): AnswerRow {
-  const { outcome, reason, state, version, epoch, channelId, previousChannelId, retryAfterMs } = answer;
-  const row = [nonce, outcome, reason, state, version, epoch] as const;
-  if (retryAfterMs !== null) return [...row, channelId, previousChannelId, retryAfterMs];
+  const { outcome, reason, trigger, state, version, epoch } = answer;
+  const { channelId, previousChannelId, bound, retryAfterMs } = answer;
+  const row = [nonce, outcome === "accepted" ? 1 : 0, reason, trigger, state, version, epoch] as const;
+  const met = bound === null ? null : ([bound.bound, bound.limit, bound.value, bound.unit] as const);
+  if (retryAfterMs !== null) return [...row, channelId, previousChannelId, met, retryAfterMs];
+  if (met !== null) return [...row, channelId, previousChannelId, met];
   if (previousChannelId !== null) return [...row, channelId, previousChannelId];
   return channelId === null ? row : [...row, channelId];
 }
 
 function unpackAnswer(row: AnswerRow, sessionId: string): RecordedAnswer {
-  const [nonce, outcome, reason, state, version, epoch, channelId, previousChannelId, retryAfterMs] = row;
+  const [nonce, isAccepted, reason, trigger, state, version, epoch, ...more] = row;
+  const [channelId = null, previousChannelId = null, met = null, retryAfterMs = null] = more;
   const answer: Outcome = {
-    outcome,
+    outcome: isAccepted === 1 ? "accepted" : "rejected",
     reason,
+    trigger,
     repeated: false,
     sessionId,
     state,
     version,
     epoch,
-    channelId: channelId ?? null,
-    previousChannelId: previousChannelId ?? null,
-    retryAfterMs: retryAfterMs ?? null,
+    channelId,
+    previousChannelId,
+    retryAfterMs,
+    bound: met === null ? null : { bound: met[0], limit: met[1], value: met[2], unit: met[3] },
   };
   return { nonce, answer };
 }

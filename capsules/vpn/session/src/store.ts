@@ -11,13 +11,11 @@
  * reads and writes does not depend on how many sessions there are.
  */
 import type { Keys } from "@vnes/sdk";
-import { loadConfig } from "./config.ts";
+import { assertSession, type Session } from "@vnes/vpn-common";
 import { count } from "./counters.ts";
-import { assertSession } from "./invariants.ts";
 import type { RecordedAnswer } from "./nonces.ts";
 import { endPlace, idAt, loadPlaces, placeOf, takePlace } from "./places.ts";
 import { type Kept, packRecord, unpackRecord } from "./record.ts";
-import type { Session } from "./vocabulary.ts";
 
 export const MAX_ENDED_SESSIONS = 256;
 /** Creations of one owner whose repeats are recognised. */
@@ -94,9 +92,8 @@ export function loadCreations(keys: Keys, owner: string): readonly Creation[] {
   return creations;
 }
 
-/** The id of a new session, which has its place from now on; undefined when there is none left. */
-export function placeSession(keys: Keys, owner: string, nonce: string, random: string): string | undefined {
-  if (loadPlaces(keys).live >= loadConfig(keys).maxSessions) return undefined;
+/** The id of a new session, which has its place from now on. */
+export function placeSession(keys: Keys, owner: string, nonce: string, random: string): string {
   const sessionId = idAt(takePlace(keys), random);
   const creations = [...loadCreations(keys, owner), { sessionId, nonce }].slice(-CREATE_NONCES);
   keys.set(`own/${owner}`, creations.map((one) => `${one.sessionId} ${one.nonce}`).join(" "));
