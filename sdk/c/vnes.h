@@ -222,7 +222,7 @@ int vnes_serve(const vnes_handlers *handlers);
 #define VNES__BLOCK_BYTES 65536
 /* Results leave at least this often, and far below a frame. */
 #define VNES__FLUSH_NS 5000000
-#define VNES__FLUSH_BYTES (4u * 1024 * 1024)
+#define VNES__FLUSH_BYTES (512u * 1024)
 /* What a process needs besides its capsule, and what it takes to say that memory has run out. */
 #define VNES__PROCESS_BYTES (16u * 1024 * 1024)
 #define VNES__ANSWER_BYTES (8u * 1024 * 1024)

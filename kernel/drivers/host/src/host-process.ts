@@ -15,7 +15,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
-import { encodeFrame, FrameError, FrameReader } from "./frame.ts";
+import { encodeFrame, FrameError, FrameReader, MAX_FRAME_BYTES } from "./frame.ts";
 import type { HostProgram } from "./host-program.ts";
 import { OutputTail } from "./output-tail.ts";
 import { noWall, type Wall, type Walled } from "./wall.ts";
@@ -33,6 +33,8 @@ export interface HostOptions {
   readonly startTimeoutMs?: number;
   /** Of one message from the host; default and most: `MAX_FRAME_BYTES`. A larger one ends it. */
   readonly maxMessageBytes?: number;
+  /** Of its line of JSON. */
+  readonly maxLineBytes?: number;
   /** `text` is what came beside the message, UTF-8, unread; usually nothing. */
   onMessage(message: unknown, text: Buffer): void;
   onDeath(death: HostDeath): void;
@@ -88,7 +90,8 @@ class ChildHost implements HostProcess {
 
   constructor(options: HostOptions) {
     this.#options = options;
-    this.#reader = new FrameReader(options.maxMessageBytes);
+    const { maxMessageBytes: maxBytes = MAX_FRAME_BYTES, maxLineBytes = maxBytes } = options;
+    this.#reader = new FrameReader({ maxBytes, maxLineBytes });
     this.ready = this.#hello.promise;
     // A start that fails is told through `ready` alone; nobody may be looking at it yet.
     this.ready.catch(() => undefined);
@@ -145,8 +148,9 @@ class ChildHost implements HostProcess {
     this.#pipe.on("data", (chunk: Buffer) => this.#receive(chunk));
     // A broken pipe is a dying process; its exit is what counts.
     this.#pipe.on("error", () => undefined);
-    this.#child.stdout?.on("data", (chunk: Buffer) => this.#output.push(chunk));
-    this.#child.stderr?.on("data", (chunk: Buffer) => this.#output.push(chunk));
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      if (stream !== null) this.#output.follow(stream);
+    this.#child.on("exit", () => this.#output.end());
     this.#child.on("error", (cause) => this.#ended(null, null, `it could not be started: ${cause.message}`));
     this.#child.on("close", (code, signal) => this.#ended(code, signal, undefined));
   }

@@ -29,8 +29,8 @@ EXIT_PROTOCOL = 70
 MAX_FRAME = 64 * 1024 * 1024
 READ_BYTES = 256 * 1024
 FLUSH_S = 0.005
-# Results that leave at once: far below a frame, so that a batch of large turns leaves in several.
-FLUSH_CHARS = 4 * 1024 * 1024
+# Results that leave at once: far below what a message may hold, so that a batch of large turns leaves in several.
+FLUSH_CHARS = 512 * 1024
 MAX_LINES = 64
 MAX_LINE = 2_000
 MAX_REASON = 500

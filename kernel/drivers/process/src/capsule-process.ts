@@ -3,14 +3,13 @@
  * is its instance's business (`process-instance.ts`).
  */
 import { type HostProcess, type HostProgram, spawnHost, type Wall } from "@vnes/driver-host";
-import { sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
+import { hostBounds, sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { CapsuleLanguage, VnesError } from "@vnes/schemas";
 
 /** Everything a capsule does when it is loaded; a cold disk and a busy machine included. */
 const OPEN_MS = 5_000;
 const MAX_REASON = 500;
-const MEGABYTE = 1024 * 1024;
 /** The only instance of its process. */
 export const ONLY_ID = 0;
 
@@ -55,7 +54,7 @@ export class CapsuleProcess {
         name: `${language}:${instance}`,
         program,
         wall,
-        ...(confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE }),
+        ...hostBounds(confinement),
         onMessage: (message, text) => this.#receive(message, text),
         onDeath: ({ reason, signal, code }) => this.#died(hostDied(spec, reason, { signal, code })),
       });

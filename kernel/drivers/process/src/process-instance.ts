@@ -11,6 +11,7 @@ import {
   type HostMeters,
   type JudgedRequest,
   notRun,
+  parseMeters,
   parsePiece,
   refused,
   TurnTally,
@@ -177,13 +178,11 @@ export class ProcessInstance implements SandboxInstance {
   }
 
   #answered(head: OwedBatch, isMore: boolean, text: Buffer): void {
-    if (this.#isObsolete(head)) {
-      if (!isMore) this.#next();
-      return;
-    }
+    if (this.#isObsolete(head)) return isMore ? this.#refuse("it ran what it was not to") : this.#next();
     const asked = askedOf(head);
     const { effectBytes } = this.#options.spec.limits;
     let piece = parsePiece(text, asked, effectBytes, head.results.at(-1));
+    if (isMore && piece.results.length === 0) return this.#refuse("it has more to come, and no result");
     if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)
       piece = refused(piece.results, asked, "fewer results than turns");
     const full = piece.results.findIndex(isOverMemory);
@@ -310,16 +309,4 @@ export class ProcessInstance implements SandboxInstance {
 
 function isOverMemory(result: TurnResult): boolean {
   return result.kind === "failed" && result.code === "TURN_MEMORY";
-}
-
-/** As a process tells them that may be anybody's. */
-function parseMeters(told: unknown): HostMeters {
-  const meters = (typeof told === "object" && told !== null ? told : {}) as {
-    readonly [name: string]: unknown;
-  };
-  const numberOf = (name: string): number => {
-    const value = meters[name];
-    return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : 0;
-  };
-  return { cpuMs: numberOf("cpuMs"), heapBytes: numberOf("heapBytes"), hostBytes: numberOf("hostBytes") };
 }

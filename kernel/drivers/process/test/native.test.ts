@@ -203,7 +203,7 @@ const ENDS: { readonly [title: string]: readonly [body: string, end: typeof died
   ],
   "says that it goes on and does not": [
     `for (int n = 0; n < 200; n++) { ${ANSWER("[]", ',\\"more\\":true')} usleep(10000); } (void)turn;`,
-    "TURN_DEADLINE",
+    died,
   ],
   "is alive and nothing more": [
     `for (int n = 0; n < 200; n++) { frame("{\\"did\\":\\"alive\\"}"); usleep(10000); }`,
