@@ -18,6 +18,7 @@ import { hostErrors } from "./errors.ts";
 import { encodeFrame, FrameError, FrameReader, MAX_FRAME_BYTES } from "./frame.ts";
 import type { HostProgram } from "./host-program.ts";
 import { OutputTail } from "./output-tail.ts";
+import { familyOf, type ProcessUsage, usageOf } from "./process-usage.ts";
 import { noWall, type Wall, type Walled } from "./wall.ts";
 import { writeTogether } from "./write-together.ts";
 
@@ -49,6 +50,8 @@ export interface HostDeath {
 
 export interface HostProcess {
   readonly pid: number;
+  /** Of it and what came from it; zeros when they are gone. */
+  usage(): ProcessUsage;
   /**
    * Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be
    * told. Bytes stay as they are until the host has answered.
@@ -106,6 +109,11 @@ class ChildHost implements HostProcess {
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  usage(): ProcessUsage {
+    // The number of one that is gone may be another's.
+    return usageOf(this.#isGone ? [] : familyOf(this.pid));
   }
 
   send(message: unknown, text?: string | Uint8Array): void {

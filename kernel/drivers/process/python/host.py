@@ -41,7 +41,6 @@ ANSWER_BYTES = 16 * MEGABYTE
 NO_SEED = "0" * 16
 
 _monotonic = time.monotonic
-_process_time = time.process_time
 _gmtime = time.gmtime
 _strftime = time.strftime
 _asctime = time.asctime
@@ -53,7 +52,6 @@ _write = os.write
 _exit = os._exit
 _setrlimit = resource.setrlimit
 _getrlimit = resource.getrlimit
-_getrusage = resource.getrusage
 
 ALLOWED = frozenset(
     """__future__ _strptime abc array base64 bisect binascii calendar cmath codecs collections collections.abc colorsys
@@ -385,8 +383,6 @@ class Host:
                     # It brought its own; what it keeps is its own affair.
                     pass
             self.send({"did": "ask", "ask": message["ask"]})
-        elif do == "meters":
-            self.send({"did": "ask", "ask": message["ask"], "meters": meters()})
         else:
             raise ValueError("the kernel says %r" % do)
 
@@ -548,12 +544,6 @@ def not_run(turns):
 def is_unfinished(value):
     kind = type(value)
     return hasattr(kind, "__await__") or hasattr(kind, "send") or hasattr(kind, "asend")
-
-
-def meters():
-    used = _getrusage(resource.RUSAGE_SELF)
-    most = used.ru_maxrss * 1024
-    return {"cpuMs": _process_time() * 1000, "heapBytes": most, "hostBytes": most}
 
 
 def describe(cause):
