@@ -129,3 +129,26 @@ test("a key is made once, trusted here, and its secret is shown nowhere", async 
   assert.equal(hidden.length, 1);
   for (const { out, err } of [made, again]) assert.ok(!(out + err).includes(hidden[0]?.[1] ?? "?"));
 });
+
+test("a built-in capsule and a copy that somebody changed build with the libraries of the program, byte for byte again", async () => {
+  await using home = new Home();
+  const { code, out, err } = await home.run("capsule", "verify", "vnes.vpn.gateway", "--rebuild");
+  assert.equal(code, 0, err);
+  assert.match(out, /rebuilt with equal bytes/);
+  const dir = join(home.dir, "gateway");
+  cpSync(new URL("../../capsules/vpn/gateway", import.meta.url), dir, {
+    recursive: true,
+    filter: (path) => !/\/(test|node_modules)$/.test(path),
+  });
+  const manifest = readFileSync(join(dir, "manifest.json"), "utf8").replace(
+    "vnes.vpn.gateway",
+    "acme.gateway",
+  );
+  writeFileSync(join(dir, "manifest.json"), manifest);
+  const { receipt } = await home.json<{ receipt: { toolchain: { bundled: object } } }>(
+    "capsule",
+    "build",
+    dir,
+  );
+  assert.ok("@vnes/vpn-common/src/index.ts" in receipt.toolchain.bundled);
+});

@@ -2,11 +2,11 @@
  * The client's agent: a pure step from what was heard to what is asked for. One agent, one session, one active channel.
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
+import { clientFrames as frames } from "@vnes/vpn-common";
 import { onFrame } from "./answers.ts";
 import { dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
-import * as frames from "./frames.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
 import { begin, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";

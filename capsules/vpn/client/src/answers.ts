@@ -4,6 +4,7 @@
  * C4. The session's identity never changes by an answer: one that names another session ends the attempt.
  * C5. The mirror never goes back.
  */
+import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
 import {
   ask,
@@ -17,7 +18,6 @@ import {
   unwake,
   wake,
 } from "./draft.ts";
-import type { GatewayFrame } from "./frames.ts";
 import { end, loseActive } from "./health.ts";
 import { begin, prepare } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";

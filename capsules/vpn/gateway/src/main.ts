@@ -1,7 +1,7 @@
 /** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
 import { capsule, type Json, type Turn } from "@vnes/sdk";
+import { gatewayFrames as frames, type SessionMoved } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
-import * as frames from "./frames.ts";
 import {
   type Asker,
   onActivated,
@@ -36,18 +36,6 @@ type ChannelEvent = Asker &
     | { readonly event: "closed"; readonly reason: string }
   );
 
-/** As the session's owner reports it on `vpn.session.v1`. */
-type SessionMoved = {
-  readonly sessionId: string;
-  readonly owner: string;
-  readonly version: number;
-  readonly epoch: number;
-  readonly to: string;
-  readonly reason: string;
-  readonly binding: { readonly channelId: string; readonly pathId: string } | null;
-  readonly released: { readonly channelId: string; readonly pathId: string } | null;
-};
-
 function start(turn: Turn, data: Json): void {
   const config = parseConfig(data);
   turn.keys.set("config", config);
@@ -74,7 +62,7 @@ function onChannel(turn: Turn, data: Json): void {
       if (!isAdmitted(loadConfig(turn.keys), peer)) return refusePeer(turn, channelId);
       return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs);
     case "frame":
-      if (isReply(event.frame)) return count(turn.keys, "frame.reply");
+      if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
       return onFrame(turn, { channelId, pathId, peer }, event.frame);
     case "pathSilent":
       if (sessionId === undefined) return;
@@ -86,13 +74,6 @@ function onChannel(turn: Turn, data: Json): void {
       turn.cancelTimer(`unbound:${channelId}`);
       if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
   }
-}
-
-/** On a node that is a client too, answers of its own gateway come by the same topic. */
-function isReply(frame: Json): boolean {
-  const type =
-    typeof frame === "object" && frame !== null && !Array.isArray(frame) ? frame["type" as never] : null;
-  return type === "accepted" || type === "rejected" || type === "terminated" || type === "pong";
 }
 
 function onSession(turn: Turn, data: Json): void {
