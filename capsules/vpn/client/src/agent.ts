@@ -109,6 +109,8 @@ function hear(draft: Draft, heard: Heard): void {
       return onTimer(draft, heard.timer);
     case "jumpAsked":
       return jump(draft, heard.pathId);
+    case "jumpRefused":
+      return onJumpRefused(draft, heard);
     case "closeAsked":
       return onCloseAsked(draft);
     case "renewAsked":
@@ -197,6 +199,17 @@ function onListed(draft: Draft, { askedAt, channels }: Extract<Heard, { heard: "
     return begin(draft);
   }
   if (!listed.silent && mode === "suspect") cleared(draft);
+}
+
+/** Said once for as long as the same thing stands in the way; who asks again and again is counted. */
+function onJumpRefused(
+  draft: Draft,
+  { pathId, reason, evidence }: Extract<Heard, { heard: "jumpRefused" }>,
+): void {
+  const last = draft.agent.recent.at(-1);
+  const isSame = last?.event === "denied" && last.reason === reason && last.pathId === pathId;
+  if (isSame && last.evidence["until"] === evidence["until"]) return count(draft, `denied.${reason}`);
+  tell(draft, "denied", reason, { path: pathId }, { by: "person", ...evidence });
 }
 
 function onCloseAsked(draft: Draft): void {
