@@ -34,6 +34,18 @@ export type ClientConfig = {
     readonly watchMs: number;
     /** A ranking that has not come by then is made here. */
     readonly rankMs: number;
+    /** From one look at a path that carries nothing to the next; 0: never. */
+    readonly probeMs: number;
+    /** Channels kept open beside the active one. */
+    readonly standbys: number;
+    /** Bytes of a ping and of its answer: a path that carries less is no path. */
+    readonly pingBytes: number;
+    /** A path that loses or lingers more is below policy. */
+    readonly maxLossPercent: number;
+    readonly maxLatencyMs: number;
+    /** So many pings below policy of the last `ofPings`, and the path is; when none of them is, it is not any more. */
+    readonly belowPings: number;
+    readonly ofPings: number;
   };
   /** Ask for a new session after an explicit end; never otherwise. */
   readonly renew: boolean;
@@ -45,6 +57,7 @@ const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
 const PATH = /^[\w.:-]{1,64}$/;
 const NAME = "expected 1 to 64 letters, digits, . _ : or -";
 const MAX_CANDIDATES = 16;
+const MIN_PROBE_MS = 100;
 const POLICY = [
   ["cooldownMs", 1000, 0, 600_000],
   ["maxSwitchesPerMinute", 20, 1, 600],
@@ -56,6 +69,14 @@ const POLICY = [
   ["watchMs", 10_000, 100, 600_000],
   // Routing waits half as long for geometry; together less than one lost answer of a gateway costs.
   ["rankMs", 100, 1, 10_000],
+  ["probeMs", 30_000, 0, 3_600_000],
+  ["standbys", 0, 0, 1],
+  // With IP's and our own heads below 1,280, which every path of IPv6 carries.
+  ["pingBytes", 1200, 0, 1400],
+  ["maxLossPercent", 20, 0, 100],
+  ["maxLatencyMs", 1000, 1, 60_000],
+  ["belowPings", 3, 1, 16],
+  ["ofPings", 5, 1, 16],
 ] as const;
 
 export function parseConfig(config: Json): ClientConfig {
@@ -84,11 +105,15 @@ export function parseConfig(config: Json): ClientConfig {
     name,
     wholeAt(policy, name, "/policy", usual, min, max),
   ]);
+  const bounds = Object.fromEntries(numbers) as ClientConfig["policy"];
+  if (bounds.belowPings > bounds.ofPings) throw wrong("/policy/belowPings", "expected at most ofPings");
+  if (bounds.probeMs !== 0 && bounds.probeMs < MIN_PROBE_MS)
+    throw wrong("/policy/probeMs", `expected 0 or at least ${MIN_PROBE_MS}`);
   return {
     gateway,
     self,
     candidates: parsed,
-    policy: Object.fromEntries(numbers) as ClientConfig["policy"],
+    policy: bounds,
     renew,
     renewDelayMs: wholeAt(root, "renewDelayMs", "", 1000, 0, 3_600_000),
   };

@@ -71,6 +71,7 @@ export function close(nonce: string, sessionId: string): JsonObject {
   return { v: FRAME_VERSION, type: "close", nonce, sessionId };
 }
 
-export function ping(nonce: string, sessionId: string): JsonObject {
-  return { v: FRAME_VERSION, type: "ping", nonce, sessionId };
+/** `size`: bytes the answer is to take; `below`: why the active path is below policy, null if it is not. */
+export function ping(nonce: string, sessionId: string, size: number, below: string | null): JsonObject {
+  return { v: FRAME_VERSION, type: "ping", nonce, sessionId, size, below };
 }

@@ -16,22 +16,33 @@ export type ClientFrame =
       readonly version: number;
     }
   | { readonly type: "close"; readonly nonce: string; readonly sessionId: string }
-  | { readonly type: "ping"; readonly nonce: string; readonly sessionId: string };
+  | {
+      readonly type: "ping";
+      readonly nonce: string;
+      readonly sessionId: string;
+      /** Bytes the answer is to take at least. */
+      readonly size: number;
+      /** Why the client's active path is below its policy; null: it is not. */
+      readonly below: string | null;
+    };
 
 const SESSION_ID = /^ses_[A-Za-z0-9]{8,40}$/;
 const NONCE = /^[A-Za-z0-9_-]{8,64}$/;
+const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
+/** A datagram that IP need not cut; whoever wants to know more of a path looks at it by other means. */
+export const MAX_PING_BYTES = 1400;
 
 const FIELDS: { readonly [T in ClientFrame["type"]]: readonly string[] } = {
   create: ["v", "type", "nonce"],
   reattach: ["v", "type", "nonce", "sessionId", "epoch", "version"],
   close: ["v", "type", "nonce", "sessionId"],
-  ping: ["v", "type", "nonce", "sessionId"],
+  ping: ["v", "type", "nonce", "sessionId", "size", "below"],
 };
 
 /** Undefined for anything that is not exactly a frame of a client; unknown fields included. */
 export function parseClientFrame(frame: Json): ClientFrame | undefined {
   if (typeof frame !== "object" || frame === null || Array.isArray(frame)) return undefined;
-  const { v, type, nonce, sessionId, epoch, version } = frame as JsonObject;
+  const { v, type, nonce, sessionId, epoch, version, size, below } = frame as JsonObject;
   if (v !== FRAME_VERSION || typeof type !== "string" || !Object.hasOwn(FIELDS, type)) return undefined;
   const fields = FIELDS[type as ClientFrame["type"]];
   const names = Object.keys(frame);
@@ -39,7 +50,12 @@ export function parseClientFrame(frame: Json): ClientFrame | undefined {
   if (typeof nonce !== "string" || !NONCE.test(nonce)) return undefined;
   if (type === "create") return { type, nonce };
   if (typeof sessionId !== "string" || !SESSION_ID.test(sessionId)) return undefined;
-  if (type === "close" || type === "ping") return { type, nonce, sessionId };
+  if (type === "close") return { type, nonce, sessionId };
+  if (type === "ping") {
+    if (!isCount(size) || size > MAX_PING_BYTES) return undefined;
+    if (below !== null && (typeof below !== "string" || !REASON.test(below))) return undefined;
+    return { type, nonce, sessionId, size, below };
+  }
   if (!isCount(epoch) || !isCount(version)) return undefined;
   return { type: "reattach", nonce, sessionId, epoch, version };
 }

@@ -10,7 +10,7 @@ import * as frames from "./frames.ts";
 import { take } from "./rate.ts";
 import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
-import { armWatch, reportLost } from "./watch.ts";
+import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
 
 /** A session answers within a turn; what takes longer is repeated by the client. */
 const SESSION_TIMEOUT_MS = 2000;
@@ -62,7 +62,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
       return askSession(turn, "terminate", input, context);
     }
     case "ping":
-      return replyPong(turn, context, frame.sessionId);
+      return onPing(turn, context, frame);
   }
 }
 
@@ -142,12 +142,18 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
   if (outcome !== undefined) decline(turn, outcome, context);
 }
 
-function replyPong(turn: Turn, { channelId, peer, nonce }: Context, sessionId: string): void {
+type Ping = Extract<frames.ClientFrame, { readonly type: "ping" }>;
+
+/** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
+function onPing(turn: Turn, { channelId, peer, nonce }: Context, { sessionId, size, below }: Ping): void {
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
     return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE, null);
   }
-  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, mirror.channelId === channelId));
+  const isBound = mirror.channelId === channelId;
+  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
+  if (isBound) reportQuality(turn, mirror, below);
+  else if (isLive(mirror)) turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).standbyMs);
 }
 
 function decline(turn: Turn, outcome: Outcome, context: Context): void {
