@@ -2,12 +2,12 @@
  * The client's agent: a pure step from what was heard to what is asked for. One agent, one session, one active channel.
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
+import { clientFrames as frames } from "@vnes/vpn-common";
 import { checkActive, LATE_MS, onAddressesChanged, onPingDue, onSlept } from "./active.ts";
 import { onFrame } from "./answers.ts";
 import { dropAttempt, failAttempt, jump, MAX_SENDS, OPEN_MARGIN_MS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, forgetTimer, tell, unwake, wake } from "./draft.ts";
-import * as frames from "./frames.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
 import { dropCheck } from "./pings.ts";
 import {

@@ -4,10 +4,10 @@
  * C4. The session's identity never changes by an answer: one that names another session ends the attempt.
  * C5. The mirror never goes back.
  */
+import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
 import { onActiveAnswer } from "./active.ts";
 import { ask, change, count, type Draft, mirror, recentSwitches, tell, unwake, wake } from "./draft.ts";
-import type { GatewayFrame } from "./frames.ts";
 import { end, loseActive } from "./health.ts";
 import { trust } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
@@ -88,6 +88,9 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
     }
     // No path is to blame for what the gateway does not want to answer.
     if (probe?.check?.channelId === channelId) {
+      // A gateway that shares the session and does not follow it: the path works, and it keeps no channel for us.
+      if (frame.reason === "SESSION_UNKNOWN" && frame.nonce !== null)
+        return onProbeAnswer(draft, probe, frame.nonce, false);
       dropProbe(draft, frame.reason);
       armProbe(draft);
     } else if (active?.channelId === channelId && frame.reason === "RATE_LIMITED") dropCheck(draft);
@@ -146,7 +149,7 @@ function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {
   }
   mirror(draft, frame.sessionId, frame.version, session.epoch);
   if (frame.state === "TERMINATED") return end(draft, "SESSION_TERMINATED");
-  if (isProbe) return onProbeAnswer(draft, probe, frame.nonce);
+  if (isProbe) return onProbeAnswer(draft, probe, frame.nonce, true);
   if (frame.bound) return onActiveAnswer(draft, frame.nonce);
   loseActive(draft, "CHANNEL_NOT_BOUND");
   ask(draft, { ask: "close", channelId, reason: "CHANNEL_NOT_BOUND" });

@@ -1,11 +1,11 @@
 /** The agent while one step works on it: its next value, and what was asked for so far. */
 import type { JsonObject } from "@vnes/sdk";
+import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import type { ClientConfig } from "./config.ts";
 import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
 
 /** What a person reads back in `status`, written with every turn; the topic has them all. */
 export const RECENT_EVENTS = 16;
-export const SWITCH_WINDOW_MS = 60_000;
 
 export const NEW_HEALTH: PathHealth = {
   failures: 0,

@@ -1,10 +1,10 @@
 /** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
 import { type Answer, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { gatewayFrames } from "@vnes/vpn-common";
 import { NEW_AGENT, step } from "./agent.ts";
 import { OPEN_MARGIN_MS } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
-import { parseGatewayFrame } from "./frames.ts";
 import { inOrder, jumpRefusal } from "./rounds.ts";
 import { parseRanking } from "./routing.ts";
 import { statusOf } from "./status.ts";
@@ -130,7 +130,7 @@ function onChannel(turn: Turn, data: Json): void {
       if (event.role === "initiator") hear(turn, { heard: "channelOpened", channelId });
       return;
     case "frame": {
-      const frame = parseGatewayFrame(event.frame);
+      const frame = gatewayFrames.parseGatewayFrame(event.frame);
       return hear(
         turn,
         frame === undefined ? { heard: "frameMalformed" } : { heard: "frame", channelId, frame },

@@ -2,8 +2,8 @@
  * Pings over one channel: some of full size, then, so that the reason is known, small ones. Each has a nonce and a round trip
  * of its own, so an answer that comes late is never taken for that of the next.
  */
+import { clientFrames as frames } from "@vnes/vpn-common";
 import { ask, change, type Draft, healthOf, unwake, wake } from "./draft.ts";
-import * as frames from "./frames.ts";
 import { measure, trust } from "./paths.ts";
 import { judge, type Outcome, problemOf } from "./quality.ts";
 import type { Check } from "./vocabulary.ts";

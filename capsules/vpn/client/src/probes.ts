@@ -77,7 +77,8 @@ export function onProbeOpened(draft: Draft, probe: Probe, channelId: string): vo
   change(draft, { probe: { ...probe, check } });
 }
 
-export function onProbeAnswer(draft: Draft, probe: Probe, nonce: string): void {
+/** `mayStay`: whether the gateway keeps the channel open for a standby. */
+export function onProbeAnswer(draft: Draft, probe: Probe, nonce: string, mayStay: boolean): void {
   const { check, pathId } = probe;
   const { lastFailure } = healthOf(draft.agent, pathId);
   const outcome = check === null ? undefined : takeAnswer(draft, check, nonce);
@@ -89,7 +90,7 @@ export function onProbeAnswer(draft: Draft, probe: Probe, nonce: string): void {
     tell(draft, "pathAnswered", "PING_ANSWERED", { path: pathId }, { latencyMs, lossPercent, lastFailure });
   const { channelId } = check;
   if (leave(draft, pathId, channelId)) return;
-  keepOrClose(draft, pathId, channelId);
+  keepOrClose(draft, pathId, channelId, mayStay);
   armProbe(draft);
 }
 
@@ -145,13 +146,15 @@ function leave(draft: Draft, pathId: string, channelId: string): boolean {
   return true;
 }
 
-function keepOrClose(draft: Draft, pathId: string, channelId: string): void {
+function keepOrClose(draft: Draft, pathId: string, channelId: string, mayStay: boolean): void {
   const { agent, config, at } = draft;
   const { standby } = agent;
   const order = inOrder(agent, config, at);
   const isBetter = standby === null || order.indexOf(pathId) <= order.indexOf(standby.pathId);
-  if (config.policy.standbys === 0 || !isBetter)
+  if (config.policy.standbys === 0 || !isBetter || !mayStay) {
+    if (standby?.channelId === channelId) return dropStandby(draft, "PROBED");
     return ask(draft, { ask: "close", channelId, reason: "PROBED" });
+  }
   if (standby !== null && standby.channelId !== channelId) dropStandby(draft, "REPLACED");
   change(draft, { standby: { channelId, pathId, checkedAt: at } });
 }

@@ -5,19 +5,10 @@
  * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
  *     `asking.until` is made here, and the reason is kept.
  */
+import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import {
-  ask,
-  change,
-  count,
-  type Draft,
-  healthOf,
-  recentSwitches,
-  SWITCH_WINDOW_MS,
-  tell,
-  wake,
-} from "./draft.ts";
+import { ask, change, count, type Draft, healthOf, recentSwitches, tell, wake } from "./draft.ts";
 import { isHeldBack } from "./paths.ts";
 import { nextPath, rank } from "./ranking.ts";
 import { rankInput } from "./routing.ts";

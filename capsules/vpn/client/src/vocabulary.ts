@@ -1,6 +1,6 @@
 /** The words of the client's agent: what it keeps, what it hears, what it asks for. */
 import type { JsonObject } from "@vnes/sdk";
-import type { GatewayFrame } from "./frames.ts";
+import type { GatewayFrame, State } from "@vnes/vpn-common";
 
 /** How the client stands to its session, and the session state its mirror shows for it. */
 export const MODES = {
@@ -11,7 +11,7 @@ export const MODES = {
   suspect: "VOLATILE",
   recovering: "RECOVERING",
   ended: "TERMINATED",
-} as const;
+} as const satisfies { readonly [mode: string]: State | null };
 
 export type Mode = keyof typeof MODES;
 

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/sdk";
+import { gatewayFrames } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { NEW_AGENT, step } from "../src/agent.ts";
 import { parseConfig } from "../src/config.ts";
 import { NEW_HEALTH } from "../src/draft.ts";
-import { parseGatewayFrame } from "../src/frames.ts";
 import { STABILITY_MS } from "../src/paths.ts";
 import { nextPath, rank } from "../src/ranking.ts";
 import type { Agent, Asked, Heard, Ranking, TimerName } from "../src/vocabulary.ts";
@@ -124,7 +124,16 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     {
       heard: "frame",
       channelId,
-      frame: { type: "rejected", nonce, reason, sessionId: id, epoch, version, retryAfterMs: other },
+      frame: {
+        type: "rejected",
+        nonce,
+        reason,
+        sessionId: id,
+        epoch,
+        version,
+        retryAfterMs: other,
+        bound: null,
+      },
     },
     { heard: "pathSilent", channelId, silentMs: 200 },
     { heard: "pathAlive", channelId },
@@ -312,7 +321,7 @@ test("frames of a gateway are read strictly, and no input throws", () => {
     version: 1,
     epoch: 1,
   };
-  assert.ok(parseGatewayFrame(good));
+  assert.ok(gatewayFrames.parseGatewayFrame(good));
   for (const [name, value] of Object.entries({
     v: 2,
     type: "create",
@@ -321,9 +330,11 @@ test("frames of a gateway are read strictly, and no input throws", () => {
     version: -1,
     epoch: 0.5,
   })) {
-    assert.equal(parseGatewayFrame({ ...good, [name]: value }), undefined, name);
+    assert.equal(gatewayFrames.parseGatewayFrame({ ...good, [name]: value }), undefined, name);
   }
-  fc.assert(fc.property(fc.jsonValue(), (junk) => parseGatewayFrame(junk as Json) === undefined));
+  fc.assert(
+    fc.property(fc.jsonValue(), (junk) => gatewayFrames.parseGatewayFrame(junk as Json) === undefined),
+  );
 });
 
 test("a configuration that is not understood is refused with the place", () => {

@@ -5,10 +5,18 @@
  * G4. The owner asked for is always the key the channel has proven, never one a frame claims.
  */
 import type { Answer, Json, Turn } from "@vnes/sdk";
+import {
+  type Bound,
+  type ClientFrame,
+  clientFrames,
+  gatewayFrames as frames,
+  type GatewayReason,
+  type Outcome,
+  type Standing,
+} from "@vnes/vpn-common";
 import { isAdmitted } from "./config.ts";
-import * as frames from "./frames.ts";
-import { take } from "./rate.ts";
-import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import { burstMet, take } from "./rate.ts";
+import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
 
@@ -19,16 +27,6 @@ const BUSY_RETRY_MS = 250;
 export type Asker = { readonly channelId: string; readonly pathId: string; readonly peer: string };
 type Context = Asker & { readonly nonce: string };
 
-/** As `vpn.session` answers; the kernel has checked it. */
-type Outcome = frames.Standing & {
-  readonly outcome: "accepted" | "rejected" | "terminated";
-  readonly reason: string;
-  readonly state: string | null;
-  readonly channelId: string | null;
-  readonly previousChannelId: string | null;
-  readonly retryAfterMs: number | null;
-};
-
 export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const config = loadConfig(turn.keys);
   const { channelId, pathId, peer } = asker;
@@ -38,13 +36,14 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   armWatch(turn);
   if (!taken.allowed) {
     count(turn.keys, "rejected.RATE_LIMITED");
-    if (taken.tell) reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs);
-    return;
+    if (!taken.tell) return;
+    const met = burstMet(config.requestsPerMinute);
+    return reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs, met);
   }
-  const frame = frames.parseClientFrame(data);
+  const frame = clientFrames.parseClientFrame(data);
   if (frame === undefined) {
     count(turn.keys, "rejected.FRAME_MALFORMED");
-    return reject(turn, asker, null, "FRAME_MALFORMED", frames.NOWHERE, null);
+    return reject(turn, asker, null, "FRAME_MALFORMED", frames.NOWHERE);
   }
   count(turn.keys, `frame.${frame.type}`);
   const { nonce } = frame;
@@ -68,7 +67,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
 
 export function refusePeer(turn: Turn, channelId: string): void {
   count(turn.keys, "rejected.PEER_NOT_ADMITTED");
-  const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE, null);
+  const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE);
   transport.sendAndClose(turn, channelId, frame, "PEER_NOT_ADMITTED");
 }
 
@@ -98,7 +97,7 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {
     const standing = now !== undefined && now.version > version ? now : outcome;
     count(turn.keys, "rejected.BOUND_ELSEWHERE");
-    return reject(turn, context, nonce, "BOUND_ELSEWHERE", standing, null);
+    return reject(turn, context, nonce, "BOUND_ELSEWHERE", standing);
   }
   const then = {
     ...context,
@@ -130,7 +129,7 @@ export function onActivated(turn: Turn, answer: Answer, data: Json): void {
   }
   if (!(answer.value as { readonly applied: boolean }).applied) return count(turn.keys, "superseded");
   transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
-  if (previous !== null && boundSession(turn.keys, previous) === undefined) {
+  if (previous !== null && isHere(turn.keys, previous) && boundSession(turn.keys, previous) === undefined) {
     transport.close(turn, previous, "REPLACED");
   }
 }
@@ -142,13 +141,13 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
   if (outcome !== undefined) decline(turn, outcome, context);
 }
 
-type Ping = Extract<frames.ClientFrame, { readonly type: "ping" }>;
+type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
 
 /** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
 function onPing(turn: Turn, { channelId, peer, nonce }: Context, { sessionId, size, below }: Ping): void {
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
-    return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE, null);
+    return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE);
   }
   const isBound = mirror.channelId === channelId;
   transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
@@ -159,9 +158,10 @@ function onPing(turn: Turn, { channelId, peer, nonce }: Context, { sessionId, si
 function decline(turn: Turn, outcome: Outcome, context: Context): void {
   const { channelId, nonce } = context;
   count(turn.keys, `${outcome.outcome}.${outcome.reason}`);
-  if (outcome.outcome === "terminated") {
-    transport.send(turn, channelId, frames.terminated(nonce, outcome.reason, outcome));
-  } else reject(turn, context, nonce, outcome.reason, outcome, outcome.retryAfterMs);
+  const { sessionId, version, epoch, reason, retryAfterMs, bound } = outcome;
+  if (outcome.outcome === "terminated" && sessionId !== null) {
+    transport.send(turn, channelId, frames.terminated(nonce, reason, { sessionId, version, epoch }));
+  } else reject(turn, context, nonce, reason, outcome, retryAfterMs, bound);
 }
 
 function outcomeOf(turn: Turn, answer: Answer, context: Context): Outcome | undefined {
@@ -176,11 +176,12 @@ function reject(
   turn: Turn,
   asker: { readonly channelId: string },
   nonce: string | null,
-  reason: string,
-  standing: frames.Standing,
-  retryAfterMs: number | null,
+  reason: GatewayReason | Outcome["reason"],
+  standing: Standing,
+  retryAfterMs: number | null = null,
+  bound: Bound | null = null,
 ): void {
-  transport.send(turn, asker.channelId, frames.rejected(nonce, reason, standing, retryAfterMs));
+  transport.send(turn, asker.channelId, frames.rejected(nonce, reason, standing, retryAfterMs, bound));
 }
 
 function askSession(turn: Turn, method: string, input: Json, context: Context): void {

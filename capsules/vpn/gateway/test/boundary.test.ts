@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/sdk";
+import { type ClientFrame, clientFrames } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { isAdmitted, parseConfig } from "../src/config.ts";
-import { type ClientFrame, MAX_PING_BYTES, parseClientFrame } from "../src/frames.ts";
 import { type Bucket, burstOf, isFull, take } from "../src/rate.ts";
 
+const { parseClientFrame } = clientFrames;
 const PEER = `${"A".repeat(43)}=`;
 
 test("nobody is admitted who is not named", () => {
@@ -42,7 +43,7 @@ const frame: fc.Arbitrary<ClientFrame> = fc.oneof(
     type: fc.constant("ping" as const),
     nonce,
     sessionId,
-    size: fc.nat(MAX_PING_BYTES),
+    size: fc.nat(clientFrames.MAX_PING_BYTES),
     below: fc.option(fc.stringMatching(/^[A-Z][A-Z_]{0,20}$/)),
   }),
 );

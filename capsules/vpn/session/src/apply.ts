@@ -1,10 +1,16 @@
 /** One event applied to one stored session: the step, its record, its clocks and its event on `vpn.session.v1`. */
-import type { Json, Turn } from "@vnes/sdk";
-import { lossDeadline, type SessionEvent, type Step, sessionDeadline, step } from "./machine.ts";
+import type { Json, JsonObject, Turn } from "@vnes/sdk";
+import {
+  BINDINGS,
+  type Bound,
+  type Session,
+  SESSION_TOPIC,
+  type SessionEvent,
+  type SessionMoved,
+  type Step,
+} from "@vnes/vpn-common";
+import { lossDeadline, sessionDeadline, step } from "./machine.ts";
 import { count, retire, saveSession } from "./store.ts";
-import { BINDINGS, type Session, type State } from "./vocabulary.ts";
-
-export const SESSION_TOPIC = "vpn.session.v1";
 
 export function applyEvent(turn: Turn, session: Session, event: SessionEvent, evidence: Json): Step {
   const result = step(session, event, turn.at);
@@ -15,6 +21,7 @@ export function applyEvent(turn: Turn, session: Session, event: SessionEvent, ev
       state: result.state,
       trigger: result.trigger,
       reason: result.reason,
+      bound: result.bound,
     });
     return result;
   }
@@ -25,20 +32,21 @@ export function applyEvent(turn: Turn, session: Session, event: SessionEvent, ev
     retire(turn.keys, result.session);
   }
   count(turn.keys, `moved.${result.reason}`);
-  publishTransition(turn, result.session, result.from, result.trigger, evidence, result.released);
+  publishTransition(turn, result.session, result, evidence);
   return result;
 }
 
+type How = Pick<SessionMoved, "from" | "trigger" | "released"> & { readonly bound: Bound | null };
+
+/** `evidence`: what the reporter saw. The number that decided is beside it, under `bound`. */
 export function publishTransition(
   turn: Turn,
   session: Session,
-  from: State | null,
-  trigger: string,
+  { from, trigger, released, bound }: How,
   evidence: Json,
-  released: { readonly channelId: string; readonly pathId: string } | null,
 ): void {
-  const binding = session.binding;
-  turn.publish(SESSION_TOPIC, session.id, {
+  const { binding } = session;
+  const moved: SessionMoved & JsonObject = {
     sessionId: session.id,
     owner: session.owner,
     version: session.version,
@@ -51,8 +59,17 @@ export function publishTransition(
     binding: binding === null ? null : { channelId: binding.channelId, pathId: binding.pathId },
     released: released === null ? null : { channelId: released.channelId, pathId: released.pathId },
     at: turn.at,
-    evidence,
-  });
+    evidence: { ...fieldsOf(evidence), ...(bound === null ? {} : { bound }) },
+  };
+  turn.publish(SESSION_TOPIC, session.id, moved);
+}
+
+/** Evidence that is no object is kept whole, under a name. */
+function fieldsOf(evidence: Json): JsonObject {
+  if (evidence === null) return {};
+  return typeof evidence === "object" && !Array.isArray(evidence)
+    ? (evidence as JsonObject)
+    : { reported: evidence };
 }
 
 /** Both clocks are set anew from the record after every transition, so a timer never knows more than the record. */

@@ -1,12 +1,11 @@
 /** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
 import { capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import type { Outcome, State } from "@vnes/vpn-common";
 import { applyEvent } from "./apply.ts";
 import { describe, type SessionErrorCode } from "./errors.ts";
-import type { Outcome } from "./outcome.ts";
 import * as reports from "./reports.ts";
 import * as requests from "./requests.ts";
 import { counters, loadSession, sessionsAfter } from "./store.ts";
-import type { State } from "./vocabulary.ts";
 import { viewOf } from "./view.ts";
 
 const LIST_DEFAULT = 50;
@@ -33,7 +32,8 @@ function unknown(sessionId: string): Refusal {
 function forPeople(outcome: Outcome, caller: string, sessionId: string): Json | Refusal {
   if (caller !== "control" || outcome.outcome === "accepted") return outcome;
   const code = outcome.outcome === "terminated" ? "SESSION_TERMINATED" : (outcome.reason as SessionErrorCode);
-  return refuse(code, describe(code, { ...outcome, sessionId }), { ...outcome, sessionId });
+  const { bound: _bound, ...told } = outcome;
+  return refuse(code, describe(code, { ...told, sessionId }), { ...outcome, sessionId });
 }
 
 function onClock(trigger: "sessionClock" | "lossClock") {

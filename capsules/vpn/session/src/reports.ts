@@ -1,10 +1,9 @@
 /** The methods that report what happened to a session's transport or ask for its end; compare-and-set where asked. */
 import type { Json, Turn } from "@vnes/sdk";
+import type { Outcome, SessionEvent, TerminateCause } from "@vnes/vpn-common";
 import { applyEvent } from "./apply.ts";
-import type { SessionEvent } from "./machine.ts";
-import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
+import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
 import { count, loadSession } from "./store.ts";
-import type { TerminateCause } from "./vocabulary.ts";
 
 type Target = { readonly sessionId: string; readonly expectedVersion?: number };
 export type ChannelReport = Target & { readonly channelId: string; readonly evidence?: Json };
@@ -36,7 +35,8 @@ export function terminate(turn: Turn, input: TerminateInput, caller: string): Ou
   const { sessionId, owner } = input;
   if (owner !== undefined && loadSession(turn.keys, sessionId)?.owner !== owner) {
     count(turn.keys, "rejected.OWNER_MISMATCH");
-    return unknownTo(loadSession(turn.keys, sessionId) === undefined ? "SESSION_UNKNOWN" : "OWNER_MISMATCH");
+    const isKnown = loadSession(turn.keys, sessionId) !== undefined;
+    return unknownTo(isKnown ? "OWNER_MISMATCH" : "SESSION_UNKNOWN", "terminate");
   }
   const cause = input.cause ?? (caller === "control" ? "OPERATOR_TERMINATED" : "POLICY_TERMINATED");
   return apply(turn, input, { trigger: "terminate", cause }, { caller });
@@ -46,11 +46,11 @@ function apply(turn: Turn, target: Target, event: SessionEvent, evidence: Json =
   const session = loadSession(turn.keys, target.sessionId);
   if (session === undefined) {
     count(turn.keys, "rejected.SESSION_UNKNOWN");
-    return unknownTo("SESSION_UNKNOWN");
+    return unknownTo("SESSION_UNKNOWN", event.trigger);
   }
   if (target.expectedVersion !== undefined && target.expectedVersion !== session.version) {
     count(turn.keys, "rejected.VERSION_CONFLICT");
-    return outcomeAt(session, "rejected", "VERSION_CONFLICT");
+    return outcomeAt(session, "rejected", "VERSION_CONFLICT", event.trigger);
   }
   return outcomeOf(session, applyEvent(turn, session, event, evidence), turn.at);
 }

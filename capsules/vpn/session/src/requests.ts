@@ -1,9 +1,10 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
 import type { Json, Turn } from "@vnes/sdk";
+import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
 import { applyEvent, publishTransition, setClocks } from "./apply.ts";
-import { birth, type SessionEvent } from "./machine.ts";
+import { birth } from "./machine.ts";
 import { recall, remember } from "./nonces.ts";
-import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
+import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
 import {
   count,
   counters,
@@ -15,7 +16,6 @@ import {
   saveAnswers,
   saveSession,
 } from "./store.ts";
-import type { RejectionReason, SessionPolicy } from "./vocabulary.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
 export type CreateInput = { readonly owner: string; readonly nonce: string; readonly policy: SessionPolicy };
@@ -34,19 +34,26 @@ export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outco
   const earlier = owned?.creations.find((creation) => creation.nonce === nonce);
   if (earlier !== undefined) {
     const session = loadSession(keys, earlier.sessionId);
-    if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
-    return { ...outcomeAt(session, "accepted", "CREATED"), repeated: true };
+    if (session === undefined) return rejected(turn, "SESSION_UNKNOWN", "create");
+    return { ...outcomeAt(session, "accepted", "CREATED", "create"), repeated: true };
   }
   const current = owned === undefined ? undefined : loadSession(keys, owned.sessionId);
-  if (current !== undefined && current.state !== "TERMINATED") return rejected(turn, "OWNER_HAS_SESSION");
-  if ((counters(keys)["live"] ?? 0) >= MAX_LIVE_SESSIONS) return rejected(turn, "SESSIONS_FULL");
+  if (current !== undefined && current.state !== "TERMINATED") {
+    const met = { bound: "liveSessionsOfOneKey", limit: 1, value: 1, unit: "sessions" };
+    return rejected(turn, "OWNER_HAS_SESSION", "create", met);
+  }
+  const live = counters(keys)["live"] ?? 0;
+  if (live >= MAX_LIVE_SESSIONS) {
+    const met = { bound: "liveSessions", limit: MAX_LIVE_SESSIONS, value: live, unit: "sessions" };
+    return rejected(turn, "SESSIONS_FULL", "create", met);
+  }
   const session = birth(turn.id("ses"), owner, policy, turn.at);
   saveSession(keys, session);
   recordCreation(keys, owner, nonce, session.id);
   setClocks(turn, session);
   count(keys, "live");
-  publishTransition(turn, session, null, "create", { nonce }, null);
-  return outcomeAt(session, "accepted", "CREATED");
+  publishTransition(turn, session, { from: null, trigger: "create", released: null, bound: null }, { nonce });
+  return outcomeAt(session, "accepted", "CREATED", "create");
 }
 
 export function attach(turn: Turn, input: AttachInput): Outcome {
@@ -62,10 +69,11 @@ export function reattach(turn: Turn, input: ReattachInput): Outcome {
 
 function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidence: Json): Outcome {
   const session = loadSession(turn.keys, input.sessionId);
-  if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
-  if (session.owner !== input.owner) return rejected(turn, "OWNER_MISMATCH");
+  const { trigger } = event;
+  if (session === undefined) return rejected(turn, "SESSION_UNKNOWN", trigger);
+  if (session.owner !== input.owner) return rejected(turn, "OWNER_MISMATCH", trigger);
   // An ended session has one answer, also for nonces it once accepted: nobody is told they are attached.
-  if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED");
+  if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED", trigger);
   const recorded = loadAnswers(turn.keys, session.id);
   const earlier = recall(recorded, input.nonce);
   if (earlier !== undefined) {
@@ -75,7 +83,7 @@ function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidenc
   const result = applyEvent(turn, session, event, evidence);
   const alreadyBound = event.trigger === "attach" && result.kind === "rejected" && session.epoch > 0;
   const answer = alreadyBound
-    ? outcomeAt(session, "rejected", "ALREADY_ATTACHED")
+    ? outcomeAt(session, "rejected", "ALREADY_ATTACHED", trigger)
     : outcomeOf(session, result, turn.at);
   // The turn may have evicted this session with its own end; then there is nothing to remember it by.
   if (answer.outcome !== "terminated") {
@@ -84,7 +92,12 @@ function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidenc
   return answer;
 }
 
-function rejected(turn: Turn, reason: RejectionReason): Outcome {
+function rejected(
+  turn: Turn,
+  reason: RejectionReason,
+  trigger: Outcome["trigger"],
+  bound: Bound | null = null,
+): Outcome {
   count(turn.keys, `rejected.${reason}`);
-  return unknownTo(reason);
+  return { ...unknownTo(reason, trigger), bound };
 }

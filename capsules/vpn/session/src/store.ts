@@ -10,9 +10,8 @@
  * A key has one live session (V10). Ended sessions are kept for people and for late requests, up to a bound.
  */
 import type { Keys } from "@vnes/sdk";
-import { assertSession } from "./invariants.ts";
+import { assertSession, type Session } from "@vnes/vpn-common";
 import type { RecordedAnswer } from "./nonces.ts";
-import type { Session } from "./vocabulary.ts";
 
 /** A record is about 1 KB with its answers; the node keeps them in memory. */
 export const MAX_LIVE_SESSIONS = 4096;

@@ -2,25 +2,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertSession, assertStep, InvariantViolation } from "../src/invariants.ts";
 import {
-  birth,
-  lossDeadline,
-  type SessionEvent,
-  type Step,
-  sessionDeadline,
-  step,
-  TRANSITIONS,
-} from "../src/machine.ts";
-import {
+  assertSession,
+  assertStep,
   BINDINGS,
+  InvariantViolation,
   REJECTION_REASONS,
   type Session,
+  type SessionEvent,
   type SessionPolicy,
   type State,
+  type Step,
   SWITCH_WINDOW_MS,
   TRANSITION_REASONS,
-} from "../src/vocabulary.ts";
+} from "@vnes/vpn-common";
+import { birth, lossDeadline, sessionDeadline, step, TRANSITIONS } from "../src/machine.ts";
 
 const POLICY: SessionPolicy = { sessionTtlMs: 5000, transportLossTtlMs: 1000, maxSwitchesPerMinute: 2 };
 const OWNER = "owner";
