@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isolateExecutor } from "@vnes/driver-isolate";
+import { ISOLATE_FLAGS, isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import {
@@ -267,7 +267,7 @@ function requests(count: number, done: number, at: number): TurnRequest[] {
 
 async function startBare(): Promise<ChildProcess> {
   const bare = fork(new URL("./isolate-bare.ts", import.meta.url), {
-    execArgv: ["--no-node-snapshot", "--conditions=source"],
+    execArgv: [...ISOLATE_FLAGS, "--conditions=source"],
   });
   bare.send({ text: "[]" } satisfies BareRequest);
   await once(bare, "message");

@@ -4,6 +4,7 @@
  */
 import type { Answer, Json, Turn } from "@vnes/sdk";
 import type { Outcome } from "@vnes/vpn-common";
+import { denyClient } from "./denials.ts";
 import { isFull, type Bucket } from "./rate.ts";
 import {
   allMirrors,
@@ -42,6 +43,25 @@ export function report(
 
 export function reportLost(turn: Turn, sessionId: string, channelId: string, reason: string): void {
   report(turn, "transportLost", sessionId, channelId, { reason });
+}
+
+/** Whether the client's path does what its policy asks; told with every ping, so that one that is lost does no harm. */
+export function reportQuality(
+  turn: Turn,
+  { sessionId, state, version, pathId }: Mirror,
+  below: string | null,
+): void {
+  const isNews = below === null ? state === "DEGRADED" : state === "ATTACHED";
+  if (!isNews) return;
+  const method = below === null ? "restore" : "degrade";
+  turn.call({
+    capability: "vpn.session",
+    method,
+    input: { sessionId, expectedVersion: version, evidence: { pathId, below } },
+    tag: "reported",
+    context: { method, sessionId },
+    timeoutMs: REPORT_TIMEOUT_MS,
+  });
 }
 
 /** A report that was not heard is made again by the watch, which sees that the mirror still differs. */
@@ -110,10 +130,15 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
 }
 
 /** A channel that has carried no session for too long is a place somebody holds for nothing. */
-export function onUnboundDue(turn: Turn, _payload: Json, id: string): void {
+export function onUnboundDue(turn: Turn, payload: Json, id: string): void {
   const channelId = id.slice(id.indexOf(":") + 1);
   if (boundSession(turn.keys, channelId) !== undefined) return;
   count(turn.keys, "unboundClosed");
+  const { unboundMs } = loadConfig(turn.keys);
+  // A timer that an earlier version set does not say whose channel it is.
+  const asker = payload as { readonly peer: string; readonly pathId: string } | null;
+  const bound = { bound: "unboundMs", limit: unboundMs, value: unboundMs, unit: "ms" };
+  if (asker !== null) denyClient(turn, { ...asker, channelId }, "hold", "UNBOUND", { bound });
   transport.close(turn, channelId, "UNBOUND");
 }
 

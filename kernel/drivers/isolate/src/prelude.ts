@@ -39,8 +39,8 @@ export function installPrelude(runsModule: boolean): Prelude {
   const toText = String;
   const MAX_CONSOLE_LINES = 64;
   const MAX_LINE = 2_000;
-  /** Results that leave at once: far below a frame, so that a batch of large turns leaves in several. */
-  const MAX_SLICE_CHARS = 4_194_304;
+  /** Results that leave at once: far below what a message may hold, so that a batch of large turns leaves in several. */
+  const MAX_SLICE_CHARS = 262_144;
   /** Behind one turn that needs keys: a whole batch of the kernel's. */
   const MAX_GUESSES = 64;
   /** A state that is known but for a key here and there: looking on would cost more than stopping again. */
