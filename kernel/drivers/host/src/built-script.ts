@@ -103,7 +103,7 @@ function read(file: string, form: ScriptForm): string | undefined {
 function make(source: string, file: string, form: ScriptForm): Made {
   // In a process of its own: the builder of capsules ends the one that it shares.
   const { buildSync } = require("esbuild") as typeof import("esbuild");
-  const { outputFiles = [], metafile } = buildSync({
+  const { outputFiles, metafile } = buildSync({
     ...optionsFor(form),
     entryPoints: [source],
     conditions: source.endsWith(".ts") ? ["source"] : [],
