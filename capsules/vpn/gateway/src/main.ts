@@ -8,6 +8,7 @@ import {
   onBound,
   onCreated,
   onFrame,
+  onPoliced,
   onTerminated,
   refusePeer,
 } from "./requests.ts";
@@ -107,6 +108,7 @@ export default capsule({
   events: { "vpn.channel.v1": onChannel, "vpn.session.v1": onSession },
   calls: { "vpn.gateway.status": status },
   answers: {
+    policed: onPoliced,
     created: onCreated,
     bound: onBound,
     terminated: onTerminated,

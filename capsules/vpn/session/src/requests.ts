@@ -1,5 +1,5 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
-import type { Json, Turn } from "@vnes/sdk";
+import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
 import { applyEvent, publishTransition, setClocks } from "./apply.ts";
 import { birth } from "./machine.ts";
@@ -18,7 +18,12 @@ import {
 } from "./store.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
-export type CreateInput = { readonly owner: string; readonly nonce: string; readonly policy: SessionPolicy };
+export type CreateInput = {
+  readonly owner: string;
+  readonly nonce: string;
+  readonly policy: SessionPolicy;
+  readonly evidence?: JsonObject;
+};
 export type AttachInput = {
   readonly sessionId: string;
   readonly owner: string;
@@ -28,7 +33,7 @@ export type AttachInput = {
 };
 export type ReattachInput = AttachInput & { readonly epoch: number; readonly version: number };
 
-export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outcome {
+export function create(turn: Turn, { owner, nonce, policy, evidence = {} }: CreateInput): Outcome {
   const { keys } = turn;
   const owned = loadOwnership(keys, owner);
   const earlier = owned?.creations.find((creation) => creation.nonce === nonce);
@@ -52,7 +57,8 @@ export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outco
   recordCreation(keys, owner, nonce, session.id);
   setClocks(turn, session);
   count(keys, "live");
-  publishTransition(turn, session, { from: null, trigger: "create", released: null, bound: null }, { nonce });
+  const born = { from: null, trigger: "create", released: null, bound: null } as const;
+  publishTransition(turn, session, born, { ...evidence, nonce });
   return outcomeAt(session, "accepted", "CREATED", "create");
 }
 
