@@ -209,6 +209,9 @@ interface OpenCall {
   readonly onAnswer?: (answer: Answer) => void;
 }
 
+/** One definition serves every node of every lab of the process: what it cached is of the one that ran it last. */
+const lastToRun = new WeakMap<Capsule, Running>();
+
 export interface Driver {
   call(method: string, input: JsonObject, answer: (answer: Answer) => void): void;
   stop(): void;
@@ -238,8 +241,6 @@ export class Node {
   }
 
   add(spec: Spec, capsule: Capsule, config: Json): void {
-    // One definition serves every lab of the process; what it cached belongs to the last one.
-    capsule.reset();
     this.#running.push({
       spec,
       capsule,
@@ -350,7 +351,8 @@ export class Node {
 
   #turn(running: Running, delivery: Delivery): void {
     // Sometimes with its cache, sometimes as in a fresh isolate: no turn may tell the difference.
-    if (this.lab.chance(0.5)) running.capsule.reset();
+    if (this.lab.chance(0.5) || lastToRun.get(running.capsule) !== running) running.capsule.reset();
+    lastToRun.set(running.capsule, running);
     running.turns++;
     const request = { turn: running.turns, at: this.lab.now, seed: this.lab.hex(16), delivery };
     let result = running.capsule.deliver(request);

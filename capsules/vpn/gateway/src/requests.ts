@@ -16,7 +16,7 @@ import {
 import { type GatewayConfig, isAdmitted, nameOf } from "./config.ts";
 import { choosePolicy } from "./policy.ts";
 import { burstMet, take } from "./rate.ts";
-import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, reportLost } from "./watch.ts";
 
@@ -152,7 +152,7 @@ export function onActivated(turn: Turn, answer: Answer, data: Json): void {
   }
   if (!(answer.value as { readonly applied: boolean }).applied) return count(turn.keys, "superseded");
   transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
-  if (previous !== null && boundSession(turn.keys, previous) === undefined) {
+  if (previous !== null && isHere(turn.keys, previous) && boundSession(turn.keys, previous) === undefined) {
     transport.close(turn, previous, "REPLACED");
   }
 }

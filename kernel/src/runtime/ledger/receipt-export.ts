@@ -41,7 +41,7 @@ export async function exportReceipt(
   const { parts } = context;
   const { signer, ledger, digest, clock, node } = parts;
   if (signer === undefined) throw executionReceiptErrors.create("EXECUTION_RECEIPT_NO_SIGNER");
-  const shard = await recordedShard(ledger, capsule, request.shard ?? 0);
+  const shard = await recordedShard(context, capsule, request.shard ?? 0);
   const { from, to } = await rangeOf(context, shard, request);
   const base = await recoverShardAt(ledger, shard, from - 1, digest);
   const records = await readRange(context, shard, { from, to }, base.head.hash);
