@@ -120,7 +120,10 @@ for (const end of ["min", "max"] as const) {
     // A second of life: whatever else happens, the session is over, and said why.
     assert.ok(ended.length > 0);
     for (const reason of ended) {
-      assert.ok(reason === "SESSION_TTL_EXPIRED" || reason === "TRANSPORT_LOSS_TTL_EXPIRED", String(reason));
+      assert.ok(
+        reason === "SESSION_TTL_EXPIRED" || reason === "TRANSPORT_LOSS_TTL_EXPIRED",
+        JSON.stringify(reason),
+      );
     }
     const switches = vpn.moves().filter((move) => move["reason"] === "REATTACHED");
     assert.ok(switches.length <= 1, "one switch a minute");

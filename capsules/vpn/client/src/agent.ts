@@ -6,7 +6,7 @@ import { clientFrames as frames } from "@vnes/vpn-common";
 import { onFrame } from "./answers.ts";
 import { dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
+import { ask, change, count, type Draft, policyBound, tell, unwake, wake } from "./draft.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
 import { begin, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
@@ -163,7 +163,9 @@ function onTimer(draft: Draft, timer: TimerName): void {
     case "recovery": {
       const closesAt = windowEnd(draft);
       if (closesAt === null || at < closesAt) return;
-      return end(draft, session === null ? "CONNECT_EXPIRED" : "RECOVERY_EXPIRED");
+      const waited = at - (agent.troubleSince ?? at);
+      if (session === null) return end(draft, "CONNECT_EXPIRED", policyBound(draft, "connectMs", waited));
+      return end(draft, "RECOVERY_EXPIRED", policyBound(draft, "recoveryMs", waited));
     }
     case "watch":
       if (active === null || session === null) return;

@@ -2,6 +2,7 @@
  * Trouble, its clock and its end: how the client goes from a session that is well to one that must be reattached, and
  * from there either back or to an explicit end.
  */
+import type { Bound } from "@vnes/vpn-common";
 import { dropAttempt } from "./attempts.ts";
 import { ask, change, type Draft, tell, unwake, wake } from "./draft.ts";
 import type { Mode } from "./vocabulary.ts";
@@ -53,7 +54,7 @@ export function loseActive(draft: Draft, reason: string, detail: string | null =
 }
 
 /** The explicit end. What follows is a person's decision, or the configuration's `renew`. */
-export function end(draft: Draft, reason: string): void {
+export function end(draft: Draft, reason: string, bound: Bound | null = null): void {
   const { active, session } = draft.agent;
   dropAttempt(draft, reason);
   if (active !== null) ask(draft, { ask: "close", channelId: active.channelId, reason });
@@ -71,7 +72,7 @@ export function end(draft: Draft, reason: string): void {
     waiting: null,
   });
   unwake(draft, "attempt", "retry", "recovery", "watch");
-  tell(draft, "ended", reason, { path: active?.pathId ?? null });
+  tell(draft, "ended", reason, { path: active?.pathId ?? null }, bound === null ? {} : { bound });
   if (draft.config.renew && reason !== "CLIENT_CLOSED")
     wake(draft, "renew", draft.at + draft.config.renewDelayMs);
 }

@@ -5,10 +5,10 @@
  * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
  *     `asking.until` is made here, and the reason is kept.
  */
-import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
+import { type Bound, SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, recentSwitches, tell, wake } from "./draft.ts";
+import { ask, change, count, type Draft, policyBound, recentSwitches, tell, wake } from "./draft.ts";
 import { nextPath, rank } from "./ranking.ts";
 import { rankInput } from "./routing.ts";
 import type { Agent, Choice, Heard, Ranking } from "./vocabulary.ts";
@@ -98,18 +98,20 @@ function choiceOf({ agent, at }: Draft, pathId: string, order: readonly string[]
 
 function isHeld(draft: Draft): boolean {
   const wait = waitFor(draft);
-  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until);
+  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until, wait.bound);
   return wait !== undefined;
 }
 
 /** Why a person's jump is refused now; undefined: it may begin. */
-export function jumpRefusal(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
+export function jumpRefusal(draft: Draft): Wait | undefined {
   return cooldown(draft) ?? switchBound(draft);
 }
 
-export function waitUntil(draft: Draft, reason: string, until: number): void {
+/** `bound`: the number that decided, where one did; the gateway's or this client's. */
+export function waitUntil(draft: Draft, reason: string, until: number, bound: Bound | null = null): void {
   const { waiting } = draft.agent;
-  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, { until });
+  const evidence = bound === null ? { until } : { until, bound };
+  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, evidence);
   change(draft, { waiting: { reason, until } });
   wake(draft, "retry", until);
 }
@@ -118,7 +120,9 @@ function isSeeking({ agent }: Draft): boolean {
   return agent.mode === "seeking" || agent.mode === "suspect" || agent.mode === "recovering";
 }
 
-function waitFor(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
+type Wait = { readonly reason: string; readonly until: number; readonly bound?: Bound };
+
+function waitFor(draft: Draft): Wait | undefined {
   const { agent, at } = draft;
   if (agent.waiting !== null && at < agent.waiting.until) return agent.waiting;
   // A channel that is gone leaves nothing to flap from; only one that is still open is given its time.
@@ -126,23 +130,19 @@ function waitFor(draft: Draft): { readonly reason: string; readonly until: numbe
   return held ?? (agent.session === null ? undefined : switchBound(draft));
 }
 
-function cooldown({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
-  const until = (agent.lastSwitchAt ?? Number.NEGATIVE_INFINITY) + config.policy.cooldownMs;
-  return at < until ? { reason: "COOLDOWN", until } : undefined;
+function cooldown(draft: Draft): Wait | undefined {
+  const { agent, at, config } = draft;
+  if (agent.lastSwitchAt === null) return undefined;
+  const until = agent.lastSwitchAt + config.policy.cooldownMs;
+  if (at >= until) return undefined;
+  return { reason: "COOLDOWN", until, bound: policyBound(draft, "cooldownMs", at - agent.lastSwitchAt) };
 }
 
-function switchBound({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
+function switchBound(draft: Draft): Wait | undefined {
+  const { agent, at, config } = draft;
   const recent = recentSwitches(agent, at);
   const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];
-  return blocking === undefined
-    ? undefined
-    : { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS };
+  if (blocking === undefined) return undefined;
+  const bound = policyBound(draft, "maxSwitchesPerMinute", recent.length);
+  return { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS, bound };
 }
