@@ -6,7 +6,7 @@ import { clientFrames as frames } from "@vnes/vpn-common";
 import { onFrame } from "./answers.ts";
 import { dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, policyBound, tell, unwake, wake } from "./draft.ts";
+import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
 import { begin, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
@@ -109,6 +109,8 @@ function hear(draft: Draft, heard: Heard): void {
       return onTimer(draft, heard.timer);
     case "jumpAsked":
       return jump(draft, heard.pathId);
+    case "jumpRefused":
+      return onJumpRefused(draft, heard);
     case "closeAsked":
       return onCloseAsked(draft);
     case "renewAsked":
@@ -163,9 +165,7 @@ function onTimer(draft: Draft, timer: TimerName): void {
     case "recovery": {
       const closesAt = windowEnd(draft);
       if (closesAt === null || at < closesAt) return;
-      const waited = at - (agent.troubleSince ?? at);
-      if (session === null) return end(draft, "CONNECT_EXPIRED", policyBound(draft, "connectMs", waited));
-      return end(draft, "RECOVERY_EXPIRED", policyBound(draft, "recoveryMs", waited));
+      return end(draft, session === null ? "CONNECT_EXPIRED" : "RECOVERY_EXPIRED");
     }
     case "watch":
       if (active === null || session === null) return;
@@ -199,6 +199,17 @@ function onListed(draft: Draft, { askedAt, channels }: Extract<Heard, { heard: "
     return begin(draft);
   }
   if (!listed.silent && mode === "suspect") cleared(draft);
+}
+
+/** Said once for as long as the same thing stands in the way; who asks again and again is counted. */
+function onJumpRefused(
+  draft: Draft,
+  { pathId, reason, evidence }: Extract<Heard, { heard: "jumpRefused" }>,
+): void {
+  const last = draft.agent.recent.at(-1);
+  const isSame = last?.event === "denied" && last.reason === reason && last.pathId === pathId;
+  if (isSame && last.evidence["until"] === evidence["until"]) return count(draft, `denied.${reason}`);
+  tell(draft, "denied", reason, { path: pathId }, { by: "person", ...evidence });
 }
 
 function onCloseAsked(draft: Draft): void {

@@ -105,13 +105,15 @@ export function retryLater(
   retryAfterMs: number | null,
   bound: Bound | null,
 ): void {
-  const pause = Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS);
+  const pause = Math.max(Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS), 1);
   const path = draft.agent.attempt?.pathId ?? null;
   const asked = draft.agent.attempt?.asked ?? false;
   dropAttempt(draft, reason);
   change(draft, { tried: [] });
-  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path }, { bound });
-  waitUntil(draft, reason, draft.at + Math.max(pause, 1), bound);
+  const until = draft.at + pause;
+  const evidence = { by: "gateway", until, path, ...(bound === null ? {} : { bound }) };
+  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path }, evidence);
+  waitUntil(draft, reason, until, evidence);
 }
 
 /** Ends the attempt without judging its path. */

@@ -4,7 +4,7 @@
  */
 import type { Bound } from "@vnes/vpn-common";
 import { dropAttempt } from "./attempts.ts";
-import { ask, change, type Draft, tell, unwake, wake } from "./draft.ts";
+import { ask, change, type Draft, policyBound, tell, unwake, wake } from "./draft.ts";
 import type { Mode } from "./vocabulary.ts";
 
 /** The recovery window opens at the first sign of trouble and is not moved by the next. */
@@ -53,9 +53,23 @@ export function loseActive(draft: Draft, reason: string, detail: string | null =
   tell(draft, "lost", reason, { path }, { detail });
 }
 
+/** The window that closed, where one did. */
+function windowMet(draft: Draft, reason: string): { readonly bound?: Bound } {
+  const { agent, at } = draft;
+  if (agent.troubleSince === null) return {};
+  const waited = at - agent.troubleSince;
+  if (reason === "RECOVERY_EXPIRED") return { bound: policyBound(draft, "recoveryMs", waited) };
+  return reason === "CONNECT_EXPIRED" ? { bound: policyBound(draft, "connectMs", waited) } : {};
+}
+
 /** The explicit end. What follows is a person's decision, or the configuration's `renew`. */
-export function end(draft: Draft, reason: string, bound: Bound | null = null): void {
-  const { active, session } = draft.agent;
+export function end(draft: Draft, reason: string): void {
+  const { active, session, mode, troubleSince } = draft.agent;
+  const evidence = {
+    mode,
+    troubleMs: troubleSince === null ? null : draft.at - troubleSince,
+    ...windowMet(draft, reason),
+  };
   dropAttempt(draft, reason);
   if (active !== null) ask(draft, { ask: "close", channelId: active.channelId, reason });
   if (session !== null) {
@@ -72,7 +86,7 @@ export function end(draft: Draft, reason: string, bound: Bound | null = null): v
     waiting: null,
   });
   unwake(draft, "attempt", "retry", "recovery", "watch");
-  tell(draft, "ended", reason, { path: active?.pathId ?? null }, bound === null ? {} : { bound });
+  tell(draft, "ended", reason, { path: active?.pathId ?? null }, evidence);
   if (draft.config.renew && reason !== "CLIENT_CLOSED")
     wake(draft, "renew", draft.at + draft.config.renewDelayMs);
 }

@@ -5,6 +5,7 @@
  * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
  *     `asking.until` is made here, and the reason is kept.
  */
+import type { JsonObject } from "@vnes/sdk";
 import { type Bound, SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
@@ -77,7 +78,8 @@ function tryNext(draft: Draft): void {
   if (pathId === undefined) {
     const pause = config.policy.retryMs * Math.min(2 ** agent.rounds, MAX_BACKOFF);
     change(draft, { tried: [], rounds: agent.rounds + 1 });
-    return waitUntil(draft, "ROUND_FAILED", at + pause);
+    const evidence = { until: at + pause, pauseMs: pause, rounds: agent.rounds + 1, tried: agent.tried };
+    return waitUntil(draft, "ROUND_FAILED", at + pause, evidence);
   }
   change(draft, { tried: [...agent.tried, pathId], isPrepared: false });
   open(draft, pathId, false, choiceOf(draft, pathId, order));
@@ -98,19 +100,29 @@ function choiceOf({ agent, at }: Draft, pathId: string, order: readonly string[]
 
 function isHeld(draft: Draft): boolean {
   const wait = waitFor(draft);
-  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until, wait.bound);
+  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until, evidenceOf(wait));
   return wait !== undefined;
 }
 
+/** What holds the client back, until when, and the number that says so where one does. */
+export type Held = { readonly reason: string; readonly until: number; readonly bound?: Bound };
+
+export function evidenceOf({ until, bound }: Held): JsonObject {
+  return bound === undefined ? { until } : { until, bound };
+}
+
 /** Why a person's jump is refused now; undefined: it may begin. */
-export function jumpRefusal(draft: Draft): Wait | undefined {
+export function jumpRefusal(draft: Draft): Held | undefined {
   return cooldown(draft) ?? switchBound(draft);
 }
 
-/** `bound`: the number that decided, where one did; the gateway's or this client's. */
-export function waitUntil(draft: Draft, reason: string, until: number, bound: Bound | null = null): void {
+export function waitUntil(
+  draft: Draft,
+  reason: string,
+  until: number,
+  evidence: JsonObject = { until },
+): void {
   const { waiting } = draft.agent;
-  const evidence = bound === null ? { until } : { until, bound };
   if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, evidence);
   change(draft, { waiting: { reason, until } });
   wake(draft, "retry", until);
@@ -120,9 +132,7 @@ function isSeeking({ agent }: Draft): boolean {
   return agent.mode === "seeking" || agent.mode === "suspect" || agent.mode === "recovering";
 }
 
-type Wait = { readonly reason: string; readonly until: number; readonly bound?: Bound };
-
-function waitFor(draft: Draft): Wait | undefined {
+function waitFor(draft: Draft): Held | undefined {
   const { agent, at } = draft;
   if (agent.waiting !== null && at < agent.waiting.until) return agent.waiting;
   // A channel that is gone leaves nothing to flap from; only one that is still open is given its time.
@@ -130,15 +140,15 @@ function waitFor(draft: Draft): Wait | undefined {
   return held ?? (agent.session === null ? undefined : switchBound(draft));
 }
 
-function cooldown(draft: Draft): Wait | undefined {
+function cooldown(draft: Draft): Held | undefined {
   const { agent, at, config } = draft;
-  if (agent.lastSwitchAt === null) return undefined;
-  const until = agent.lastSwitchAt + config.policy.cooldownMs;
-  if (at >= until) return undefined;
-  return { reason: "COOLDOWN", until, bound: policyBound(draft, "cooldownMs", at - agent.lastSwitchAt) };
+  const { cooldownMs } = config.policy;
+  if (agent.lastSwitchAt === null || at >= agent.lastSwitchAt + cooldownMs) return undefined;
+  const bound = policyBound(draft, "cooldownMs", at - agent.lastSwitchAt);
+  return { reason: "COOLDOWN", until: agent.lastSwitchAt + cooldownMs, bound };
 }
 
-function switchBound(draft: Draft): Wait | undefined {
+function switchBound(draft: Draft): Held | undefined {
   const { agent, at, config } = draft;
   const recent = recentSwitches(agent, at);
   const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];

@@ -4,6 +4,7 @@
  */
 import type { Answer, Json, Turn } from "@vnes/sdk";
 import type { Outcome } from "@vnes/vpn-common";
+import { denyClient } from "./denials.ts";
 import { isFull, type Bucket } from "./rate.ts";
 import {
   allMirrors,
@@ -110,10 +111,15 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
 }
 
 /** A channel that has carried no session for too long is a place somebody holds for nothing. */
-export function onUnboundDue(turn: Turn, _payload: Json, id: string): void {
+export function onUnboundDue(turn: Turn, payload: Json, id: string): void {
   const channelId = id.slice(id.indexOf(":") + 1);
   if (boundSession(turn.keys, channelId) !== undefined) return;
   count(turn.keys, "unboundClosed");
+  const { unboundMs } = loadConfig(turn.keys);
+  // A timer that an earlier version set does not say whose channel it is.
+  const asker = payload as { readonly peer: string; readonly pathId: string } | null;
+  const bound = { bound: "unboundMs", limit: unboundMs, value: unboundMs, unit: "ms" };
+  if (asker !== null) denyClient(turn, { ...asker, channelId }, "hold", "UNBOUND", { bound });
   transport.close(turn, channelId, "UNBOUND");
 }
 
