@@ -45,6 +45,25 @@ export function reportLost(turn: Turn, sessionId: string, channelId: string, rea
   report(turn, "transportLost", sessionId, channelId, { reason });
 }
 
+/** Whether the client's path does what its policy asks; told with every ping, so that one that is lost does no harm. */
+export function reportQuality(
+  turn: Turn,
+  { sessionId, state, version, pathId }: Mirror,
+  below: string | null,
+): void {
+  const isNews = below === null ? state === "DEGRADED" : state === "ATTACHED";
+  if (!isNews) return;
+  const method = below === null ? "restore" : "degrade";
+  turn.call({
+    capability: "vpn.session",
+    method,
+    input: { sessionId, expectedVersion: version, evidence: { pathId, below } },
+    tag: "reported",
+    context: { method, sessionId },
+    timeoutMs: REPORT_TIMEOUT_MS,
+  });
+}
+
 /** A report that was not heard is made again by the watch, which sees that the mirror still differs. */
 export function onReported(turn: Turn, answer: Answer, data: Json): void {
   if (!answer.ok) return count(turn.keys, `session.${answer.code}`);

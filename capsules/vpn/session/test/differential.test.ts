@@ -311,7 +311,7 @@ test("whatever is asked of the capsule, its answers and sessions are those the p
 
 test("as many answers are remembered as the protocol says, and not one more", () => {
   const given = { sessionTtlMs: 3_600_000, transportLossTtlMs: 60_000, maxSwitchesPerMinute: 30 };
-  for (const requests of [14, 15, 16, 17]) {
+  for (const requests of [2, 3, 4, 5]) {
     const lab = new Lab(requests);
     const node = new Node(lab, "gateway", () => ({ call: () => assert.fail("no driver"), stop: () => {} }));
     node.add(SPECS.session, session, null);

@@ -142,12 +142,16 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
   };
 
   const send = (input: JsonObject): Answer => {
-    const { channelId, frame } = input;
+    const { channelId, frame, padTo = 0 } = input;
     if (typeof channelId !== "string") return wrongInput("send", "channelId");
     if (!isFrame(frame)) return wrongInput("send", "frame");
+    if (typeof padTo !== "number" || !Number.isInteger(padTo) || padTo < 0 || padTo > MAX_PAYLOAD_BYTES) {
+      return wrongInput("send", "padTo");
+    }
     const channel = table.get(channelId);
     if (!channel || channel.state !== "open") return refusal("TRANSPORT_CHANNEL_UNKNOWN", { channelId });
-    const payload = bytes.fromUtf8(JSON.stringify(frame));
+    // Blanks after a JSON text mean nothing.
+    const payload = bytes.fromUtf8(JSON.stringify(frame).padEnd(padTo));
     if (payload.length > MAX_PAYLOAD_BYTES) {
       return refusal("TRANSPORT_FRAME_TOO_LARGE", { bytes: payload.length, limit: MAX_PAYLOAD_BYTES });
     }
