@@ -81,9 +81,10 @@ for (const [name, table, configured] of TABLES) {
         // What JSON cannot say is no policy either way.
         const fits = validate(policy) as boolean;
         assert.equal(parsed.ok, fits, JSON.stringify(policy));
-        // The one rule that is the client's configuration's own: probes are off, or not too many.
-        const probeMs = parsed.ok ? (parsed.policy["probeMs"] ?? 0) : 0;
-        if (probeMs > 0 && probeMs < 100) assert.throws(() => configured(policy as JsonObject), /probeMs/);
+        // Two rules are the client's configuration's own: probes are off or not too many, and of some pings no more are below.
+        const { probeMs = 0, belowPings = 0, ofPings = 0 } = parsed.ok ? parsed.policy : {};
+        const refused = (probeMs > 0 && probeMs < 100) || belowPings > ofPings;
+        if (refused) assert.throws(() => configured(policy as JsonObject), /probeMs|belowPings/);
         else if (parsed.ok) assert.deepEqual(configured(policy as JsonObject), parsed.policy);
         else assert.throws(() => configured(policy as JsonObject), /CONFIG_INVALID at \/policy/);
       }),
