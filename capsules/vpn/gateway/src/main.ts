@@ -8,6 +8,7 @@ import {
   onBound,
   onCreated,
   onFrame,
+  onPoliced,
   onTerminated,
   refusePeer,
 } from "./requests.ts";
@@ -130,6 +131,7 @@ export default capsule({
   events: { "vpn.channel.v1": onChannel, "vpn.session.v1": onSession },
   calls: { "vpn.gateway.status": status },
   answers: {
+    policed: onPoliced,
     created: onCreated,
     bound: onBound,
     terminated: onTerminated,
