@@ -7,7 +7,6 @@
  * T2. What is cut is byte for byte what JSON.stringify makes of the decoded record. Bytes that only look like a record at the
  *     few places that are looked at make a text that is no request: its turn fails, and a turn that fails is looked at again.
  */
-import { Buffer, isUtf8 } from "node:buffer";
 import type { TextBuffer } from "./text-buffer.ts";
 
 /** Places in the bytes of a record. */
@@ -27,6 +26,7 @@ export interface TurnCut {
 const HEAD = `{"v":1,"kind":"turn","seq":`;
 const INPUT = `"input":{`;
 const DELIVERY = `"delivery":`;
+const OUTCOME = `,"outcome":`;
 /** With what closes the delivery and the input. */
 const ENDED_WELL = `}},"outcome":"ok","effects":[`;
 const EFFECTS = `"effects":[`;
@@ -34,40 +34,40 @@ const EFFECTS = `"effects":[`;
 /** Up to the delivery: nothing in it can hold anything but what stands here. */
 const UP_TO_DELIVERY =
   /\{"v":1,"kind":"turn","seq":[1-9]\d{0,15},"at":\d{1,15},"seed":"[0-9a-f]*","input":\{"from":"(?:timer",|(?:effect","shard":"[\w./:@-]+","seq":\d+,"index":\d+|kernel"|control"|device"|ephemeral"),"depth":\d+,)"delivery":(?=\{)/y;
-/** It is not looked for any further: a record of a shard whose name is longer than that is decoded. */
-const MAX_HEAD = 512;
 /** From behind the effects to the end; short enough to look for it in the last few bytes. */
 const BEHIND_EFFECTS = /^\],"released":\d{1,16}\}$/;
 const MAX_BEHIND = 32;
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
-const OUTCOME = encoder.encode(`,"outcome":`);
 
 /** Undefined when the record does not stand as T1 says. */
 export function cutTurn(bytes: Uint8Array, seq: number): TurnCut | undefined {
-  // No text is made of the whole: for a record of a kilobyte that costs more, in garbage, than looking through it.
-  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const head = record.toString("latin1", 0, MAX_HEAD);
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
   UP_TO_DELIVERY.lastIndex = 0;
-  if (!UP_TO_DELIVERY.test(head) || !head.startsWith(`${seq},`, HEAD.length)) return undefined;
+  if (!UP_TO_DELIVERY.test(text) || !text.startsWith(`${seq},`, HEAD.length)) return undefined;
   const behindHead = UP_TO_DELIVERY.lastIndex;
   // A raw quote begins or ends a string, so this is the name of a member and not its first; the record has one of that name,
   // and when there is no other it is the record's own.
-  const outcome = record.indexOf(OUTCOME, behindHead);
+  const outcome = text.indexOf(OUTCOME, behindHead);
   const ended = outcome - 2;
-  if (outcome < 0 || record.toString("latin1", ended, ended + ENDED_WELL.length) !== ENDED_WELL)
-    return undefined;
-  if (record.indexOf(OUTCOME, outcome + 1) >= 0) return undefined;
-  const tail = record.toString("latin1", record.length - MAX_BEHIND);
-  const behind = tail.lastIndexOf("]");
-  if (behind < 0 || !BEHIND_EFFECTS.test(tail.slice(behind)) || !isUtf8(record)) return undefined;
+  if (!text.startsWith(ENDED_WELL, ended) || text.includes(OUTCOME, outcome + 1)) return undefined;
+  const behind = text.lastIndexOf("]");
+  if (text.length - behind > MAX_BEHIND || !BEHIND_EFFECTS.test(text.slice(behind))) return undefined;
+  // Everything in front of the delivery and behind the effects is ASCII; in between a place moves by what is not.
+  const moved = text.length === bytes.length ? 0 : encoder.encode(text.slice(0, ended)).length - ended;
   return {
-    seqEnd: head.indexOf(",", HEAD.length),
-    input: head.indexOf(INPUT, HEAD.length),
+    seqEnd: text.indexOf(",", HEAD.length),
+    input: text.indexOf(INPUT, HEAD.length),
     delivery: behindHead - DELIVERY.length,
-    deliveryEnd: ended + 1,
-    effects: ended + ENDED_WELL.length - EFFECTS.length,
-    effectsEnd: record.length - (tail.length - behind - 1),
+    deliveryEnd: ended + 1 + moved,
+    effects: ended + ENDED_WELL.length - EFFECTS.length + moved,
+    effectsEnd: bytes.length - (text.length - behind - 1),
   };
 }
 
