@@ -58,6 +58,12 @@ test("one flipped byte in impl/ is named, is exit 5, and is quarantined at boot"
   const shown = await home.run("quarantine", "show", entries[0]?.entry ?? "");
   assert.equal(shown.code, 0);
   assert.match(shown.out, /RECEIPT_HASH_MISMATCH/);
+  const entry = entries[0]?.entry ?? "";
+  assert.equal((await home.run("quarantine", "delete", entry)).code, 0);
+  assert.match((await home.run("quarantine", "list")).out, /^quarantine is empty$/m);
+  const gone = await home.run("quarantine", "delete", entry);
+  assert.equal(gone.code, 3);
+  assert.match(gone.err, /QUARANTINE_ENTRY_UNKNOWN/);
 });
 
 test("nothing is overwritten, and what cannot be is refused by name", async () => {

@@ -214,6 +214,12 @@ const CASES: readonly Case[] = [
     }),
   ),
   mirror(
+    "a client: attached, and below policy",
+    status("steady", "LOSS_ABOVE_POLICY", { quality: { isBelow: true, reason: "LOSS_ABOVE_POLICY" } }),
+    ATTACHED,
+    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "%")),
+  ),
+  mirror(
     "a client: silent, and held by the cooldown",
     status("suspect", "PATH_SILENT", {
       waiting: { reason: "COOLDOWN", until: NOW + 700 },

@@ -70,9 +70,12 @@ async function openNodes(): Promise<Nodes> {
   const mirror = await home.boot(...client);
   let session = "";
   await until("attached", async () => {
-    const { sessions } = await home.json<{ sessions: readonly JsonObject[] }>("session", "list", ...client);
-    session = String(sessions[0]?.["sessionId"] ?? "");
-    return sessions[0]?.["state"] === "ATTACHED";
+    const { sessions } = await home.json<{ sessions: readonly { sessionId: string; state: string }[] }>(
+      ...["session", "list"],
+      ...client,
+    );
+    session = sessions[0]?.sessionId ?? "";
+    return sessions[0]?.state === "ATTACHED";
   });
   const stop = async (): Promise<void> => {
     await mirror.kill("SIGTERM");
@@ -170,7 +173,7 @@ test("a session is explained, followed, moved and ended; its incident runs again
     .out()
     .trim()
     .split("\n")
-    .map((line) => (JSON.parse(line) as { event: JsonObject }).event["event"]);
+    .map((line) => (JSON.parse(line) as { event: { event: string } }).event.event);
   assert.ok(events.includes("switched") && events.at(-1) === "ended", events.join(" "));
   assert.equal(await all.interrupt(), 0);
   assert.match(all.out(), new RegExp(`${session}  ATTACHED -> TERMINATED .*OPERATOR_TERMINATED`));

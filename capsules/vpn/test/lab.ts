@@ -208,6 +208,9 @@ interface OpenCall {
   readonly onAnswer?: (answer: Answer) => void;
 }
 
+/** One definition serves every node of every lab of the process: what it cached is of the one that ran it last. */
+const lastToRun = new WeakMap<Capsule, Running>();
+
 export interface Driver {
   call(method: string, input: JsonObject, answer: (answer: Answer) => void): void;
   stop(): void;
@@ -221,6 +224,8 @@ export class Node {
   readonly deaf: Set<string> = new Set();
   up = false;
   boots = 0;
+  /** Deliveries of a machine that sleeps; undefined: it is awake. */
+  #missed: (() => void)[] | undefined;
   readonly #running: Running[] = [];
   readonly #open = new Map<string, OpenCall>();
   /** Deliveries a ledger would still hold after a crash. */
@@ -237,8 +242,6 @@ export class Node {
   }
 
   add(spec: Spec, capsule: Capsule, config: Json): void {
-    // One definition serves every lab of the process; what it cached belongs to the last one.
-    capsule.reset();
     this.#running.push({
       spec,
       capsule,
@@ -257,6 +260,11 @@ export class Node {
 
   keysOf(id: string): ReadonlyMap<string, Json> {
     return this.#of(id).keys;
+  }
+
+  /** Ids of the timers that are set. */
+  timersOf(id: string): readonly string[] {
+    return [...(this.#running.find(({ spec }) => spec.id === id)?.timers.keys() ?? [])];
   }
 
   boot(): void {
@@ -302,10 +310,19 @@ export class Node {
     this.boot();
   }
 
+  /** The whole machine stands still: its timers fire late, and what was sent to it meanwhile is lost. */
+  sleep(ms: number): void {
+    this.#missed = [];
+    this.lab.advance(ms);
+    const missed = this.#missed;
+    this.#missed = undefined;
+    for (const deliver of missed) this.#soon(deliver);
+  }
+
   /** Something the driver says: lost, doubled and forgotten as an at-most-once event is. */
   report(event: JsonObject): void {
     mustFit(TOPICS.get("vpn.channel.v1"), event, "vpn.channel.v1");
-    if (!this.up || this.lab.chance(this.lab.faults.eventLost)) return;
+    if (!this.up || this.#missed !== undefined || this.lab.chance(this.lab.faults.eventLost)) return;
     const times = this.lab.chance(this.lab.faults.eventTwice) ? 2 : 1;
     const boots = this.boots;
     for (let time = 0; time < times; time++) {
@@ -354,8 +371,13 @@ export class Node {
   }
 
   #turn(running: Running, delivery: Delivery): void {
+    if (this.#missed !== undefined) {
+      this.#missed.push(() => this.#turn(running, delivery));
+      return;
+    }
     // Sometimes with its cache, sometimes as in a fresh isolate: no turn may tell the difference.
-    if (this.lab.chance(0.5)) running.capsule.reset();
+    if (this.lab.chance(0.5) || lastToRun.get(running.capsule) !== running) running.capsule.reset();
+    lastToRun.set(running.capsule, running);
     running.turns++;
     const request = { turn: running.turns, at: this.lab.now, seed: this.lab.hex(16), delivery };
     let result = running.capsule.deliver(request);

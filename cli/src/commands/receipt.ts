@@ -190,9 +190,16 @@ export function receiptText(file: string, receipt: ExecutionReceipt): string {
   ]);
 }
 
+/** A file that is no receipt is refused for every field it lacks; the first ones say as much as all. */
+const REFUSALS_SHOWN = 8;
+
 function refusalText(file: string, refusals: readonly Refusal[]): string {
+  const left = refusals.length - REFUSALS_SHOWN;
   return [
     `${file} is refused`,
-    ...refusals.map(({ code, pointer, problem }) => `  ${code} at ${pointer}: ${problem}`),
+    ...refusals
+      .slice(0, REFUSALS_SHOWN)
+      .map(({ code, pointer, problem }) => `  ${code} at ${pointer}: ${problem}`),
+    ...(left > 0 ? [`  and ${left} more, all of them with -o json`] : []),
   ].join("\n");
 }

@@ -1,7 +1,7 @@
 /** One event of a session as a line for people: when, what, why, by what, over which path, and what was seen. */
 import type { Json, JsonObject } from "@vnes/schemas";
 import { harmless } from "../output/text.ts";
-import { list, number, object, text } from "./fields.ts";
+import { number, object, text, texts } from "./fields.ts";
 import type { SeenEvent } from "./session-events.ts";
 
 /** Evidence that is longer is in `-o json`. */
@@ -78,7 +78,7 @@ function choiceText(choice: JsonObject | null): string | null {
   const by = text(choice, "by");
   if (by === null) return null;
   const decided = object(choice?.["decidedBy"]);
-  const skipped = list(choice, "skipped");
+  const skipped = texts(choice, "skipped");
   return [
     by,
     decided === null ? "" : `(${text(decided, "criterion")})`,

@@ -1,6 +1,6 @@
 /** What only the client knows: why this path and not the next, what it tries, and what it waits for. */
 import type { JsonObject } from "@vnes/schemas";
-import { list, number, object, objects, text } from "./fields.ts";
+import { number, object, objects, text, texts } from "./fields.ts";
 import { because } from "./reasons.ts";
 import type { SeenEvent } from "./session-events.ts";
 import { times, when } from "./when.ts";
@@ -28,7 +28,7 @@ function whyText(pathId: string, choice: JsonObject): string {
   if (by === "person") return `A person asked for ${pathId}.`;
   const who = by === "routing" ? "The capsule routing" : "The client itself";
   const decision = decisionText(object(choice["decidedBy"]));
-  const skipped = list(choice, "skipped").filter((one) => typeof one === "string");
+  const skipped = texts(choice, "skipped");
   const problem = text(choice, "problem");
   return [
     decision === null
@@ -47,9 +47,9 @@ function decisionText(decision: JsonObject | null): string | null {
   if (criterion === null || against === null) return null;
   const unit = text(decision, "unit");
   const shown = (name: string): string => {
-    const value = decision?.[name];
-    const rounded = typeof value === "number" ? Math.round(value * 10) / 10 : value;
-    return `${String(rounded ?? "unknown")}${unit === null || value === null ? "" : ` ${unit}`}`;
+    const value = number(decision, name);
+    if (value === null) return text(decision, name) ?? "unknown";
+    return `${Math.round(value * 10) / 10}${unit === null ? "" : ` ${unit}`}`;
   };
   return `${against} by ${criterion}: ${shown("value")} against ${shown("next")}`;
 }

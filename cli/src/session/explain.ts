@@ -196,6 +196,7 @@ function explainMirrored(
   const where = [
     `${what} ${MODES[mode] ?? `is ${mode}`} (${[mode, state].filter((word) => word !== null).join(", ")})${since === null ? "" : `, since ${when(since, now)}`}.`,
     `That is so because ${because(reason)} (${reason}${seen(object(last?.event["evidence"]))}).`,
+    ...qualitySentence(status),
   ];
   return {
     where,
@@ -204,6 +205,14 @@ function explainMirrored(
     next: isIdle ? [] : mirroredNext(session, status, now),
     person: advice(session, reason, events, now, mode === "ended"),
   };
+}
+
+/** Attached, and not as well as the policy asks: the client's own judgement. */
+function qualitySentence(status: JsonObject): readonly string[] {
+  const quality = object(status["quality"]);
+  const reason = text(quality, "reason");
+  if (quality?.["isBelow"] !== true || reason === null) return [];
+  return [`It does less than the policy asks, because ${because(reason)} (${reason}).`];
 }
 
 function mirroredNext(session: string, status: JsonObject, now: number): readonly string[] {

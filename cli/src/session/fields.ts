@@ -27,3 +27,8 @@ export function objects(of: JsonObject | null, name: string): readonly JsonObjec
     return found === null ? [] : [found];
   });
 }
+
+/** Those of a list that are texts. */
+export function texts(of: JsonObject | null, name: string): readonly string[] {
+  return list(of, name).flatMap((one) => (typeof one === "string" ? [one] : []));
+}

@@ -81,6 +81,22 @@ export const REASONS: { readonly [code: string]: Reason } = {
   },
   STARTED: { because: "the client has started and there is no session yet" },
   RESTARTED: { because: "the client started anew and takes every channel for gone" },
+  SLEPT: { because: "the machine slept, and what the client knew of its path is old" },
+  ADDRESSES_CHANGED: { because: "the machine's addresses are others than before" },
+  SEND_FAILED: {
+    because: "the system has no way to send over its path",
+    next: "Look at the machine's network: ip route.",
+  },
+  PING_ANSWERED: { because: "the gateway answered over its path" },
+  CHECKING: { because: "its path is asked first, and another is tried only when it does not answer" },
+  LOSS_ABOVE_POLICY: { because: "its path loses a greater share of pings than the policy allows" },
+  LATENCY_ABOVE_POLICY: { because: "the round trip over its path is longer than the policy allows" },
+  PINGS_UNANSWERED: { because: "its channel is alive, but nobody answers over it", next: LOOK_AT_TRANSPORT },
+  LARGE_FRAMES_LOST: {
+    because: "small frames pass over the path and large ones do not",
+    next: "Look for a link with a small MTU on that path.",
+  },
+  JUMP_ASKED: { because: "a person asked for another path" },
   CHANNEL_CLOSED: { because: "the active channel was closed", next: LOOK_AT_TRANSPORT },
   CHANNEL_NOT_LISTED: {
     because: "the transport no longer lists the active channel",

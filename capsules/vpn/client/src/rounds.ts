@@ -10,7 +10,8 @@ import type { JsonObject } from "@vnes/sdk";
 import type { Bound } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, recentSwitches, tell, wake } from "./draft.ts";
+import { ask, change, count, type Draft, healthOf, recentSwitches, tell, wake } from "./draft.ts";
+import { isHeldBack } from "./paths.ts";
 import { nextPath, rank } from "./ranking.ts";
 import { rankInput } from "./routing.ts";
 import type { Agent, Choice, Heard, Ranking } from "./vocabulary.ts";
@@ -44,7 +45,7 @@ function askRanking(draft: Draft, until: number): void {
   const { agent, config, at } = draft;
   const request = agent.requests + 1;
   change(draft, { asking: { request, until }, requests: request });
-  ask(draft, { ask: "rank", request, input: rankInput(config, agent.paths), timeoutMs: until - at });
+  ask(draft, { ask: "rank", request, input: rankInput(config, agent.paths, at), timeoutMs: until - at });
 }
 
 /** Routing's answer, or that it has none. */
@@ -62,7 +63,7 @@ export function onRanking(draft: Draft, heard: Extract<Heard, { heard: "ranked" 
 
 function rankHere(draft: Draft, problem: string | null): void {
   const { agent, config, at } = draft;
-  const places = rank(config.candidates, agent.paths);
+  const places = rank(config.candidates, agent.paths, at);
   if (problem !== null) count(draft, `rank.${problem}`);
   takeRanking(draft, { at, by: "client", problem, geometry: null, places });
 }
@@ -74,29 +75,45 @@ function takeRanking(draft: Draft, ranking: Ranking): void {
 
 function tryNext(draft: Draft): void {
   const { agent, config, at } = draft;
-  const order = inOrder(agent, config);
-  const pathId = nextPath(order, agent.tried, agent.lastPath);
+  const order = inOrder(agent, config, at);
+  const { standby, tried } = agent;
+  const isReady = standby !== null && !tried.includes(standby.pathId);
+  const pathId = isReady
+    ? standby.pathId
+    : nextPath(order, tried, agent.lastPath, (one) => isHeldBack(healthOf(agent, one), at));
   if (pathId === undefined) {
     const pause = config.policy.retryMs * Math.min(2 ** agent.rounds, MAX_BACKOFF);
     change(draft, { tried: [], rounds: agent.rounds + 1 });
     const evidence = { until: at + pause, pauseMs: pause, rounds: agent.rounds + 1, tried: agent.tried };
     return waitUntil(draft, "ROUND_FAILED", at + pause, evidence);
   }
-  change(draft, { tried: [...agent.tried, pathId], isPrepared: false });
-  open(draft, pathId, false, choiceOf(draft, pathId, order));
+  change(draft, { tried: [...tried, pathId], isPrepared: false, ...(isReady ? { standby: null } : {}) });
+  const choice = choiceOf(draft, pathId, order, isReady);
+  const channelId = isReady ? standby.channelId : null;
+  open(draft, { pathId, asked: false, cause: agent.reason, choice, channelId });
 }
 
 /** The candidates as routing ranked them last, or as the client does now. */
-export function inOrder({ ranking, paths }: Agent, { candidates }: ClientConfig): readonly string[] {
-  const places = ranking?.by === "routing" ? ranking.places : rank(candidates, paths);
+export function inOrder(
+  { ranking, paths }: Agent,
+  { candidates }: ClientConfig,
+  at: number,
+): readonly string[] {
+  const places = ranking?.by === "routing" ? ranking.places : rank(candidates, paths, at);
   return places.map(({ pathId }) => pathId);
 }
 
-function choiceOf({ agent, at }: Draft, pathId: string, order: readonly string[]): Choice {
+export function choiceOf(
+  { agent, at }: Draft,
+  pathId: string,
+  order: readonly string[],
+  standby: boolean,
+): Choice {
   const { by = "client", problem = null, geometry = null, places = [] } = agent.ranking ?? {};
   const ageMs = agent.ranking === null ? null : at - agent.ranking.at;
   const decidedBy = places.find((place) => place.pathId === pathId)?.decidedBy ?? null;
-  return { by, problem, ageMs, geometry, decidedBy, skipped: order.slice(0, order.indexOf(pathId)) };
+  const skipped = order.slice(0, order.indexOf(pathId));
+  return { by, problem, ageMs, geometry, decidedBy, skipped, standby };
 }
 
 function isHeld(draft: Draft): boolean {

@@ -2,7 +2,7 @@
  * What a client says: made by the client, and parsed by the gateway as the untrusted data it is. A client that can
  * prove its key can still send anything.
  */
-import { fieldsOf, FRAME_VERSION, isCount, isNonce, isSessionId } from "./frame.ts";
+import { fieldsOf, FRAME_VERSION, isCount, isNonce, isReason, isSessionId } from "./frame.ts";
 
 export type ClientFrame =
   | { readonly type: "create"; readonly nonce: string }
@@ -14,7 +14,15 @@ export type ClientFrame =
       readonly version: number;
     }
   | { readonly type: "close"; readonly nonce: string; readonly sessionId: string }
-  | { readonly type: "ping"; readonly nonce: string; readonly sessionId: string };
+  | {
+      readonly type: "ping";
+      readonly nonce: string;
+      readonly sessionId: string;
+      /** Bytes the ping takes and its answer is to take. */
+      readonly size: number;
+      /** Why the client's active path is below its policy; null: it is not. */
+      readonly below: string | null;
+    };
 
 type Type = ClientFrame["type"];
 type Frame<T extends Type> = { readonly v: number } & Extract<ClientFrame, { readonly type: T }>;
@@ -23,14 +31,16 @@ const FIELDS: { readonly [T in Type]: readonly string[] } = {
   create: ["v", "type", "nonce"],
   reattach: ["v", "type", "nonce", "sessionId", "epoch", "version"],
   close: ["v", "type", "nonce", "sessionId"],
-  ping: ["v", "type", "nonce", "sessionId"],
+  ping: ["v", "type", "nonce", "sessionId", "size", "below"],
 };
+/** A datagram that IP need not cut; whoever wants to know more of a path looks at it by other means. */
+export const MAX_PING_BYTES = 1400;
 
 /** Undefined for anything that is not exactly a frame of a client; unknown fields included. */
 export function parseClientFrame(frame: unknown): ClientFrame | undefined {
   const given = fieldsOf(frame);
   if (given === undefined) return undefined;
-  const { v, type, nonce, sessionId, epoch, version } = given;
+  const { v, type, nonce, sessionId, epoch, version, size, below } = given;
   if (v !== FRAME_VERSION || typeof type !== "string" || !Object.hasOwn(FIELDS, type)) return undefined;
   const fields = FIELDS[type as Type];
   const names = Object.keys(given);
@@ -38,7 +48,12 @@ export function parseClientFrame(frame: unknown): ClientFrame | undefined {
   if (!isNonce(nonce)) return undefined;
   if (type === "create") return { type, nonce };
   if (!isSessionId(sessionId)) return undefined;
-  if (type === "close" || type === "ping") return { type, nonce, sessionId };
+  if (type === "close") return { type, nonce, sessionId };
+  if (type === "ping") {
+    if (!isCount(size) || size > MAX_PING_BYTES) return undefined;
+    if (below !== null && !isReason(below)) return undefined;
+    return { type, nonce, sessionId, size, below };
+  }
   if (!isCount(epoch) || !isCount(version)) return undefined;
   return { type: "reattach", nonce, sessionId, epoch, version };
 }
@@ -60,6 +75,6 @@ export function close(nonce: string, sessionId: string): Frame<"close"> {
   return { v: FRAME_VERSION, type: "close", nonce, sessionId };
 }
 
-export function ping(nonce: string, sessionId: string): Frame<"ping"> {
-  return { v: FRAME_VERSION, type: "ping", nonce, sessionId };
+export function ping(nonce: string, sessionId: string, size: number, below: string | null): Frame<"ping"> {
+  return { v: FRAME_VERSION, type: "ping", nonce, sessionId, size, below };
 }

@@ -22,3 +22,9 @@ export function isNonce(value: unknown): value is string {
 export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
+
+const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
+
+export function isReason(value: unknown): value is string {
+  return typeof value === "string" && REASON.test(value);
+}

@@ -1,6 +1,6 @@
 /** What a gateway answers: made by the gateway, parsed by the client. */
 import type { Bound } from "./bound.ts";
-import { fieldsOf, FRAME_VERSION, isCount, isNonce, isSessionId } from "./frame.ts";
+import { fieldsOf, FRAME_VERSION, isCount, isNonce, isReason, isSessionId } from "./frame.ts";
 
 /** Where a session stands, as far as a frame tells it. */
 export type Standing = {
@@ -42,7 +42,6 @@ const TYPES: { readonly [T in Type]: true } = {
   terminated: true,
   pong: true,
 };
-const REASON = /^[A-Z][A-Z0-9_]{0,63}$/;
 const MAX_TEXT = 64;
 
 /** On a node that is a client too, answers of its own gateway come by the same topic. */
@@ -66,7 +65,7 @@ export function parseGatewayFrame(frame: unknown): GatewayFrame | undefined {
     }
     return { type, nonce, sessionId, version, epoch, state, bound };
   }
-  if (typeof reason !== "string" || !REASON.test(reason)) return undefined;
+  if (!isReason(reason)) return undefined;
   if (type === "rejected") {
     const { retryAfterMs = null } = rest;
     if (retryAfterMs !== null && !isCount(retryAfterMs)) return undefined;

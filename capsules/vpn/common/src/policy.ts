@@ -4,7 +4,7 @@
  */
 
 export type PolicyField = {
-  readonly unit: "ms" | "switches";
+  readonly unit: "ms" | "switches" | "channels" | "bytes" | "percent" | "pings";
   readonly usual: number;
   readonly min: number;
   readonly max: number;
@@ -105,6 +105,56 @@ export const CLIENT_POLICY = {
     min: 1,
     max: 10_000,
     meaning: "A ranking that has not come by then is made by the client.",
+  },
+  probeMs: {
+    unit: "ms",
+    usual: 30_000,
+    min: 0,
+    max: 3_600_000,
+    meaning: "From one look at a path that carries nothing to the next; 0: never; otherwise at least 100.",
+  },
+  standbys: {
+    unit: "channels",
+    usual: 0,
+    min: 0,
+    max: 1,
+    meaning: "Kept open beside the active one.",
+  },
+  // With IP's and our own heads below 1,280, which every path of IPv6 carries.
+  pingBytes: {
+    unit: "bytes",
+    usual: 1200,
+    min: 0,
+    max: 1400,
+    meaning: "Of a ping and of its answer; a path that carries only less is below policy.",
+  },
+  maxLossPercent: {
+    unit: "percent",
+    usual: 20,
+    min: 0,
+    max: 100,
+    meaning: "Of the pings over a path; one that loses more is below policy.",
+  },
+  maxLatencyMs: {
+    unit: "ms",
+    usual: 1000,
+    min: 1,
+    max: 60_000,
+    meaning: "Round trip over a path; one that takes longer is below policy.",
+  },
+  belowPings: {
+    unit: "pings",
+    usual: 3,
+    min: 1,
+    max: 16,
+    meaning: "So many of the last `ofPings` below policy, and the active path is; at most `ofPings`.",
+  },
+  ofPings: {
+    unit: "pings",
+    usual: 5,
+    min: 1,
+    max: 16,
+    meaning: "So many in a row within policy, and the active path is again.",
   },
 } as const;
 

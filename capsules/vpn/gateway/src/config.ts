@@ -12,6 +12,8 @@ export type GatewayConfig = {
   readonly watchMs: number;
   /** A channel that carries no session is closed after this. */
   readonly unboundMs: number;
+  /** One that the owner of a live session pings, after this. */
+  readonly standbyMs: number;
 };
 
 const PEER = /^[A-Za-z0-9+/]{43}=$/;
@@ -19,7 +21,7 @@ const MAX_ADMITTED = 10_000;
 
 export function parseConfig(config: Json): GatewayConfig {
   const root = objectAt(config ?? {}, "");
-  known(root, "", ["admit", "policy", "requestsPerMinute", "watchMs", "unboundMs"]);
+  known(root, "", ["admit", "policy", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"]);
   const parsed = parsePolicy(SESSION_POLICY, root["policy"] ?? {}, usualPolicy(SESSION_POLICY));
   if (!parsed.ok) throw wrong(`/policy${parsed.pointer}`, parsed.problem);
   return {
@@ -28,6 +30,7 @@ export function parseConfig(config: Json): GatewayConfig {
     requestsPerMinute: wholeAt(root, "requestsPerMinute", 240, 4, 60_000),
     watchMs: wholeAt(root, "watchMs", 10_000, 100, 600_000),
     unboundMs: wholeAt(root, "unboundMs", 10_000, 100, 600_000),
+    standbyMs: wholeAt(root, "standbyMs", 120_000, 100, 7_200_000),
   };
 }
 

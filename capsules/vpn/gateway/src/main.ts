@@ -11,11 +11,22 @@ import {
   onTerminated,
   refusePeer,
 } from "./requests.ts";
-import { allMirrors, boundSession, count, follow, loadConfig } from "./store.ts";
+import {
+  allMirrors,
+  boundSession,
+  count,
+  follow,
+  forgetHere,
+  heardHere,
+  isHere,
+  loadConfig,
+  loadMirror,
+} from "./store.ts";
 import * as transport from "./transport.ts";
 import {
   armWatch,
   isLive,
+  letGo,
   onReported,
   onUnboundDue,
   onWatchDue,
@@ -62,12 +73,14 @@ function onChannel(turn: Turn, data: Json): void {
       if (event.role !== "responder") return;
       if (!isAdmitted(loadConfig(turn.keys), peer))
         return refusePeer(turn, { channelId, pathId, peer }, "open");
+      heardHere(turn.keys, channelId, turn.at);
       return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs, {
         peer,
         pathId,
       });
     case "frame":
       if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
+      heardHere(turn.keys, channelId, turn.at);
       return onFrame(turn, { channelId, pathId, peer }, event.frame);
     case "pathSilent":
       if (sessionId === undefined) return;
@@ -77,6 +90,7 @@ function onChannel(turn: Turn, data: Json): void {
       return report(turn, "pathAlive", sessionId, channelId, { pathId });
     case "closed":
       turn.cancelTimer(`unbound:${channelId}`);
+      forgetHere(turn.keys, channelId);
       if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
   }
 }
@@ -84,10 +98,14 @@ function onChannel(turn: Turn, data: Json): void {
 function onSession(turn: Turn, data: Json): void {
   const moved = data as unknown as SessionMoved;
   const { sessionId, owner: peer, version, epoch, to: state, binding, released } = moved;
-  const channelId = binding?.channelId ?? null;
-  const pathId = binding?.pathId ?? null;
+  const before = loadMirror(turn.keys, sessionId);
+  const isBoundHere = binding !== null && isHere(turn.keys, binding.channelId);
+  // On several nodes every gateway hears of every session; what never came by this one is another's.
+  if (before === undefined && !isBoundHere) return;
+  const { channelId, pathId } = isBoundHere ? binding : { channelId: null, pathId: null };
   if (!follow(turn.keys, { sessionId, peer, state, version, epoch, channelId, pathId, at: turn.at })) return;
   armWatch(turn);
+  if (binding !== null && !isBoundHere && before !== undefined) return letGo(turn, before, epoch);
   if (state !== "RECOVERING" && state !== "TERMINATED") return;
   transport.setActive(turn, { peer, channelId: null, epoch, sessionId }, "deactivated", null);
   if (state === "TERMINATED" && released !== null) {

@@ -7,6 +7,7 @@
 import type { Answer, Json, Turn } from "@vnes/sdk";
 import {
   type Bound,
+  type ClientFrame,
   clientFrames,
   gatewayFrames as frames,
   type GatewayReason,
@@ -16,9 +17,9 @@ import {
 import { isAdmitted } from "./config.ts";
 import { denyClient } from "./denials.ts";
 import { burstMet, take } from "./rate.ts";
-import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
-import { armWatch, reportLost } from "./watch.ts";
+import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
 
 /** A session answers within a turn; what takes longer is repeated by the client. */
 const SESSION_TIMEOUT_MS = 2000;
@@ -64,7 +65,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
       return askSession(turn, "terminate", input, context);
     }
     case "ping":
-      return replyPong(turn, context, frame.sessionId);
+      return onPing(turn, context, frame);
   }
 }
 
@@ -135,7 +136,7 @@ export function onActivated(turn: Turn, answer: Answer, data: Json): void {
   }
   if (!(answer.value as { readonly applied: boolean }).applied) return count(turn.keys, "superseded");
   transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
-  if (previous !== null && boundSession(turn.keys, previous) === undefined) {
+  if (previous !== null && isHere(turn.keys, previous) && boundSession(turn.keys, previous) === undefined) {
     transport.close(turn, previous, "REPLACED");
   }
 }
@@ -147,14 +148,21 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
   if (outcome !== undefined) decline(turn, outcome, context);
 }
 
-function replyPong(turn: Turn, context: Context, sessionId: string): void {
-  const { channelId, peer, nonce } = context;
+type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
+
+/** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
+function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping): void {
+  const { channelId, pathId, peer, nonce } = context;
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
     denyClient(turn, context, "ping", "SESSION_UNKNOWN", { standing: { ...frames.NOWHERE, sessionId } });
     return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE);
   }
-  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, mirror.channelId === channelId));
+  const isBound = mirror.channelId === channelId;
+  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
+  if (isBound) reportQuality(turn, mirror, below);
+  else if (isLive(mirror))
+    turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).standbyMs, { peer, pathId });
 }
 
 function decline(turn: Turn, outcome: Outcome, context: Context): void {

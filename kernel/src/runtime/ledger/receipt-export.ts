@@ -47,7 +47,7 @@ export async function exportReceipt(
   const { parts } = context;
   const { signer, ledger, digest, clock, node } = parts;
   if (signer === undefined) throw executionReceiptErrors.create("EXECUTION_RECEIPT_NO_SIGNER");
-  const shard = await recordedShard(ledger, capsule, request.shard ?? 0);
+  const shard = await recordedShard(context, capsule, request.shard ?? 0);
   const asked = await rangeOf(context, shard, request);
   const replayable = request.replayable === true;
   const base = replayable

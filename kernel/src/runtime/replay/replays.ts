@@ -66,7 +66,7 @@ export class Replays {
   async #replay(capsule: Capsule, options: CapsuleReplayOptions): Promise<CapsuleReplayReport> {
     const { parts, kernel } = this.#context;
     const { id } = capsule;
-    const shard = await recordedShard(parts.ledger, capsule, options.shard ?? 0);
+    const shard = await recordedShard(this.#context, capsule, options.shard ?? 0);
     const { signal: asked } = options;
     const signal = asked === undefined ? this.#ending.signal : AbortSignal.any([asked, this.#ending.signal]);
     const report = await replayShard(
