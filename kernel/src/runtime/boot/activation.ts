@@ -1,4 +1,4 @@
-/** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
+/** How the capsules of a node come up and go down: sandboxes open side by side, a start turn runs after those of what the capsule needs. */
 import { isVnesError, neededRequirements } from "@vnes/schemas";
 import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
