@@ -15,7 +15,8 @@ interface Internals {
   };
   getInternalMethods(): {
     getCommandInstance(): { getCommands(): readonly string[] };
-    getContext(): { readonly commands: readonly string[] };
+    /** `fullCommands` names what each takes: `build <dir>`. */
+    getContext(): { readonly commands: readonly string[]; readonly fullCommands: readonly string[] };
   };
 }
 
@@ -26,7 +27,8 @@ export function usageError(message: string, yargs: Argv, words: readonly string[
   const help = `vnes ${typed === "" ? "" : `${typed} `}--help`;
   const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]?.split(", ")[0];
   if (message.startsWith("Not enough non-option")) {
-    return cliErrors.create("CLI_USAGE", { problem: `vnes ${typed} needs more than that`, next: help });
+    const missing = missingWords(message, internals.getContext().fullCommands.at(-1) ?? "");
+    return cliErrors.create("CLI_USAGE", { problem: `vnes ${typed} needs ${missing}`, next: help });
   }
   if (unknown === undefined)
     return cliErrors.create("CLI_USAGE", { problem: firstLine(message), next: help });
@@ -42,6 +44,13 @@ export function usageError(message: string, yargs: Argv, words: readonly string[
   const problem = `${shown} is not understood${hint}`;
   const next = meant === undefined || isFlag ? help : `vnes ${typed === "" ? "" : `${typed} `}${meant}`;
   return cliErrors.create("CLI_USAGE", { problem, next });
+}
+
+/** `<dir>`: those of the words a command takes that were not typed, as its help writes them. */
+function missingWords(message: string, command: string): string {
+  const [, got] = /got (\d+)/.exec(message) ?? [];
+  const needed = command.match(/<[^>]+>/g) ?? [];
+  return needed.slice(Number(got ?? 0)).join(" and ") || "more than that";
 }
 
 /** The first option that is typed a second time and is no list: which of its values was meant, nobody can know. */
@@ -101,15 +110,21 @@ export function nearest(word: string, among: readonly string[]): string | undefi
   return ranked[0]?.candidate;
 }
 
-/** Levenshtein's distance. */
+/** Optimal string alignment: Levenshtein's distance in which two letters that changed places are one slip. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= b.length; j += 1) {
       const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+      const swapped =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+          ? (before[j - 2] as number) + 1
+          : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, swapped, (row[j] as number) + 1, (next[j - 1] as number) + 1));
     }
+    before = row;
     row = next;
   }
   return row[b.length] as number;

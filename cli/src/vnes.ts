@@ -13,7 +13,7 @@ import * as run from "./commands/capsule-run.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyList, addKeyNew } from "./commands/key.ts";
 import { addLedgerVerify } from "./commands/ledger.ts";
-import { addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
+import { addQuarantineDelete, addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
 import { addReceiptExport, addReceiptVerify } from "./commands/receipt.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
@@ -44,7 +44,11 @@ const COMMANDS: readonly Add[] = [
     topic.addTopicPublish,
     topic.addTopicReplay,
   ]),
-  group("quarantine", "See what was refused, and why", [addQuarantineList, addQuarantineShow]),
+  group("quarantine", "See what was refused, and why", [
+    addQuarantineList,
+    addQuarantineShow,
+    addQuarantineDelete,
+  ]),
   group("state", "See what capsules keep: now, back in time, and what changed", [
     addStateGet,
     addStateList,

@@ -18,6 +18,7 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_IMAGE_UNREADABLE"
   | "CAPSULE_DEPENDENT"
   | "CAPSULE_KEEPS_KILLING"
+  | "CAPSULE_PLACEMENT_CHANGED"
   | "CAPSULE_SHARDS_CHANGED"
   | "CALL_CAPABILITY_UNAVAILABLE"
   | "CALL_METHOD_UNKNOWN"
@@ -203,6 +204,14 @@ export const kernelErrors: ErrorTable<
     remedy:
       "vnes capsule inspect {capsule}; mend it and install the new version, or vnes capsule resume {capsule}",
     exit: "failed",
+  },
+  CAPSULE_PLACEMENT_CHANGED: {
+    message: "capsule {capsule} has records in shard {shard} and would go on without them in {now}",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "set state.placement in manifest.json back, or give the node a bus.namespace or a directory of its own: what the shard holds is not moved",
+    exit: "policy",
   },
   CAPSULE_SHARDS_CHANGED: {
     message:

@@ -69,6 +69,45 @@ export const tally: TestCapsule = {
   },
 };
 
+/** One shard on each node: what it hears and is asked there, and calls made from there. */
+export const desk: TestCapsule = {
+  manifest: manifestOf("test.desk", {
+    capabilities: { provides: ["test.desk"], requires: ["test.tally"] },
+    bus: { subscribes: [{ topic: "test.noted.v1", from: "beginning" }, "test.flash.v1"] },
+    state: { owns: ["log"], placement: "each_node" },
+  }),
+  spec: {
+    "spec/schema.json": {
+      $defs: Object.fromEntries(["log", "note"].map((name) => [`test.desk.${name}.input`, anything])),
+    },
+  },
+  bundle: () => {
+    const log = (turn: Turn, what: string): void =>
+      turn.keys.set("log", [...((turn.keys.get("log") as string[] | undefined) ?? []), what]);
+    const named = (event: Json): string => {
+      const { key, n } = event as { key: string; n: number };
+      return `${key}${n}`;
+    };
+    return capsule({
+      calls: {
+        "test.desk.log": (turn) => turn.keys.get("log") ?? [],
+        "test.desk.note": (turn, input, { callId }) => {
+          turn.call({
+            ...{ capability: "test.tally", method: "note", input, tag: "noted", context: callId },
+            timeoutMs: 60_000,
+          });
+          return later;
+        },
+      },
+      answers: { noted: (turn, answer, context) => turn.answer(context as string, answer) },
+      events: {
+        "test.noted.v1": (turn, event) => log(turn, `noted ${named(event)}`),
+        "test.flash.v1": (turn, event) => log(turn, `flash ${named(event)}`),
+      },
+    });
+  },
+};
+
 /** Numbers what it is told; publishes it, asks the tally, and answers when the tally has. */
 export const intake: TestCapsule = {
   manifest: manifestOf("test.intake", {

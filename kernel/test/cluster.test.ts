@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { type Bundle, MemorySandbox, MessengerHub } from "@vnes/driver-memory";
 import type { Answer, Json } from "@vnes/schemas";
 import fc from "fast-check";
-import { intake, tally, TestCluster } from "./cluster-harness.ts";
+import { desk, intake, tally, TestCluster } from "./cluster-harness.ts";
+import type { TestCapsule } from "./node-harness.ts";
 
 const KEYS = ["a", "b", "c", "d", "e", "f"];
 
@@ -40,6 +41,52 @@ test("two nodes run one program: calls, answers, events and ephemeral events cro
     const { state, problems } = await node.status();
     assert.deepEqual([state, problems], ["running", []]);
   }
+  await cluster.end();
+});
+
+test("a capsule placed on each node hears all that is kept, of what is not kept only its own node's, and is asked where it is", async () => {
+  const cluster = new TestCluster(["east", "west"]);
+  const capsules = [intake, tally, desk];
+  await cluster.bootAll({ capsules });
+  const home = cluster.ownerOf("test.intake/0");
+  const other = cluster.names.find((name) => name !== home) as string;
+  for (const key of KEYS.slice(0, 2)) {
+    await cluster.ask(home, "test.intake", "add", { key });
+    await cluster.ask(home, "test.intake", "flash", { key });
+  }
+  await cluster.run(200);
+  const logOf = async (node: string): Promise<readonly string[]> =>
+    [...((await cluster.ask(node, "test.desk", "log", {})) as { value: string[] }).value].sort();
+  const noted = ["noted a1", "noted b1"];
+  assert.deepEqual(await logOf(home), ["flash a1", "flash b1", ...noted]);
+  assert.deepEqual(await logOf(other), noted);
+
+  // Its calls are answered where they were made from, also when they cross.
+  for (const node of cluster.names)
+    for (const [n, key] of KEYS.entries())
+      assert.deepEqual(await cluster.ask(node, "test.desk", "note", { key, n }), { ok: true, value: n });
+
+  // What each holds is its own and outlives its node.
+  await cluster.kill(other);
+  await cluster.ask(home, "test.intake", "add", { key: "c" });
+  await cluster.boot(other, { capsules });
+  await cluster.run(200);
+  assert.deepEqual(await logOf(other), [...noted, "noted c1"]);
+  const { shard } = await cluster.node(other).state.read({ capsule: "test.desk" }, { prefix: "", limit: 1 });
+  assert.equal(shard, `test.desk/0@${other}`);
+  await cluster.end();
+});
+
+test("a capsule that is to be placed otherwise does not go on without what it has", async () => {
+  const cluster = new TestCluster(["east"]);
+  const moved = { ...desk, manifest: { ...desk.manifest, state: { owns: ["log"] } } } as TestCapsule;
+  const first = await cluster.boot("east", { capsules: [intake, tally, moved] });
+  await cluster.ask("east", "test.intake", "add", { key: "a" });
+  await first.node[Symbol.asyncDispose]();
+  await cluster.boot("east", { capsules: [intake, tally, desk] });
+  const { capsules } = await cluster.node("east").status();
+  const found = capsules.find(({ id }) => id === "test.desk");
+  assert.deepEqual([found?.state, found?.reason], ["unloaded", "CAPSULE_PLACEMENT_CHANGED"]);
   await cluster.end();
 });
 

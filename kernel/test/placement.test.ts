@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ledgerGroupOf, sharedGroups } from "../src/placement/ledger-group.ts";
+import { isNodeShard, shardNames } from "../src/placement/shard-names.ts";
 import { isOwn, ownerOf, ownerTable, ownGroups } from "../src/placement/owner-table.ts";
 
 const owners = { east: [0, 2], west: [1, 3] };
@@ -26,8 +27,22 @@ test("every shard has one owner, the same whoever asks; a node's own shard is al
   );
   assert.equal(ownerOf(west, "kernel/east"), "east");
   assert.equal(ownerOf(east, "branch/west/b1/test.tally/0"), "west");
+  assert.equal(ownerOf(east, "test.desk/0@west"), "west");
+  assert.equal(ownerOf(west, "branch/east/b1/test.desk/0@west"), "east");
   assert.equal(ownerOf(east, "kernel/north"), undefined);
   assert.deepEqual(ownGroups(east), ["g0", "g2", "node-east"]);
+});
+
+test("a capsule placed on each node has one shard there, named after the node unless it stands alone", () => {
+  const desk = { id: "test.desk", state: { owns: [], placement: "each_node" } } as const;
+  assert.deepEqual(shardNames(desk, { node: "east", isAlone: false }), ["test.desk/0@east"]);
+  assert.deepEqual(shardNames(desk, { node: "east", isAlone: true }), ["test.desk/0"]);
+  const spread = { id: "test.tally", state: { owns: [], shards: 3 } };
+  for (const isAlone of [true, false]) {
+    const names = shardNames(spread, { node: "east", isAlone });
+    assert.deepEqual(names, ["test.tally/0", "test.tally/1", "test.tally/2"]);
+    assert.ok(!names.some(isNodeShard));
+  }
 });
 
 test("a table that leaves a group out, names one twice, or not this node, is refused with what is wrong", () => {

@@ -16,6 +16,7 @@ import { makeDirectory, replaceFile } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { MANIFEST_FILE, RECEIPT_FILE } from "./image-layout.ts";
 import { readImage } from "./image-reader.ts";
+import { type Libraries, SDK_ALONE } from "./libraries.ts";
 import type { KeyStore } from "./key-store.ts";
 import { addSignature, describeImage, signReceipt, type Toolchain } from "./make-receipt.ts";
 import { nodeDigest, sha256Of } from "./node-digest.ts";
@@ -32,6 +33,8 @@ export interface Built {
 export interface BuildOptions {
   readonly authority: Authority;
   readonly now?: Date;
+  /** What the capsule may import besides its own files; absent: the sdk alone. */
+  readonly libraries?: Libraries;
 }
 
 /**
@@ -40,7 +43,7 @@ export interface BuildOptions {
  */
 export async function buildCapsule(
   dir: string,
-  { authority, now = new Date() }: BuildOptions,
+  { authority, now = new Date(), libraries = SDK_ALONE }: BuildOptions,
 ): Promise<Built> {
   const root = resolve(dir);
   const read = await readImage(root);
@@ -48,7 +51,7 @@ export async function buildCapsule(
   const compiled = imageFile(read, SOURCE_ENTRY) !== undefined;
   // Beside the bundle impl/ may hold what the author brought, a WASM module say; it is kept and goes into the receipt.
   const impl = read.files.filter((file) => inImpl(file) && !(compiled && file.path === BUNDLE_FILE));
-  const bundled = compiled ? await bundle(read, root) : null;
+  const bundled = compiled ? await bundle(read, root, libraries) : null;
   if (bundled !== null) impl.push(implFile(bundled.bytes));
   if (impl.length === 0) throw registryErrors.create("BUILD_NOTHING_TO_BUILD", { dir: root });
   const unsigned = withFiles(read, [...read.files.filter(isInput), ...impl]);

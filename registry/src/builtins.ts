@@ -15,6 +15,7 @@ import { findCapsules } from "./directory-source.ts";
 import { makeDirectory, replaceFile, writeTree } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { readImage } from "./image-reader.ts";
+import { type Libraries, SDK_ALONE } from "./libraries.ts";
 import type { Installation, LocalRegistry } from "./local-registry.ts";
 import { withLock } from "./lock.ts";
 import { sha256Of } from "./node-digest.ts";
@@ -28,6 +29,8 @@ export interface BuiltinOptions {
   readonly workDir: string;
   readonly authority: Authority;
   readonly registry: LocalRegistry;
+  /** What they may import besides their own files; absent: the sdk alone. */
+  readonly libraries?: Libraries;
   readonly now?: Date;
 }
 
@@ -101,7 +104,7 @@ export async function installBuiltins(options: BuiltinOptions): Promise<BuiltinR
   };
 }
 
-async function readSources({ capsulesDir, authority }: BuiltinOptions): Promise<{
+async function readSources({ capsulesDir, authority, libraries = SDK_ALONE }: BuiltinOptions): Promise<{
   readonly sources: readonly Source[];
   readonly failed: readonly BuiltinFailure[];
 }> {
@@ -109,7 +112,7 @@ async function readSources({ capsulesDir, authority }: BuiltinOptions): Promise<
   for (const role of ["build", "deployment"] as const) {
     signers.push((await authority.signer(BUILTIN_NAMESPACE, role))?.keyId ?? null);
   }
-  const toolchain = { esbuild: esbuildVersion(), vnes: vnesVersion(), signers };
+  const toolchain = { esbuild: esbuildVersion(), vnes: vnesVersion(), signers, libraries: libraries.names };
   const sources: Source[] = [];
   const failed: BuiltinFailure[] = [];
   for (const { path: dir, link } of findCapsules(capsulesDir)) {
@@ -146,7 +149,7 @@ async function outdated(sources: readonly Source[], options: BuiltinOptions): Pr
 
 async function buildOne(
   source: Source,
-  { workDir, authority, registry, now }: BuiltinOptions,
+  { workDir, authority, registry, libraries, now }: BuiltinOptions,
 ): Promise<Outcome> {
   const { dir, image, name, from } = source;
   try {
@@ -162,7 +165,8 @@ async function buildOne(
       files.map(({ path, bytes, executable }) => ({ path, bytes, mode: executable ? 0o755 : 0o644 })),
     );
     const dates = now === undefined ? {} : { now };
-    const built = await buildCapsule(target, { authority, ...dates });
+    const options = { authority, ...dates, ...(libraries === undefined ? {} : { libraries }) };
+    const built = await buildCapsule(target, options);
     const { policy } = authority;
     const verified = verifyImage(built.image, target, { trust: authority.trust(), policy, ...dates });
     if (verified.verdict.kind !== "verified") {

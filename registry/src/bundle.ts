@@ -5,22 +5,18 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, posix, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Loader, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin } from "esbuild";
 import { type CapsuleImage, imageFile } from "@vnes/kernel";
 import type { Sha256 } from "@vnes/schemas";
 import { registryErrors } from "./errors.ts";
+import { type Libraries, placeOf, SDK_ALONE } from "./libraries.ts";
 import { sha256Of } from "./node-digest.ts";
 
 export const SOURCE_ENTRY = "src/main.ts";
 export const BUNDLE_FILE = "impl/main.js";
 
-/** What a capsule may import besides its own files. */
-const SDK = /^@vnes\/sdk(\/driver)?$/;
 const CAPSULE = "capsule";
 const PACKAGE = "package";
-/** Where the sdk is looked for: the builder's own dependency, never the capsule's directory. */
-const HERE = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
 let building = 0;
@@ -43,8 +39,15 @@ export interface PackageFile {
   readonly sha256: Sha256;
 }
 
-/** `origin` is where the image came from, for messages. Rejects with a `BUILD_*` error. */
-export async function bundle(image: CapsuleImage, origin: string): Promise<Bundle> {
+/**
+ * `origin` is where the image came from, for messages; `libraries` is what it may import besides its own files. Rejects
+ * with a `BUILD_*` error.
+ */
+export async function bundle(
+  image: CapsuleImage,
+  origin: string,
+  libraries: Libraries = SDK_ALONE,
+): Promise<Bundle> {
   // Loaded when there is something to build: a boot that builds nothing does not pay for it.
   const { build, stop } = await import("esbuild");
   building += 1;
@@ -53,7 +56,7 @@ export async function bundle(image: CapsuleImage, origin: string): Promise<Bundl
   try {
     const result = await build({
       entryPoints: [SOURCE_ENTRY],
-      plugins: [capsuleFiles(image, origin, refused, packages)],
+      plugins: [capsuleFiles(image, origin, libraries, refused, packages)],
       bundle: true,
       write: false,
       format: "iife",
@@ -85,11 +88,18 @@ export async function bundle(image: CapsuleImage, origin: string): Promise<Bundl
 function capsuleFiles(
   image: CapsuleImage,
   origin: string,
+  libraries: Libraries,
   refused: Error[],
   packages: PackageFile[],
 ): Plugin {
   const refuse = (args: OnResolveArgs, code: "BUILD_IMPORT_FORBIDDEN" | "BUILD_IMPORT_MISSING") => {
-    const error = registryErrors.create(code, { dir: origin, file: args.importer, import: args.path });
+    const allowed = libraries.names.join(", ");
+    const error = registryErrors.create(code, {
+      dir: origin,
+      file: args.importer,
+      import: args.path,
+      allowed,
+    });
     refused.push(error);
     return { errors: [{ text: error.message }] };
   };
@@ -107,10 +117,10 @@ function capsuleFiles(
             ? refuse(args, "BUILD_IMPORT_MISSING")
             : { path: found, namespace: CAPSULE };
         }
-        if (args.namespace === CAPSULE && !SDK.test(args.path)) return refuse(args, "BUILD_IMPORT_FORBIDDEN");
-        const from = args.namespace === CAPSULE ? HERE : dirname(args.pluginData as string);
+        const place = args.namespace === CAPSULE ? placeOf(args.path, libraries) : undefined;
+        if (args.namespace === CAPSULE && place === undefined) return refuse(args, "BUILD_IMPORT_FORBIDDEN");
         const { path: file, errors } = await build.resolve(args.path, {
-          resolveDir: from,
+          resolveDir: place ?? dirname(args.pluginData as string),
           kind: args.kind,
           pluginData: "plain",
         });

@@ -194,7 +194,8 @@ const entries = {
     exit: "usage",
   },
   BUILD_IMPORT_FORBIDDEN: {
-    message: "{dir}/{file} imports {import}; a capsule imports @vnes/sdk and its own files in src/ only.",
+    message:
+      "{dir}/{file} imports {import}; a capsule imports {allowed} and its own files in src/, nothing else.",
     fault: "capsule",
     retry: false,
     remedy: "Remove the import; what a capsule needs from outside it requires as a capability.",

@@ -11,6 +11,7 @@ export * from "./image-layout.ts";
 export * from "./image-reader.ts";
 export type { KeyInfo, KeyRole } from "./key-file.ts";
 export * from "./key-store.ts";
+export { type Libraries, librariesOf } from "./libraries.ts";
 export * from "./local-registry.ts";
 export * from "./node-digest.ts";
 export * from "./node-signer.ts";

@@ -12,6 +12,7 @@ import type { Manifest, Policy, TopicDefinition, TrustDocument } from "@vnes/sch
 import { BUNDLE_FILE, bundle, SOURCE_ENTRY } from "./bundle.ts";
 import { registryErrors } from "./errors.ts";
 import { readImage } from "./image-reader.ts";
+import type { Libraries } from "./libraries.ts";
 import type { LocalRegistry } from "./local-registry.ts";
 import { nodeDigest, nodeVerifier } from "./node-digest.ts";
 
@@ -26,6 +27,12 @@ export interface VerifyOptions {
   readonly installedTopics?: readonly TopicDefinition[];
 }
 
+/** To build again what is compared: with the libraries it may import. */
+export interface RebuildOptions extends VerifyOptions {
+  readonly rebuild?: boolean;
+  readonly libraries?: Libraries;
+}
+
 export interface Verified {
   readonly origin: string;
   readonly image: CapsuleImage;
@@ -36,26 +43,23 @@ export interface Verified {
 }
 
 /** Rejects with an `IMAGE_*` error when the directory cannot be read as an image; any other finding is in the verdict. */
-export async function verifyCapsule(
-  dir: string,
-  options: VerifyOptions & { readonly rebuild?: boolean },
-): Promise<Verified> {
+export async function verifyCapsule(dir: string, options: RebuildOptions): Promise<Verified> {
   const origin = resolve(dir);
   const verified = verifyImage(await readImage(origin), origin, options);
-  return options.rebuild === true ? await withRebuild(verified) : verified;
+  return options.rebuild === true ? await withRebuild(verified, options.libraries) : verified;
 }
 
 /** The same about the version of `id` that is installed; null when none is. */
 export async function verifyInstalled(
   registry: LocalRegistry,
   id: string,
-  options: VerifyOptions & { readonly rebuild?: boolean },
+  options: RebuildOptions,
 ): Promise<Verified | null> {
   const current = await registry.current(id);
   if (current === null) return null;
   const origin = `registry:${current.image}`;
   const verified = verifyImage(await registry.readImage(current.image, current.origin), origin, options);
-  return options.rebuild === true ? await withRebuild(verified) : verified;
+  return options.rebuild === true ? await withRebuild(verified, options.libraries) : verified;
 }
 
 export function verifyImage(image: CapsuleImage, origin: string, options: VerifyOptions): Verified {
@@ -75,10 +79,10 @@ export function verifyImage(image: CapsuleImage, origin: string, options: Verify
 }
 
 /** The verdict becomes a refusal when src/ gives another impl/main.js than the one that is there. */
-async function withRebuild(verified: Verified): Promise<Verified> {
+async function withRebuild(verified: Verified, libraries: Libraries | undefined): Promise<Verified> {
   const { image, origin, verdict } = verified;
   if (imageFile(image, SOURCE_ENTRY) === undefined) return verified;
-  const { bytes } = await bundle(image, origin);
+  const { bytes } = await bundle(image, origin, libraries);
   const there = imageFile(image, BUNDLE_FILE);
   if (there !== undefined && Buffer.compare(bytes, there.bytes) === 0) return verified;
   const { code, message, remedy } = registryErrors.create("REBUILD_DIFFERS", {

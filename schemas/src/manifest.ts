@@ -99,6 +99,8 @@ export interface Manifest {
     readonly owns: readonly string[];
     /** Number of shards, fixed for the life of the capsule id. Default 1. */
     readonly shards?: number;
+    /** `each_node`: one shard on every node, for a capsule that works with a node's own devices. Default `cluster`. */
+    readonly placement?: "cluster" | "each_node";
     /** Key prefixes that other capsules may read. Default none. */
     readonly shares?: readonly string[];
     /** Prefixes of other capsules' keys this one may read. Default none. */

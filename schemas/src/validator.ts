@@ -12,7 +12,7 @@ import { pointerOf } from "./strict-json.ts";
 const require = createRequire(import.meta.url);
 
 /** Our own words in schemas; they say something to us and nothing to ajv. */
-const VOCABULARY = ["x_open", "x_effect", "x_shard_key"];
+const VOCABULARY = ["x_open", "x_effect", "x_shard_key", "x_unit"];
 
 export interface Problem {
   readonly code: SchemaCode;

@@ -73,6 +73,8 @@ export interface Endpoint {
 }
 
 export interface UdpPower {
+  /** The machine's own IP addresses now, loopback included; sorted, each once. */
+  addresses(): readonly string[];
   /** Rejects with an error whose `code` is the system's (`EADDRINUSE`, ...). Port 0 takes a free one. */
   open(options: {
     readonly address: string;

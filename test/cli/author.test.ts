@@ -58,6 +58,12 @@ test("one flipped byte in impl/ is named, is exit 5, and is quarantined at boot"
   const shown = await home.run("quarantine", "show", entries[0]?.entry ?? "");
   assert.equal(shown.code, 0);
   assert.match(shown.out, /RECEIPT_HASH_MISMATCH/);
+  const entry = entries[0]?.entry ?? "";
+  assert.equal((await home.run("quarantine", "delete", entry)).code, 0);
+  assert.match((await home.run("quarantine", "list")).out, /^quarantine is empty$/m);
+  const gone = await home.run("quarantine", "delete", entry);
+  assert.equal(gone.code, 3);
+  assert.match(gone.err, /QUARANTINE_ENTRY_UNKNOWN/);
 });
 
 test("nothing is overwritten, and what cannot be is refused by name", async () => {
@@ -128,4 +134,27 @@ test("a key is made once, trusted here, and its secret is shown nowhere", async 
   );
   assert.equal(hidden.length, 1);
   for (const { out, err } of [made, again]) assert.ok(!(out + err).includes(hidden[0]?.[1] ?? "?"));
+});
+
+test("a built-in capsule and a copy that somebody changed build with the libraries of the program, byte for byte again", async () => {
+  await using home = new Home();
+  const { code, out, err } = await home.run("capsule", "verify", "vnes.vpn.gateway", "--rebuild");
+  assert.equal(code, 0, err);
+  assert.match(out, /rebuilt with equal bytes/);
+  const dir = join(home.dir, "gateway");
+  cpSync(new URL("../../capsules/vpn/gateway", import.meta.url), dir, {
+    recursive: true,
+    filter: (path) => !/\/(test|node_modules)$/.test(path),
+  });
+  const manifest = readFileSync(join(dir, "manifest.json"), "utf8").replace(
+    "vnes.vpn.gateway",
+    "acme.gateway",
+  );
+  writeFileSync(join(dir, "manifest.json"), manifest);
+  const { receipt } = await home.json<{ receipt: { toolchain: { bundled: object } } }>(
+    "capsule",
+    "build",
+    dir,
+  );
+  assert.ok("@vnes/vpn-common/src/index.ts" in receipt.toolchain.bundled);
 });

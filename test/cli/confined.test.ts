@@ -65,6 +65,9 @@ test("a tenant's capsule runs behind its wall without being asked for, and inspe
 
   const shown = await home.run("capsule", "inspect", "acme.greeter");
   assert.match(shown.out, /^memory +512 MiB +zone +default of zone tenant; /m);
+  assert.match(shown.out, /^capsule +acme\.greeter 0\.1\.0\nstate +active, STARTED$/m);
+  assert.match(shown.out, /^signed +build key_[0-9a-f]{16}/m);
+  assert.ok(shown.out.split("\n").length < 60, shown.out);
   const built = await home.json<Inspected>("capsule", "inspect", "vnes.core.observability");
   assert.equal(built.confinement.confinement.wall, "none");
   await node.kill("SIGTERM");

@@ -11,10 +11,13 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
   await using home = new Home();
   const cases: [string[], RegExp][] = [
     [["statos"], /statos is not understood; did you mean status\?\nnext: vnes status/],
+    [["statsu"], /did you mean status\?/],
     [["status", "--nodee", "x"], /--nodee is not understood; did you mean --node\?/],
     [["capsule", "verifi", "x"], /did you mean verify\?\nnext: vnes capsule verify/],
     [["capsule"], /next: vnes capsule --help/],
-    [["capsule", "build"], /needs more than that/],
+    [["capsule", "build"], /^CLI_USAGE +vnes capsule build needs <dir>\nnext: vnes capsule build --help/m],
+    [["topic", "publish", "a.v1"], /vnes topic publish needs <event>/],
+    [["state", "get"], /vnes state get needs <capsule>/],
     [[], /next: vnes --help/],
     [["status", "-o", "xml"], /Invalid values/],
     [["call", "vpn.session", "list", "--timeout", "soon"], /--timeout takes a number/],

@@ -3,7 +3,7 @@
  *
  * It prints `{"kind","port","pid"}` as one line, forwards bytes blindly per client address, and ends on SIGTERM or when its
  * standard input closes. Lines on standard input: `silent` swallows everything from now on while every socket stays open
- * (a path that dies without telling anybody), `heal` forwards again, `stats` prints what passed. Port 0 takes a free one.
+ * (a path that dies without telling anybody), `silent toTarget` and `silent toClient` what goes one way, `heal` forwards again, `stats` prints what passed. Port 0 takes a free one.
  */
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { createServer, connect as dial, type Socket as TcpSocket } from "node:net";
@@ -19,12 +19,13 @@ interface Target {
 }
 
 const stats = { toTarget: 0, toClient: 0, swallowed: 0, refused: 0 };
-let silent = false;
+let silent: readonly ("toTarget" | "toClient")[] = [];
 
 /** True when the bytes may pass; counts them either way. */
 function pass(direction: "toTarget" | "toClient"): boolean {
-  stats[silent ? "swallowed" : direction] += 1;
-  return !silent;
+  const isSilent = silent.includes(direction);
+  stats[isSilent ? "swallowed" : direction] += 1;
+  return !isSilent;
 }
 
 function relayUdp(listenPort: number, target: Target, ready: (port: number) => void): void {
@@ -106,8 +107,10 @@ function main(): void {
   process.once("SIGTERM", () => process.exit(0));
   const lines = createInterface({ input: process.stdin });
   lines.on("line", (line) => {
-    if (line === "silent") silent = true;
-    else if (line === "heal") silent = false;
+    if (line === "silent") silent = ["toTarget", "toClient"];
+    else if (line === "silent toTarget") silent = ["toTarget"];
+    else if (line === "silent toClient") silent = ["toClient"];
+    else if (line === "heal") silent = [];
     else if (line === "stats") process.stdout.write(`${JSON.stringify(stats)}\n`);
     else process.stderr.write(`relay: unknown order ${JSON.stringify(line)}\n`);
   });

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CapsuleImage } from "@vnes/kernel";
-import { buildCapsule, manifestOf, openAuthority, readImage } from "@vnes/registry";
+import { buildCapsule, librariesOf, manifestOf, openAuthority, readImage } from "@vnes/registry";
 import type { Policy, TrustDocument } from "@vnes/schemas";
 
 /** Virtual time begins here. */
@@ -40,12 +40,13 @@ export interface Built {
 export async function buildImages(directory: string): Promise<void> {
   writeKeys(join(directory, "config", "keys"));
   const authority = await openAuthority(join(directory, "config"), now);
+  const libraries = librariesOf(fileURLToPath(new URL("../../capsules", import.meta.url)));
   await Promise.all(
     DIRECTORIES.map(async (source) => {
       const from = fileURLToPath(source);
       const to = join(directory, "capsules", basename(from));
       cpSync(from, to, { recursive: true, filter: (path) => !/\/(node_modules|impl|test)$/.test(path) });
-      await buildCapsule(to, { authority, now: now() });
+      await buildCapsule(to, { authority, libraries, now: now() });
     }),
   );
 }

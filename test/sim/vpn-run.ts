@@ -7,7 +7,7 @@
  */
 import { nodeDigest } from "@vnes/registry";
 import type { Json, JsonObject } from "@vnes/schemas";
-import { Network } from "../../capsules/vpn/test/network.ts";
+import { type Death, Network } from "../../capsules/vpn/test/network.ts";
 import { parseEffectId } from "../../kernel/src/ledger/effect-id.ts";
 import { decodeRecord, type LedgerRecord } from "../../kernel/src/ledger/record.ts";
 import { checkSessions } from "../../capsules/vpn/test/session-check.ts";
@@ -46,10 +46,19 @@ const CONFIG: { readonly [node: string]: { readonly [capsule: string]: Json } } 
       candidates: PATHS.map((pathId, index) => {
         return { pathId, kind: "udp", address: "127.0.0.1", port: 4_000 + index, priority: 10 };
       }),
-      policy: { cooldownMs: 300, maxSwitchesPerMinute: 30, recoveryMs: 30_000, watchMs: 1_000 },
+      policy: {
+        cooldownMs: 300,
+        maxSwitchesPerMinute: 30,
+        recoveryMs: 30_000,
+        watchMs: 1_000,
+        probeMs: 2_000,
+        standbys: 1,
+      },
     },
   },
 };
+/** Beside being closed and swallowing all: what only looks like a path. */
+const ODD_DEATHS: readonly Death[] = ["noUplink", "noDownlink", "small", "captive"];
 /** Virtual time between two things that happen to the network, at most. */
 const WEATHER_MS = 700;
 /** Of `steps`, one weather change each. */
@@ -147,6 +156,7 @@ function changeWeather(world: RunParts["world"], network: Network, nodes: readon
   else if (draw < 8) network.kill(path, "blackhole");
   else if (draw < 9) node.killDriver(TRANSPORT);
   else if (draw < 10) node.crash("weather");
+  else if (draw < 12) network.kill(path, world.pick(ODD_DEATHS));
   else network.revive(path);
 }
 

@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { GATEWAY_REASONS, REJECTION_REASONS, TRANSITION_REASONS } from "@vnes/vpn-common";
 import { CLIENT_REASONS } from "../client/src/vocabulary.ts";
-import { GATEWAY_REASONS } from "../gateway/src/frames.ts";
 import { TRANSITIONS } from "../session/src/machine.ts";
-import { REJECTION_REASONS, TRANSITION_REASONS } from "../session/src/vocabulary.ts";
 
 const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
 

@@ -80,7 +80,7 @@ export function readSpec(directory: string, topics: readonly string[] = []): Spe
 }
 
 export const SPECS = {
-  session: readSpec("vpn/session", ["vpn.session.v1"]),
+  session: readSpec("vpn/session", ["vpn.session.v1", "vpn.denial.v1"]),
   gateway: readSpec("vpn/gateway"),
   client: readSpec("vpn/client", ["vpn.client.v1"]),
   transport: readSpec("vpn/transport", ["vpn.channel.v1"]),
@@ -189,7 +189,7 @@ export class Lab {
 interface Running {
   readonly spec: Spec;
   readonly capsule: Capsule;
-  readonly config: Json;
+  config: Json;
   readonly keys: Map<string, Json>;
   readonly timers: Map<string, { at: number; payload: Json; order: number }>;
   started: boolean;
@@ -208,6 +208,9 @@ interface OpenCall {
   readonly onAnswer?: (answer: Answer) => void;
 }
 
+/** One definition serves every node of every lab of the process: what it cached is of the one that ran it last. */
+const lastToRun = new WeakMap<Capsule, Running>();
+
 export interface Driver {
   call(method: string, input: JsonObject, answer: (answer: Answer) => void): void;
   stop(): void;
@@ -221,6 +224,8 @@ export class Node {
   readonly deaf: Set<string> = new Set();
   up = false;
   boots = 0;
+  /** Deliveries of a machine that sleeps; undefined: it is awake. */
+  #missed: (() => void)[] | undefined;
   readonly #running: Running[] = [];
   readonly #open = new Map<string, OpenCall>();
   /** Deliveries a ledger would still hold after a crash. */
@@ -237,8 +242,6 @@ export class Node {
   }
 
   add(spec: Spec, capsule: Capsule, config: Json): void {
-    // One definition serves every lab of the process; what it cached belongs to the last one.
-    capsule.reset();
     this.#running.push({
       spec,
       capsule,
@@ -257,6 +260,11 @@ export class Node {
 
   keysOf(id: string): ReadonlyMap<string, Json> {
     return this.#of(id).keys;
+  }
+
+  /** Ids of the timers that are set. */
+  timersOf(id: string): readonly string[] {
+    return [...(this.#running.find(({ spec }) => spec.id === id)?.timers.keys() ?? [])];
   }
 
   boot(): void {
@@ -290,16 +298,31 @@ export class Node {
     for (const running of this.#running) running.capsule.reset();
   }
 
+  /** A person edits the configuration of a capsule and boots the node again. */
+  reconfigure(id: string, config: Json): void {
+    this.#of(id).config = config;
+    this.restart(100);
+  }
+
   restart(downMs: number): void {
     this.kill();
     this.lab.advance(downMs);
     this.boot();
   }
 
+  /** The whole machine stands still: its timers fire late, and what was sent to it meanwhile is lost. */
+  sleep(ms: number): void {
+    this.#missed = [];
+    this.lab.advance(ms);
+    const missed = this.#missed;
+    this.#missed = undefined;
+    for (const deliver of missed) this.#soon(deliver);
+  }
+
   /** Something the driver says: lost, doubled and forgotten as an at-most-once event is. */
   report(event: JsonObject): void {
     mustFit(TOPICS.get("vpn.channel.v1"), event, "vpn.channel.v1");
-    if (!this.up || this.lab.chance(this.lab.faults.eventLost)) return;
+    if (!this.up || this.#missed !== undefined || this.lab.chance(this.lab.faults.eventLost)) return;
     const times = this.lab.chance(this.lab.faults.eventTwice) ? 2 : 1;
     const boots = this.boots;
     for (let time = 0; time < times; time++) {
@@ -348,8 +371,13 @@ export class Node {
   }
 
   #turn(running: Running, delivery: Delivery): void {
+    if (this.#missed !== undefined) {
+      this.#missed.push(() => this.#turn(running, delivery));
+      return;
+    }
     // Sometimes with its cache, sometimes as in a fresh isolate: no turn may tell the difference.
-    if (this.lab.chance(0.5)) running.capsule.reset();
+    if (this.lab.chance(0.5) || lastToRun.get(running.capsule) !== running) running.capsule.reset();
+    lastToRun.set(running.capsule, running);
     running.turns++;
     const request = { turn: running.turns, at: this.lab.now, seed: this.lab.hex(16), delivery };
     let result = running.capsule.deliver(request);

@@ -8,7 +8,14 @@ export const SILENT_MS = 200;
 export const DEAD_MS = 2000;
 const OPEN_TIMEOUT_MS = 800;
 
-export type PathState = "up" | "closed" | "blackhole";
+/** Control frames of our own size pass a path that is `small`; a ping of full size does not. */
+const SMALL_BYTES = 600;
+
+/**
+ * `noUplink`, `noDownlink`: what the client sends, or is sent, is lost. `small`: large frames are. `captive`: somebody else answers.
+ */
+export type PathState = "up" | "closed" | "blackhole" | "noUplink" | "noDownlink" | "small" | "captive";
+export type Death = Exclude<PathState, "up">;
 
 /** What the network needs of whoever runs it: time, chance, and what may go wrong. */
 export interface Weather {
@@ -44,6 +51,9 @@ export class Network {
   readonly lab: Weather;
   /** By path id, as the client calls it. */
   readonly paths = new Map<string, PathState>();
+  /** One way, in milliseconds, and the share of frames that are lost, of paths that are unlike the others. */
+  readonly latencyMs = new Map<string, number>();
+  readonly loss = new Map<string, number>();
   readonly #ends = new Set<End>();
   gateway: Place | undefined;
   readonly keys: { readonly client: string; readonly gateway: string };
@@ -72,7 +82,8 @@ export class Network {
           case "send": {
             const end = find(input["channelId"]);
             if (!end) return answer(fail("TRANSPORT_CHANNEL_UNKNOWN"));
-            this.#carry(end, input["frame"] as JsonObject);
+            const frame = input["frame"] as JsonObject;
+            this.#carry(end, frame, JSON.stringify(frame).padEnd(Number(input["padTo"] ?? 0)).length);
             return answer({ ok: true, value: { sent: true } });
           }
           case "close": {
@@ -127,13 +138,25 @@ export class Network {
     };
   }
 
-  /** Both ends learn of a closed path at once; of a blackhole only by silence. */
-  kill(pathId: string, how: "closed" | "blackhole"): void {
+  /** Both ends learn of a closed path at once; of a blackhole, and of one that delivers one way only, by silence. */
+  kill(pathId: string, how: Death): void {
     this.paths.set(pathId, how);
     for (const end of [...this.#ends].filter((one) => one.pathId === pathId && one.open)) {
       if (how === "closed") this.#close(end, "RESET", false);
-      else this.#hush(end);
+      else if (how !== "small") this.#hush(end);
     }
+  }
+
+  /** What the transport of a node reports of the machine. */
+  changeAddresses(node: Place, gone: readonly string[], came: readonly string[]): void {
+    const peer = node === this.gateway ? this.keys.gateway : this.keys.client;
+    node.report({ event: "addressesChanged", peer, gone: [...gone], came: [...came] });
+  }
+
+  /** The system of a node has no way over this path. */
+  refuseSends(node: Place, pathId: string, code: string): void {
+    for (const end of [...this.#ends].filter((one) => one.node === node && one.pathId === pathId && one.open))
+      this.#say(end, "sendFailed", { code });
   }
 
   revive(pathId: string): void {
@@ -158,15 +181,14 @@ export class Network {
     const state = this.paths.get(pathId);
     assert.ok(state, pathId);
     const { lab } = this;
-    if (state === "closed") {
-      return lab.after(LATENCY_MS, () =>
-        answer({ ok: false, code: "TRANSPORT_OPEN_REFUSED", message: "refused" }),
-      );
+    if (state === "closed" || state === "captive") {
+      const code = state === "closed" ? "TRANSPORT_OPEN_REFUSED" : "TRANSPORT_OPEN_FOREIGN";
+      return lab.after(LATENCY_MS, () => answer({ ok: false, code, message: "refused" }));
     }
     const { boots } = node;
-    lab.after(3 * LATENCY_MS, () => {
+    lab.after(3 * this.#latency(pathId), () => {
       const { gateway } = this;
-      if (this.paths.get(pathId) !== "up" || gateway?.up !== true) {
+      if (!this.#isBothWays(pathId) || gateway?.up !== true) {
         const timeout = { ok: false, code: "TRANSPORT_OPEN_TIMEOUT", message: "timeout" } as const;
         return lab.after(OPEN_TIMEOUT_MS, () => answer(timeout));
       }
@@ -188,14 +210,16 @@ export class Network {
     return end;
   }
 
-  #carry(from: End, frame: JsonObject): void {
+  #carry(from: End, frame: JsonObject, bytes: number): void {
     const { lab } = this;
     const to = from.other;
-    if (!to || this.paths.get(from.pathId) !== "up" || lab.chance(lab.faults.frameLost)) return;
+    if (!to || !this.#delivers(from) || lab.chance(lab.faults.frameLost)) return;
+    if (this.paths.get(from.pathId) === "small" && bytes > SMALL_BYTES) return;
+    if (lab.chance(this.loss.get(from.pathId) ?? 0)) return;
     const times = lab.chance(lab.faults.frameTwice) ? 2 : 1;
     for (let time = 0; time < times; time++) {
       const late = lab.chance(lab.faults.frameLate) ? Math.floor(lab.random() * 400) : 0;
-      lab.after(LATENCY_MS + late, () => {
+      lab.after(this.#latency(from.pathId) + late, () => {
         if (to.open && lab.faults.deafNode !== to.node.name) this.#say(to, "frame", { frame });
       });
     }
@@ -208,8 +232,8 @@ export class Network {
     this.#say(end, "closed", { reason });
     const { other } = end;
     if (!other || !tellOther) return;
-    if (this.paths.get(end.pathId) === "up") {
-      this.lab.after(LATENCY_MS, () => this.#close(other, reason, false));
+    if (this.#delivers(end)) {
+      this.lab.after(this.#latency(end.pathId), () => this.#close(other, reason, false));
     } else this.#hush(other);
   }
 
@@ -218,15 +242,33 @@ export class Network {
     this.lab.after(SILENT_MS, () => {
       if (!end.open || end.silent || this.#hears(end)) return;
       end.silent = true;
-      this.#say(end, "pathSilent", { silentMs: SILENT_MS });
+      const isHeard = end.other !== undefined && this.#delivers(end.other);
+      this.#say(end, "pathSilent", { silentMs: SILENT_MS, direction: isHeard ? "out" : "in" });
     });
     this.lab.after(DEAD_MS, () => {
-      if (end.open && end.silent && !this.#hears(end)) this.#close(end, "SILENT", false);
+      if (end.open && end.silent && !this.#hears(end)) this.#close(end, "SILENT", this.#delivers(end));
     });
   }
 
+  /** As transports do, which tell each other what they do not hear: hears, and is heard. */
   #hears(end: End): boolean {
-    return end.other?.open === true && this.paths.get(end.pathId) === "up";
+    return end.other?.open === true && this.#isBothWays(end.pathId);
+  }
+
+  #isBothWays(pathId: string): boolean {
+    const state = this.paths.get(pathId);
+    return state === "up" || state === "small";
+  }
+
+  /** Whether what this end sends arrives. */
+  #delivers({ pathId, role }: End): boolean {
+    const lost = role === "initiator" ? "noUplink" : "noDownlink";
+    const state = this.paths.get(pathId);
+    return this.#isBothWays(pathId) || ((state === "noUplink" || state === "noDownlink") && state !== lost);
+  }
+
+  #latency(pathId: string): number {
+    return this.latencyMs.get(pathId) ?? LATENCY_MS;
   }
 
   #say(end: End, event: string, rest: JsonObject): void {

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { DEFAULT_POLICY } from "../../core/routing/src/policy.ts";
 import { rank as routingRank } from "../../core/routing/src/ranking.ts";
 import { parseConfig } from "../client/src/config.ts";
+import { NEW_HEALTH } from "../client/src/draft.ts";
 import { rank as clientRank } from "../client/src/ranking.ts";
 import { parseRanking, rankInput } from "../client/src/routing.ts";
 import type { Choice, ClientEvent, Ranking } from "../client/src/vocabulary.ts";
@@ -67,6 +68,7 @@ test("with routing and geometry the nearest path wins, and the event says what p
     geometry: { model: "static", problem: null },
     decidedBy: { criterion: "latency", value: 10, against: "lte", next: 60, unit: "ms" },
     skipped: [],
+    standby: false,
   });
   assert.deepEqual(
     ranking(vpn).places.map(({ pathId }) => pathId),
@@ -173,9 +175,11 @@ test("the client measures its active path, and geometry hears of it", () => {
 });
 
 test("for the same values the client and routing have the same order and the same reasons", () => {
+  const at = 1_000_000;
   const value = fc.record({
     priority: fc.constantFrom(1, 2),
     failures: fc.nat(3),
+    lossPercent: fc.option(fc.constantFrom(0, 10, 12.5, 50, 100)),
     latencyMs: fc.option(
       fc.oneof(fc.constantFrom(0, 200, 1000, 1200), fc.double({ min: 0, max: 60_000, noNaN: true })),
     ),
@@ -193,14 +197,20 @@ test("for the same values the client and routing have the same order and the sam
         })),
       });
       const health = config.candidates.map(({ pathId }, index) => {
-        const { failures = 0, latencyMs = null } = values[index] ?? {};
-        return [pathId, { failures, latencyMs, lastFailure: null, lastOkAt: null }] as const;
+        const { failures = 0, latencyMs = null, lossPercent = null } = values[index] ?? {};
+        const failedAt = Array.from({ length: failures }, () => at);
+        return [pathId, { ...NEW_HEALTH, failedAt, latencyMs, lossPercent }] as const;
       });
       const paths = Object.fromEntries(health);
-      const input = rankInput(config, paths) as unknown as { candidates: Parameters<typeof routingRank>[0] };
+      const input = rankInput(config, paths, at) as unknown as {
+        candidates: Parameters<typeof routingRank>[0];
+      };
       const places = routingRank(input.candidates, DEFAULT_POLICY) as unknown as JsonObject[];
       const answer = JSON.parse(JSON.stringify({ places, geometry: { asked: false } })) as JsonObject;
-      assert.deepEqual(clientRank(config.candidates, paths), parseRanking(answer, config.candidates)?.places);
+      assert.deepEqual(
+        clientRank(config.candidates, paths, at),
+        parseRanking(answer, config.candidates)?.places,
+      );
     }),
     { numRuns: 500 },
   );

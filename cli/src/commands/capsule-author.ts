@@ -7,7 +7,7 @@ import { cliErrors } from "../errors.ts";
 import { reasonsText } from "../output/problem.ts";
 import { fields, shortHash } from "../output/text.ts";
 import { openJudges, openRegistry } from "../node/authority.ts";
-import { setUpBuiltins } from "../node/builtins.ts";
+import { programLibraries, setUpBuiltins } from "../node/builtins.ts";
 import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
 import { languageTemplates, TEMPLATE_LANGUAGES } from "../template/languages.ts";
 import { writeTemplate } from "../template/write-template.ts";
@@ -51,7 +51,10 @@ export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
     async (args) => {
       const { authority } = await openJudges(await findPlace(shell, args));
       const { buildCapsule } = await import("@vnes/registry");
-      const { manifest, receipt, image } = await buildCapsule(args.dir, { authority });
+      const { manifest, receipt, image } = await buildCapsule(args.dir, {
+        authority,
+        libraries: await programLibraries(),
+      });
       const { id, version } = manifest;
       const signers = receipt.signatures.map(({ role, key_id }) => `${role} ${key_id}`);
       const text = [
@@ -112,7 +115,8 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
       const place = await findPlace(shell, args);
       const { authority, trust, policy } = await openJudges(place);
       const { verifyCapsule, verifyInstalled } = await import("@vnes/registry");
-      const options = { trust, policy, rebuild: args.rebuild };
+      const libraries = await programLibraries();
+      const options = { trust, policy, rebuild: args.rebuild, libraries };
       let verified: Verified | null = null;
       if (CAPSULE_ID.test(args.dir) && !existsSync(args.dir)) {
         const registry = await openRegistry(place);

@@ -1,9 +1,8 @@
 /** `vnes capsule list|inspect|suspend|resume|unload`: the capsules of a running node, and what is installed. */
-import type { CapsuleStatus, ConfinementDecision } from "@vnes/kernel";
-import type { JsonObject } from "@vnes/schemas";
+import type { CapsuleStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { openRegistry } from "../node/authority.ts";
-import { confinementText } from "../output/confinement.ts";
+import { type Inspection, inspectionText } from "../output/inspection.ts";
 import { shortHash, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell, withNode } from "../shell.ts";
 import { capsuleTable } from "./status.ts";
@@ -48,19 +47,14 @@ export function addCapsuleList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
 export function addCapsuleInspect(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
     "inspect <id>",
-    "Show what a capsule is confined to and why, its manifest, receipt, hashes, bindings, limits and meters",
+    "Show what a capsule is, who built it, what it reaches, uses and is confined to, and why",
     (args) =>
       args.positional("id", { type: "string", demandOption: true, describe: "Such as vnes.vpn.session" }),
     async (args) => {
       const found = await withNode(shell, args, async (client) => {
-        return (await client.request("inspect", { capsule: args.id })) as JsonObject;
+        return (await client.request("inspect", { capsule: args.id })) as unknown as Inspection;
       });
-      const { confinement, ...others } = found;
-      const text = [
-        confinementText(args.id, confinement as unknown as ConfinementDecision),
-        JSON.stringify(others, null, 2),
-      ];
-      shell.output.data("vnes.capsule.inspect.v1", found, text.join("\n\n"));
+      shell.output.data("vnes.capsule.inspect.v1", found, inspectionText(found));
     },
   );
 }

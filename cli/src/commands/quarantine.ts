@@ -1,5 +1,5 @@
 /**
- * `vnes quarantine`: what was refused, and why. It reads the node's quarantine directory itself, because a node that
+ * `vnes quarantine list|show|delete`: what was refused, and why. It reads the node's quarantine directory itself, because a node that
  * does not boot is when it is wanted most.
  */
 import type { Argv } from "yargs";
@@ -18,8 +18,9 @@ export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const entries = await quarantine.list();
       const text = table(entries, [
         { title: "entry", value: ({ entry }) => entry },
-        { title: "capsule", value: ({ id }) => id ?? "?" },
-        { title: "version", value: ({ version }) => version ?? "?" },
+        // What could not be read far enough to have a name is known by where it came from.
+        { title: "capsule", value: ({ id, origin }) => id ?? origin },
+        { title: "version", value: ({ version }) => version ?? "-" },
         { title: "last", value: ({ at }) => new Date(at).toISOString().slice(0, 19).replace("T", " ") },
         { title: "times", value: ({ times }) => times, align: "right" },
         { title: "codes", value: ({ reasons }) => [...new Set(reasons.map(({ code }) => code))].join(" ") },
@@ -47,7 +48,7 @@ export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
         fields([
           ["entry", entry.entry],
           ["capsule", entry.id ?? "its manifest could not be read that far"],
-          ["version", entry.version ?? "?"],
+          ["version", entry.version ?? "-"],
           ["origin", entry.origin],
           ["image", entry.imageHash === null ? "could not be read" : shortHash(entry.imageHash)],
           ["files", image ?? "none kept"],
@@ -57,6 +58,20 @@ export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
         `evidence\n${JSON.stringify(evidence, null, 2)}`,
       ];
       shell.output.data("vnes.quarantine.show.v1", detail, text.join("\n\n"));
+    },
+  );
+}
+
+export function addQuarantineDelete(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "delete <entry>",
+    "Delete one entry, such as that of a capsule that is mended by now",
+    (args) =>
+      args.positional("entry", { type: "string", demandOption: true, describe: "Such as qua_0123456789ab" }),
+    async (args) => {
+      const { entry } = args;
+      await (await openQuarantine(await findPlace(shell, args))).remove(entry);
+      shell.output.data("vnes.quarantine.delete.v1", { entry }, `${entry} is deleted`);
     },
   );
 }

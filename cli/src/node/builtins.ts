@@ -2,8 +2,19 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Log } from "@vnes/kernel";
-import type { Authority, LocalRegistry } from "@vnes/registry";
+import type { Authority, Libraries, LocalRegistry } from "@vnes/registry";
 import type { Place } from "../shell.ts";
+
+/** `capsules/` of the program. */
+function capsulesDir(): string {
+  return dirname(createRequire(import.meta.url).resolve("@vnes/capsules/package.json"));
+}
+
+/** What every capsule built with this program may import: what its own capsules do. */
+export async function programLibraries(): Promise<Libraries> {
+  const { librariesOf } = await import("@vnes/registry");
+  return librariesOf(capsulesDir());
+}
 
 /** Does nothing, in milliseconds, when their sources are what was installed. What failed is logged; boot will refuse it. */
 export async function setUpBuiltins(
@@ -14,8 +25,8 @@ export async function setUpBuiltins(
 ): Promise<void> {
   const { installBuiltins } = await import("@vnes/registry");
   const { installed, failed } = await installBuiltins({
-    // `capsules/` of the program.
-    capsulesDir: dirname(createRequire(import.meta.url).resolve("@vnes/capsules/package.json")),
+    capsulesDir: capsulesDir(),
+    libraries: await programLibraries(),
     workDir: join(home.dataDir, "builtins"),
     authority,
     registry,

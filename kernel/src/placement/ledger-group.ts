@@ -9,12 +9,16 @@ export const MAX_LEDGER_GROUPS = 256;
 export const DEFAULT_LEDGER_GROUPS = 16;
 
 const NODE_GROUP = "node-";
-/** Shards that belong to a node, not to the system: `kernel/<node>` and everything under it, and `branch/<node>/...`. */
-const OF_NODE = /^(?:kernel|branch)\/([^/]+)(?:\/|$)/;
+/**
+ * Shards that belong to a node, not to the system: `kernel/<node>` and everything under it, `branch/<node>/...`, and
+ * `<capsule>/0@<node>`.
+ */
+const OF_NODE = /^(?:kernel|branch)\/([^/]+)(?:\/|$)|@([^/@]+)$/;
 
 /** `g<n>` for a shard of the system, `node-<name>` for one that only that node writes, whichever groups it owns. */
 export function ledgerGroupOf(shard: string, groups: number): string {
-  const node = OF_NODE.exec(shard)?.[1];
+  const [, its, placed] = OF_NODE.exec(shard) ?? [];
+  const node = its ?? placed;
   return node === undefined ? `g${keyHash(shard) % groups}` : nodeGroup(node);
 }
 

@@ -6,7 +6,7 @@ export type RankPolicy = {
   readonly latencyWeight: number;
   /** Milliseconds of cost for one percent of loss. */
   readonly lossWeightMs: number;
-  /** Milliseconds of cost for each failure since the candidate last worked. */
+  /** Milliseconds of cost for each failure that whoever asks counts. */
   readonly failureWeightMs: number;
   /** Round trip taken for a candidate that nobody measured and nobody can estimate. */
   readonly unknownLatencyMs: number;

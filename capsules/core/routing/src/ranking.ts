@@ -13,7 +13,7 @@ export type Candidate = {
   readonly priority?: number;
   readonly lossPercent?: number;
   readonly latencyMs?: number;
-  /** Since it last worked. */
+  /** Of late, as whoever asks counts them. */
   readonly failures?: number;
 };
 

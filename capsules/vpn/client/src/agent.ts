@@ -2,13 +2,26 @@
  * The client's agent: a pure step from what was heard to what is asked for. One agent, one session, one active channel.
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
+import { clientFrames as frames } from "@vnes/vpn-common";
+import { checkActive, LATE_MS, onAddressesChanged, onPingDue, onSlept } from "./active.ts";
 import { onFrame } from "./answers.ts";
-import { dropAttempt, failAttempt, jump, MAX_SENDS, sendRequest } from "./attempts.ts";
+import { dropAttempt, failAttempt, jump, MAX_SENDS, OPEN_MARGIN_MS, sendRequest } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
-import * as frames from "./frames.ts";
+import { ask, change, count, type Draft, forgetTimer, tell, unwake, wake } from "./draft.ts";
 import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
-import { begin, onRanking, prepare } from "./rounds.ts";
+import { dropCheck } from "./pings.ts";
+import {
+  armProbe,
+  dropProbe,
+  dropStandby,
+  failProbe,
+  isSideChannel,
+  onProbeDue,
+  onProbeOpened,
+  onSideChannel,
+} from "./probes.ts";
+import { NEW_QUALITY } from "./quality.ts";
+import { begin, jumpRefusal, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
 
 export const NEW_AGENT: Agent = {
@@ -30,7 +43,11 @@ export const NEW_AGENT: Agent = {
   isPrepared: false,
   asking: null,
   requests: 0,
-  pinged: null,
+  check: null,
+  quality: NEW_QUALITY,
+  probe: null,
+  standby: null,
+  timers: {},
   waiting: null,
   paths: {},
   recent: [],
@@ -45,12 +62,24 @@ export interface Step {
 /** `nonce` is fresh with every step. */
 export function step(agent: Agent, heard: Heard, config: ClientConfig, at: number, nonce: string): Step {
   const draft: Draft = { agent, config, at, nonce, asked: [] };
+  const lateMs = at - dueAt(agent, config);
+  if (heard.heard === "timer") forgetTimer(draft, heard.timer);
+  if (heard.heard !== "started" && lateMs > LATE_MS) onSlept(draft, lateMs);
   hear(draft, heard);
   return { agent: draft.agent, asked: draft.asked };
 }
 
+/** When something was to be heard at the latest. */
+function dueAt({ timers, attempt }: Agent, { policy }: ClientConfig): number {
+  const openBy =
+    attempt?.stage === "opening"
+      ? attempt.startedAt + policy.openTimeoutMs + OPEN_MARGIN_MS
+      : Number.POSITIVE_INFINITY;
+  return Math.min(openBy, ...Object.values(timers));
+}
+
 function hear(draft: Draft, heard: Heard): void {
-  const { active, attempt, mode } = draft.agent;
+  const { active, attempt, mode, probe } = draft.agent;
   if (heard.heard === "started") return onStarted(draft);
   if (mode === "idle") return count(draft, `idle.${heard.heard}`);
   switch (heard.heard) {
@@ -58,9 +87,12 @@ function hear(draft: Draft, heard: Heard): void {
       if (attempt?.id === heard.attempt && attempt.stage === "opening") {
         return sendRequest(draft, attempt, heard.channelId);
       }
+      if (probe?.id === heard.attempt && probe.check === null)
+        return onProbeOpened(draft, probe, heard.channelId);
       count(draft, "late.opened");
       return ask(draft, { ask: "close", channelId: heard.channelId, reason: "NOT_WANTED" });
     case "openFailed":
+      if (probe?.id === heard.attempt && probe.check === null) return failProbe(draft, probe, heard.code);
       if (attempt?.id !== heard.attempt || attempt.stage !== "opening")
         return count(draft, "late.openFailed");
       return failAttempt(draft, heard.code);
@@ -76,9 +108,10 @@ function hear(draft: Draft, heard: Heard): void {
       loseActive(draft, "SET_ACTIVE_FAILED", heard.code);
       return begin(draft);
     case "channelOpened": {
-      // While an attempt opens, this may be its channel; its own answer tells.
+      // While an attempt or a probe opens, this may be its channel; its own answer tells.
+      const isOpening = attempt?.stage === "opening" || (probe !== null && probe.check === null);
       const known = active?.channelId === heard.channelId || attempt?.channelId === heard.channelId;
-      if (known || attempt?.stage === "opening") return;
+      if (known || isOpening || isSideChannel(draft.agent, heard.channelId)) return;
       count(draft, "orphan");
       return ask(draft, { ask: "close", channelId: heard.channelId, reason: "NOT_WANTED" });
     }
@@ -89,14 +122,28 @@ function hear(draft: Draft, heard: Heard): void {
       return count(draft, "frameMalformed");
     case "pathSilent":
       if (attempt?.channelId === heard.channelId) return failAttempt(draft, "PATH_SILENT");
+      if (onSideChannel(draft, heard.channelId, "PATH_SILENT")) return;
       if (active?.channelId !== heard.channelId || mode !== "steady") return;
-      suspect(draft, heard.silentMs);
+      suspect(draft, "PATH_SILENT", { silentMs: heard.silentMs, direction: heard.direction ?? "in" });
+      return begin(draft);
+    case "pathRefused":
+      if (attempt?.channelId === heard.channelId) return failAttempt(draft, "SEND_FAILED");
+      if (onSideChannel(draft, heard.channelId, "SEND_FAILED")) return;
+      if (active?.channelId !== heard.channelId || mode !== "steady") return;
+      suspect(draft, "SEND_FAILED", { code: heard.code });
       return begin(draft);
     case "pathAlive":
-      if (active?.channelId === heard.channelId && mode === "suspect") cleared(draft);
+      // It was silent or refused, and is not any more; of other doubts this says nothing.
+      if (active?.channelId === heard.channelId && isOfTransport(draft)) cleared(draft, "PATH_ALIVE");
+      return;
+    case "addressesChanged":
+      return onAddressesChanged(draft, heard.gone, heard.came);
+    case "transportStarted":
+      if (active !== null) ask(draft, { ask: "list" });
       return;
     case "channelClosed":
       if (attempt?.channelId === heard.channelId) return failAttempt(draft, "CHANNEL_CLOSED");
+      if (onSideChannel(draft, heard.channelId, "CHANNEL_CLOSED")) return;
       if (active?.channelId !== heard.channelId) return;
       loseActive(draft, "CHANNEL_CLOSED", heard.reason);
       return begin(draft);
@@ -108,7 +155,12 @@ function hear(draft: Draft, heard: Heard): void {
     case "timer":
       return onTimer(draft, heard.timer);
     case "jumpAsked":
+      // Whoever asked was told why; between question and answer nothing else is heard.
+      if (mode !== "steady" || attempt !== null || jumpRefusal(draft) !== undefined)
+        return count(draft, "late.jumpAsked");
       return jump(draft, heard.pathId);
+    case "jumpRefused":
+      return onJumpRefused(draft, heard);
     case "closeAsked":
       return onCloseAsked(draft);
     case "renewAsked":
@@ -128,13 +180,16 @@ function onStarted(draft: Draft): void {
   // An ended session stays ended; where there never was one, there is no identity to lose by trying again.
   if (draft.agent.mode === "ended" && draft.agent.session !== null) return;
   dropAttempt(draft, "RESTARTED");
+  dropCheck(draft);
+  dropProbe(draft, "RESTARTED");
+  dropStandby(draft, "RESTARTED");
   change(draft, {
     tried: [],
     rounds: 0,
     ranking: null,
     isPrepared: false,
     asking: null,
-    pinged: null,
+    quality: NEW_QUALITY,
     waiting: null,
   });
   if (draft.agent.session === null) {
@@ -162,21 +217,24 @@ function onTimer(draft: Draft, timer: TimerName): void {
       return begin(draft);
     case "recovery": {
       const closesAt = windowEnd(draft);
-      if (closesAt === null || at < closesAt) return;
+      if (closesAt === null) return;
+      // The machine slept, and the window moved.
+      if (at < closesAt) return wake(draft, "recovery", closesAt);
       return end(draft, session === null ? "CONNECT_EXPIRED" : "RECOVERY_EXPIRED");
     }
     case "watch":
       if (active === null || session === null) return;
       ask(draft, { ask: "list" });
-      ask(draft, {
-        ask: "send",
-        attempt: 0,
-        channelId: active.channelId,
-        frame: frames.ping(draft.nonce, session.id),
-      });
-      change(draft, { pinged: { nonce: draft.nonce, at } });
-      if (agent.mode === "steady") prepare(draft);
+      checkActive(draft);
+      if (agent.mode === "steady") {
+        armProbe(draft);
+        prepare(draft);
+      }
       return wake(draft, "watch", at + config.policy.watchMs);
+    case "ping":
+      return onPingDue(draft);
+    case "probe":
+      return onProbeDue(draft);
     case "renew":
       if (agent.mode !== "ended" || !config.renew) return;
       return renew(draft, agent.reason);
@@ -185,7 +243,12 @@ function onTimer(draft: Draft, timer: TimerName): void {
 
 /** The events of the transport may be lost; its own list may not. */
 function onListed(draft: Draft, { askedAt, channels }: Extract<Heard, { heard: "listed" }>): void {
-  const { active, mode } = draft.agent;
+  const { active, mode, standby } = draft.agent;
+  if (standby !== null && standby.checkedAt <= askedAt) {
+    const beside = channels.find((channel) => channel.channelId === standby.channelId);
+    if (beside === undefined) onSideChannel(draft, standby.channelId, "CHANNEL_NOT_LISTED");
+    else if (beside.silent) onSideChannel(draft, standby.channelId, "PATH_SILENT");
+  }
   if (active === null || active.since > askedAt) return;
   const listed = channels.find((channel) => channel.channelId === active.channelId);
   if (listed === undefined) {
@@ -193,18 +256,38 @@ function onListed(draft: Draft, { askedAt, channels }: Extract<Heard, { heard: "
     return begin(draft);
   }
   if (listed.silent && mode === "steady") {
-    suspect(draft, null);
+    suspect(draft, "PATH_SILENT", { silentMs: null, direction: null });
     return begin(draft);
   }
-  if (!listed.silent && mode === "suspect") cleared(draft);
+  if (!listed.silent && isOfTransport(draft)) cleared(draft, "PATH_ALIVE");
+}
+
+/** Whether the client is in doubt only because the transport was. */
+function isOfTransport({ agent: { mode, reason } }: Draft): boolean {
+  return mode === "suspect" && (reason === "PATH_SILENT" || reason === "SEND_FAILED");
+}
+
+/** Said once for as long as the same thing stands in the way; who asks again and again is counted. */
+function onJumpRefused(
+  draft: Draft,
+  { pathId, reason, evidence }: Extract<Heard, { heard: "jumpRefused" }>,
+): void {
+  const last = draft.agent.recent.at(-1);
+  const isSame = last?.event === "denied" && last.reason === reason && last.pathId === pathId;
+  if (isSame && last.evidence["until"] === evidence["until"]) return count(draft, `denied.${reason}`);
+  tell(draft, "denied", reason, { path: pathId }, { by: "person", ...evidence });
 }
 
 function onCloseAsked(draft: Draft): void {
-  const { active, session } = draft.agent;
-  if (active !== null && session !== null) {
+  const { active, attempt, session, mode } = draft.agent;
+  if (mode === "ended") return count(draft, "late.closeAsked");
+  // Without an active channel the one that is being asked over tells the gateway as well.
+  const channelId = active?.channelId ?? attempt?.channelId ?? null;
+  if (channelId !== null && session !== null) {
     const frame = frames.close(draft.nonce, session.id);
-    ask(draft, { ask: "sendAndClose", channelId: active.channelId, frame, reason: "CLIENT_CLOSED" });
-    change(draft, { active: null });
+    ask(draft, { ask: "sendAndClose", channelId, frame, reason: "CLIENT_CLOSED" });
+    if (active !== null) change(draft, { active: null });
+    else change(draft, { attempt: null });
   }
   end(draft, "CLIENT_CLOSED");
 }

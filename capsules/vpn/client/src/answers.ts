@@ -4,21 +4,15 @@
  * C4. The session's identity never changes by an answer: one that names another session ends the attempt.
  * C5. The mirror never goes back.
  */
+import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
-import {
-  ask,
-  change,
-  count,
-  type Draft,
-  healthOf,
-  mirror,
-  recentSwitches,
-  tell,
-  unwake,
-  wake,
-} from "./draft.ts";
-import type { GatewayFrame } from "./frames.ts";
+import { onActiveAnswer } from "./active.ts";
+import { ask, change, count, type Draft, mirror, recentSwitches, tell, unwake, wake } from "./draft.ts";
 import { end, loseActive } from "./health.ts";
+import { trust } from "./paths.ts";
+import { dropCheck } from "./pings.ts";
+import { armProbe, dropProbe, dropStandby, onProbeAnswer } from "./probes.ts";
+import { NEW_QUALITY } from "./quality.ts";
 import { begin, prepare } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
 
@@ -47,7 +41,6 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
   if (!fits) return failAttempt(draft, "ANSWER_UNFIT");
   const isSwitch = session !== null;
   const troubleSince = agent.troubleSince;
-  const health = healthOf(agent, attempt.pathId);
   mirror(draft, frame.sessionId, frame.version, frame.epoch);
   unwake(draft, "attempt", "retry", "recovery");
   change(draft, {
@@ -61,27 +54,31 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
     tried: [],
     rounds: 0,
     asking: null,
-    pinged: null,
+    quality: NEW_QUALITY,
     waiting: null,
-    paths: { ...agent.paths, [attempt.pathId]: { ...health, failures: 0, lastFailure: null, lastOkAt: at } },
     ...(isSwitch ? { lastSwitchAt: at, switches: [...recentSwitches(agent, at), at] } : {}),
   });
+  trust(draft, attempt.pathId);
+  dropCheck(draft);
+  if (agent.standby?.pathId === attempt.pathId) dropStandby(draft, "REPLACED");
   ask(draft, { ask: "setActive", channelId, epoch: frame.epoch, sessionId: frame.sessionId });
   if (active !== null) ask(draft, { ask: "close", channelId: active.channelId, reason: "REPLACED" });
   const evidence = {
     attemptMs: at - attempt.startedAt,
     troubleMs: troubleSince === null ? null : at - troubleSince,
     sends: attempt.sends,
+    cause: attempt.cause,
     choice: attempt.choice,
   };
   const from = active?.pathId ?? agent.lastPath;
   tell(draft, isSwitch ? "switched" : "attached", frame.reason, { path: attempt.pathId, from }, evidence);
   wake(draft, "watch", at + draft.config.policy.watchMs);
+  armProbe(draft);
   prepare(draft);
 }
 
 function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): void {
-  const { attempt, active, session } = draft.agent;
+  const { attempt, active, session, probe } = draft.agent;
   // Said before any request was read: it ends whatever this client is doing with this gateway.
   if (frame.reason === "PEER_NOT_ADMITTED") return end(draft, frame.reason);
   const mine = attempt?.channelId === channelId && (frame.nonce === null || frame.nonce === attempt.nonce);
@@ -89,6 +86,14 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
     if (frame.reason === "SESSION_UNKNOWN" && active?.channelId === channelId && session !== null) {
       return end(draft, frame.reason);
     }
+    // No path is to blame for what the gateway does not want to answer.
+    if (probe?.check?.channelId === channelId) {
+      // A gateway that shares the session and does not follow it: the path works, and it keeps no channel for us.
+      if (frame.reason === "SESSION_UNKNOWN" && frame.nonce !== null)
+        return onProbeAnswer(draft, probe, frame.nonce, false);
+      dropProbe(draft, frame.reason);
+      armProbe(draft);
+    } else if (active?.channelId === channelId && frame.reason === "RATE_LIMITED") dropCheck(draft);
     return count(draft, `late.rejected.${frame.reason}`);
   }
   switch (frame.reason) {
@@ -100,7 +105,7 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
     case "RATE_LIMITED":
     case "SESSIONS_FULL":
     case "OWNER_HAS_SESSION":
-      return retryLater(draft, frame.reason, frame.retryAfterMs);
+      return retryLater(draft, frame.reason, frame.retryAfterMs, frame.bound);
     case "GATEWAY_BUSY":
       if (attempt.sends >= MAX_SENDS) return failAttempt(draft, frame.reason);
       return wake(draft, "attempt", draft.at + (frame.retryAfterMs ?? draft.config.policy.answerMs));
@@ -136,32 +141,18 @@ function onTerminated(draft: Draft, frame: Frame<"terminated">): void {
 }
 
 function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {
-  const { session, active } = draft.agent;
-  if (session === null || session.id !== frame.sessionId || active?.channelId !== channelId) {
+  const { session, active, probe } = draft.agent;
+  const isProbe = probe?.check?.channelId === channelId;
+  const isActive = active?.channelId === channelId;
+  if (session === null || session.id !== frame.sessionId || !(isActive || isProbe)) {
     return count(draft, "late.pong");
   }
   mirror(draft, frame.sessionId, frame.version, session.epoch);
-  measure(draft, active.pathId, frame.nonce);
   if (frame.state === "TERMINATED") return end(draft, "SESSION_TERMINATED");
-  if (frame.bound) return;
+  if (isProbe) return onProbeAnswer(draft, probe, frame.nonce, true);
+  if (frame.bound) return onActiveAnswer(draft, frame.nonce);
   loseActive(draft, "CHANNEL_NOT_BOUND");
   ask(draft, { ask: "close", channelId, reason: "CHANNEL_NOT_BOUND" });
   dropAttempt(draft, "CHANNEL_NOT_BOUND");
   begin(draft);
-}
-
-/** RFC 6298's smoothing; a ping is asked once, so its answer is its own. */
-const SMOOTHING = 8;
-const MAX_LATENCY_MS = 60_000;
-
-function measure(draft: Draft, pathId: string, nonce: string): void {
-  const { pinged, paths } = draft.agent;
-  if (pinged === null || pinged.nonce !== nonce) return;
-  const rttMs = Math.min(draft.at - pinged.at, MAX_LATENCY_MS);
-  const health = healthOf(draft.agent, pathId);
-  const latencyMs =
-    health.latencyMs === null ? rttMs : health.latencyMs + (rttMs - health.latencyMs) / SMOOTHING;
-  change(draft, { pinged: null, paths: { ...paths, [pathId]: { ...health, latencyMs } } });
-  // The clock has whole milliseconds: what took none took less than one.
-  ask(draft, { ask: "sample", pathId, rttMs: Math.max(rttMs, 1) });
 }

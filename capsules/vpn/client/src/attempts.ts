@@ -4,8 +4,11 @@
  * C1. At most one attempt exists; what answers another one is closed or left aside.
  * C2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
  */
-import { ask, change, count, type Draft, healthOf, tell, unwake, wake } from "./draft.ts";
-import * as frames from "./frames.ts";
+import { clientFrames as frames } from "@vnes/vpn-common";
+import type { Bound } from "@vnes/vpn-common";
+import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
+import { blame } from "./paths.ts";
+import { armProbe, dropProbe } from "./probes.ts";
 import { begin, waitUntil } from "./rounds.ts";
 import type { Attempt, Choice } from "./vocabulary.ts";
 
@@ -13,11 +16,16 @@ import type { Attempt, Choice } from "./vocabulary.ts";
 export const MAX_SENDS = 4;
 /** Each teaches the client an epoch it missed; more than this is a gateway that contradicts itself. */
 export const MAX_RESYNCS = 3;
+/** Beside the transport's own limit on opening, so that its reason is heard rather than ours. */
+export const OPEN_MARGIN_MS = 250;
 const DEFAULT_RETRY_LATER_MS = 1000;
 const MAX_RETRY_LATER_MS = 60_000;
 
 /** A person's jump: one attempt over one path, from a session that is well. */
 export function jump(draft: Draft, pathId: string): void {
+  const { standby } = draft.agent;
+  const isReady = standby?.pathId === pathId;
+  if (isReady) change(draft, { standby: null });
   const choice: Choice = {
     by: "person",
     problem: null,
@@ -25,12 +33,24 @@ export function jump(draft: Draft, pathId: string): void {
     geometry: null,
     decidedBy: null,
     skipped: [],
+    standby: isReady,
   };
-  open(draft, pathId, true, choice);
+  const channelId = isReady ? standby.channelId : null;
+  open(draft, { pathId, asked: true, cause: "JUMP_ASKED", choice, channelId });
+}
+
+export interface Opening {
+  readonly pathId: string;
+  readonly asked: boolean;
+  readonly cause: string;
+  readonly choice: Choice;
+  /** One that is open already; null: one is opened. */
+  readonly channelId: string | null;
 }
 
 /** One attempt over one path, over a channel of its own. */
-export function open(draft: Draft, pathId: string, asked: boolean, choice: Choice): void {
+export function open(draft: Draft, { pathId, asked, cause, choice, channelId }: Opening): void {
+  dropProbe(draft, "ATTEMPT");
   const { agent, at, nonce } = draft;
   const kind = agent.session === null ? "create" : "reattach";
   const attempt: Attempt = {
@@ -38,6 +58,7 @@ export function open(draft: Draft, pathId: string, asked: boolean, choice: Choic
     pathId,
     kind,
     asked,
+    cause,
     stage: "opening",
     channelId: null,
     nonce: kind === "create" ? (agent.creation ?? nonce) : nonce,
@@ -49,6 +70,7 @@ export function open(draft: Draft, pathId: string, asked: boolean, choice: Choic
   const creation = kind === "create" ? attempt.nonce : agent.creation;
   change(draft, { attempt, attempts: attempt.id, creation, waiting: null });
   unwake(draft, "retry");
+  if (channelId !== null) return sendRequest(draft, attempt, channelId);
   ask(draft, { ask: "open", attempt: attempt.id, pathId });
 }
 
@@ -83,30 +105,31 @@ export function resync(draft: Draft, attempt: Attempt): void {
 export function failAttempt(draft: Draft, reason: string): void {
   const { attempt } = draft.agent;
   if (attempt === null) return;
-  const health = healthOf(draft.agent, attempt.pathId);
-  const failed = { ...health, failures: health.failures + 1, lastFailure: reason };
-  change(draft, { paths: { ...draft.agent.paths, [attempt.pathId]: failed } });
-  tell(
-    draft,
-    "pathFailed",
-    reason,
-    { path: attempt.pathId },
-    { sends: attempt.sends, choice: attempt.choice },
-  );
+  const { pathId, sends, choice, cause } = attempt;
+  blame(draft, pathId, reason);
+  tell(draft, "pathFailed", reason, { path: pathId }, { by: "attempt", sends, choice, cause });
   dropAttempt(draft, reason);
   if (attempt.asked) tell(draft, "denied", "JUMP_FAILED", { path: attempt.pathId }, { cause: reason });
+  if (draft.agent.mode === "steady") armProbe(draft);
   begin(draft);
 }
 
 /** The path is not to blame: the gateway asked to wait. */
-export function retryLater(draft: Draft, reason: string, retryAfterMs: number | null): void {
-  const pause = Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS);
+export function retryLater(
+  draft: Draft,
+  reason: string,
+  retryAfterMs: number | null,
+  bound: Bound | null,
+): void {
+  const pause = Math.max(Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS), 1);
   const path = draft.agent.attempt?.pathId ?? null;
   const asked = draft.agent.attempt?.asked ?? false;
   dropAttempt(draft, reason);
   change(draft, { tried: [] });
-  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path });
-  waitUntil(draft, reason, draft.at + Math.max(pause, 1));
+  const until = draft.at + pause;
+  const evidence = { by: "gateway", until, path, ...(bound === null ? {} : { bound }) };
+  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path }, evidence);
+  waitUntil(draft, reason, until, evidence);
 }
 
 /** Ends the attempt without judging its path. */

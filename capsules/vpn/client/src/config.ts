@@ -1,5 +1,6 @@
 /** What a person may set of a client, parsed once at the start of an activation. */
 import type { Json, JsonObject } from "@vnes/sdk";
+import { CLIENT_POLICY, type ClientPolicy, parsePolicy, usualPolicy } from "@vnes/vpn-common";
 
 export type Candidate = {
   readonly pathId: string;
@@ -18,23 +19,7 @@ export type ClientConfig = {
   /** How geometry calls this client. */
   readonly self: string;
   readonly candidates: readonly Candidate[];
-  readonly policy: {
-    /** No switch away from a channel that is still open sooner than this after the last one. */
-    readonly cooldownMs: number;
-    readonly maxSwitchesPerMinute: number;
-    /** From the first sign of trouble to an attached transport, or the session ends here. */
-    readonly recoveryMs: number;
-    /** The same for the first session. */
-    readonly connectMs: number;
-    readonly openTimeoutMs: number;
-    /** An answer that has not come by then is asked for again. */
-    readonly answerMs: number;
-    /** First pause after every candidate has failed; doubles up to 16 times itself. */
-    readonly retryMs: number;
-    readonly watchMs: number;
-    /** A ranking that has not come by then is made here. */
-    readonly rankMs: number;
-  };
+  readonly policy: ClientPolicy;
   /** Ask for a new session after an explicit end; never otherwise. */
   readonly renew: boolean;
   readonly renewDelayMs: number;
@@ -45,18 +30,7 @@ const ADDRESS = /^[0-9a-fA-F.:]{2,45}$/;
 const PATH = /^[\w.:-]{1,64}$/;
 const NAME = "expected 1 to 64 letters, digits, . _ : or -";
 const MAX_CANDIDATES = 16;
-const POLICY = [
-  ["cooldownMs", 1000, 0, 600_000],
-  ["maxSwitchesPerMinute", 20, 1, 600],
-  ["recoveryMs", 30_000, 100, 86_400_000],
-  ["connectMs", 600_000, 100, 86_400_000],
-  ["openTimeoutMs", 1000, 10, 60_000],
-  ["answerMs", 300, 10, 60_000],
-  ["retryMs", 250, 10, 60_000],
-  ["watchMs", 10_000, 100, 600_000],
-  // Routing waits half as long for geometry; together less than one lost answer of a gateway costs.
-  ["rankMs", 100, 1, 10_000],
-] as const;
+const MIN_PROBE_MS = 100;
 
 export function parseConfig(config: Json): ClientConfig {
   const root = objectAt(config ?? {}, "");
@@ -74,21 +48,17 @@ export function parseConfig(config: Json): ClientConfig {
   if (twice !== undefined) throw wrong("/candidates", `two candidates are called ${twice.pathId}`);
   if (gateway !== null && parsed.length === 0) throw wrong("/candidates", "expected at least one");
   if (typeof renew !== "boolean") throw wrong("/renew", "expected true or false");
-  const policy = objectAt(root["policy"] ?? {}, "/policy");
-  known(
-    policy,
-    "/policy",
-    POLICY.map(([name]) => name),
-  );
-  const numbers = POLICY.map(([name, usual, min, max]) => [
-    name,
-    wholeAt(policy, name, "/policy", usual, min, max),
-  ]);
+  const policy = parsePolicy(CLIENT_POLICY, root["policy"] ?? {}, usualPolicy(CLIENT_POLICY));
+  if (!policy.ok) throw wrong(`/policy${policy.pointer}`, policy.problem);
+  const bounds = policy.policy;
+  if (bounds.belowPings > bounds.ofPings) throw wrong("/policy/belowPings", "expected at most ofPings");
+  if (bounds.probeMs !== 0 && bounds.probeMs < MIN_PROBE_MS)
+    throw wrong("/policy/probeMs", `expected 0 or at least ${MIN_PROBE_MS}`);
   return {
     gateway,
     self,
     candidates: parsed,
-    policy: Object.fromEntries(numbers) as ClientConfig["policy"],
+    policy: bounds,
     renew,
     renewDelayMs: wholeAt(root, "renewDelayMs", "", 1000, 0, 3_600_000),
   };

@@ -1,11 +1,22 @@
 /** The agent while one step works on it: its next value, and what was asked for so far. */
 import type { JsonObject } from "@vnes/sdk";
+import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import type { ClientConfig } from "./config.ts";
 import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
 
 /** What a person reads back in `status`, written with every turn; the topic has them all. */
 export const RECENT_EVENTS = 16;
-export const SWITCH_WINDOW_MS = 60_000;
+
+export const NEW_HEALTH: PathHealth = {
+  failures: 0,
+  lastFailure: null,
+  lastOkAt: null,
+  latencyMs: null,
+  lossPercent: null,
+  failedAt: [],
+  retryAt: null,
+  probedAt: null,
+};
 
 export interface Draft {
   agent: Agent;
@@ -25,11 +36,22 @@ export function ask(draft: Draft, ...asked: Asked[]): void {
 }
 
 export function wake(draft: Draft, timer: TimerName, at: number): void {
+  // What is overdue when it is set is no sign of sleep.
+  change(draft, { timers: { ...draft.agent.timers, [timer]: Math.max(at, draft.at) } });
   ask(draft, { ask: "wake", timer, at });
 }
 
 export function unwake(draft: Draft, ...timers: TimerName[]): void {
-  for (const timer of timers) ask(draft, { ask: "unwake", timer });
+  for (const timer of timers) {
+    forgetTimer(draft, timer);
+    ask(draft, { ask: "unwake", timer });
+  }
+}
+
+/** It has fired, or is not wanted any more. */
+export function forgetTimer(draft: Draft, timer: TimerName): void {
+  const { [timer]: _gone, ...timers } = draft.agent.timers;
+  change(draft, { timers });
 }
 
 export function count(draft: Draft, name: string): void {
@@ -66,8 +88,9 @@ export function recentSwitches(agent: Agent, at: number): readonly number[] {
   return agent.switches.filter((switchedAt) => switchedAt > at - SWITCH_WINDOW_MS);
 }
 
-export function healthOf(agent: Agent, pathId: string): PathHealth {
-  return agent.paths[pathId] ?? { failures: 0, lastFailure: null, lastOkAt: null, latencyMs: null };
+export function healthOf({ paths }: Pick<Agent, "paths">, pathId: string): PathHealth {
+  // One of an earlier version lacks what it did not know.
+  return { ...NEW_HEALTH, ...paths[pathId] };
 }
 
 /** A mirror that never goes back. */

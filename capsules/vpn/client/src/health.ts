@@ -2,13 +2,19 @@
  * Trouble, its clock and its end: how the client goes from a session that is well to one that must be reattached, and
  * from there either back or to an explicit end.
  */
+import type { Bound } from "@vnes/vpn-common";
 import { dropAttempt } from "./attempts.ts";
 import { ask, change, type Draft, tell, unwake, wake } from "./draft.ts";
+import { blame } from "./paths.ts";
+import { dropCheck } from "./pings.ts";
+import { dropProbe, dropStandby } from "./probes.ts";
+import type { JsonObject } from "@vnes/sdk";
 import type { Mode } from "./vocabulary.ts";
 
 /** The recovery window opens at the first sign of trouble and is not moved by the next. */
 export function inTrouble(draft: Draft, mode: Mode, reason: string): void {
   const troubleSince = draft.agent.troubleSince ?? draft.at;
+  dropProbe(draft, reason);
   change(draft, { mode, reason, troubleSince });
   wake(draft, "recovery", windowEnd(draft) ?? draft.at);
 }
@@ -20,19 +26,24 @@ export function windowEnd({ agent, config }: Draft): number | null {
   return agent.troubleSince + (agent.session === null ? connectMs : recoveryMs);
 }
 
-export function suspect(draft: Draft, silentMs: number | null): void {
+/** Of these the path is to blame; of the others only that the client does not know. */
+const OF_THE_PATH = ["PATH_SILENT", "SEND_FAILED", "CHANNEL_CLOSED", "CHANNEL_NOT_LISTED"];
+
+export function suspect(draft: Draft, reason: string, evidence: JsonObject): void {
   const path = draft.agent.active?.pathId ?? null;
-  inTrouble(draft, "suspect", "PATH_SILENT");
-  tell(draft, "suspected", "PATH_SILENT", { path }, { silentMs });
+  if (path !== null && OF_THE_PATH.includes(reason)) blame(draft, path, reason);
+  dropCheck(draft);
+  inTrouble(draft, "suspect", reason);
+  tell(draft, "suspected", reason, { path }, evidence);
 }
 
-/** The active channel was heard again. An attempt that has not asked yet is given up; one that has is decided there. */
-export function cleared(draft: Draft): void {
+/** The active channel works after all. An attempt that has not asked yet is given up; one that has is decided there. */
+export function cleared(draft: Draft, reason: string): void {
   const { active, attempt, troubleSince } = draft.agent;
-  if (attempt !== null && attempt.stage === "opening" && !attempt.asked) dropAttempt(draft, "PATH_ALIVE");
+  if (attempt !== null && attempt.stage === "opening" && !attempt.asked) dropAttempt(draft, reason);
   change(draft, {
     mode: "steady",
-    reason: "PATH_ALIVE",
+    reason,
     troubleSince: null,
     tried: [],
     rounds: 0,
@@ -41,21 +52,41 @@ export function cleared(draft: Draft): void {
   });
   unwake(draft, "recovery", "retry");
   const evidence = { troubleMs: troubleSince === null ? null : draft.at - troubleSince };
-  tell(draft, "cleared", "PATH_ALIVE", { path: active?.pathId ?? null }, evidence);
+  tell(draft, "cleared", reason, { path: active?.pathId ?? null }, evidence);
 }
 
 export function loseActive(draft: Draft, reason: string, detail: string | null = null): void {
-  const path = draft.agent.active?.pathId ?? null;
-  change(draft, { active: null, pinged: null });
+  const { active, mode, waiting } = draft.agent;
+  const path = active?.pathId ?? null;
+  // What is suspected already has counted against the path.
+  if (path !== null && mode === "steady" && OF_THE_PATH.includes(reason)) blame(draft, path, reason);
+  dropCheck(draft);
+  change(draft, { active: null, waiting: waiting?.reason === "CHECKING" ? null : waiting });
   inTrouble(draft, "recovering", reason);
   unwake(draft, "watch");
   tell(draft, "lost", reason, { path }, { detail });
 }
 
+/** The window that closed, where one did. */
+function windowMet({ agent, config, at }: Draft, reason: string): { readonly bound?: Bound } {
+  const name = { RECOVERY_EXPIRED: "recoveryMs", CONNECT_EXPIRED: "connectMs" }[reason];
+  if (name === undefined || agent.troubleSince === null) return {};
+  const limit = config.policy[name as "recoveryMs" | "connectMs"];
+  return { bound: { bound: `policy.${name}`, limit, value: at - agent.troubleSince, unit: "ms" } };
+}
+
 /** The explicit end. What follows is a person's decision, or the configuration's `renew`. */
 export function end(draft: Draft, reason: string): void {
-  const { active, session } = draft.agent;
+  const { active, session, mode, troubleSince } = draft.agent;
+  const evidence = {
+    mode,
+    troubleMs: troubleSince === null ? null : draft.at - troubleSince,
+    ...windowMet(draft, reason),
+  };
   dropAttempt(draft, reason);
+  dropCheck(draft);
+  dropProbe(draft, reason);
+  dropStandby(draft, reason);
   if (active !== null) ask(draft, { ask: "close", channelId: active.channelId, reason });
   if (session !== null) {
     ask(draft, { ask: "setActive", channelId: null, epoch: session.epoch, sessionId: session.id });
@@ -71,7 +102,7 @@ export function end(draft: Draft, reason: string): void {
     waiting: null,
   });
   unwake(draft, "attempt", "retry", "recovery", "watch");
-  tell(draft, "ended", reason, { path: active?.pathId ?? null });
+  tell(draft, "ended", reason, { path: active?.pathId ?? null }, evidence);
   if (draft.config.renew && reason !== "CLIENT_CLOSED")
     wake(draft, "renew", draft.at + draft.config.renewDelayMs);
 }

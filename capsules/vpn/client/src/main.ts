@@ -1,18 +1,17 @@
 /** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
-import { type Answer, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { type Answer, capsule, type Json, type JsonObject, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { gatewayFrames } from "@vnes/vpn-common";
 import { NEW_AGENT, step } from "./agent.ts";
+import { OPEN_MARGIN_MS } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
-import { parseGatewayFrame } from "./frames.ts";
-import { inOrder, jumpRefusal } from "./rounds.ts";
+import { evidenceOf, inOrder, jumpRefusal } from "./rounds.ts";
 import { parseRanking } from "./routing.ts";
 import { statusOf } from "./status.ts";
 import { type Agent, type Asked, CLIENT_REASONS, type Heard, type TimerName } from "./vocabulary.ts";
 
 const CLIENT_TOPIC = "vpn.client.v1";
 const SAMPLE_TOPIC = "geometry.sample.v1";
-/** Beside the transport's own limit on opening, so that its reason is heard rather than ours. */
-const CALL_MARGIN_MS = 250;
 /** As long as `status` shows it. */
 const MAX_CODE = 64;
 const TRANSPORT_TIMEOUT_MS = 2000;
@@ -38,7 +37,7 @@ function carry(turn: Turn, config: ClientConfig, asked: Asked): void {
       const candidate = config.candidates.find((one) => one.pathId === asked.pathId);
       if (candidate === undefined) throw new Error(`no candidate ${asked.pathId}`);
       const { pathId, kind, address, port } = candidate;
-      const timeoutMs = config.policy.openTimeoutMs + CALL_MARGIN_MS;
+      const timeoutMs = config.policy.openTimeoutMs + OPEN_MARGIN_MS;
       return askTransport(
         turn,
         "open",
@@ -48,8 +47,8 @@ function carry(turn: Turn, config: ClientConfig, asked: Asked): void {
       );
     }
     case "send": {
-      const { attempt, channelId, frame } = asked;
-      return askTransport(turn, "send", { channelId, frame }, { attempt });
+      const { attempt, channelId, frame, padTo = 0 } = asked;
+      return askTransport(turn, "send", { channelId, frame, padTo }, { attempt });
     }
     case "sendAndClose": {
       const { channelId, frame, reason } = asked;
@@ -101,13 +100,28 @@ function askTransport(
 type ChannelEvent = { readonly channelId: string; readonly peer: string } & (
   | { readonly event: "opened"; readonly role: "initiator" | "responder" }
   | { readonly event: "frame"; readonly frame: Json }
-  | { readonly event: "pathSilent"; readonly silentMs: number }
+  | { readonly event: "pathSilent"; readonly silentMs: number; readonly direction?: "in" | "out" }
+  | { readonly event: "sendFailed"; readonly code: string }
   | { readonly event: "pathAlive" }
   | { readonly event: "closed"; readonly reason: string }
 );
 
+/** What concerns the machine, not a channel. */
+type NodeEvent =
+  | { readonly event: "started" }
+  | {
+      readonly event: "addressesChanged";
+      readonly gone: readonly string[];
+      readonly came: readonly string[];
+    };
+
 function onChannel(turn: Turn, data: Json): void {
-  const event = data as unknown as ChannelEvent;
+  const event = data as unknown as ChannelEvent | NodeEvent;
+  if (event.event === "started") return hear(turn, { heard: "transportStarted" });
+  if (event.event === "addressesChanged") {
+    const { gone, came } = event;
+    return hear(turn, { heard: "addressesChanged", gone, came });
+  }
   const { channelId, peer } = event;
   // A node may be a gateway too; only channels to this client's gateway are its own.
   if (peer !== load(turn).config.gateway) return;
@@ -116,14 +130,21 @@ function onChannel(turn: Turn, data: Json): void {
       if (event.role === "initiator") hear(turn, { heard: "channelOpened", channelId });
       return;
     case "frame": {
-      const frame = parseGatewayFrame(event.frame);
+      const frame = gatewayFrames.parseGatewayFrame(event.frame);
       return hear(
         turn,
         frame === undefined ? { heard: "frameMalformed" } : { heard: "frame", channelId, frame },
       );
     }
     case "pathSilent":
-      return hear(turn, { heard: "pathSilent", channelId, silentMs: event.silentMs });
+      return hear(turn, {
+        heard: "pathSilent",
+        channelId,
+        silentMs: event.silentMs,
+        ...(event.direction === undefined ? {} : { direction: event.direction }),
+      });
+    case "sendFailed":
+      return hear(turn, { heard: "pathRefused", channelId, code: event.code });
     case "pathAlive":
       return hear(turn, { heard: "pathAlive", channelId });
     case "closed":
@@ -170,22 +191,28 @@ function onRank(turn: Turn, answer: Answer, context: Json): void {
 function jump(turn: Turn, input: Json): Json | Refusal {
   const { agent, config } = load(turn);
   const asked = (input as { readonly pathId?: string }).pathId;
+  const others = inOrder(agent, config, turn.at).filter((one) => one !== agent.active?.pathId);
+  const pathId = asked ?? others[0] ?? null;
+  const deny = (reason: keyof typeof CLIENT_REASONS, evidence: JsonObject): void =>
+    hear(turn, { heard: "jumpRefused", pathId, reason, evidence });
   if (agent.mode !== "steady" || agent.attempt !== null) {
     const why =
       agent.attempt === null
         ? `the client is ${agent.mode}`
         : `one over ${agent.attempt.pathId} is under way`;
-    return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode });
+    deny("NOT_STEADY", { mode: agent.mode, attempt: agent.attempt?.pathId ?? null });
+    return refused("CLIENT_JUMP_REFUSED", { why, reason: "NOT_STEADY", mode: agent.mode });
   }
-  const others = inOrder(agent, config).filter((one) => one !== agent.active?.pathId);
-  const pathId = asked ?? others[0] ?? null;
   if (pathId === null || !config.candidates.some((one) => one.pathId === pathId)) {
+    deny("PATH_UNKNOWN", { candidates: config.candidates.map((one) => one.pathId) });
     return refused("CLIENT_PATH_UNKNOWN", { pathId: pathId ?? "other than the active one" });
   }
   const held = jumpRefusal({ agent, config, at: turn.at, nonce: "", asked: [] });
   if (held !== undefined) {
-    const why = `${held.reason}: ${CLIENT_REASONS[held.reason as keyof typeof CLIENT_REASONS]}`;
-    return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode, retryAfterMs: held.until - turn.at });
+    const { reason, until } = held;
+    const why = `${reason}: ${CLIENT_REASONS[reason as keyof typeof CLIENT_REASONS]}`;
+    deny(reason as keyof typeof CLIENT_REASONS, evidenceOf(held));
+    return refused("CLIENT_JUMP_REFUSED", { why, reason, mode: agent.mode, retryAfterMs: until - turn.at });
   }
   hear(turn, { heard: "jumpAsked", pathId });
   return { pathId };
@@ -243,6 +270,8 @@ export default capsule({
     retry: onTimer("retry"),
     recovery: onTimer("recovery"),
     watch: onTimer("watch"),
+    ping: onTimer("ping"),
+    probe: onTimer("probe"),
     renew: onTimer("renew"),
   },
 });

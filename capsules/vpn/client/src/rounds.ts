@@ -5,9 +5,13 @@
  * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
  *     `asking.until` is made here, and the reason is kept.
  */
+import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
+import type { JsonObject } from "@vnes/sdk";
+import type { Bound } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, recentSwitches, SWITCH_WINDOW_MS, tell, wake } from "./draft.ts";
+import { ask, change, count, type Draft, healthOf, recentSwitches, tell, wake } from "./draft.ts";
+import { isHeldBack } from "./paths.ts";
 import { nextPath, rank } from "./ranking.ts";
 import { rankInput } from "./routing.ts";
 import type { Agent, Choice, Heard, Ranking } from "./vocabulary.ts";
@@ -41,7 +45,7 @@ function askRanking(draft: Draft, until: number): void {
   const { agent, config, at } = draft;
   const request = agent.requests + 1;
   change(draft, { asking: { request, until }, requests: request });
-  ask(draft, { ask: "rank", request, input: rankInput(config, agent.paths), timeoutMs: until - at });
+  ask(draft, { ask: "rank", request, input: rankInput(config, agent.paths, at), timeoutMs: until - at });
 }
 
 /** Routing's answer, or that it has none. */
@@ -59,7 +63,7 @@ export function onRanking(draft: Draft, heard: Extract<Heard, { heard: "ranked" 
 
 function rankHere(draft: Draft, problem: string | null): void {
   const { agent, config, at } = draft;
-  const places = rank(config.candidates, agent.paths);
+  const places = rank(config.candidates, agent.paths, at);
   if (problem !== null) count(draft, `rank.${problem}`);
   takeRanking(draft, { at, by: "client", problem, geometry: null, places });
 }
@@ -71,44 +75,73 @@ function takeRanking(draft: Draft, ranking: Ranking): void {
 
 function tryNext(draft: Draft): void {
   const { agent, config, at } = draft;
-  const order = inOrder(agent, config);
-  const pathId = nextPath(order, agent.tried, agent.lastPath);
+  const order = inOrder(agent, config, at);
+  const { standby, tried } = agent;
+  const isReady = standby !== null && !tried.includes(standby.pathId);
+  const pathId = isReady
+    ? standby.pathId
+    : nextPath(order, tried, agent.lastPath, (one) => isHeldBack(healthOf(agent, one), at));
   if (pathId === undefined) {
     const pause = config.policy.retryMs * Math.min(2 ** agent.rounds, MAX_BACKOFF);
     change(draft, { tried: [], rounds: agent.rounds + 1 });
-    return waitUntil(draft, "ROUND_FAILED", at + pause);
+    const evidence = { until: at + pause, pauseMs: pause, rounds: agent.rounds + 1, tried: agent.tried };
+    return waitUntil(draft, "ROUND_FAILED", at + pause, evidence);
   }
-  change(draft, { tried: [...agent.tried, pathId], isPrepared: false });
-  open(draft, pathId, false, choiceOf(draft, pathId, order));
+  change(draft, { tried: [...tried, pathId], isPrepared: false, ...(isReady ? { standby: null } : {}) });
+  const choice = choiceOf(draft, pathId, order, isReady);
+  const channelId = isReady ? standby.channelId : null;
+  open(draft, { pathId, asked: false, cause: agent.reason, choice, channelId });
 }
 
 /** The candidates as routing ranked them last, or as the client does now. */
-export function inOrder({ ranking, paths }: Agent, { candidates }: ClientConfig): readonly string[] {
-  const places = ranking?.by === "routing" ? ranking.places : rank(candidates, paths);
+export function inOrder(
+  { ranking, paths }: Agent,
+  { candidates }: ClientConfig,
+  at: number,
+): readonly string[] {
+  const places = ranking?.by === "routing" ? ranking.places : rank(candidates, paths, at);
   return places.map(({ pathId }) => pathId);
 }
 
-function choiceOf({ agent, at }: Draft, pathId: string, order: readonly string[]): Choice {
+export function choiceOf(
+  { agent, at }: Draft,
+  pathId: string,
+  order: readonly string[],
+  standby: boolean,
+): Choice {
   const { by = "client", problem = null, geometry = null, places = [] } = agent.ranking ?? {};
   const ageMs = agent.ranking === null ? null : at - agent.ranking.at;
   const decidedBy = places.find((place) => place.pathId === pathId)?.decidedBy ?? null;
-  return { by, problem, ageMs, geometry, decidedBy, skipped: order.slice(0, order.indexOf(pathId)) };
+  const skipped = order.slice(0, order.indexOf(pathId));
+  return { by, problem, ageMs, geometry, decidedBy, skipped, standby };
 }
 
 function isHeld(draft: Draft): boolean {
   const wait = waitFor(draft);
-  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until);
+  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until, evidenceOf(wait));
   return wait !== undefined;
 }
 
+/** What holds the client back, until when, and the number that says so where one does. */
+export type Held = { readonly reason: string; readonly until: number; readonly bound?: Bound };
+
+export function evidenceOf({ until, bound }: Held): JsonObject {
+  return bound === undefined ? { until } : { until, bound };
+}
+
 /** Why a person's jump is refused now; undefined: it may begin. */
-export function jumpRefusal(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
+export function jumpRefusal(draft: Draft): Held | undefined {
   return cooldown(draft) ?? switchBound(draft);
 }
 
-export function waitUntil(draft: Draft, reason: string, until: number): void {
+export function waitUntil(
+  draft: Draft,
+  reason: string,
+  until: number,
+  evidence: JsonObject = { until },
+): void {
   const { waiting } = draft.agent;
-  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, { until });
+  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, evidence);
   change(draft, { waiting: { reason, until } });
   wake(draft, "retry", until);
 }
@@ -117,7 +150,7 @@ function isSeeking({ agent }: Draft): boolean {
   return agent.mode === "seeking" || agent.mode === "suspect" || agent.mode === "recovering";
 }
 
-function waitFor(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
+function waitFor(draft: Draft): Held | undefined {
   const { agent, at } = draft;
   if (agent.waiting !== null && at < agent.waiting.until) return agent.waiting;
   // A channel that is gone leaves nothing to flap from; only one that is still open is given its time.
@@ -125,23 +158,18 @@ function waitFor(draft: Draft): { readonly reason: string; readonly until: numbe
   return held ?? (agent.session === null ? undefined : switchBound(draft));
 }
 
-function cooldown({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
-  const until = (agent.lastSwitchAt ?? Number.NEGATIVE_INFINITY) + config.policy.cooldownMs;
-  return at < until ? { reason: "COOLDOWN", until } : undefined;
+function cooldown({ agent, at, config }: Draft): Held | undefined {
+  const { cooldownMs } = config.policy;
+  if (agent.lastSwitchAt === null || at >= agent.lastSwitchAt + cooldownMs) return undefined;
+  const bound = { bound: "policy.cooldownMs", limit: cooldownMs, value: at - agent.lastSwitchAt, unit: "ms" };
+  return { reason: "COOLDOWN", until: agent.lastSwitchAt + cooldownMs, bound };
 }
 
-function switchBound({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
+function switchBound({ agent, at, config }: Draft): Held | undefined {
+  const { maxSwitchesPerMinute: limit } = config.policy;
   const recent = recentSwitches(agent, at);
-  const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];
-  return blocking === undefined
-    ? undefined
-    : { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS };
+  const blocking = recent[recent.length - limit];
+  if (blocking === undefined) return undefined;
+  const bound = { bound: "policy.maxSwitchesPerMinute", limit, value: recent.length, unit: "switches" };
+  return { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS, bound };
 }

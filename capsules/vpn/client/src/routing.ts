@@ -1,17 +1,27 @@
 /** What the client asks the capsule `routing`, and what it takes from the answer. Whoever provides routing, its answer is data. */
 import type { Json, JsonObject } from "@vnes/sdk";
 import type { Candidate, ClientConfig } from "./config.ts";
+import { healthOf } from "./draft.ts";
+import { recentFailures } from "./paths.ts";
 import type { Paths } from "./ranking.ts";
 import type { Decision, Place, Ranking } from "./vocabulary.ts";
 
 const MAX_TEXT = 64;
 
-export function rankInput({ self, candidates }: ClientConfig, paths: Paths): JsonObject {
+export function rankInput({ self, candidates }: ClientConfig, paths: Paths, at: number): JsonObject {
   return {
     from: self,
     candidates: candidates.map(({ pathId, peer, priority }) => {
-      const { failures = 0, latencyMs = null } = paths[pathId] ?? {};
-      return { id: pathId, peer, priority, failures, ...(latencyMs === null ? {} : { latencyMs }) };
+      const health = healthOf({ paths }, pathId);
+      const { latencyMs, lossPercent } = health;
+      return {
+        id: pathId,
+        peer,
+        priority,
+        failures: recentFailures(health, at),
+        ...(latencyMs === null ? {} : { latencyMs }),
+        ...(lossPercent === null ? {} : { lossPercent }),
+      };
     }),
   };
 }

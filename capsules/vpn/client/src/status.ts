@@ -8,7 +8,7 @@ import { type Agent, MODES } from "./vocabulary.ts";
 
 export function statusOf(agent: Agent, config: ClientConfig, at: number): Json {
   const { session, active, attempt } = agent;
-  const state = MODES[agent.mode];
+  const state = agent.mode === "steady" && agent.quality.isBelow ? "DEGRADED" : MODES[agent.mode];
   return {
     mode: agent.mode,
     reason: agent.reason,
@@ -32,8 +32,10 @@ export function statusOf(agent: Agent, config: ClientConfig, at: number): Json {
     troubleSince: agent.troubleSince,
     recoveryEndsAt: windowEnd({ agent, config, at, nonce: "", asked: [] }),
     switchesLastMinute: recentSwitches(agent, at).length,
+    quality: { isBelow: agent.quality.isBelow, reason: agent.quality.reason },
+    standby: agent.standby,
     ranking: agent.ranking,
-    candidates: inOrder(agent, config).map((pathId) => ({
+    candidates: inOrder(agent, config, at).map((pathId) => ({
       ...(config.candidates.find((one) => one.pathId === pathId) as Candidate),
       ...healthOf(agent, pathId),
       active: pathId === active?.pathId,

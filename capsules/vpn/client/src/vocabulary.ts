@@ -1,6 +1,6 @@
 /** The words of the client's agent: what it keeps, what it hears, what it asks for. */
 import type { JsonObject } from "@vnes/sdk";
-import type { GatewayFrame } from "./frames.ts";
+import type { GatewayFrame, State } from "@vnes/vpn-common";
 
 /** How the client stands to its session, and the session state its mirror shows for it. */
 export const MODES = {
@@ -11,7 +11,7 @@ export const MODES = {
   suspect: "VOLATILE",
   recovering: "RECOVERING",
   ended: "TERMINATED",
-} as const;
+} as const satisfies { readonly [mode: string]: State | null };
 
 export type Mode = keyof typeof MODES;
 
@@ -22,14 +22,27 @@ export const CLIENT_REASONS = {
   RESTARTED: "the client started anew: every channel is taken for gone",
   PATH_SILENT: "nothing authenticated arrived on the active channel for the silence time",
   PATH_ALIVE: "the active channel was heard again",
+  SLEPT: "the client was woken long after it asked to be: what it knew of the active channel is old",
+  ADDRESSES_CHANGED: "the machine's addresses are others than before",
+  SEND_FAILED: "the system has no way to send over the active channel's path",
+  PING_ANSWERED: "the gateway answered over the active channel",
   CHANNEL_CLOSED: "the active channel was closed",
   CHANNEL_NOT_LISTED: "the transport no longer lists the active channel",
   CHANNEL_NOT_BOUND: "the gateway no longer binds the active channel to the session",
   SET_ACTIVE_FAILED: "the transport could not make the channel active",
+  CHECKING: "the active channel is asked first; another path is tried when it does not answer",
+  LOSS_ABOVE_POLICY: "the active path loses a greater share of pings than policy allows",
+  LATENCY_ABOVE_POLICY: "the round trip over the active path is longer than policy allows",
+  PINGS_UNANSWERED: "the active channel is alive, but nobody answers over it",
+  LARGE_FRAMES_LOST: "small frames pass over this path and large ones do not",
+  POLICY_MET: "every ping of the last ones was within policy",
+  JUMP_ASKED: "a person asked for another path",
   COOLDOWN: "the last switch is too recent to leave a channel that is still open",
   SWITCHES_EXCEEDED: "the client switched as often as its policy allows in a minute",
   ROUND_FAILED: "every candidate was tried and failed; the next round waits",
   JUMP_FAILED: "the asked-for path did not work; the session stays where it is",
+  NOT_STEADY: "a jump was asked for while the client is in trouble, or tries another path already",
+  PATH_UNKNOWN: "a jump was asked for over a path that is none of the candidates",
   NO_ANSWER: "the gateway did not answer over this path",
   ANSWER_UNFIT: "the gateway's answer does not fit the session",
   RECOVERY_EXPIRED: "no transport was attached within the recovery window",
@@ -73,16 +86,20 @@ export type Choice = {
   readonly ageMs: number | null;
   readonly geometry: Ranking["geometry"];
   readonly decidedBy: Decision | null;
-  /** Paths with a better place: in trouble, or tried in this round. */
+  /** Paths with a better place: in trouble, tried in this round, or held back after a failure. */
   readonly skipped: readonly string[];
+  /** Whether the channel was open already. */
+  readonly standby: boolean;
 };
 
 export type Attempt = {
   readonly id: number;
   readonly pathId: string;
   readonly kind: "create" | "reattach";
-  /** A person's jump: when it fails, the session stays where it is. */
+  /** A person's jump, or one away from a path below policy: when it fails, the session stays where it is. */
   readonly asked: boolean;
+  /** Why it was begun. */
+  readonly cause: string;
   readonly stage: "opening" | "asking";
   readonly channelId: string | null;
   readonly nonce: string;
@@ -92,13 +109,46 @@ export type Attempt = {
   readonly choice: Choice;
 };
 
+/** What is known of a path. Only what the gateway answered over it counts for it; what was sent does not. */
 export type PathHealth = {
-  /** Since the path last carried an attach. */
+  /** Since the path last carried an attach, or the answer to a ping of full size. */
   readonly failures: number;
   readonly lastFailure: string | null;
   readonly lastOkAt: number | null;
   /** Smoothed round trip of pings over it, the gateway's work included; null: none was answered yet. */
   readonly latencyMs: number | null;
+  /** Smoothed share of its pings that were not answered; null: none was sent yet. */
+  readonly lossPercent: number | null;
+  /** When it failed of late, oldest first. */
+  readonly failedAt: readonly number[];
+  /** Until then it is tried after the others and not probed; null: it works as far as known. */
+  readonly retryAt: number | null;
+  readonly probedAt: number | null;
+};
+
+/** Pings over one channel, one after the other, until one is answered or they are too many. */
+export type Check = {
+  readonly channelId: string;
+  readonly pathId: string;
+  readonly pings: readonly { readonly nonce: string; readonly at: number; readonly isLarge: boolean }[];
+};
+
+/** A look at a path that carries nothing. */
+export type Probe = {
+  /** Of the same count as attempts. */
+  readonly id: number;
+  readonly pathId: string;
+  /** Null while its channel opens. */
+  readonly check: Check | null;
+};
+
+/** How the active path does what policy asks. */
+export type Quality = {
+  readonly isBelow: boolean;
+  /** Why it is below; null: it is not. */
+  readonly reason: string | null;
+  /** Of the last pings, oldest first, whether each was below policy. */
+  readonly recent: readonly boolean[];
 };
 
 export type ClientEvent = {
@@ -107,10 +157,13 @@ export type ClientEvent = {
     | "attached"
     | "suspected"
     | "cleared"
+    | "degraded"
+    | "restored"
     | "lost"
     | "switched"
     | "denied"
     | "pathFailed"
+    | "pathAnswered"
     | "ended"
     | "renewed";
   readonly sessionId: string | null;
@@ -152,15 +205,25 @@ export type Agent = {
   readonly asking: { readonly request: number; readonly until: number } | null;
   /** Rankings asked for so far. */
   readonly requests: number;
-  /** The last ping over the active channel that was not answered. */
-  readonly pinged: { readonly nonce: string; readonly at: number } | null;
+  /** Of the active channel. */
+  readonly check: Check | null;
+  readonly quality: Quality;
+  readonly probe: Probe | null;
+  /** A channel that is open beside the active one, so that a jump to it costs one round trip. */
+  readonly standby: {
+    readonly channelId: string;
+    readonly pathId: string;
+    readonly checkedAt: number;
+  } | null;
+  /** When each timer that is set was asked for. */
+  readonly timers: { readonly [name in TimerName]?: number };
   readonly waiting: { readonly reason: string; readonly until: number } | null;
   readonly paths: { readonly [pathId: string]: PathHealth };
   readonly recent: readonly ClientEvent[];
   readonly counters: { readonly [name: string]: number };
 };
 
-export type TimerName = "attempt" | "retry" | "recovery" | "watch" | "renew";
+export type TimerName = "attempt" | "retry" | "recovery" | "watch" | "ping" | "probe" | "renew";
 
 export type Heard =
   | { readonly heard: "started" }
@@ -172,8 +235,21 @@ export type Heard =
   | { readonly heard: "channelOpened"; readonly channelId: string }
   | { readonly heard: "frame"; readonly channelId: string; readonly frame: GatewayFrame }
   | { readonly heard: "frameMalformed" }
-  | { readonly heard: "pathSilent"; readonly channelId: string; readonly silentMs: number }
+  | {
+      readonly heard: "pathSilent";
+      readonly channelId: string;
+      readonly silentMs: number;
+      readonly direction?: "in" | "out";
+    }
   | { readonly heard: "pathAlive"; readonly channelId: string }
+  /** The system refused to send over the channel's path. */
+  | { readonly heard: "pathRefused"; readonly channelId: string; readonly code: string }
+  | {
+      readonly heard: "addressesChanged";
+      readonly gone: readonly string[];
+      readonly came: readonly string[];
+    }
+  | { readonly heard: "transportStarted" }
   | { readonly heard: "channelClosed"; readonly channelId: string; readonly reason: string }
   | {
       readonly heard: "listed";
@@ -188,12 +264,25 @@ export type Heard =
   | { readonly heard: "rankFailed"; readonly request: number; readonly code: string }
   | { readonly heard: "timer"; readonly timer: TimerName }
   | { readonly heard: "jumpAsked"; readonly pathId: string }
+  | {
+      readonly heard: "jumpRefused";
+      readonly pathId: string | null;
+      readonly reason: string;
+      readonly evidence: JsonObject;
+    }
   | { readonly heard: "closeAsked" }
   | { readonly heard: "renewAsked" };
 
 export type Asked =
   | { readonly ask: "open"; readonly attempt: number; readonly pathId: string }
-  | { readonly ask: "send"; readonly attempt: number; readonly channelId: string; readonly frame: JsonObject }
+  | {
+      readonly ask: "send";
+      readonly attempt: number;
+      readonly channelId: string;
+      readonly frame: JsonObject;
+      /** Bytes the frame takes at least. */
+      readonly padTo?: number;
+    }
   | {
       readonly ask: "sendAndClose";
       readonly channelId: string;

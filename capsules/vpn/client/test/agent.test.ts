@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/sdk";
+import { gatewayFrames } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { NEW_AGENT, step } from "../src/agent.ts";
 import { parseConfig } from "../src/config.ts";
-import { parseGatewayFrame } from "../src/frames.ts";
+import { NEW_HEALTH } from "../src/draft.ts";
+import { STABILITY_MS } from "../src/paths.ts";
 import { nextPath, rank } from "../src/ranking.ts";
 import type { Agent, Asked, Heard, Ranking, TimerName } from "../src/vocabulary.ts";
 
@@ -18,17 +20,22 @@ const CANDIDATES = ["b", "a", "c"].map((pathId, index) => ({
   port: 4000 + index,
   priority: pathId === "c" ? 20 : 10,
 }));
-const CONFIG = parseConfig({
-  gateway: GATEWAY,
-  candidates: CANDIDATES,
-  policy: { cooldownMs: 500, maxSwitchesPerMinute: 3, recoveryMs: 4000, retryMs: 100 },
-});
+const POLICY = { cooldownMs: 500, maxSwitchesPerMinute: 3, recoveryMs: 4000, retryMs: 100 };
+const CONFIG = parseConfig({ gateway: GATEWAY, candidates: CANDIDATES, policy: POLICY });
+const RESTLESS = { ...POLICY, watchMs: 200, probeMs: 200, belowPings: 1, ofPings: 2, maxLossPercent: 5 };
+const CONFIGS = [
+  CONFIG,
+  ...[0, 1].map((standbys) =>
+    parseConfig({ gateway: GATEWAY, candidates: CANDIDATES, policy: { ...RESTLESS, standbys } }),
+  ),
+];
+const HOUR_MS = 3_600_000;
 
 test("candidates are ranked by priority, then cost, then id, each place with its reason; the path in trouble comes last", () => {
-  const health = { failures: 0, lastFailure: null, lastOkAt: null, latencyMs: null };
-  const failed = { ...health, failures: 2, lastFailure: "NO_ANSWER" };
+  const at = 1_000_000;
+  const failed = { ...NEW_HEALTH, failedAt: [at - 2, at - 1], lastFailure: "NO_ANSWER" };
   const order = (paths: Parameters<typeof rank>[1]): readonly (readonly unknown[])[] =>
-    rank(CANDIDATES, paths).map(({ pathId, decidedBy }) => [
+    rank(CANDIDATES, paths, at).map(({ pathId, decidedBy }) => [
       pathId,
       decidedBy?.criterion,
       decidedBy?.value,
@@ -37,12 +44,23 @@ test("candidates are ranked by priority, then cost, then id, each place with its
   const last = ["c", undefined, undefined, undefined];
   assert.deepEqual(order({}), [["a", "id", "a", "b"], ["b", "priority", 10, 20], last]);
   assert.deepEqual(order({ a: failed }), [["b", "stability", 0, 2], ["a", "priority", 10, 20], last]);
-  const near = { b: { ...health, latencyMs: 12.5 } };
+  const longAgo = { ...failed, failedAt: [at - STABILITY_MS] };
+  assert.deepEqual(order({ a: longAgo }), order({}), "what failed long ago does not count");
+  const near = { b: { ...NEW_HEALTH, latencyMs: 12.5 } };
   assert.deepEqual(order(near), [["b", "latency", 12.5, 200], ["a", "priority", 10, 20], last]);
+  const lossy = { a: { ...NEW_HEALTH, lossPercent: 25, latencyMs: 100 } };
+  assert.deepEqual(order(lossy), [["b", "loss", 0, 25], ["a", "priority", 10, 20], last]);
   const paths = ["a", "b", "c"];
-  assert.equal(nextPath(paths, [], "a"), "b");
-  assert.equal(nextPath(paths, ["b", "c"], "a"), "a");
-  assert.equal(nextPath(paths, ["a", "b", "c"], "a"), undefined);
+  const held =
+    (...ids: string[]) =>
+    (pathId: string) =>
+      ids.includes(pathId);
+  assert.equal(nextPath(paths, [], "a", held()), "b");
+  assert.equal(nextPath(paths, ["b", "c"], "a", held()), "a");
+  assert.equal(nextPath(paths, ["a", "b", "c"], "a", held()), undefined);
+  assert.equal(nextPath(paths, [], "a", held("b")), "c");
+  assert.equal(nextPath(paths, ["c"], "a", held("b")), "a");
+  assert.equal(nextPath(paths, ["c"], "a", held("a", "b")), "b");
 });
 
 /** A ranking with the candidates in the order that `other` says. */
@@ -68,9 +86,12 @@ function alone(
 
 /** What may be heard at a moment: the fitting things more often than not, and the unfitting ones too. */
 function heardBy(agent: Agent, pick: number, other: number): Heard {
-  const { attempt, active, session } = agent;
-  const channelId = [attempt?.channelId, active?.channelId, "chn_other"][other % 3] ?? `chn_${other}`;
+  const { attempt, active, session, probe, standby, check } = agent;
+  const channels = [attempt, active, probe?.check, standby, { channelId: "chn_other" }];
+  const channelId = channels[other % channels.length]?.channelId ?? `chn_${other}`;
   const nonce = attempt?.nonce ?? "non_nothing";
+  const asking = channelId === probe?.check?.channelId ? probe.check : check;
+  const pinged = asking?.pings[other % 7]?.nonce ?? asking?.pings.at(-1)?.nonce ?? nonce;
   const id = other % 7 === 0 ? "ses_another0000" : (session?.id ?? "ses_first000000");
   const epoch = (session?.epoch ?? 0) + (other % 3);
   const version = (session?.version ?? 0) + (other % 4);
@@ -83,8 +104,8 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     "X",
   ];
   const reason = REASONS[other % REASONS.length] as string;
-  const timers: TimerName[] = ["attempt", "retry", "recovery", "watch", "renew"];
-  const asked = attempt?.id ?? 0;
+  const timers: TimerName[] = ["attempt", "retry", "recovery", "watch", "renew", "ping", "probe"];
+  const asked = attempt?.id ?? probe?.id ?? 0;
   const table: Heard[] = [
     { heard: "opened", attempt: asked, channelId: `chn_${agent.attempts}_${other}` },
     { heard: "opened", attempt: asked - 1, channelId: `chn_old_${other}` },
@@ -103,7 +124,16 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     {
       heard: "frame",
       channelId,
-      frame: { type: "rejected", nonce, reason, sessionId: id, epoch, version, retryAfterMs: other },
+      frame: {
+        type: "rejected",
+        nonce,
+        reason,
+        sessionId: id,
+        epoch,
+        version,
+        retryAfterMs: other,
+        bound: null,
+      },
     },
     { heard: "pathSilent", channelId, silentMs: 200 },
     { heard: "pathAlive", channelId },
@@ -118,30 +148,54 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     {
       heard: "frame",
       channelId,
-      frame: { type: "pong", nonce, sessionId: id, version, epoch, state: "ATTACHED", bound: true },
+      frame: {
+        type: "pong",
+        nonce: pinged,
+        sessionId: id,
+        version,
+        epoch,
+        state: "ATTACHED",
+        bound: other % 9 !== 0,
+      },
     },
+    { heard: "pathRefused", channelId, code: "ENETUNREACH" },
+    { heard: "addressesChanged", gone: ["10.0.0.1"], came: [] },
+    { heard: "transportStarted" },
+    { heard: "jumpAsked", pathId: CANDIDATES[other % 3]?.pathId ?? "a" },
+    other % 10 === 0 ? { heard: "closeAsked" } : { heard: "timer", timer: "probe" },
   ];
   return table[pick % table.length] as Heard;
 }
 
-test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever (C1 to C6)", () => {
-  const moment = fc.tuple(fc.nat(17), fc.nat(20), fc.nat(400));
+test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever, no channel is left open (C1 to C7)", () => {
+  // Now and then the machine sleeps for an hour.
+  const wait = fc.oneof(
+    { weight: 30, arbitrary: fc.nat(400) },
+    { weight: 1, arbitrary: fc.constant(HOUR_MS) },
+  );
+  const moment = fc.tuple(fc.nat(22), fc.nat(20), wait);
+  const config = fc.constantFrom(...CONFIGS);
   fc.assert(
-    fc.property(fc.array(moment, { maxLength: 120 }), (moments) => {
+    fc.property(config, fc.array(moment, { maxLength: 120 }), (config, moments) => {
       let agent: Agent = NEW_AGENT;
       let at = 1000;
       const timers = new Map<TimerName, number>();
       const accepted: number[] = [];
+      const open = new Set<string>();
       let n = 0;
       const hear = (heard: Heard): readonly Asked[] => {
         const before = agent;
         const frozen = JSON.stringify(before);
-        const next = step(agent, heard, CONFIG, at, `non_${n++}`);
+        if (heard.heard === "timer") timers.delete(heard.timer);
+        if (heard.heard === "opened") open.add(heard.channelId);
+        if (heard.heard === "channelClosed") open.delete(heard.channelId);
+        const next = step(agent, heard, config, at, `non_${n++}`);
         assert.equal(JSON.stringify(before), frozen, "a step changes nothing in place");
         agent = next.agent;
         for (const asked of next.asked) {
           if (asked.ask === "wake") timers.set(asked.timer, asked.at);
           if (asked.ask === "unwake") timers.delete(asked.timer);
+          if (asked.ask === "close" || asked.ask === "sendAndClose") open.delete(asked.channelId);
           if (asked.ask === "publish" && asked.event.event === "switched") accepted.push(at);
         }
         if (before.session !== null) {
@@ -159,8 +213,23 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
         if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "C3");
         const waits = busy && agent.attempt === null && (agent.waiting?.until ?? 0) <= at;
         if (waits && agent.asking !== null)
-          assert.ok((timers.get("retry") ?? Number.POSITIVE_INFINITY) <= agent.asking.until, "C6");
+          assert.ok(
+            (timers.get("retry") ?? Number.POSITIVE_INFINITY) <= Math.max(agent.asking.until, at),
+            "C6",
+          );
         if (agent.attempt?.stage === "asking") assert.ok(timers.has("attempt"), "C3");
+        assert.deepEqual(new Set(Object.keys(agent.timers)), new Set(timers.keys()), "it knows its timers");
+        if (agent.probe !== null) assert.ok(agent.mode === "steady" && agent.attempt === null, "C7");
+        if (agent.probe !== null && agent.probe.check !== null) assert.ok(timers.has("probe"), "C7");
+        if (agent.check !== null) assert.ok(timers.has("ping") && agent.active !== null, "C3");
+        // What the transport no longer knows need not be closed.
+        if (before.active !== null && agent.active === null) open.delete(before.active.channelId);
+        const owned = [agent.active, agent.attempt, agent.probe?.check, agent.standby];
+        for (const channelId of open)
+          assert.ok(
+            owned.some((one) => one?.channelId === channelId),
+            `${channelId} is left open after ${JSON.stringify(heard)}`,
+          );
         return next.asked;
       };
       hear({ heard: "started" });
@@ -176,7 +245,7 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
         assert.ok(window.length <= 3, `${window.length} switches within a minute`);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   );
 });
 
@@ -252,7 +321,7 @@ test("frames of a gateway are read strictly, and no input throws", () => {
     version: 1,
     epoch: 1,
   };
-  assert.ok(parseGatewayFrame(good));
+  assert.ok(gatewayFrames.parseGatewayFrame(good));
   for (const [name, value] of Object.entries({
     v: 2,
     type: "create",
@@ -261,9 +330,11 @@ test("frames of a gateway are read strictly, and no input throws", () => {
     version: -1,
     epoch: 0.5,
   })) {
-    assert.equal(parseGatewayFrame({ ...good, [name]: value }), undefined, name);
+    assert.equal(gatewayFrames.parseGatewayFrame({ ...good, [name]: value }), undefined, name);
   }
-  fc.assert(fc.property(fc.jsonValue(), (junk) => parseGatewayFrame(junk as Json) === undefined));
+  fc.assert(
+    fc.property(fc.jsonValue(), (junk) => gatewayFrames.parseGatewayFrame(junk as Json) === undefined),
+  );
 });
 
 test("a configuration that is not understood is refused with the place", () => {
@@ -274,6 +345,8 @@ test("a configuration that is not understood is refused with the place", () => {
     [{ ...base, candidates: [CANDIDATES[0] as Json, CANDIDATES[0] as Json] }, /two candidates/],
     [{ ...base, candidates: [{ ...CANDIDATES[0], port: 0 }] }, /\/candidates\/0\/port/],
     [{ ...base, policy: { cooldown: 1 } }, /\/policy\/cooldown/],
+    [{ ...base, policy: { belowPings: 4, ofPings: 3 } }, /\/policy\/belowPings/],
+    [{ ...base, policy: { probeMs: 99 } }, /\/policy\/probeMs/],
     [{ ...base, renew: "yes" }, /\/renew/],
   ];
   for (const [config, place] of wrong) assert.throws(() => parseConfig(config), place);

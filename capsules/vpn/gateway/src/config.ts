@@ -1,11 +1,6 @@
 /** What a person may set of a gateway, parsed once at the start of an activation. Nobody is admitted who is not named. */
 import type { Json, JsonObject } from "@vnes/sdk";
-
-export type SessionPolicy = {
-  readonly sessionTtlMs: number;
-  readonly transportLossTtlMs: number;
-  readonly maxSwitchesPerMinute: number;
-};
+import { parsePolicy, SESSION_POLICY, type SessionPolicy, usualPolicy } from "@vnes/vpn-common";
 
 export type GatewayConfig = {
   /** `any`: every key that can prove itself. Otherwise static keys, base64, with a name for people. */
@@ -17,6 +12,8 @@ export type GatewayConfig = {
   readonly watchMs: number;
   /** A channel that carries no session is closed after this. */
   readonly unboundMs: number;
+  /** One that the owner of a live session pings, after this. */
+  readonly standbyMs: number;
 };
 
 const PEER = /^[A-Za-z0-9+/]{43}=$/;
@@ -24,19 +21,16 @@ const MAX_ADMITTED = 10_000;
 
 export function parseConfig(config: Json): GatewayConfig {
   const root = objectAt(config ?? {}, "");
-  known(root, "", ["admit", "policy", "requestsPerMinute", "watchMs", "unboundMs"]);
-  const policy = objectAt(root["policy"] ?? {}, "/policy");
-  known(policy, "/policy", ["sessionTtlMs", "transportLossTtlMs", "maxSwitchesPerMinute"]);
+  known(root, "", ["admit", "policy", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"]);
+  const parsed = parsePolicy(SESSION_POLICY, root["policy"] ?? {}, usualPolicy(SESSION_POLICY));
+  if (!parsed.ok) throw wrong(`/policy${parsed.pointer}`, parsed.problem);
   return {
     admit: parseAdmit(root["admit"] ?? []),
-    policy: {
-      sessionTtlMs: wholeAt(policy, "sessionTtlMs", "/policy", 86_400_000, 1000, 2_592_000_000),
-      transportLossTtlMs: wholeAt(policy, "transportLossTtlMs", "/policy", 60_000, 100, 86_400_000),
-      maxSwitchesPerMinute: wholeAt(policy, "maxSwitchesPerMinute", "/policy", 30, 1, 600),
-    },
-    requestsPerMinute: wholeAt(root, "requestsPerMinute", "", 240, 4, 60_000),
-    watchMs: wholeAt(root, "watchMs", "", 10_000, 100, 600_000),
-    unboundMs: wholeAt(root, "unboundMs", "", 10_000, 100, 600_000),
+    policy: parsed.policy,
+    requestsPerMinute: wholeAt(root, "requestsPerMinute", 240, 4, 60_000),
+    watchMs: wholeAt(root, "watchMs", 10_000, 100, 600_000),
+    unboundMs: wholeAt(root, "unboundMs", 10_000, 100, 600_000),
+    standbyMs: wholeAt(root, "standbyMs", 120_000, 100, 7_200_000),
   };
 }
 
@@ -72,17 +66,10 @@ function known(value: JsonObject, at: string, names: readonly string[]): void {
   if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
 }
 
-function wholeAt(
-  from: JsonObject,
-  name: string,
-  at: string,
-  usual: number,
-  min: number,
-  max: number,
-): number {
+function wholeAt(from: JsonObject, name: string, usual: number, min: number, max: number): number {
   const value = from[name] ?? usual;
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw wrong(`${at}/${name}`, `expected a whole number from ${min} to ${max}`);
+  throw wrong(`/${name}`, `expected a whole number from ${min} to ${max}`);
 }
 
 function wrong(pointer: string, problem: string): Error {

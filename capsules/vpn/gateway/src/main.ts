@@ -1,7 +1,7 @@
 /** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
 import { capsule, type Json, type Turn } from "@vnes/sdk";
+import { gatewayFrames as frames, onDenialsDue, type SessionMoved } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
-import * as frames from "./frames.ts";
 import {
   type Asker,
   onActivated,
@@ -11,11 +11,22 @@ import {
   onTerminated,
   refusePeer,
 } from "./requests.ts";
-import { allMirrors, boundSession, count, follow, loadConfig } from "./store.ts";
+import {
+  allMirrors,
+  boundSession,
+  count,
+  follow,
+  forgetHere,
+  heardHere,
+  isHere,
+  loadConfig,
+  loadMirror,
+} from "./store.ts";
 import * as transport from "./transport.ts";
 import {
   armWatch,
   isLive,
+  letGo,
   onReported,
   onUnboundDue,
   onWatchDue,
@@ -36,18 +47,6 @@ type ChannelEvent = Asker &
     | { readonly event: "closed"; readonly reason: string }
   );
 
-/** As the session's owner reports it on `vpn.session.v1`. */
-type SessionMoved = {
-  readonly sessionId: string;
-  readonly owner: string;
-  readonly version: number;
-  readonly epoch: number;
-  readonly to: string;
-  readonly reason: string;
-  readonly binding: { readonly channelId: string; readonly pathId: string } | null;
-  readonly released: { readonly channelId: string; readonly pathId: string } | null;
-};
-
 function start(turn: Turn, data: Json): void {
   const config = parseConfig(data);
   turn.keys.set("config", config);
@@ -55,7 +54,8 @@ function start(turn: Turn, data: Json): void {
   const live = allMirrors(turn.keys).filter(isLive);
   for (const { sessionId, peer } of live) {
     if (isAdmitted(config, peer)) continue;
-    const input = { sessionId, cause: "POLICY_TERMINATED" };
+    const evidence = { why: "PEER_NOT_ADMITTED" };
+    const input = { sessionId, cause: "POLICY_TERMINATED", evidence };
     turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported" });
   }
   // Channels may have ended while nobody listened.
@@ -71,10 +71,16 @@ function onChannel(turn: Turn, data: Json): void {
     case "opened":
       // The other role is a client capsule of this node dialling out.
       if (event.role !== "responder") return;
-      if (!isAdmitted(loadConfig(turn.keys), peer)) return refusePeer(turn, channelId);
-      return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs);
+      if (!isAdmitted(loadConfig(turn.keys), peer))
+        return refusePeer(turn, { channelId, pathId, peer }, "open");
+      heardHere(turn.keys, channelId, turn.at);
+      return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs, {
+        peer,
+        pathId,
+      });
     case "frame":
-      if (isReply(event.frame)) return count(turn.keys, "frame.reply");
+      if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
+      heardHere(turn.keys, channelId, turn.at);
       return onFrame(turn, { channelId, pathId, peer }, event.frame);
     case "pathSilent":
       if (sessionId === undefined) return;
@@ -84,24 +90,22 @@ function onChannel(turn: Turn, data: Json): void {
       return report(turn, "pathAlive", sessionId, channelId, { pathId });
     case "closed":
       turn.cancelTimer(`unbound:${channelId}`);
+      forgetHere(turn.keys, channelId);
       if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
   }
-}
-
-/** On a node that is a client too, answers of its own gateway come by the same topic. */
-function isReply(frame: Json): boolean {
-  const type =
-    typeof frame === "object" && frame !== null && !Array.isArray(frame) ? frame["type" as never] : null;
-  return type === "accepted" || type === "rejected" || type === "terminated" || type === "pong";
 }
 
 function onSession(turn: Turn, data: Json): void {
   const moved = data as unknown as SessionMoved;
   const { sessionId, owner: peer, version, epoch, to: state, binding, released } = moved;
-  const channelId = binding?.channelId ?? null;
-  const pathId = binding?.pathId ?? null;
+  const before = loadMirror(turn.keys, sessionId);
+  const isBoundHere = binding !== null && isHere(turn.keys, binding.channelId);
+  // On several nodes every gateway hears of every session; what never came by this one is another's.
+  if (before === undefined && !isBoundHere) return;
+  const { channelId, pathId } = isBoundHere ? binding : { channelId: null, pathId: null };
   if (!follow(turn.keys, { sessionId, peer, state, version, epoch, channelId, pathId, at: turn.at })) return;
   armWatch(turn);
+  if (binding !== null && !isBoundHere && before !== undefined) return letGo(turn, before, epoch);
   if (state !== "RECOVERING" && state !== "TERMINATED") return;
   transport.setActive(turn, { peer, channelId: null, epoch, sessionId }, "deactivated", null);
   if (state === "TERMINATED" && released !== null) {
@@ -145,5 +149,5 @@ export default capsule({
       if (!answer.ok) count(turn.keys, `close.${answer.code}`);
     },
   },
-  timers: { watch: onWatchDue, unbound: onUnboundDue },
+  timers: { watch: onWatchDue, unbound: onUnboundDue, denials: onDenialsDue },
 });

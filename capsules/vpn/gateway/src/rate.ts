@@ -1,4 +1,5 @@
 /** A token bucket a client, so that one client's frames cannot take the turns of the others. Pure. */
+import type { Bound } from "@vnes/vpn-common";
 
 export type Bucket = { readonly tokens: number; readonly at: number; readonly told: boolean };
 
@@ -26,6 +27,12 @@ export function take(bucket: Bucket | undefined, perMinute: number, at: number):
   }
   const retryAfterMs = Math.ceil((1 - tokens) * perToken);
   return { bucket: { tokens, at, told: true }, allowed: false, tell: !before.told, retryAfterMs };
+}
+
+/** What a refused frame met: with it, one more than may come at once. */
+export function burstMet(perMinute: number): Bound {
+  const limit = burstOf(perMinute);
+  return { bound: "requestsPerMinute / 4", limit, value: limit + 1, unit: "frames" };
 }
 
 /** A bucket that has filled up again is the same as none. */

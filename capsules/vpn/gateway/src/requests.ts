@@ -5,50 +5,53 @@
  * G4. The owner asked for is always the key the channel has proven, never one a frame claims.
  */
 import type { Answer, Json, Turn } from "@vnes/sdk";
+import {
+  type Bound,
+  type ClientFrame,
+  clientFrames,
+  gatewayFrames as frames,
+  type GatewayReason,
+  type Outcome,
+  type Standing,
+} from "@vnes/vpn-common";
 import { isAdmitted } from "./config.ts";
-import * as frames from "./frames.ts";
-import { take } from "./rate.ts";
-import { boundSession, count, follow, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import { denyClient } from "./denials.ts";
+import { burstMet, take } from "./rate.ts";
+import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
-import { armWatch, reportLost } from "./watch.ts";
+import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
 
 /** A session answers within a turn; what takes longer is repeated by the client. */
 const SESSION_TIMEOUT_MS = 2000;
 const BUSY_RETRY_MS = 250;
 
 export type Asker = { readonly channelId: string; readonly pathId: string; readonly peer: string };
-type Context = Asker & { readonly nonce: string };
-
-/** As `vpn.session` answers; the kernel has checked it. */
-type Outcome = frames.Standing & {
-  readonly outcome: "accepted" | "rejected" | "terminated";
-  readonly reason: string;
-  readonly state: string | null;
-  readonly channelId: string | null;
-  readonly previousChannelId: string | null;
-  readonly retryAfterMs: number | null;
-};
+type Context = Asker & { readonly nonce: string; readonly asked: string };
 
 export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const config = loadConfig(turn.keys);
   const { channelId, pathId, peer } = asker;
-  if (!isAdmitted(config, peer)) return refusePeer(turn, channelId);
+  if (!isAdmitted(config, peer)) return refusePeer(turn, asker, "frame");
   const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
   turn.keys.set(`rate/${peer}`, taken.bucket);
   armWatch(turn);
   if (!taken.allowed) {
-    count(turn.keys, "rejected.RATE_LIMITED");
-    if (taken.tell) reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs);
-    return;
+    const met = burstMet(config.requestsPerMinute);
+    denyClient(turn, asker, "frame", "RATE_LIMITED", {
+      evidence: { allowedAt: turn.at + taken.retryAfterMs },
+      bound: met,
+    });
+    if (!taken.tell) return;
+    return reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs, met);
   }
-  const frame = frames.parseClientFrame(data);
+  const frame = clientFrames.parseClientFrame(data);
   if (frame === undefined) {
-    count(turn.keys, "rejected.FRAME_MALFORMED");
-    return reject(turn, asker, null, "FRAME_MALFORMED", frames.NOWHERE, null);
+    denyClient(turn, asker, "frame", "FRAME_MALFORMED", { evidence: shapeOf(data) });
+    return reject(turn, asker, null, "FRAME_MALFORMED", frames.NOWHERE);
   }
   count(turn.keys, `frame.${frame.type}`);
   const { nonce } = frame;
-  const context: Context = { channelId, pathId, peer, nonce };
+  const context: Context = { channelId, pathId, peer, nonce, asked: frame.type };
   switch (frame.type) {
     case "create":
       return askSession(turn, "create", { owner: peer, nonce, policy: config.policy }, context);
@@ -62,13 +65,15 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
       return askSession(turn, "terminate", input, context);
     }
     case "ping":
-      return replyPong(turn, context, frame.sessionId);
+      return onPing(turn, context, frame);
   }
 }
 
-export function refusePeer(turn: Turn, channelId: string): void {
-  count(turn.keys, "rejected.PEER_NOT_ADMITTED");
-  const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE, null);
+export function refusePeer(turn: Turn, asker: Asker, asked: "open" | "frame"): void {
+  const { channelId } = asker;
+  const { admit } = loadConfig(turn.keys);
+  denyClient(turn, asker, asked, "PEER_NOT_ADMITTED", { evidence: { admitted: admit.length } });
+  const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE);
   transport.sendAndClose(turn, channelId, frame, "PEER_NOT_ADMITTED");
 }
 
@@ -97,8 +102,9 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   const now = loadMirror(turn.keys, sessionId);
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {
     const standing = now !== undefined && now.version > version ? now : outcome;
-    count(turn.keys, "rejected.BOUND_ELSEWHERE");
-    return reject(turn, context, nonce, "BOUND_ELSEWHERE", standing, null);
+    const evidence = { boundChannelId: now?.channelId ?? outcome.channelId };
+    denyClient(turn, context, context.asked, "BOUND_ELSEWHERE", { standing, evidence });
+    return reject(turn, context, nonce, "BOUND_ELSEWHERE", standing);
   }
   const then = {
     ...context,
@@ -130,7 +136,7 @@ export function onActivated(turn: Turn, answer: Answer, data: Json): void {
   }
   if (!(answer.value as { readonly applied: boolean }).applied) return count(turn.keys, "superseded");
   transport.send(turn, channelId, frames.accepted(nonce, reason, bound));
-  if (previous !== null && boundSession(turn.keys, previous) === undefined) {
+  if (previous !== null && isHere(turn.keys, previous) && boundSession(turn.keys, previous) === undefined) {
     transport.close(turn, previous, "REPLACED");
   }
 }
@@ -142,39 +148,61 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
   if (outcome !== undefined) decline(turn, outcome, context);
 }
 
-function replyPong(turn: Turn, { channelId, peer, nonce }: Context, sessionId: string): void {
+type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
+
+/** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
+function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping): void {
+  const { channelId, pathId, peer, nonce } = context;
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
-    return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE, null);
+    denyClient(turn, context, "ping", "SESSION_UNKNOWN", { standing: { ...frames.NOWHERE, sessionId } });
+    return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE);
   }
-  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, mirror.channelId === channelId));
+  const isBound = mirror.channelId === channelId;
+  transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
+  if (isBound) reportQuality(turn, mirror, below);
+  else if (isLive(mirror))
+    turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).standbyMs, { peer, pathId });
 }
 
 function decline(turn: Turn, outcome: Outcome, context: Context): void {
   const { channelId, nonce } = context;
   count(turn.keys, `${outcome.outcome}.${outcome.reason}`);
-  if (outcome.outcome === "terminated") {
-    transport.send(turn, channelId, frames.terminated(nonce, outcome.reason, outcome));
-  } else reject(turn, context, nonce, outcome.reason, outcome, outcome.retryAfterMs);
+  const { sessionId, version, epoch, reason, retryAfterMs, bound } = outcome;
+  if (outcome.outcome === "terminated" && sessionId !== null) {
+    transport.send(turn, channelId, frames.terminated(nonce, reason, { sessionId, version, epoch }));
+  } else reject(turn, context, nonce, reason, outcome, retryAfterMs, bound);
 }
 
 function outcomeOf(turn: Turn, answer: Answer, context: Context): Outcome | undefined {
   if (answer.ok) return answer.value as unknown as Outcome;
   count(turn.keys, `session.${answer.code}`);
   turn.log("warn", "the session's owner did not decide", { code: answer.code, channelId: context.channelId });
+  denyClient(turn, context, context.asked, "GATEWAY_BUSY", { evidence: { code: answer.code } });
   reject(turn, context, context.nonce, "GATEWAY_BUSY", frames.NOWHERE, BUSY_RETRY_MS);
   return undefined;
 }
+
+/** Of a frame that is none: what it calls itself and how long it is, and nothing more of a stranger's data. */
+function shapeOf(frame: Json): { readonly type: string | null; readonly characters: number } {
+  const type =
+    typeof frame === "object" && frame !== null && !Array.isArray(frame) ? frame["type" as never] : null;
+  const named = typeof type === "string" ? (type as string).slice(0, MAX_TYPE) : null;
+  return { type: named, characters: JSON.stringify(frame).length };
+}
+
+const MAX_TYPE = 32;
 
 function reject(
   turn: Turn,
   asker: { readonly channelId: string },
   nonce: string | null,
-  reason: string,
-  standing: frames.Standing,
-  retryAfterMs: number | null,
+  reason: GatewayReason | Outcome["reason"],
+  standing: Standing,
+  retryAfterMs: number | null = null,
+  bound: Bound | null = null,
 ): void {
-  transport.send(turn, asker.channelId, frames.rejected(nonce, reason, standing, retryAfterMs));
+  transport.send(turn, asker.channelId, frames.rejected(nonce, reason, standing, retryAfterMs, bound));
 }
 
 function askSession(turn: Turn, method: string, input: Json, context: Context): void {

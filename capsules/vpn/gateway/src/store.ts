@@ -4,14 +4,16 @@
  *   config               GatewayConfig
  *   mirror/<session id>  Mirror: where a session stood when last heard of; its owner decides, this only follows
  *   bound/<channel id>   the session bound to a channel
+ *   here/<channel id>    when something was last heard on a channel of this node
  *   rate/<peer>          Bucket
  *   watch                true while the watch timer is set
  *   count                Counters
  *
  * G1. A mirror never goes back: what carries a lower version than the one known is ignored.
- * G2. `bound/` holds exactly the channels the mirrors say are bound.
+ * G2. `bound/` holds exactly the channels the mirrors say are bound, and those are this node's.
  */
 import type { Keys } from "@vnes/sdk";
+import { BINDINGS } from "@vnes/vpn-common";
 import type { GatewayConfig } from "./config.ts";
 import type { Bucket } from "./rate.ts";
 
@@ -21,6 +23,7 @@ export type Mirror = {
   readonly state: string;
   readonly version: number;
   readonly epoch: number;
+  /** The bound channel; null: none, or one of another node's gateway. */
   readonly channelId: string | null;
   readonly pathId: string | null;
   /** When this was learned. */
@@ -56,6 +59,31 @@ export function follow(keys: Keys, mirror: Mirror): boolean {
   if (mirror.channelId !== null) keys.set(`bound/${mirror.channelId}`, mirror.sessionId);
   keys.set(`mirror/${mirror.sessionId}`, mirror);
   return true;
+}
+
+/** A channel of this node: every gateway hears of every session, and most are bound to another's. */
+export function isHere(keys: Keys, channelId: string): boolean {
+  return keys.get(`here/${channelId}`) !== undefined;
+}
+
+export function heardHere(keys: Keys, channelId: string, at: number): void {
+  keys.set(`here/${channelId}`, at);
+}
+
+export function forgetHere(keys: Keys, channelId: string): void {
+  keys.delete(`here/${channelId}`);
+}
+
+/** Channels of this node that nothing was heard on since `before`. */
+export function channelsHere(keys: Keys, before: number): readonly string[] {
+  return keys
+    .entries("here/")
+    .flatMap(([key, at]) => ((at as number) < before ? [key.slice("here/".length)] : []));
+}
+
+/** Bound, but to a channel of another node. */
+export function isElsewhere({ state, channelId }: Mirror): boolean {
+  return channelId === null && (BINDINGS as { readonly [state: string]: number })[state] === 1;
 }
 
 export function forget(keys: Keys, sessionId: string): void {

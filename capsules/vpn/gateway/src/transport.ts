@@ -5,8 +5,8 @@ import { count } from "./store.ts";
 /** A driver answers within milliseconds; waiting longer only delays the client's next attempt. */
 const TRANSPORT_TIMEOUT_MS = 2000;
 
-export function send(turn: Turn, channelId: string, frame: JsonObject): void {
-  ask(turn, "send", { channelId, frame }, "sent", { channelId });
+export function send(turn: Turn, channelId: string, frame: JsonObject, padTo = 0): void {
+  ask(turn, "send", { channelId, frame, padTo }, "sent", { channelId });
 }
 
 /** The frame first, then the end of the channel. */

@@ -3,14 +3,21 @@
  * transport's events may be lost, its own list is asked for from time to time and compared.
  */
 import type { Answer, Json, Turn } from "@vnes/sdk";
+import type { Outcome } from "@vnes/vpn-common";
+import { denyClient } from "./denials.ts";
 import { isFull, type Bucket } from "./rate.ts";
 import {
   allMirrors,
   boundSession,
+  channelsHere,
   count,
   ENDED_MIRROR_MS,
+  follow,
   forget,
+  forgetHere,
+  isElsewhere,
   loadConfig,
+  loadMirror,
   type Mirror,
 } from "./store.ts";
 import * as transport from "./transport.ts";
@@ -38,11 +45,45 @@ export function reportLost(turn: Turn, sessionId: string, channelId: string, rea
   report(turn, "transportLost", sessionId, channelId, { reason });
 }
 
+/** Whether the client's path does what its policy asks; told with every ping, so that one that is lost does no harm. */
+export function reportQuality(
+  turn: Turn,
+  { sessionId, state, version, pathId }: Mirror,
+  below: string | null,
+): void {
+  const isNews = below === null ? state === "DEGRADED" : state === "ATTACHED";
+  if (!isNews) return;
+  const method = below === null ? "restore" : "degrade";
+  turn.call({
+    capability: "vpn.session",
+    method,
+    input: { sessionId, expectedVersion: version, evidence: { pathId, below } },
+    tag: "reported",
+    context: { method, sessionId },
+    timeoutMs: REPORT_TIMEOUT_MS,
+  });
+}
+
 /** A report that was not heard is made again by the watch, which sees that the mirror still differs. */
-export function onReported(turn: Turn, answer: Answer): void {
+export function onReported(turn: Turn, answer: Answer, data: Json): void {
   if (!answer.ok) return count(turn.keys, `session.${answer.code}`);
-  const { outcome, reason } = answer.value as { readonly outcome: string; readonly reason: string };
-  if (outcome === "rejected") count(turn.keys, `report.${reason}`);
+  const { outcome, reason, version, epoch } = answer.value as unknown as Outcome;
+  if (outcome !== "rejected") return;
+  count(turn.keys, `report.${reason}`);
+  const { sessionId, channelId } = data as { readonly sessionId: string; readonly channelId?: string };
+  const mirror = loadMirror(turn.keys, sessionId);
+  if (reason !== "CHANNEL_NOT_BOUND" || channelId === undefined || mirror?.channelId !== channelId) return;
+  // The event that says so was missed, as the first ones of another node's partition may be.
+  if (!follow(turn.keys, { ...mirror, version, epoch, channelId: null, pathId: null, at: turn.at })) return;
+  letGo(turn, mirror, epoch);
+}
+
+/** The session went on over another channel, or another node's gateway: what carried it here carries it no more. */
+export function letGo(turn: Turn, { sessionId, peer, channelId }: Mirror, epoch: number): void {
+  transport.setActive(turn, { peer, channelId: null, epoch, sessionId }, "deactivated", null);
+  if (channelId === null) return;
+  count(turn.keys, "movedAway");
+  transport.close(turn, channelId, "REPLACED");
 }
 
 export function armWatch(turn: Turn): void {
@@ -54,8 +95,10 @@ export function armWatch(turn: Turn): void {
 export function onWatchDue(turn: Turn): void {
   turn.keys.set("watch", false);
   sweep(turn);
-  if (allMirrors(turn.keys).some(isLive)) transport.askStatus(turn);
-  if (allMirrors(turn.keys).length > 0 || turn.keys.entries("rate/").length > 0) armWatch(turn);
+  const channels = channelsHere(turn.keys, turn.at).length;
+  const mirrors = allMirrors(turn.keys);
+  if (channels > 0 || mirrors.some(isLive)) transport.askStatus(turn);
+  if (channels > 0 || mirrors.length > 0 || turn.keys.entries("rate/").length > 0) armWatch(turn);
 }
 
 type Listed = { readonly channelId: string; readonly silent: boolean; readonly active: boolean };
@@ -65,6 +108,9 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
   const { askedAt } = data as { readonly askedAt: number };
   const { channels } = answer.value as unknown as { readonly channels: readonly Listed[] };
   const listed = new Map(channels.map((channel) => [channel.channelId, channel]));
+  for (const channelId of channelsHere(turn.keys, askedAt)) {
+    if (!listed.has(channelId)) forgetHere(turn.keys, channelId);
+  }
   for (const mirror of allMirrors(turn.keys)) {
     // What was learned after the question may be newer than the list.
     if (!isLive(mirror) || mirror.channelId === null || mirror.at > askedAt) continue;
@@ -84,17 +130,23 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
 }
 
 /** A channel that has carried no session for too long is a place somebody holds for nothing. */
-export function onUnboundDue(turn: Turn, _payload: Json, id: string): void {
+export function onUnboundDue(turn: Turn, payload: Json, id: string): void {
   const channelId = id.slice(id.indexOf(":") + 1);
   if (boundSession(turn.keys, channelId) !== undefined) return;
   count(turn.keys, "unboundClosed");
+  const { unboundMs } = loadConfig(turn.keys);
+  // A timer that an earlier version set does not say whose channel it is.
+  const asker = payload as { readonly peer: string; readonly pathId: string } | null;
+  const bound = { bound: "unboundMs", limit: unboundMs, value: unboundMs, unit: "ms" };
+  if (asker !== null) denyClient(turn, { ...asker, channelId }, "hold", "UNBOUND", { bound });
   transport.close(turn, channelId, "UNBOUND");
 }
 
 function sweep(turn: Turn): void {
   const { requestsPerMinute } = loadConfig(turn.keys);
   for (const mirror of allMirrors(turn.keys)) {
-    if (!isLive(mirror) && turn.at - mirror.at > ENDED_MIRROR_MS) forget(turn.keys, mirror.sessionId);
+    const isGone = !isLive(mirror) || isElsewhere(mirror);
+    if (isGone && turn.at - mirror.at > ENDED_MIRROR_MS) forget(turn.keys, mirror.sessionId);
   }
   for (const [key, bucket] of turn.keys.entries("rate/")) {
     if (isFull(bucket as Bucket, requestsPerMinute, turn.at)) turn.keys.delete(key);

@@ -1,10 +1,18 @@
 /** One event applied to one stored session: the step, its record, its clocks and its event on `vpn.session.v1`. */
-import type { Json, Turn } from "@vnes/sdk";
-import { lossDeadline, type SessionEvent, type Step, sessionDeadline, step } from "./machine.ts";
-import { count, retire, saveSession } from "./store.ts";
-import { BINDINGS, type Session, type State } from "./vocabulary.ts";
-
-export const SESSION_TOPIC = "vpn.session.v1";
+import type { Json, JsonObject, Turn } from "@vnes/sdk";
+import {
+  BINDINGS,
+  type Bound,
+  type Session,
+  SESSION_TOPIC,
+  type SessionEvent,
+  type SessionMoved,
+  type Step,
+} from "@vnes/vpn-common";
+import { count } from "./counters.ts";
+import { lossDeadline, sessionDeadline, step } from "./machine.ts";
+import { placeOf } from "./places.ts";
+import { loadWakeAt, retire, saveSession, saveWakeAt } from "./store.ts";
 
 export function applyEvent(turn: Turn, session: Session, event: SessionEvent, evidence: Json): Step {
   const result = step(session, event, turn.at);
@@ -15,30 +23,31 @@ export function applyEvent(turn: Turn, session: Session, event: SessionEvent, ev
       state: result.state,
       trigger: result.trigger,
       reason: result.reason,
+      bound: result.bound,
     });
     return result;
   }
   saveSession(turn.keys, result.session);
   setClocks(turn, result.session);
   if (result.session.state === "TERMINATED") {
-    count(turn.keys, "live", -1);
     retire(turn.keys, result.session);
   }
   count(turn.keys, `moved.${result.reason}`);
-  publishTransition(turn, result.session, result.from, result.trigger, evidence, result.released);
+  publishTransition(turn, result.session, result, evidence);
   return result;
 }
 
+type How = Pick<SessionMoved, "from" | "trigger" | "released"> & { readonly bound: Bound | null };
+
+/** `evidence`: what the reporter saw. The number that decided is beside it, under `bound`. */
 export function publishTransition(
   turn: Turn,
   session: Session,
-  from: State | null,
-  trigger: string,
+  { from, trigger, released, bound }: How,
   evidence: Json,
-  released: { readonly channelId: string; readonly pathId: string } | null,
 ): void {
-  const binding = session.binding;
-  turn.publish(SESSION_TOPIC, session.id, {
+  const { binding } = session;
+  const moved: SessionMoved & JsonObject = {
     sessionId: session.id,
     owner: session.owner,
     version: session.version,
@@ -51,19 +60,54 @@ export function publishTransition(
     binding: binding === null ? null : { channelId: binding.channelId, pathId: binding.pathId },
     released: released === null ? null : { channelId: released.channelId, pathId: released.pathId },
     at: turn.at,
-    evidence,
-  });
+    evidence: { ...fieldsOf(evidence), ...(bound === null ? {} : { bound }) },
+  };
+  turn.publish(SESSION_TOPIC, session.id, moved);
 }
 
-/** Both clocks are set anew from the record after every transition, so a timer never knows more than the record. */
-export function setClocks(turn: Turn, session: Session): void {
+/** Evidence that is no object is kept whole, under a name. */
+function fieldsOf(evidence: Json): JsonObject {
+  if (evidence === null) return {};
+  return typeof evidence === "object" && !Array.isArray(evidence)
+    ? (evidence as JsonObject)
+    : { reported: evidence };
+}
+
+/**
+ * One timer for both clocks. It is set for the next of the two at the latest: when a clock was moved back since, it finds nothing
+ * due and is set again. So a session that is heard again and again sets none.
+ */
+function setClocks(turn: Turn, session: Session): void {
+  const { id } = session;
+  const set = loadWakeAt(turn.keys, id);
   if (session.state === "TERMINATED") {
-    turn.cancelTimer(`session:${session.id}`);
-    turn.cancelTimer(`loss:${session.id}`);
-    return;
+    if (set === null) return;
+    turn.cancelTimer(clockOf(id));
+    return saveWakeAt(turn.keys, id, null);
   }
-  if (session.state === "BIRTH") turn.setTimer(`session:${session.id}`, sessionDeadline(session));
-  const loss = lossDeadline(session);
-  if (loss === null) turn.cancelTimer(`loss:${session.id}`);
-  else turn.setTimer(`loss:${session.id}`, loss);
+  if (set === null || set > nextDeadline(session)) saveWakeAt(turn.keys, id, setClock(turn, session));
+}
+
+/** Returns for when it is set. */
+export function setClock(turn: Turn, session: Session): number {
+  const at = nextDeadline(session);
+  turn.setTimer(clockOf(session.id), at);
+  return at;
+}
+
+/** The timer of a place fired: what is due acts; when nothing is, it is set anew. */
+export function onClock(turn: Turn, session: Session): void {
+  saveWakeAt(turn.keys, session.id, null);
+  const dueAt = nextDeadline(session);
+  if (turn.at < dueAt) return setClocks(turn, session);
+  const trigger = dueAt === lossDeadline(session) ? "lossClock" : "sessionClock";
+  applyEvent(turn, session, { trigger }, { dueAt });
+}
+
+function nextDeadline(session: Session): number {
+  return Math.min(sessionDeadline(session), lossDeadline(session) ?? Number.POSITIVE_INFINITY);
+}
+
+function clockOf(id: string): string {
+  return `clock:${placeOf(id)}`;
 }

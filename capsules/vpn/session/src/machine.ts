@@ -6,44 +6,22 @@
  * 3. Time is in the event. A clock that is due acts before the event it meets, however late its timer.
  * 4. The transport-loss clock runs exactly while no transport is confirmed (BIRTH, VOLATILE, RECOVERING).
  */
-import { assertStep } from "./invariants.ts";
-import type {
-  Binding,
-  RejectionReason,
-  Session,
-  SessionPolicy,
-  State,
-  TerminateCause,
-  TransitionReason,
-} from "./vocabulary.ts";
-import { SWITCH_WINDOW_MS } from "./vocabulary.ts";
-
-export type SessionEvent =
-  | {
-      readonly trigger: "attach";
-      readonly owner: string;
-      readonly channelId: string;
-      readonly pathId: string;
-    }
-  | {
-      readonly trigger: "reattach";
-      readonly owner: string;
-      /** Last epoch and version the client saw. */
-      readonly epoch: number;
-      readonly version: number;
-      readonly channelId: string;
-      readonly pathId: string;
-    }
-  | { readonly trigger: "pathSilent"; readonly channelId: string }
-  | { readonly trigger: "pathAlive"; readonly channelId: string }
-  | { readonly trigger: "transportLost"; readonly channelId: string }
-  | { readonly trigger: "degrade" }
-  | { readonly trigger: "restore" }
-  | { readonly trigger: "terminate"; readonly cause: TerminateCause }
-  | { readonly trigger: "sessionClock" }
-  | { readonly trigger: "lossClock" };
-
-export type Trigger = SessionEvent["trigger"];
+import {
+  assertStep,
+  type Bound,
+  boundOf,
+  type Moved,
+  type RejectionReason,
+  type Session,
+  type SessionEvent,
+  SESSION_POLICY,
+  type SessionPolicy,
+  type State,
+  type Step,
+  SWITCH_WINDOW_MS,
+  type TransitionReason,
+  type Trigger,
+} from "@vnes/vpn-common";
 
 /** What decides a guard, with the reason it rejects for. */
 type Guard = (session: Session, event: SessionEvent, at: number) => RejectionReason | null;
@@ -59,6 +37,8 @@ export interface Transition {
   readonly reason: TransitionReason | "cause";
   readonly binding: "take" | "keep" | "drop";
   readonly lossClock: "start" | "keep" | "stop";
+  /** The field of the policy whose number decides; absent: none does. */
+  readonly bound?: keyof SessionPolicy;
 }
 
 const GUARDS = {
@@ -74,6 +54,9 @@ const GUARDS = {
   clockDue: (session, event, at) => (dueClock(session, at) === event.trigger ? null : "CLOCK_NOT_DUE"),
 } satisfies Record<string, Guard>;
 
+/** Guards that ask for a number; the row names which. */
+const NUMBERED: readonly (keyof typeof GUARDS)[] = ["switchesLeft", "clockDue"];
+
 const LIVE = ["BIRTH", "ATTACHED", "VOLATILE", "DEGRADED", "RECOVERING"] as const;
 const BOUND = ["ATTACHED", "VOLATILE", "DEGRADED"] as const;
 
@@ -86,36 +69,16 @@ function ownerIsAhead(session: Session, event: SessionEvent): boolean {
 export const TRANSITIONS: readonly Transition[] = [
   { trigger: "attach",        from: ["BIRTH"],                             to: "ATTACHED",   guards: ["owner"],                                  reason: "ATTACHED_FIRST",             binding: "take", lossClock: "stop" },
   { trigger: "reattach",      from: [...BOUND, "RECOVERING"],              to: "TERMINATED", guards: ["owner"], when: ownerIsAhead,              reason: "VERSION_AHEAD",              binding: "drop", lossClock: "stop" },
-  { trigger: "reattach",      from: [...BOUND, "RECOVERING"],              to: "ATTACHED",   guards: ["owner", "epochCurrent", "switchesLeft"],  reason: "REATTACHED",                 binding: "take", lossClock: "stop" },
+  { trigger: "reattach",      from: [...BOUND, "RECOVERING"],              to: "ATTACHED",   guards: ["owner", "epochCurrent", "switchesLeft"],  reason: "REATTACHED",                 binding: "take", lossClock: "stop",  bound: "maxSwitchesPerMinute" },
   { trigger: "pathSilent",    from: ["ATTACHED", "DEGRADED"],              to: "VOLATILE",   guards: ["channelBound"],                           reason: "PATH_SILENT",                binding: "keep", lossClock: "start" },
   { trigger: "pathAlive",     from: ["VOLATILE"],                          to: "ATTACHED",   guards: ["channelBound"],                           reason: "PATH_ALIVE",                 binding: "keep", lossClock: "stop" },
   { trigger: "transportLost", from: BOUND,                                 to: "RECOVERING", guards: ["channelBound"],                           reason: "TRANSPORT_LOST",             binding: "drop", lossClock: "start" },
   { trigger: "degrade",       from: ["ATTACHED"],                          to: "DEGRADED",   guards: [],                                         reason: "BELOW_POLICY",               binding: "keep", lossClock: "keep" },
   { trigger: "restore",       from: ["DEGRADED"],                          to: "ATTACHED",   guards: [],                                         reason: "POLICY_MET",                 binding: "keep", lossClock: "keep" },
   { trigger: "terminate",     from: LIVE,                                  to: "TERMINATED", guards: [],                                         reason: "cause",                      binding: "drop", lossClock: "stop" },
-  { trigger: "sessionClock",  from: LIVE,                                  to: "TERMINATED", guards: ["clockDue"],                               reason: "SESSION_TTL_EXPIRED",        binding: "drop", lossClock: "stop" },
-  { trigger: "lossClock",     from: ["BIRTH", "VOLATILE", "RECOVERING"],   to: "TERMINATED", guards: ["clockDue"],                               reason: "TRANSPORT_LOSS_TTL_EXPIRED", binding: "drop", lossClock: "stop" },
+  { trigger: "sessionClock",  from: LIVE,                                  to: "TERMINATED", guards: ["clockDue"],                               reason: "SESSION_TTL_EXPIRED",        binding: "drop", lossClock: "stop",  bound: "sessionTtlMs" },
+  { trigger: "lossClock",     from: ["BIRTH", "VOLATILE", "RECOVERING"],   to: "TERMINATED", guards: ["clockDue"],                               reason: "TRANSPORT_LOSS_TTL_EXPIRED", binding: "drop", lossClock: "stop",  bound: "transportLossTtlMs" },
 ];
-
-export type Step =
-  | {
-      readonly kind: "moved";
-      readonly session: Session;
-      readonly from: State;
-      /** What moved it: the event's trigger, or the clock that was due before it. */
-      readonly trigger: Trigger;
-      readonly reason: TransitionReason;
-      /** The binding this transition let go of. */
-      readonly released: Binding | null;
-    }
-  | {
-      readonly kind: "rejected";
-      readonly reason: RejectionReason;
-      readonly state: State;
-      readonly trigger: Trigger;
-      /** For SWITCH_RATE_EXCEEDED: when the next switch is allowed. */
-      readonly allowedAt: number | null;
-    };
 
 export function birth(id: string, owner: string, policy: SessionPolicy, at: number): Session {
   return {
@@ -137,12 +100,13 @@ export function birth(id: string, owner: string, policy: SessionPolicy, at: numb
 export function step(session: Session, event: SessionEvent, at: number): Step {
   const due = dueClock(session, at);
   const acting: SessionEvent = due === null || due === event.trigger ? event : { trigger: due };
-  const rejected = (reason: RejectionReason, allowedAt: number | null = null): Step => ({
+  const rejected = (reason: RejectionReason, bound: Bound | null = null): Step => ({
     kind: "rejected",
     reason,
     state: session.state,
     trigger: acting.trigger,
-    allowedAt,
+    allowedAt: reason === "SWITCH_RATE_EXCEEDED" ? nextSwitchAt(session, at) : null,
+    bound,
   });
   if (session.state === "TERMINATED") return rejected("SESSION_TERMINATED");
   const row = TRANSITIONS.find(
@@ -155,14 +119,14 @@ export function step(session: Session, event: SessionEvent, at: number): Step {
   for (const name of row.guards) {
     const reason = GUARDS[name](session, acting, at);
     if (reason === null) continue;
-    return rejected(reason, reason === "SWITCH_RATE_EXCEEDED" ? nextSwitchAt(session, at) : null);
+    return rejected(reason, NUMBERED.includes(name) ? boundMet(row, session, at) : null);
   }
   const moved = move(session, row, acting, at);
   assertStep(session, moved.session, row, at);
   return moved;
 }
 
-function move(session: Session, row: Transition, event: SessionEvent, at: number): Step & { kind: "moved" } {
+function move(session: Session, row: Transition, event: SessionEvent, at: number): Moved {
   const binds = row.binding === "take" && "channelId" in event && "pathId" in event;
   const binding = binds
     ? { channelId: event.channelId, pathId: event.pathId, at }
@@ -172,29 +136,43 @@ function move(session: Session, row: Transition, event: SessionEvent, at: number
   const reason =
     row.reason !== "cause" ? row.reason : event.trigger === "terminate" ? event.cause : "POLICY_TERMINATED";
   const recent = recentSwitches(session, at);
+  const after: Session = {
+    ...session,
+    state: row.to,
+    version: session.version + 1,
+    epoch: session.epoch + (binds ? 1 : 0),
+    binding,
+    lossSince:
+      row.lossClock === "stop"
+        ? null
+        : row.lossClock === "keep"
+          ? session.lossSince
+          : (session.lossSince ?? at),
+    switches: event.trigger === "reattach" && binds ? [...recent, at] : recent,
+    reason,
+    changedAt: at,
+  };
   return {
     kind: "moved",
     from: session.state,
     trigger: event.trigger,
     reason,
     released: row.binding === "keep" ? null : session.binding,
-    session: {
-      ...session,
-      state: row.to,
-      version: session.version + 1,
-      epoch: session.epoch + (binds ? 1 : 0),
-      binding,
-      lossSince:
-        row.lossClock === "stop"
-          ? null
-          : row.lossClock === "keep"
-            ? session.lossSince
-            : (session.lossSince ?? at),
-      switches: event.trigger === "reattach" && binds ? [...recent, at] : recent,
-      reason,
-      changedAt: at,
-    },
+    // A clock has run in the session as it was; a switch counts in the one it makes.
+    bound: boundMet(row, row.binding === "take" ? after : session, at),
+    session: after,
   };
+}
+
+/** How far the session is towards the number that decides this row. */
+function boundMet({ bound }: Transition, session: Session, at: number): Bound | null {
+  if (bound === undefined) return null;
+  const values = {
+    sessionTtlMs: at - session.createdAt,
+    transportLossTtlMs: at - (session.lossSince ?? at),
+    maxSwitchesPerMinute: recentSwitches(session, at).length,
+  };
+  return boundOf(SESSION_POLICY, bound, session.policy, values[bound]);
 }
 
 export function sessionDeadline(session: Session): number {

@@ -1,12 +1,15 @@
 /** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
-import { capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
-import { applyEvent } from "./apply.ts";
+import { type CallInfo, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { onDenialsDue, type Outcome, type State } from "@vnes/vpn-common";
+import { onClock } from "./apply.ts";
+import { parseConfig, saveConfig } from "./config.ts";
+import { counters } from "./counters.ts";
+import { decided } from "./denials.ts";
 import { describe, type SessionErrorCode } from "./errors.ts";
-import type { Outcome } from "./outcome.ts";
 import * as reports from "./reports.ts";
 import * as requests from "./requests.ts";
-import { counters, loadSession, sessionsAfter } from "./store.ts";
-import type { State } from "./vocabulary.ts";
+import { behindPlace } from "./places.ts";
+import { loadSession, sessionAt, sessionsAfter } from "./store.ts";
 import { viewOf } from "./view.ts";
 
 const LIST_DEFAULT = 50;
@@ -18,10 +21,11 @@ function named(input: Json): string {
   return (input as unknown as { readonly sessionId: string }).sessionId;
 }
 
+/** A page is what is found in `limit` places, so with a filter, or where sessions have gone, it may be short of it, or empty. */
 function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput): Json {
-  const found = sessionsAfter(turn.keys, after).filter((one) => state === undefined || one.state === state);
-  const page = found.slice(0, limit);
-  const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+  const { sessions, last } = sessionsAfter(turn.keys, after, limit);
+  const page = sessions.filter((one) => state === undefined || one.state === state);
+  const next = last === undefined ? null : behindPlace(last);
   return { sessions: page.map((one) => viewOf(one, turn.at)), next, counters: counters(turn.keys) };
 }
 
@@ -33,36 +37,44 @@ function unknown(sessionId: string): Refusal {
 function forPeople(outcome: Outcome, caller: string, sessionId: string): Json | Refusal {
   if (caller !== "control" || outcome.outcome === "accepted") return outcome;
   const code = outcome.outcome === "terminated" ? "SESSION_TERMINATED" : (outcome.reason as SessionErrorCode);
-  return refuse(code, describe(code, { ...outcome, sessionId }), { ...outcome, sessionId });
+  const { bound: _bound, ...told } = outcome;
+  return refuse(code, describe(code, { ...told, sessionId }), { ...outcome, sessionId });
 }
 
-function onClock(trigger: "sessionClock" | "lossClock") {
-  return (turn: Turn, _payload: Json, id: string, dueAt: number): void => {
-    const session = loadSession(turn.keys, id.slice(id.indexOf(":") + 1));
-    if (session === undefined || session.state === "TERMINATED") return;
-    applyEvent(turn, session, { trigger }, { dueAt });
-  };
+function onReport(report: (turn: Turn, input: reports.ChannelReport) => Outcome) {
+  return (turn: Turn, input: Json, { caller }: CallInfo): Json =>
+    decided(turn, input, caller, () => report(turn, input as unknown as reports.ChannelReport));
 }
 
 export default capsule({
+  start: (turn, config) => saveConfig(turn.keys, parseConfig(config)),
   calls: {
-    "vpn.session.create": (turn, input) => requests.create(turn, input as unknown as requests.CreateInput),
-    "vpn.session.attach": (turn, input) => requests.attach(turn, input as unknown as requests.AttachInput),
-    "vpn.session.reattach": (turn, input) =>
-      requests.reattach(turn, input as unknown as requests.ReattachInput),
-    "vpn.session.pathSilent": (turn, input) =>
-      reports.pathSilent(turn, input as unknown as reports.ChannelReport),
-    "vpn.session.pathAlive": (turn, input) =>
-      reports.pathAlive(turn, input as unknown as reports.ChannelReport),
-    "vpn.session.transportLost": (turn, input) =>
-      reports.transportLost(turn, input as unknown as reports.ChannelReport),
-    "vpn.session.degrade": (turn, input, info) =>
-      forPeople(reports.degrade(turn, input as unknown as reports.PolicyReport), info.caller, named(input)),
-    "vpn.session.restore": (turn, input, info) =>
-      forPeople(reports.restore(turn, input as unknown as reports.PolicyReport), info.caller, named(input)),
-    "vpn.session.terminate": (turn, input, info) => {
-      const outcome = reports.terminate(turn, input as unknown as reports.TerminateInput, info.caller);
-      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, info.caller, named(input));
+    "vpn.session.create": (turn, input, { caller }) =>
+      decided(turn, input, caller, () => requests.create(turn, input as unknown as requests.CreateInput)),
+    "vpn.session.attach": (turn, input, { caller }) =>
+      decided(turn, input, caller, () => requests.attach(turn, input as unknown as requests.AttachInput)),
+    "vpn.session.reattach": (turn, input, { caller }) =>
+      decided(turn, input, caller, () => requests.reattach(turn, input as unknown as requests.ReattachInput)),
+    "vpn.session.pathSilent": onReport(reports.pathSilent),
+    "vpn.session.pathAlive": onReport(reports.pathAlive),
+    "vpn.session.transportLost": onReport(reports.transportLost),
+    "vpn.session.degrade": (turn, input, { caller }) =>
+      forPeople(
+        decided(turn, input, caller, () => reports.degrade(turn, input as unknown as reports.PolicyReport)),
+        caller,
+        named(input),
+      ),
+    "vpn.session.restore": (turn, input, { caller }) =>
+      forPeople(
+        decided(turn, input, caller, () => reports.restore(turn, input as unknown as reports.PolicyReport)),
+        caller,
+        named(input),
+      ),
+    "vpn.session.terminate": (turn, input, { caller }) => {
+      const outcome = decided(turn, input, caller, () =>
+        reports.terminate(turn, input as unknown as reports.TerminateInput, caller),
+      );
+      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, caller, named(input));
     },
     "vpn.session.get": (turn, input) => {
       const sessionId = named(input);
@@ -71,5 +83,11 @@ export default capsule({
     },
     "vpn.session.list": (turn, input) => list(turn, input as unknown as ListInput),
   },
-  timers: { session: onClock("sessionClock"), loss: onClock("lossClock") },
+  timers: {
+    clock: (turn, _payload, id) => {
+      const session = sessionAt(turn.keys, Number(id.slice(id.indexOf(":") + 1)));
+      if (session !== undefined && session.state !== "TERMINATED") onClock(turn, session);
+    },
+    denials: onDenialsDue,
+  },
 });

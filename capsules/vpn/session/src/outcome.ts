@@ -1,31 +1,14 @@
 /** What a mutator answers: what was decided, why, and where the session stands; the same shape for every method. */
-import type { Step } from "./machine.ts";
-import type { RejectionReason, Session, State, TransitionReason } from "./vocabulary.ts";
+import type { Outcome, RejectionReason, Session, Step, TransitionReason } from "@vnes/vpn-common";
 
-export type Outcome = {
-  /** `terminated`: the session has ended, by this request or before it. */
-  readonly outcome: "accepted" | "rejected" | "terminated";
-  readonly reason: TransitionReason | RejectionReason;
-  /** True when this nonce was answered before and the recorded answer is given again. */
-  readonly repeated: boolean;
-  /** Null when the asker may not know. */
-  readonly sessionId: string | null;
-  readonly state: State | null;
-  readonly version: number;
-  readonly epoch: number;
-  /** The channel bound by the request this answers. */
-  readonly channelId: string | null;
-  /** The channel that was bound before it, when it was another. */
-  readonly previousChannelId: string | null;
-  /** For SWITCH_RATE_EXCEEDED: how long until a switch is allowed. */
-  readonly retryAfterMs: number | null;
-};
+type Asked = Outcome["trigger"];
 
 /** An answer that tells nothing of any session: unknown, or another's. */
-export function unknownTo(reason: RejectionReason): Outcome {
+export function unknownTo(reason: RejectionReason, trigger: Asked): Outcome {
   return {
     outcome: "rejected",
     reason,
+    trigger,
     repeated: false,
     sessionId: null,
     state: null,
@@ -34,6 +17,7 @@ export function unknownTo(reason: RejectionReason): Outcome {
     channelId: null,
     previousChannelId: null,
     retryAfterMs: null,
+    bound: null,
   };
 }
 
@@ -42,10 +26,11 @@ export function outcomeAt(
   session: Session,
   outcome: "accepted" | "rejected",
   reason: TransitionReason | RejectionReason,
+  trigger: Asked,
 ): Outcome {
   const ended = session.state === "TERMINATED";
   return {
-    ...unknownTo("SESSION_UNKNOWN"),
+    ...unknownTo("SESSION_UNKNOWN", trigger),
     outcome: ended ? "terminated" : outcome,
     reason: ended ? session.reason : reason,
     sessionId: session.id,
@@ -58,12 +43,13 @@ export function outcomeAt(
 export function outcomeOf(before: Session, step: Step, at: number): Outcome {
   if (step.kind === "rejected") {
     const retryAfterMs = step.allowedAt === null ? null : step.allowedAt - at;
-    return { ...outcomeAt(before, "rejected", step.reason), retryAfterMs };
+    return { ...outcomeAt(before, "rejected", step.reason, step.trigger), retryAfterMs, bound: step.bound };
   }
   const bound = step.session.epoch > before.epoch ? (step.session.binding?.channelId ?? null) : null;
   const released = step.released?.channelId ?? null;
   return {
-    ...outcomeAt(step.session, "accepted", step.reason),
+    ...outcomeAt(step.session, "accepted", step.reason, step.trigger),
+    bound: step.bound,
     channelId: bound,
     previousChannelId: released === bound ? null : released,
   };

@@ -1,21 +1,14 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
 import type { Json, Turn } from "@vnes/sdk";
-import { applyEvent, publishTransition, setClocks } from "./apply.ts";
-import { birth, type SessionEvent } from "./machine.ts";
+import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
+import { applyEvent, publishTransition, setClock } from "./apply.ts";
+import { loadConfig } from "./config.ts";
+import { count } from "./counters.ts";
+import { birth } from "./machine.ts";
 import { recall, remember } from "./nonces.ts";
-import { type Outcome, outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
-import {
-  count,
-  counters,
-  loadAnswers,
-  loadOwnership,
-  loadSession,
-  MAX_LIVE_SESSIONS,
-  recordCreation,
-  saveAnswers,
-  saveSession,
-} from "./store.ts";
-import type { RejectionReason, SessionPolicy } from "./vocabulary.ts";
+import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
+import { loadPlaces } from "./places.ts";
+import { loadAnswers, loadCreations, loadSession, placeSession, saveAnswers, saveBirth } from "./store.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
 export type CreateInput = { readonly owner: string; readonly nonce: string; readonly policy: SessionPolicy };
@@ -30,23 +23,29 @@ export type ReattachInput = AttachInput & { readonly epoch: number; readonly ver
 
 export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outcome {
   const { keys } = turn;
-  const owned = loadOwnership(keys, owner);
-  const earlier = owned?.creations.find((creation) => creation.nonce === nonce);
+  const creations = loadCreations(keys, owner);
+  const earlier = creations.find((creation) => creation.nonce === nonce);
   if (earlier !== undefined) {
     const session = loadSession(keys, earlier.sessionId);
-    if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
-    return { ...outcomeAt(session, "accepted", "CREATED"), repeated: true };
+    if (session === undefined) return rejected(turn, "SESSION_UNKNOWN", "create");
+    return { ...outcomeAt(session, "accepted", "CREATED", "create"), repeated: true };
   }
-  const current = owned === undefined ? undefined : loadSession(keys, owned.sessionId);
-  if (current !== undefined && current.state !== "TERMINATED") return rejected(turn, "OWNER_HAS_SESSION");
-  if ((counters(keys)["live"] ?? 0) >= MAX_LIVE_SESSIONS) return rejected(turn, "SESSIONS_FULL");
-  const session = birth(turn.id("ses"), owner, policy, turn.at);
-  saveSession(keys, session);
-  recordCreation(keys, owner, nonce, session.id);
-  setClocks(turn, session);
-  count(keys, "live");
-  publishTransition(turn, session, null, "create", { nonce }, null);
-  return outcomeAt(session, "accepted", "CREATED");
+  const last = creations.at(-1);
+  const current = last === undefined ? undefined : loadSession(keys, last.sessionId);
+  if (current !== undefined && current.state !== "TERMINATED") {
+    const met = { bound: "liveSessionsOfOneKey", limit: 1, value: 1, unit: "sessions" };
+    return rejected(turn, "OWNER_HAS_SESSION", "create", met);
+  }
+  const { live } = loadPlaces(keys);
+  const { maxSessions } = loadConfig(keys);
+  if (live >= maxSessions) {
+    const met = { bound: "liveSessions", limit: maxSessions, value: live, unit: "sessions" };
+    return rejected(turn, "SESSIONS_FULL", "create", met);
+  }
+  const session = birth(placeSession(keys, owner, nonce, turn.id("ses")), owner, policy, turn.at);
+  saveBirth(keys, session, setClock(turn, session));
+  publishTransition(turn, session, { from: null, trigger: "create", released: null, bound: null }, { nonce });
+  return outcomeAt(session, "accepted", "CREATED", "create");
 }
 
 export function attach(turn: Turn, input: AttachInput): Outcome {
@@ -62,10 +61,11 @@ export function reattach(turn: Turn, input: ReattachInput): Outcome {
 
 function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidence: Json): Outcome {
   const session = loadSession(turn.keys, input.sessionId);
-  if (session === undefined) return rejected(turn, "SESSION_UNKNOWN");
-  if (session.owner !== input.owner) return rejected(turn, "OWNER_MISMATCH");
+  const { trigger } = event;
+  if (session === undefined) return rejected(turn, "SESSION_UNKNOWN", trigger);
+  if (session.owner !== input.owner) return rejected(turn, "OWNER_MISMATCH", trigger);
   // An ended session has one answer, also for nonces it once accepted: nobody is told they are attached.
-  if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED");
+  if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED", trigger);
   const recorded = loadAnswers(turn.keys, session.id);
   const earlier = recall(recorded, input.nonce);
   if (earlier !== undefined) {
@@ -75,7 +75,7 @@ function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidenc
   const result = applyEvent(turn, session, event, evidence);
   const alreadyBound = event.trigger === "attach" && result.kind === "rejected" && session.epoch > 0;
   const answer = alreadyBound
-    ? outcomeAt(session, "rejected", "ALREADY_ATTACHED")
+    ? outcomeAt(session, "rejected", "ALREADY_ATTACHED", trigger)
     : outcomeOf(session, result, turn.at);
   // The turn may have evicted this session with its own end; then there is nothing to remember it by.
   if (answer.outcome !== "terminated") {
@@ -84,7 +84,12 @@ function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidenc
   return answer;
 }
 
-function rejected(turn: Turn, reason: RejectionReason): Outcome {
+function rejected(
+  turn: Turn,
+  reason: RejectionReason,
+  trigger: Outcome["trigger"],
+  bound: Bound | null = null,
+): Outcome {
   count(turn.keys, `rejected.${reason}`);
-  return unknownTo(reason);
+  return { ...unknownTo(reason, trigger), bound };
 }

@@ -1,7 +1,7 @@
 /** A session as people and other capsules see it. */
 import type { Json } from "@vnes/sdk";
+import { BINDINGS, type Session } from "@vnes/vpn-common";
 import { lossDeadline, recentSwitches, sessionDeadline } from "./machine.ts";
-import { BINDINGS, type Session } from "./vocabulary.ts";
 
 export function viewOf(session: Session, at: number): Json {
   const { binding } = session;

@@ -6,6 +6,8 @@
  * T2. A responder's channel is reported opened by its first authenticated frame, so a capsule never hears of a
  *     handshake that was not finished.
  * T3. `opened` comes first and `closed` last, each once; nothing is reported of a channel in between that was not opened.
+ * T4. A send that the system refused is reported once; what is heard after no send was refused for
+ *     the silence time takes it back.
  */
 import type { BytesPower, CryptoPower, DriverClock, Endpoint, JsonObject } from "@vnes/sdk/driver";
 import { type Bucket, createBucket } from "./buckets.ts";
@@ -16,6 +18,8 @@ import { endpointText, type Link, sameEndpoint } from "./link.ts";
 import { createLiveness, type Liveness } from "./liveness.ts";
 import type { Sealed } from "./sealed.ts";
 import {
+  decodeSilence,
+  encodeSilence,
   frameIndex,
   PAYLOAD_CLOSE,
   PAYLOAD_CONTROL,
@@ -43,6 +47,8 @@ export interface Channel extends ChannelOpening {
   readonly live: Liveness;
   readonly openedAt: number;
   readonly control: Bucket;
+  /** When the system last refused to send over its path; null: that is over. */
+  refusedAt: number | null;
   state: "unconfirmed" | "open" | "closed";
   cancelTimer: () => void;
 }
@@ -56,6 +62,8 @@ export interface ChannelTable {
   /** A message of type frame. */
   deliver(message: Uint8Array, origin: object, remote: Endpoint): void;
   send(channel: Channel, kind: number, payload: Uint8Array): SendOutcome;
+  /** The system refused to send over the channel's path, with its code. */
+  sendFailed(channel: Channel, code: string): void;
   /** Does nothing to a channel that is closed. */
   close(channel: Channel, reason: string, tellPeer: boolean, detail?: string): void;
   get(id: string): Channel | undefined;
@@ -127,6 +135,12 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     options.onClosed(channel);
   };
 
+  /** Says how long nothing was heard, if that is long. */
+  const keepAlive = (channel: Channel) => {
+    const deafMs = channel.live.deafMs(clock.now());
+    send(channel, PAYLOAD_KEEPALIVE, deafMs === 0 ? EMPTY : encodeSilence(deafMs));
+  };
+
   const arm = (channel: Channel) => {
     channel.cancelTimer();
     const afterMs = Math.max(0, channel.live.wakeAt() - clock.now());
@@ -143,10 +157,13 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     for (const due of channel.live.tick(now)) {
       if (due.kind === "keepalive") {
         // The Ready that opens the channel is repeated on request; until it is confirmed there is nothing to keep alive.
-        if (channel.state === "open") send(channel, PAYLOAD_KEEPALIVE, EMPTY);
+        if (channel.state === "open") keepAlive(channel);
         else channel.live.sent(now);
       } else if (due.kind === "silent") {
-        report(channel, "pathSilent", { silentMs: due.silentMs });
+        const { silentMs, direction } = due;
+        report(channel, "pathSilent", { silentMs, direction });
+        // Where the path still delivers the other way, the other end learns at once that it is not heard.
+        if (channel.state === "open") keepAlive(channel);
       } else {
         close(channel, "pathDead", true);
       }
@@ -163,6 +180,28 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     const frame = parseFrame(bytes, payload);
     if (frame === null) counters.count("frameNotJson");
     else report(channel, "frame", { frame });
+  };
+
+  /** A keepalive tells whether its sender hears us; no other frame does. */
+  const tellsOfUs = (kind: number, payload: Uint8Array): number | null =>
+    kind === PAYLOAD_KEEPALIVE ? decodeSilence(payload) : null;
+
+  /** Whether sends were refused and are not any more: what is heard the moment after tells nothing of them. */
+  const isOver = ({ refusedAt, live }: Channel, now: number): boolean =>
+    refusedAt !== null && now - refusedAt >= config.silentMs && !live.silent();
+
+  const heard = (channel: Channel, unheardMs: number | null) => {
+    const now = clock.now();
+    const wasDeaf = channel.live.deafMs(now) > 0;
+    const news = channel.live.received(now, unheardMs);
+    if (news?.kind === "silent") {
+      const { silentMs, direction } = news;
+      report(channel, "pathSilent", { silentMs, direction });
+    } else if (news?.kind === "alive" || isOver(channel, now)) {
+      channel.refusedAt = null;
+      report(channel, "pathAlive");
+    }
+    if (wasDeaf && channel.state === "open") keepAlive(channel);
   };
 
   const dispatch = (channel: Channel, kind: number, payload: Uint8Array) => {
@@ -193,6 +232,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
         live: createLiveness(config, now),
         openedAt: now,
         control: createBucket(config.limits.framesPerSecond, 2 * config.limits.framesPerSecond),
+        refusedAt: null,
         state: "unconfirmed",
         cancelTimer: () => {},
       };
@@ -200,7 +240,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
       byId.set(channel.id, channel);
       peers.set(channel.peer, (peers.get(channel.peer) ?? 0) + 1);
       if (channel.role === "initiator") {
-        channel.live.received(now);
+        channel.live.received(now, null);
         reportOpened(channel);
         // The responder waits for this to believe that its Ready arrived.
         send(channel, PAYLOAD_KEEPALIVE, EMPTY);
@@ -217,10 +257,16 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
       const opened = channel.sealed.open(message);
       if (typeof opened === "string") return counters.count(opened);
       if (channel.state === "unconfirmed") reportOpened(channel);
-      if (channel.live.received(clock.now())) report(channel, "pathAlive");
+      heard(channel, tellsOfUs(opened.kind, opened.payload));
       dispatch(channel, opened.kind, opened.payload);
     },
     send,
+    sendFailed(channel, code) {
+      if (channel.state !== "open") return;
+      const isNews = channel.refusedAt === null;
+      channel.refusedAt = clock.now();
+      if (isNews) report(channel, "sendFailed", { code });
+    },
     close,
     get: (id) => byId.get(id),
     at: (index) => byIndex.get(index),

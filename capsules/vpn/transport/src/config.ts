@@ -36,6 +36,8 @@ export interface TransportConfig extends Rhythm {
   readonly handshakeMs: number;
   readonly limits: Limits;
   readonly pipe: PipeConfig;
+  /** How often the machine's addresses are looked at while a channel opened from here is open; 0: never. */
+  readonly addressMs: number;
 }
 
 const MAX_LISTENERS = 16;
@@ -51,6 +53,7 @@ export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
     "handshakeMs",
     "limits",
     "pipe",
+    "addressMs",
   ]);
   const listen = root["listen"] ?? [];
   if (!Array.isArray(listen) || listen.length > MAX_LISTENERS) {
@@ -88,6 +91,7 @@ export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
       pendingConnections: numberAt(limits, "pendingConnections", "/limits", 256, 1, 65_536),
     },
     pipe: parsePipe(root["pipe"] ?? {}, bytes),
+    addressMs: numberAt(root, "addressMs", "", 1000, 0, 60_000),
   };
 }
 

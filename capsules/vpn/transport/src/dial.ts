@@ -41,6 +41,10 @@ export interface Target {
 /** First repetition of a message that was not answered; doubles up to the last. A stream loses nothing: none there. */
 const REPEAT_FIRST_MS = 100;
 const REPEAT_LAST_MS = 1000;
+/** What the system says of a path it has no way over now; other errors of a send tell nothing of the path. */
+const PATH_ERRORS = ["ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN", "EADDRNOTAVAIL", "EPERM"];
+/** Said during a handshake by somebody who is not the peer: a captive portal, another server, a forger. */
+const FOREIGN = ["messageMalformed", "cookieForged", "streamBroken"];
 
 /** Resolves `{ channelId }`, or why not. `signal.cancel` ends it early. */
 export function dial(parts: DialParts, target: Target, signal: { cancel: () => void }): Promise<Answer> {
@@ -61,6 +65,7 @@ export function dial(parts: DialParts, target: Target, signal: { cancel: () => v
     let channel: Channel | null = null;
     let done = false;
     let cancelRepeat = () => {};
+    let foreign: string | null = null;
     const finish = (answer: Answer) => {
       if (done) return;
       done = true;
@@ -69,8 +74,17 @@ export function dial(parts: DialParts, target: Target, signal: { cancel: () => v
       if (channel === null) link?.close();
       resolve(answer);
     };
+    /** Whoever was heard during the handshake and was not the peer is the better reason. */
+    const failedWith = (answer: Answer) => {
+      const told = { remote: remoteText, kind: target.kind, evidence: foreign ?? "" };
+      finish(foreign === null ? answer : refusal("TRANSPORT_OPEN_FOREIGN", told));
+    };
+    const dropped = (why: string) => {
+      counters.count(why);
+      if (FOREIGN.includes(why)) foreign = why;
+    };
     const timeout = () =>
-      finish(
+      failedWith(
         refusal("TRANSPORT_OPEN_TIMEOUT", {
           remote: remoteText,
           kind: target.kind,
@@ -97,7 +111,7 @@ export function dial(parts: DialParts, target: Target, signal: { cancel: () => v
       }
       if (done) return;
       const step = initiator.receive(message);
-      if (step.kind === "dropped") counters.count(step.why);
+      if (step.kind === "dropped") dropped(step.why);
       else if (step.kind === "send") sendCurrent(REPEAT_FIRST_MS);
       else if (link !== null) {
         const { pathId, peer } = target;
@@ -126,12 +140,18 @@ export function dial(parts: DialParts, target: Target, signal: { cancel: () => v
     };
     const lost = () => {
       if (channel !== null) table.close(channel, "connectionClosed", false);
-      else finish(refused("the connection was closed during the handshake"));
+      else failedWith(refused("the connection was closed during the handshake"));
     };
-    if (target.kind === "udp") dialUdp(parts, target, receive, connected).catch(failed);
+    const sendFailed = (code: string) => {
+      counters.count(`udpError.${code}`);
+      if (!PATH_ERRORS.includes(code)) return;
+      if (channel === null) finish(refused(code));
+      else table.sendFailed(channel, code);
+    };
+    if (target.kind === "udp") dialUdp(parts, target, receive, connected, sendFailed).catch(failed);
     else {
       const broken = () => {
-        counters.count("streamBroken");
+        dropped("streamBroken");
         if (channel !== null) table.close(channel, "streamBroken", false);
       };
       dialTcp(parts, target, receive, connected, broken, lost).catch(failed);
@@ -144,6 +164,7 @@ async function dialUdp(
   target: Target,
   receive: (message: Uint8Array, remote: Endpoint) => void,
   connected: (link: Link, origin: object) => void,
+  sendFailed: (code: string) => void,
 ): Promise<void> {
   if (!parts.udp) throw new Error("power net.udp is not granted");
   const socket = await parts.udp.open({
@@ -153,7 +174,7 @@ async function dialUdp(
       if (sameEndpoint(remote, target.remote)) receive(message, remote);
       else parts.counters.count("datagramOtherRemote");
     },
-    onError: (code) => parts.counters.count(`udpError.${code}`),
+    onError: sendFailed,
   });
   connected(udpLink(socket, target.remote, true), socket);
 }

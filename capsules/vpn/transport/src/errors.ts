@@ -46,6 +46,14 @@ const entries = {
     remedy: "check that the peer's node runs and listens there: vnes status",
     exit: "failed",
   },
+  TRANSPORT_OPEN_FOREIGN: {
+    message: "what answers at {remote} over {kind} is not the peer ({evidence})",
+    fault: "system",
+    retry: true,
+    remedy:
+      "log in to the network, if it asks for that, or use another one; check the address, the port and the peer's public key",
+    exit: "failed",
+  },
   TRANSPORT_CHANNEL_UNKNOWN: {
     message: "there is no open channel {channelId}",
     fault: "system",

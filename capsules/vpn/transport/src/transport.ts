@@ -11,6 +11,7 @@ import {
   type Powers,
 } from "@vnes/sdk/driver";
 import { createActiveTable } from "./active.ts";
+import { createAddressWatch } from "./addresses.ts";
 import { CHANNEL_TOPIC, type Channel, createChannelTable } from "./channel-table.ts";
 import { parseConfig, parseKey } from "./config.ts";
 import { createCounters } from "./counters.ts";
@@ -61,11 +62,29 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
     bytes,
     config,
     counters,
-    publish: (key, event) => powers.publish(CHANNEL_TOPIC, key, event),
+    publish: (key, event) => {
+      powers.publish(CHANNEL_TOPIC, key, event);
+      if (event["event"] === "opened") addressWatch.update();
+    },
     onData: (channel, packet) => pipe.receive(channel, packet),
     onClosed: (channel) => {
       if (!table.hasPeer(channel.peer)) active.forget(channel.peer);
+      addressWatch.update();
     },
+  });
+  const ownKey = bytes.toBase64(identity.publicKey);
+  const addressWatch = createAddressWatch({
+    clock,
+    everyMs: config.addressMs,
+    addresses: () => udp?.addresses() ?? [],
+    isNeeded: () => !stopped && table.all().some((channel) => channel.role === "initiator"),
+    onChange: ({ gone, came }) =>
+      powers.publish(CHANNEL_TOPIC, ownKey, {
+        event: "addressesChanged",
+        peer: ownKey,
+        gone: [...gone],
+        came: [...came],
+      }),
   });
   const responder = createResponder({
     crypto,
@@ -78,6 +97,7 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
 
   const stop = () => {
     stopped = true;
+    addressWatch.stop();
     for (const one of dials) one.cancel();
     for (const channel of table.all()) table.close(channel, "transportStopped", true);
     for (const listener of listeners) listener.close();
@@ -122,12 +142,16 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
   };
 
   const send = (input: JsonObject): Answer => {
-    const { channelId, frame } = input;
+    const { channelId, frame, padTo = 0 } = input;
     if (typeof channelId !== "string") return wrongInput("send", "channelId");
     if (!isFrame(frame)) return wrongInput("send", "frame");
+    if (typeof padTo !== "number" || !Number.isInteger(padTo) || padTo < 0 || padTo > MAX_PAYLOAD_BYTES) {
+      return wrongInput("send", "padTo");
+    }
     const channel = table.get(channelId);
     if (!channel || channel.state !== "open") return refusal("TRANSPORT_CHANNEL_UNKNOWN", { channelId });
-    const payload = bytes.fromUtf8(JSON.stringify(frame));
+    // Blanks after a JSON text mean nothing.
+    const payload = bytes.fromUtf8(JSON.stringify(frame).padEnd(padTo));
     if (payload.length > MAX_PAYLOAD_BYTES) {
       return refusal("TRANSPORT_FRAME_TOO_LARGE", { bytes: payload.length, limit: MAX_PAYLOAD_BYTES });
     }
@@ -170,7 +194,7 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
   const status = (): Answer => ({
     ok: true,
     value: {
-      publicKey: bytes.toBase64(identity.publicKey),
+      publicKey: ownKey,
       listeners: listeners.map(({ pathId, kind, address, port }) => ({ pathId, kind, address, port })),
       channels: table.all().map((channel) => ({
         channelId: channel.id,
@@ -215,7 +239,6 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
     throw cause;
   }
   // Channels of an earlier process died without a word; whoever remembers any learns it from this.
-  const ownKey = bytes.toBase64(identity.publicKey);
   powers.publish(CHANNEL_TOPIC, ownKey, { event: "started", peer: ownKey });
   return { call, stop };
 }

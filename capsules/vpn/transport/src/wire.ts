@@ -185,6 +185,16 @@ export function decodeIndex(bytes: Uint8Array): number {
   return viewOf(bytes).getUint32(0);
 }
 
+/** What a keepalive carries whose sender hears nothing: for how long, in milliseconds. */
+export function encodeSilence(ms: number): Uint8Array {
+  return encodeIndex(Math.min(ms, 0xffff_ffff));
+}
+
+/** 0: the sender hears; so says an empty keepalive, or one of a later version. */
+export function decodeSilence(payload: Uint8Array): number {
+  return payload.length === 4 ? decodeIndex(payload) : 0;
+}
+
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

@@ -203,6 +203,18 @@ test("a cookie makes one channel: the same Initiate repeats it, another is refus
   );
 });
 
+test("what was recorded on the way to one gateway opens nothing at another that has the same key", () => {
+  const [one, other] = [responderOf(), responderOf()];
+  const initiator = initiatorOf();
+  const initiate = initiateOf(one, initiator);
+  assert.deepEqual(other.receive(initiate, HERE, VIA, 0), { kind: "dropped", why: "cookieInvalid" });
+  const accepted = one.receive(initiate, HERE, VIA, 0);
+  assert.equal(accepted.kind, "accepted");
+  const { a: here } = open(one);
+  const { b: there } = open(other);
+  assert.equal(there.open(sealOf(here, "meant for the other")), "frameForged");
+});
+
 test("nobody opens a channel in another's name: the vouch needs the secret", () => {
   const victim = identityOf();
   const thief = { publicKey: victim.publicKey, agree: (peer: Uint8Array) => client.agree(peer) };

@@ -35,6 +35,10 @@ export interface MemoryNetwork {
   /** What becomes of a chunk of a TCP stream. */
   middleTcp: (bytes: Uint8Array, fromDialer: boolean) => readonly Uint8Array[];
   readonly seen: Datagram[];
+  /** The system's code for a datagram it does not send; null: it does. */
+  refuse: (datagram: Datagram) => string | null;
+  /** Addresses of a machine beside the one it was made with, by that one. */
+  readonly moreAddresses: Map<string, readonly string[]>;
   inject(datagram: Datagram): void;
   /** Ends every TCP connection, as a dying relay does. */
   cutTcp(): void;
@@ -47,6 +51,7 @@ export interface MemoryNode {
   readonly publicKey: string;
   /** Of channels. */
   readonly events: JsonObject[];
+  /** Of the node itself. */
   readonly starts: JsonObject[];
   readonly logs: LogLine[];
 }
@@ -109,6 +114,8 @@ export function createMemoryNetwork(): MemoryNetwork {
     middle: (datagram) => [datagram],
     middleTcp: (bytes) => [bytes],
     seen: [],
+    refuse: () => null,
+    moreAddresses: new Map(),
     inject(datagram) {
       queue.push(() => udp.get(name(datagram.to))?.(datagram.bytes.slice(), datagram.from));
     },
@@ -123,6 +130,7 @@ export function createMemoryNetwork(): MemoryNetwork {
     address: string,
     wanted: number,
     onDatagram: (b: Uint8Array, r: Endpoint) => void,
+    onError: (code: string) => void,
   ): UdpSocket {
     const local = { address, port: wanted || port++ };
     if (udp.has(name(local))) throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
@@ -131,6 +139,8 @@ export function createMemoryNetwork(): MemoryNetwork {
       local,
       send(bytes, remote) {
         const datagram = { from: local, to: remote, bytes: bytes.slice() };
+        const refused = network.refuse(datagram);
+        if (refused !== null) return void queue.push(() => onError(refused));
         network.seen.push(datagram);
         for (const one of network.middle(datagram)) network.inject(one);
       },
@@ -206,12 +216,18 @@ export function createMemoryNetwork(): MemoryNetwork {
         assert.equal(topic, "vpn.channel.v1");
         assert.equal(key, (event as JsonObject)["peer"]);
         assertEvent(event);
-        if ((event as JsonObject)["event"] === "started") starts.push(event as JsonObject);
+        if ((event as JsonObject)["channelId"] === undefined) starts.push(event as JsonObject);
         else events.push(event as JsonObject);
       },
       "net.udp": {
+        addresses: () => [address, ...(network.moreAddresses.get(address) ?? [])],
         open: async (options) =>
-          openUdp(here(options.address), options.port, (bytes, remote) => options.onDatagram(bytes, remote)),
+          openUdp(
+            here(options.address),
+            options.port,
+            (bytes, remote) => options.onDatagram(bytes, remote),
+            (code) => options.onError(code),
+          ),
       },
       "net.tcp": {
         async listen(options) {

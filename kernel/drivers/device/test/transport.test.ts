@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import type { Device, DeviceInstance } from "@vnes/kernel";
 import type { Answer, Json, JsonObject } from "@vnes/schemas";
 import { openDevice } from "../src/index.ts";
+import { udpPower } from "../src/powers/udp.ts";
 import { bundleCapsule, driverImage } from "./image.ts";
 
 const MAIN = fileURLToPath(new URL("../../../../capsules/vpn/transport/src/main.ts", import.meta.url));
@@ -240,6 +241,57 @@ test("a stream through the pipe survives its relay: nothing twice, nothing out o
     numbers.toSorted((a, b) => a - b),
     "nothing out of order",
   );
+});
+
+for (const kind of ["udp", "tcp"] as const) {
+  for (const way of ["toTarget", "toClient"] as const) {
+    test(`a real ${kind} path that delivers one way only (${way} is lost) is silent at both ends, and alive at both when it heals`, async () => {
+      const gateway = await Node.open({ listen: LISTEN });
+      const client = await Node.open({});
+      const between = await relay(kind, (await portsOf(gateway))[kind]);
+      await openChannel(client, kind, between.port, gateway.publicKey);
+      await gateway.is("opened");
+      between.order(`silent ${way}`);
+      const lostWay = way === "toTarget" ? "out" : "in";
+      await client.is("pathSilent", { direction: lostWay });
+      await gateway.is("pathSilent", { direction: lostWay === "out" ? "in" : "out" });
+      between.order("heal");
+      await client.is("pathAlive");
+      await gateway.is("pathAlive");
+      await between.stop();
+    });
+  }
+}
+
+test("a real captive portal that takes the connection and talks HTTP is named, and so is one that says nothing", async () => {
+  const gateway = await Node.open({ listen: LISTEN });
+  const client = await Node.open({ openTimeoutMs: 1000 });
+  const portal = createServer((connection) => {
+    connection.on("error", () => {});
+    connection.once("data", () =>
+      connection.end("HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n"),
+    );
+  });
+  const mute = createServer((connection) => void connection.on("error", () => {}).resume());
+  for (const [server, code] of [
+    [portal, "TRANSPORT_OPEN_FOREIGN"],
+    [mute, "TRANSPORT_OPEN_TIMEOUT"],
+  ] as const) {
+    server.listen(0, LOOPBACK);
+    await once(server, "listening");
+    cleanups.push(() => server.close());
+    const { port } = server.address() as { port: number };
+    const target = { pathId: "portal", kind: "tcp", address: LOOPBACK, port, peer: gateway.publicKey };
+    const answer = await client.ask("open", target);
+    assert.ok(!answer.ok && answer.code === code, JSON.stringify(answer));
+  }
+  assert.deepEqual((await client.status())["channels"], []);
+});
+
+test("a machine knows its own addresses, each once", () => {
+  const addresses = udpPower.addresses();
+  assert.ok(addresses.includes(LOOPBACK), addresses.join(" "));
+  assert.deepEqual(addresses, [...new Set(addresses)].sort());
 });
 
 test("on real sockets strangers get nothing: no datagram back, a closed connection, and are counted", async () => {

@@ -1,6 +1,8 @@
 /** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
 import { isVnesError, neededRequirements } from "@vnes/schemas";
+import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
+import { isNodeShard } from "../../placement/shard-names.ts";
 import { parseEffectId } from "../../ledger/effect-id.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
@@ -65,7 +67,7 @@ export async function closeCapsule(context: NodeContext, capsule: Capsule): Prom
   budgets.close(capsule.id);
   board.devices.delete(capsule.id);
   board.slots.delete(capsule.id);
-  for (const name of shardsOf(capsule)) board.shards.delete(name);
+  for (const name of shardsOf(context, capsule)) board.shards.delete(name);
 }
 
 async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giveUp: GiveUp): Promise<void> {
@@ -74,8 +76,8 @@ async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giv
     board.devices.set(capsule.id, openDeviceRunner(context, capsule));
     return;
   }
-  const names = shardsOf(capsule);
-  assertShards(context, capsule, names.length);
+  const names = shardsOf(context, capsule);
+  assertShards(context, capsule, names);
   const budget = context.budgets.open(capsule);
   const shards = names.flatMap((name, slot) => {
     if (context.remote?.isOwn(name) === false) return [];
@@ -83,7 +85,7 @@ async function load(context: NodeContext, capsule: Capsule, open: OpenShard, giv
       giveUp(capsule, error),
     );
   });
-  board.slots.set(capsule.id, names.length);
+  board.slots.set(capsule.id, names);
   for (const shard of shards) board.shards.set(shard.name, shard);
   // The image is kept before a record names it.
   await Promise.all([context.parts.archive?.put(capsule.image), ...shards.map((shard) => shard.load())]);
@@ -117,13 +119,16 @@ function assertProviders({ board, table }: NodeContext, capsule: Capsule): void 
   }
 }
 
-function assertShards({ known }: NodeContext, capsule: Capsule, now: number): void {
-  let before = 0;
-  for (const name of known) {
-    const slash = name.lastIndexOf("/");
-    if (name.slice(0, slash) === capsule.id) before = Math.max(before, Number(name.slice(slash + 1)) + 1);
-  }
-  if (before > now) throw kernelErrors.create("CAPSULE_SHARDS_CHANGED", { capsule: capsule.id, before, now });
+function assertShards({ known }: NodeContext, { id }: Capsule, names: readonly string[]): void {
+  const [first = ""] = names;
+  const recorded = [...known].filter((name) => capsuleOf(name) === id);
+  const other = recorded.find((name) => isNodeShard(name) !== isNodeShard(first));
+  if (other !== undefined)
+    throw kernelErrors.create("CAPSULE_PLACEMENT_CHANGED", { capsule: id, shard: other, now: first });
+  const numbers = isNodeShard(first) ? [] : recorded.map((name) => Number(name.slice(id.length + 1)));
+  const before = Math.max(0, ...numbers.map((number) => number + 1));
+  if (before > names.length)
+    throw kernelErrors.create("CAPSULE_SHARDS_CHANGED", { capsule: id, before, now: names.length });
 }
 
 /** What a partition or a capsule did not receive is repeated by the outbox; these leave nothing there once they were asked. */

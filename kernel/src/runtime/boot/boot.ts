@@ -148,7 +148,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const budgets = new Budgets({
     policy: parts.policy,
     clock: parts.clock,
-    shardsOf: (capsule) => loadedShards({ board }, capsule),
+    shardsOf: (capsule) => loadedShards({ board, parts }, capsule),
     report: (capsule, problem) => {
       counters.add("capsule.slowed");
       if (kernel.report(diagnostic("capsule", capsule.id, problem)))

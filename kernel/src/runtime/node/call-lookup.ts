@@ -1,8 +1,9 @@
 /** What a call is about: the method and its checks, the shard that takes it, and the answer when nobody can. */
 import type { Answer, Json } from "@vnes/schemas";
 import type { Capabilities, Method } from "../../bus/capabilities.ts";
-import { capsuleShard, slotOf, stringAt } from "../../bus/routing.ts";
+import { stringAt } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
+import { shardForKey } from "../../placement/shard-names.ts";
 
 export type Refusal = Extract<Answer, { ok: false }>;
 
@@ -27,15 +28,15 @@ export function methodOf(
 
 /** The shard that takes the call; of no shard's name when the provider is not loaded. */
 export function providerShard(
-  { slots }: { readonly slots: ReadonlyMap<string, number> },
+  { slots }: { readonly slots: ReadonlyMap<string, readonly string[]> },
   provider: string,
   method: Method,
   input: Json,
 ): string {
-  const count = slots.get(provider);
-  if (count === undefined) return "";
+  const names = slots.get(provider);
+  if (names === undefined) return "";
   const key = method.shardKey === undefined ? "" : (stringAt(input, method.shardKey) ?? "");
-  return capsuleShard(provider, slotOf(key, count));
+  return shardForKey(names, key);
 }
 
 /** A value that the provider's own schema does not allow is an error of the provider. */

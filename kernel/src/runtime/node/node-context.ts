@@ -1,7 +1,7 @@
 /** What the parts of a running node share: the drivers, and the tables that say who is where. */
 import { isVnesError, type Json } from "@vnes/schemas";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
-import { capsuleShard } from "../../bus/routing.ts";
+import { shardNames } from "../../placement/shard-names.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Capsule, CapsuleTable } from "./capsule-table.ts";
@@ -42,18 +42,20 @@ export interface NodeContext {
   readonly remote: RemoteRoutes | undefined;
 }
 
-/** Names of the shards of a capsule. */
-export function shardsOf(capsule: Capsule): readonly string[] {
-  const count = capsule.manifest.state?.shards ?? 1;
-  return Array.from({ length: count }, (_, slot) => capsuleShard(capsule.id, slot));
+/** Names of the shards a capsule has, here or on other nodes. */
+export function shardsOf(
+  { parts }: { readonly parts: Pick<NodeParts, "node" | "cluster"> },
+  { manifest }: Pick<Capsule, "manifest">,
+): readonly string[] {
+  return shardNames(manifest, { node: parts.node, isAlone: parts.cluster === undefined });
 }
 
 /** Those of them that are loaded on this node. */
 export function loadedShards(
-  { board }: Pick<NodeContext, "board">,
+  { board, parts }: Pick<NodeContext, "board" | "parts">,
   capsule: Capsule,
 ): readonly CapsuleShard[] {
-  return shardsOf(capsule).flatMap((name) => board.shards.get(name) ?? []);
+  return shardsOf({ parts }, capsule).flatMap((name) => board.shards.get(name) ?? []);
 }
 
 export function errorText(

@@ -9,8 +9,9 @@
 import type { Answer, Delivery, Effect, Json, ReadEffect } from "@vnes/schemas";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
 import type { Capabilities } from "../../bus/capabilities.ts";
-import { capsuleOf, capsuleShard, slotOf, topicShard } from "../../bus/routing.ts";
+import { capsuleOf, topicShard } from "../../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, type Topics } from "../../bus/topics.ts";
+import { isNodeShard, shardForKey } from "../../placement/shard-names.ts";
 import { type EffectId, formatEffectId, parseEffectId } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
 import type { PendingCall } from "../../ledger/shard-state.ts";
@@ -34,8 +35,8 @@ export interface Switchboard {
   readonly partitions: Map<string, Partition>;
   readonly shards: Map<string, CapsuleShard>;
   readonly devices: Map<string, DeviceRunner>;
-  /** Shards of each logic capsule that is loaded. */
-  readonly slots: Map<string, number>;
+  /** Names of the shards of each logic capsule that is loaded, here or on other nodes, by slot. */
+  readonly slots: Map<string, readonly string[]>;
   readonly flow: FlowGate;
 }
 
@@ -171,8 +172,11 @@ export class Router {
     const delivery = { kind: "event", topic: name, partition, seq: null, key, event } as const;
     let isWantedElsewhere = false;
     for (const subscriber of topic.subscribers) {
-      const slot = slotOf(key, this.#board.slots.get(subscriber) ?? 1);
-      const subscribed = capsuleShard(subscriber, slot);
+      const names = this.#board.slots.get(subscriber);
+      if (names === undefined) continue;
+      const subscribed = shardForKey(names, key);
+      // What happens at a node's devices is for the shard beside them; it gets what is published on its own node.
+      if (isArrived && isNodeShard(subscribed)) continue;
       const shard = this.#board.shards.get(subscribed);
       if (shard === undefined) {
         if (this.#remote?.isElsewhere(subscribed) === true) isWantedElsewhere = true;
@@ -231,7 +235,7 @@ export class Router {
 
   #readFor(caller: CapsuleShard, callId: string, request: StateRequest): void {
     const reader = capsuleOf(caller.name);
-    const owner = capsuleShard(request.capsule, request.shard ?? 0);
+    const owner = this.#board.slots.get(request.capsule)?.[request.shard ?? 0] ?? "";
     const deadlineAt = caller.state.pending.get(callId)?.deadlineAt ?? 0;
     const elsewhere = this.#remote?.read(owner, { request, reader }, deadlineAt);
     void (elsewhere ?? this.#reads.answer(request, reader)).then((answer) =>

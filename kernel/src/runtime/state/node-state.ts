@@ -5,7 +5,7 @@ import type { StateQuery } from "../../ledger/state-request.ts";
 import { stateErrors } from "../../state/errors.ts";
 import { Branches } from "./branches.ts";
 import { assertLease } from "../node/lease-guard.ts";
-import type { NodeContext } from "../node/node-context.ts";
+import { type NodeContext, shardsOf } from "../node/node-context.ts";
 import {
   type Moment,
   type StateAt,
@@ -69,9 +69,10 @@ export class NodeState {
 
   /** Throws `STATE_SHARD_UNKNOWN`. */
   shardName({ capsule, shard }: ShardChoice): string {
-    const shards = this.#context.table.find(capsule)?.manifest.state?.shards ?? 1;
-    if (shard === undefined && shards > 1)
-      throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards, shard: null });
-    return capsuleShard(capsule, shard ?? 0);
+    const known = this.#context.table.find(capsule);
+    const names = known === undefined ? [] : shardsOf(this.#context, known);
+    if (shard === undefined && names.length > 1)
+      throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards: names.length, shard: null });
+    return names[shard ?? 0] ?? capsuleShard(capsule, shard ?? 0);
   }
 }

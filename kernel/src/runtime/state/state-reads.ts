@@ -13,7 +13,6 @@ import {
   type Policy,
   type StateRead,
 } from "@vnes/schemas";
-import { capsuleShard } from "../../bus/routing.ts";
 import type { StateQuery, StateRequest } from "../../ledger/state-request.ts";
 import { stateErrors } from "../../state/errors.ts";
 import { readPage } from "../../state/read.ts";
@@ -25,8 +24,8 @@ import type { CapsuleShard } from "../shard/capsule-shard.ts";
 export interface StateReadsParts {
   readonly ledger: Pick<LedgerStore, "lease">;
   readonly shards: ReadonlyMap<string, CapsuleShard>;
-  /** Shards of each logic capsule that is loaded. */
-  readonly slots: ReadonlyMap<string, number>;
+  /** Names of the shards of each logic capsule that is loaded, by slot. */
+  readonly slots: ReadonlyMap<string, readonly string[]>;
   readonly policy: Policy;
   manifestOf(capsule: string): Manifest | undefined;
   /** The node that owns the shard, when it is not this one. */
@@ -57,16 +56,15 @@ export class StateReads {
 
   /** Throws `STATE_OWNER_UNKNOWN`, `STATE_SHARD_UNKNOWN` or `STATE_SHARD_ELSEWHERE`. */
   shardOf(capsule: string, slot: number | undefined): CapsuleShard {
-    const shards = this.#parts.slots.get(capsule);
-    if (shards === undefined) throw stateErrors.create("STATE_OWNER_UNKNOWN", { capsule });
-    const shard =
-      slot === undefined && shards > 1 ? undefined : this.#parts.shards.get(capsuleShard(capsule, slot ?? 0));
+    const names = this.#parts.slots.get(capsule);
+    if (names === undefined) throw stateErrors.create("STATE_OWNER_UNKNOWN", { capsule });
+    const name = slot === undefined && names.length > 1 ? undefined : names[slot ?? 0];
+    const shard = name === undefined ? undefined : this.#parts.shards.get(name);
     if (shard !== undefined) return shard;
-    const meant = slot ?? (shards === 1 ? 0 : shards);
-    const name = capsuleShard(capsule, meant);
-    const node = meant < shards ? this.#parts.otherOwner?.(name) : undefined;
-    if (node !== undefined) throw stateErrors.create("STATE_SHARD_ELSEWHERE", { shard: name, node });
-    throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards, shard: slot ?? null });
+    const node = name === undefined ? undefined : this.#parts.otherOwner?.(name);
+    if (name !== undefined && node !== undefined)
+      throw stateErrors.create("STATE_SHARD_ELSEWHERE", { shard: name, node });
+    throw stateErrors.create("STATE_SHARD_UNKNOWN", { capsule, shards: names.length, shard: slot ?? null });
   }
 
   async #read(request: StateRequest, reader: string): Promise<StateRead> {

@@ -1,11 +1,17 @@
 /** `net.udp`: datagrams to and from IP addresses; names are never resolved. */
 import { createSocket, type Socket } from "node:dgram";
+import { networkInterfaces } from "node:os";
 import type { UdpPower, UdpSocket } from "@vnes/sdk/driver";
 
 /** Some hundred full frames may wait while the loop is busy; the system caps it at its own limit. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 
 export const udpPower: UdpPower = {
+  addresses() {
+    const all = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((one) => one.address));
+    return [...new Set(all)].sort();
+  },
+
   open: (options) =>
     new Promise<UdpSocket>((resolve, reject) => {
       const v6 = options.address.includes(":");

@@ -1,18 +1,6 @@
-/** The words of a session: its states, what moves it, why, and the record that is kept. */
+/** Why a session moved, why a request changed nothing, and what a gateway says by itself; each code with its meaning. */
 
-/** Number of transport bindings a session has in each state. */
-export const BINDINGS = {
-  BIRTH: 0,
-  ATTACHED: 1,
-  VOLATILE: 1,
-  DEGRADED: 1,
-  RECOVERING: 0,
-  TERMINATED: 0,
-} as const;
-
-export type State = keyof typeof BINDINGS;
-
-/** Why a session moved. Every transition carries exactly one. */
+/** Every transition carries exactly one. */
 export const TRANSITION_REASONS = {
   CREATED: "an admitted client asked for a session",
   ATTACHED_FIRST: "the first transport was bound",
@@ -32,7 +20,6 @@ export const TRANSITION_REASONS = {
 
 export type TransitionReason = keyof typeof TRANSITION_REASONS;
 
-/** Why a request changed nothing. */
 export const REJECTION_REASONS = {
   TRANSITION_ILLEGAL: "the table has no such transition from this state",
   SESSION_UNKNOWN: "there is no such session here, or no longer",
@@ -54,37 +41,14 @@ export type RejectionReason = keyof typeof REJECTION_REASONS;
 export const TERMINATE_CAUSES = ["CLIENT_CLOSED", "OPERATOR_TERMINATED", "POLICY_TERMINATED"] as const;
 export type TerminateCause = (typeof TERMINATE_CAUSES)[number];
 
-export type SessionPolicy = {
-  /** Greatest age of a session, from its creation. */
-  readonly sessionTtlMs: number;
-  /** Longest time without a confirmed transport. */
-  readonly transportLossTtlMs: number;
-  /** Reattaches within any 60 s. */
-  readonly maxSwitchesPerMinute: number;
-};
+/** Of the gateway itself, beside those a session gives. */
+export const GATEWAY_REASONS = {
+  PEER_NOT_ADMITTED: "the client's key is not admitted here; the channel is closed",
+  FRAME_MALFORMED: "the frame is not one of this protocol and version",
+  RATE_LIMITED: "the client sent more frames than it may",
+  BOUND_ELSEWHERE: "the nonce was accepted over another channel: reattach with the epoch given here",
+  GATEWAY_BUSY: "the request was not decided in time: repeat it with the same nonce",
+  UNBOUND: "the channel carried no session for too long and was closed",
+} as const;
 
-export type Binding = { readonly channelId: string; readonly pathId: string; readonly at: number };
-
-/** Kept as JSON under `ses/<id>`; a type alias, so that it is assignable to Json. */
-export type Session = {
-  readonly id: string;
-  /** Static key of the client, base64. The session belongs to it, never to a channel. */
-  readonly owner: string;
-  readonly policy: SessionPolicy;
-  readonly createdAt: number;
-  readonly state: State;
-  /** 1 at birth, +1 with every transition. */
-  readonly version: number;
-  /** 0 at birth, +1 with every bind. */
-  readonly epoch: number;
-  readonly binding: Binding | null;
-  /** Since when no transport is confirmed; null while one is. The transport-loss clock runs from here. */
-  readonly lossSince: number | null;
-  /** Times of the reattaches of the last minute, oldest first. */
-  readonly switches: readonly number[];
-  /** Of the last transition. */
-  readonly reason: TransitionReason;
-  readonly changedAt: number;
-};
-
-export const SWITCH_WINDOW_MS = 60_000;
+export type GatewayReason = keyof typeof GATEWAY_REASONS;

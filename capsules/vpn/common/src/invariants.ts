@@ -2,9 +2,9 @@
  * What must hold of every session and every transition, whatever the table says; numbered as in docs/invariants.md.
  * A violation is a bug: it throws, the turn fails and keeps nothing.
  */
-import type { Transition } from "./machine.ts";
-import type { Session } from "./vocabulary.ts";
-import { BINDINGS, SWITCH_WINDOW_MS } from "./vocabulary.ts";
+import type { Trigger } from "./events.ts";
+import { type Session, SWITCH_WINDOW_MS } from "./models.ts";
+import { BINDINGS } from "./states.ts";
 
 export class InvariantViolation extends Error {
   readonly invariant: string;
@@ -41,8 +41,13 @@ export function assertSession(session: Session): void {
   );
 }
 
-/** Holds of a transition. */
-export function assertStep(before: Session, after: Session, row: Transition, at: number): void {
+/** Holds of a transition; `row` is what the table says it does. */
+export function assertStep(
+  before: Session,
+  after: Session,
+  row: { readonly trigger: Trigger; readonly binding: "take" | "keep" | "drop" },
+  at: number,
+): void {
   assertSession(after);
   hold(before.state !== "TERMINATED", "V2", "a terminated session moved");
   hold(

@@ -1,0 +1,70 @@
+/**
+ * Pings over one channel: some of full size, then, so that the reason is known, small ones. Each has a nonce and a round trip
+ * of its own, so an answer that comes late is never taken for that of the next.
+ */
+import { clientFrames as frames } from "@vnes/vpn-common";
+import { ask, change, type Draft, healthOf, unwake, wake } from "./draft.ts";
+import { measure, trust } from "./paths.ts";
+import { judge, type Outcome, problemOf } from "./quality.ts";
+import type { Check } from "./vocabulary.ts";
+
+/** Three that are lost in a row are a path that does not carry them, not weather. */
+export const LARGE_PINGS = 3;
+export const MAX_PINGS = 5;
+
+/** Sends the next one and sets the timer for its answer. */
+export function askNext(draft: Draft, check: Check, timer: "ping" | "probe"): Check {
+  const { agent, config, at, nonce } = draft;
+  const { answerMs, pingBytes } = config.policy;
+  const isLarge = pingBytes > 0 && check.pings.length < LARGE_PINGS;
+  const size = isLarge ? pingBytes : 0;
+  const frame = frames.ping(nonce, agent.session?.id ?? "", size, agent.quality.reason);
+  ask(draft, { ask: "send", attempt: 0, channelId: check.channelId, frame, padTo: size });
+  // A path known to be slow is given its time.
+  const { latencyMs } = healthOf(agent, check.pathId);
+  wake(draft, timer, at + Math.max(answerMs, Math.ceil(2 * (latencyMs ?? 0))));
+  return { ...check, pings: [...check.pings, { nonce, at, isLarge }] };
+}
+
+export function isExhausted({ pings }: Check): boolean {
+  return pings.length >= MAX_PINGS;
+}
+
+/** The answer with this nonce came: what it and those before it say of the path. Undefined: it is none of these. */
+export function takeAnswer(draft: Draft, check: Check, nonce: string): Outcome | undefined {
+  const ping = check.pings.find((one) => one.nonce === nonce);
+  if (ping === undefined) return undefined;
+  const { pathId, pings } = check;
+  for (let lost = pings.indexOf(ping); lost > 0; lost--) note(draft, pathId, "unanswered", null);
+  const rttMs = draft.at - ping.at;
+  const outcome = ping.isLarge || !pings.some((one) => one.isLarge) ? "answered" : "small";
+  if (outcome === "answered") trust(draft, pathId);
+  note(draft, pathId, outcome, rttMs);
+  // The clock has whole milliseconds: what took none took less than one.
+  ask(draft, { ask: "sample", pathId, rttMs: Math.max(Math.min(rttMs, MAX_SAMPLE_MS), 1) });
+  return outcome;
+}
+
+const MAX_SAMPLE_MS = 60_000;
+
+/** None of them was answered. */
+export function takeSilence(draft: Draft, { pathId, pings }: Check): void {
+  for (const _ of pings) note(draft, pathId, "unanswered", null);
+}
+
+/** One ping's outcome: for the path's values, and for the quality of the active one. */
+function note(draft: Draft, pathId: string, outcome: Outcome, rttMs: number | null): void {
+  // In trouble nobody expects an answer; its lack says nothing of what the path is like when it works.
+  if (outcome === "unanswered" && draft.agent.mode !== "steady") return;
+  measure(draft, pathId, rttMs);
+  const { active, quality } = draft.agent;
+  if (active?.pathId !== pathId) return;
+  const problem = problemOf(outcome, healthOf(draft.agent, pathId), draft.config.policy);
+  change(draft, { quality: judge(quality, problem, draft.config.policy) });
+}
+
+export function dropCheck(draft: Draft): void {
+  if (draft.agent.check === null) return;
+  change(draft, { check: null });
+  unwake(draft, "ping");
+}
