@@ -192,6 +192,14 @@ const entries = {
       "It is suspended if {image} is what runs. Mend it, or let its manifest say a weaker determinism_tier; then vnes capsule resume {capsule}",
     exit: "integrity",
   },
+  REPLAY_FILE_DIVERGED: {
+    message: "{file}: record {seq} of {shard} comes out otherwise here ({what}).",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "On the node that wrote it: vnes replay {capsule}. If it is equal there, compare toolchain and environment in the file with this machine.",
+    exit: "integrity",
+  },
   EXECUTION_RECEIPT_FILE_MISSING: {
     message: "There is no file {file}.",
     fault: "user",

@@ -66,6 +66,12 @@ export {
   verifyLedger,
   type VerifyOptions as LedgerVerifyOptions,
 } from "./runtime/ledger/ledger-verify.ts";
+export {
+  isReplayable,
+  type ReceiptReplayParts,
+  type ReceiptReplayReport,
+  replayReceipt,
+} from "./runtime/replay/replay-receipt.ts";
 export { MAX_RECEIPT_BYTES, type ReceiptRequest } from "./runtime/ledger/receipt-export.ts";
 export { imagesKept, pruneImages } from "./runtime/boot/kept-images.ts";
 export { bootNode } from "./runtime/boot/boot.ts";

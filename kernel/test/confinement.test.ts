@@ -75,7 +75,7 @@ test("each zone is kept tighter than the one before it", () => {
     [tenant, session],
     [session, ephemeral],
   ] as const) {
-    for (const limit of ["memoryMb", "pids", "cpuPercent", "openFiles", "messageMb"] as const)
+    for (const limit of ["memoryMb", "pids", "cpuPercent", "openFiles"] as const)
       assert.ok(tighter[limit] < looser[limit], `${tighter.zone}: ${limit}`);
     assert.ok(tighter.nice > looser.nice);
   }

@@ -37,12 +37,25 @@ export interface ReceiptBuild {
     readonly executable: boolean;
     readonly size: number;
     readonly sha256: Sha256;
+    /** The file itself, base64; in a receipt that can be run again. */
+    readonly bytes?: string;
   }[];
   /** Text of `manifest.json`. */
   readonly manifest: string;
   /** Text of `receipt.stunir.json`. */
   readonly receipt: string;
   readonly receipt_hash: Sha256;
+}
+
+/** The shard's state before the range, of a receipt that can be run again and does not begin with the first record. */
+export interface ReceiptSnapshot {
+  /** Of the record in the range that names the chunks. */
+  readonly seq: number;
+  readonly chunks: readonly {
+    readonly name: string;
+    /** The chunk's text; sha256 of it is its name. */
+    readonly bytes: string;
+  }[];
 }
 
 export interface ExecutionReceipt {
@@ -70,6 +83,7 @@ export interface ExecutionReceipt {
   readonly records: readonly ReceiptRecord[];
   readonly events: readonly ReceiptEvent[];
   readonly builds: readonly ReceiptBuild[];
+  readonly snapshot?: ReceiptSnapshot;
   readonly toolchain: JsonObject;
   readonly environment: JsonObject;
   readonly head: SignedHead;

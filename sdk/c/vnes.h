@@ -222,7 +222,7 @@ int vnes_serve(const vnes_handlers *handlers);
 #define VNES__BLOCK_BYTES 65536
 /* Results leave at least this often, and far below a frame. */
 #define VNES__FLUSH_NS 5000000
-#define VNES__FLUSH_BYTES (4u * 1024 * 1024)
+#define VNES__FLUSH_BYTES (512u * 1024)
 /* What a process needs besides its capsule, and what it takes to say that memory has run out. */
 #define VNES__PROCESS_BYTES (16u * 1024 * 1024)
 #define VNES__ANSWER_BYTES (8u * 1024 * 1024)
@@ -1535,21 +1535,11 @@ static void vnes__obey_open(vnes__host *host, const vnes_value *message) {
   vnes__end(host, start);
 }
 
-static void vnes__obey_ask(vnes__host *host, const vnes_value *message, bool wants_meters) {
+static void vnes__obey_reset(vnes__host *host, const vnes_value *message) {
+  vnes__forget(host);
   const size_t start = vnes__begin(host);
   vnes__say(&host->out, "{\"did\":\"ask\",\"ask\":");
   vnes__say_integer(&host->out, (int64_t)vnes_number(vnes_member(message, "ask")));
-  if (wants_meters) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    const double seconds = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
-    const double micros = (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
-    const double bytes = (double)used.ru_maxrss * 1024;
-    char meters[160];
-    snprintf(meters, sizeof meters, ",\"meters\":{\"cpuMs\":%.3f,\"heapBytes\":%.0f,\"hostBytes\":%.0f}",
-      seconds * 1000 + micros / 1000, bytes, bytes);
-    vnes__say(&host->out, meters);
-  }
   vnes__add(&host->out, "}", 1);
   vnes__end(host, start);
 }
@@ -1576,10 +1566,7 @@ static void vnes__obey(vnes__host *host, char *body, size_t size) {
   } else if (strcmp(what, "open") == 0) {
     vnes__obey_open(host, message);
   } else if (strcmp(what, "reset") == 0) {
-    vnes__forget(host);
-    vnes__obey_ask(host, message, false);
-  } else if (strcmp(what, "meters") == 0) {
-    vnes__obey_ask(host, message, true);
+    vnes__obey_reset(host, message);
   } else {
     vnes__broken("the kernel says something unknown");
   }

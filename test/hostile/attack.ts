@@ -14,6 +14,8 @@ export interface Attack {
   readonly ends: readonly string[];
   /** It spoils what runs it, and has to live with it: what its next turns end in is open. */
   readonly spoils: boolean;
+  /** Its turn ends well, and what it says behind it ends its host. */
+  readonly endsItsHost?: boolean;
   /** It acts on the machine and not on its sandbox alone: not tried without a wall. */
   readonly needsWall?: boolean;
   /** What it is told about: the things outside that it must not get at. */

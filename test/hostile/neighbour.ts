@@ -35,6 +35,11 @@ export class Neighbour {
     return new Neighbour(instance, (await instance.meters()).host.pid, pauseMs);
   }
 
+  /** Since the last `span`. */
+  get turns(): number {
+    return this.#took.length;
+  }
+
   /** Since the last time. */
   span(): Span {
     const took = this.#took.sort((a, b) => a - b);

@@ -8,8 +8,9 @@ import { call, endOf } from "./turns.ts";
 /** Short, because most of these use all of it. */
 const LIMITS = { memoryMb: 16, turnMs: 250, effectBytes: 65_536, cacheBytes: 1_000_000 };
 
-/** It goes on for so long, so that a neighbour has something to be disturbed by. */
+/** It goes on for so long, so that a neighbour has something to be disturbed by; for longer while that one was hardly served. */
 export const ATTACK_MS = 400;
+const LONGEST_MS = 6_000;
 
 export interface AttackPlace {
   readonly sandbox: Sandbox;
@@ -19,6 +20,8 @@ export interface AttackPlace {
   readonly outside: Outside;
   /** Default: once. */
   readonly forMs?: number;
+  /** Whether whoever looks on has seen enough. */
+  isEnough?(): boolean;
   /** Called when the first turn of it is about to be delivered, and when the last one has ended. */
   begins?(): void;
   ends?(): void;
@@ -54,7 +57,11 @@ export async function runAttack(attack: Attack, place: AttackPlace): Promise<Out
   const startedAt = performance.now();
   const first = await endOf(instance, call("go"));
   let last = first;
-  while (performance.now() - startedAt < (place.forMs ?? 0)) {
+  const isLongEnough = (): boolean => {
+    const ms = performance.now() - startedAt;
+    return ms >= LONGEST_MS || (ms >= (place.forMs ?? 0) && (place.isEnough?.() ?? true));
+  };
+  while (!isLongEnough()) {
     if (last.how === HOST) instance = await sandbox.open(spec);
     last = await endOf(instance, call("go"));
   }
@@ -75,12 +82,16 @@ export async function runAttack(attack: Attack, place: AttackPlace): Promise<Out
 
 /** The next turn of the same capsule: nothing it did may last, unless it spoiled what runs it. */
 async function afterwards(
-  { spoils }: Attack,
+  { spoils, endsItsHost = false }: Attack,
   how: string,
   place: { readonly sandbox: Sandbox; readonly spec: SandboxSpec; readonly instance: SandboxInstance },
 ): Promise<readonly string[]> {
-  const instance = how === HOST ? await place.sandbox.open(place.spec) : place.instance;
-  const next = await endOf(instance, call("ok"));
+  let instance = how === HOST ? await place.sandbox.open(place.spec) : place.instance;
+  let next = await endOf(instance, call("ok"));
+  if (endsItsHost && next.how === HOST) {
+    instance = await place.sandbox.open(place.spec);
+    next = await endOf(instance, call("ok"));
+  }
   await instance.dispose();
   if (!spoils && (how.startsWith("TURN_") || how === HOST))
     return next.how === "done" ? [] : [`the turn after it ended in ${next.how}`];

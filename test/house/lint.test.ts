@@ -97,6 +97,10 @@ test("a capsule imports the sdk and its own files only", () => {
   expectAll("capsule.txt", "capsules/vpn/session/src/bad.ts");
 });
 
+test("the dumb model of a session imports nothing", () => {
+  expectAll("model.txt", "capsules/vpn/session/test/session-model.ts");
+});
+
 test("a promise is not left floating, and a switch leaves nothing out, anywhere", () => {
   expectAll("anywhere.txt", "cli/src/bad.ts");
 });

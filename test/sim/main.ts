@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- [--seeds N] [--seed S] [--steps N] [--mutant NAME|all] [--isolates]`: whole nodes on memory drivers, with
+ * `npm run sim -- [--seeds N] [--seed S] [--steps N] [--mutant NAME|all] [--isolates] [--vpn]`: whole nodes on memory drivers, with
  * faults and crashes by seed, and every history checked. A failure prints the command that repeats it.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildImages } from "./images.ts";
 import { MUTANTS } from "./mutants.ts";
-import { commandOf, type Options, readOptions, USAGE } from "./options.ts";
+import { commandOf, type Options, readOptions, USAGE, VPN_EVERY } from "./options.ts";
 import type { WorkerLine } from "./worker.ts";
 import { runWorkers } from "./workers.ts";
 
@@ -39,14 +39,16 @@ async function control({
   workers,
   show,
   isolates,
+  vpn,
   mutant,
 }: Options): Promise<string | undefined> {
   const sum = { runs: 0, operations: 0, lives: 0, undecided: 0, again: 0 };
   const failures: number[] = [];
   const begun = performance.now();
   let saidAt = begun;
-  const to = from + seeds - 1;
-  const range = { directory, from, to, steps, show, isolates, workers: Math.min(workers, seeds) };
+  const every = vpn ? VPN_EVERY : 1;
+  const to = from + (seeds - 1) * every;
+  const range = { directory, from, to, every, steps, show, isolates, workers: Math.min(workers, seeds) };
   const broken = await runWorkers({ ...range, mutant: undefined }, (line) => {
     sum.runs++;
     sum.operations += line.operations;
@@ -67,7 +69,7 @@ async function control({
   const seconds = (performance.now() - begun) / 1_000;
   const rate = `${(sum.runs / seconds).toFixed(0)} runs/s in ${range.workers} processes`;
   console.log(
-    `${sum.runs} runs of seeds ${from} to ${range.to}: ${sum.operations} operations, ${sum.lives} lives of nodes, ${sum.undecided} keys undecided; ${rate}`,
+    `${sum.runs} runs of seeds ${from} to ${range.to}${vpn ? ", the VPN alone" : ""}: ${sum.operations} operations, ${sum.lives} lives of nodes, ${sum.undecided} keys undecided; ${rate}`,
   );
   if (isolates) console.log(`${sum.again} turns ran again in real isolates`);
   if (broken !== undefined) return broken;
@@ -82,9 +84,19 @@ async function mutants(options: Options): Promise<string | undefined> {
   const missed: string[] = [];
   for (const { name, breaks } of MUTANTS) {
     if (options.mutant !== "all" && options.mutant !== name) continue;
-    const { from, seeds, steps, workers, show } = options;
-    const to = from + seeds - 1;
-    const range = { directory, from, to, steps, show, isolates: false, workers: Math.min(workers, seeds) };
+    const { from, seeds, steps, workers, show, vpn } = options;
+    const every = vpn ? VPN_EVERY : 1;
+    const to = from + (seeds - 1) * every;
+    const range = {
+      directory,
+      from,
+      to,
+      every,
+      steps,
+      show,
+      isolates: false,
+      workers: Math.min(workers, seeds),
+    };
     let found: WorkerLine | undefined;
     let runs = 0;
     const broken = await runWorkers({ ...range, mutant: name }, (line) => {

@@ -12,7 +12,12 @@ export interface Options {
   /** One seed, with everything that happened in it. */
   readonly show: boolean;
   readonly isolates: boolean;
+  /** Only runs of Jumping VPN. */
+  readonly vpn: boolean;
 }
+
+/** One seed of so many is a run of Jumping VPN: those that it divides. */
+export const VPN_EVERY = 4;
 
 const SEEDS = 200;
 export const STEPS = 40;
@@ -30,6 +35,7 @@ export function readOptions(args: readonly string[]): Options {
       workers: { type: "string" },
       mutant: { type: "string", default: "none" },
       isolates: { type: "boolean", default: false },
+      vpn: { type: "boolean", default: false },
     },
   });
   const whole = (name: "seed" | "seeds" | "steps" | "workers", otherwise: number): number => {
@@ -39,13 +45,14 @@ export function readOptions(args: readonly string[]): Options {
   };
   const show = values.seed !== undefined && values.seeds === undefined;
   return {
-    from: whole("seed", 1),
+    from: values.vpn ? Math.ceil(whole("seed", 1) / VPN_EVERY) * VPN_EVERY : whole("seed", 1),
     seeds: whole("seeds", show ? 1 : values.mutant === "none" ? SEEDS : MUTANT_SEEDS),
     steps: whole("steps", STEPS),
     workers: whole("workers", availableParallelism()),
     mutant: values.mutant,
     show,
     isolates: values.isolates,
+    vpn: values.vpn,
   };
 }
 
@@ -58,4 +65,4 @@ export function commandOf(seed: number, { steps, mutant }: Pick<Options, "steps"
 }
 
 export const USAGE =
-  "usage: npm run sim -- [--seeds N] [--seed S] [--steps N] [--workers N] [--mutant NAME|all] [--isolates]";
+  "usage: npm run sim -- [--seeds N] [--seed S] [--steps N] [--workers N] [--mutant NAME|all] [--isolates] [--vpn]";

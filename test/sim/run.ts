@@ -6,11 +6,12 @@ import { topologyFrom } from "../history/topology-of-images.ts";
 import { BUS_CAPSULES, runBus } from "./bus-run.ts";
 import { BundleRealm } from "./bundles.ts";
 import type { Built } from "./images.ts";
+import type { VPN_EVERY } from "./options.ts";
 import { runVpn, VPN_CAPSULES } from "./vpn-run.ts";
 import { World } from "./world.ts";
 
-/** What a seed runs, by its remainder. */
-const KINDS: readonly ((parts: RunParts) => Promise<Outcome>)[] = [
+/** What a seed runs, by its remainder; `VPN_EVERY` says the same of the first. */
+const KINDS: { readonly length: typeof VPN_EVERY } & readonly ((parts: RunParts) => Promise<Outcome>)[] = [
   runVpn,
   (parts) => runBus(parts, ["sim"]),
   (parts) => runBus(parts, ["east", "west"]),

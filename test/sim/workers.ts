@@ -12,6 +12,8 @@ export interface Range {
   readonly directory: string;
   readonly from: number;
   readonly to: number;
+  /** From one seed to the next. */
+  readonly every: number;
   readonly steps: number;
   readonly show: boolean;
   readonly isolates: boolean;
@@ -38,7 +40,7 @@ export async function runWorkers(
       isEnough = true;
       for (const one of children) one.kill("SIGKILL");
     });
-    let next = range.from + index;
+    let next = range.from + index * range.every;
     let problem: string | undefined;
     const watch = (): NodeJS.Timeout =>
       setTimeout(() => {
@@ -47,7 +49,7 @@ export async function runWorkers(
       }, SILENT_MS);
     let silence = watch();
     lines.on("line", () => {
-      next += range.workers;
+      next += range.workers * range.every;
       clearTimeout(silence);
       silence = watch();
     });
@@ -67,11 +69,13 @@ export async function runWorkers(
 }
 
 function start(
-  { directory, from, to, steps, show, isolates, workers, mutant }: Range,
+  { directory, from, to, every, steps, show, isolates, workers, mutant }: Range,
   index: number,
 ): ChildProcess {
   const hook = mutant === undefined ? [] : ["--import", MUTATE];
-  const numbers = [from + index, to, workers, steps, show ? 1 : 0, isolates ? 1 : 0].map(String);
+  const numbers = [from + index * every, to, workers * every, steps, show ? 1 : 0, isolates ? 1 : 0].map(
+    String,
+  );
   const env = { ...process.env, ...(mutant === undefined ? {} : { VNES_MUTANT: mutant }) };
   return spawn(process.execPath, [...FLAGS, ...hook, WORKER, directory, ...numbers], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -80,7 +80,7 @@ export function readSpec(directory: string, topics: readonly string[] = []): Spe
 }
 
 export const SPECS = {
-  session: readSpec("vpn/session", ["vpn.session.v1"]),
+  session: readSpec("vpn/session", ["vpn.session.v1", "vpn.denial.v1"]),
   gateway: readSpec("vpn/gateway"),
   client: readSpec("vpn/client", ["vpn.client.v1"]),
   transport: readSpec("vpn/transport", ["vpn.channel.v1"]),
@@ -189,7 +189,7 @@ export class Lab {
 interface Running {
   readonly spec: Spec;
   readonly capsule: Capsule;
-  readonly config: Json;
+  config: Json;
   readonly keys: Map<string, Json>;
   readonly timers: Map<string, { at: number; payload: Json; order: number }>;
   started: boolean;
@@ -291,6 +291,12 @@ export class Node {
     this.up = false;
     this.#driver?.stop();
     for (const running of this.#running) running.capsule.reset();
+  }
+
+  /** A person edits the configuration of a capsule and boots the node again. */
+  reconfigure(id: string, config: Json): void {
+    this.#of(id).config = config;
+    this.restart(100);
   }
 
   restart(downMs: number): void {

@@ -1,10 +1,11 @@
 /** `vnes receipt export|verify`: what a capsule did in one signed file, and the check of such a file without any node. */
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Refusal } from "@vnes/kernel";
+import type { ReceiptVerdict, Refusal } from "@vnes/kernel";
 import type { ExecutionReceipt, JsonObject, TrustDocument } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { MAX_RESPONSE_BYTES } from "../control/bounds.ts";
+import type { ControlClient } from "../control/client.ts";
 import { cliErrors } from "../errors.ts";
 import { readNamedFile, unusableReason } from "../named-file.ts";
 import { fields, shortHash } from "../output/text.ts";
@@ -20,6 +21,11 @@ export function addReceiptExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         .option("shard", { type: "number", default: 0, requiresArg: true, describe: "Which shard of it" })
         .option("from", { type: "number", requiresArg: true, describe: "First record; default the oldest" })
         .option("to", { type: "number", requiresArg: true, describe: "Last record; default the newest" })
+        .option("replayable", {
+          type: "boolean",
+          default: false,
+          describe: "With everything to run it again: vnes replay --file",
+        })
         .option("out", {
           type: "string",
           demandOption: true,
@@ -27,32 +33,35 @@ export function addReceiptExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
           describe: "The file to write",
         }),
     async (args) => {
-      const { capsule, shard, from, to } = args;
+      const { capsule, shard, from, to, replayable } = args;
       const out = resolve(args.out);
       const params: JsonObject = {
         capsule,
         shard,
+        replayable,
         ...(from === undefined ? {} : { from }),
         ...(to === undefined ? {} : { to }),
       };
-      const { text } = (await withNode(shell, args, (client) =>
-        client.request("receipt.export", params),
-      )) as {
-        readonly text: string;
-      };
-      try {
-        await writeFile(out, text, { flag: "wx" });
-      } catch (cause) {
-        const { code = "unknown" } = cause as NodeJS.ErrnoException;
-        throw code === "EEXIST"
-          ? cliErrors.create("EXECUTION_RECEIPT_FILE_EXISTS", { file: out }, cause)
-          : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file: out, reason: code }, cause);
-      }
+      const text = await withNode(shell, args, (client) => exportTo(client, out, params));
       const receipt = JSON.parse(text) as ExecutionReceipt;
       const summary = summaryOf(receipt);
       shell.output.data("vnes.receipt.export.v1", { file: out, ...summary }, receiptText(out, receipt));
     },
   );
+}
+
+/** Has the node make the file and writes it; the file's text. */
+export async function exportTo(client: ControlClient, out: string, params: JsonObject): Promise<string> {
+  const { text } = (await client.request("receipt.export", params)) as { readonly text: string };
+  try {
+    await writeFile(out, text, { flag: "wx" });
+  } catch (cause) {
+    const { code = "unknown" } = cause as NodeJS.ErrnoException;
+    throw code === "EEXIST"
+      ? cliErrors.create("EXECUTION_RECEIPT_FILE_EXISTS", { file: out }, cause)
+      : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file: out, reason: code }, cause);
+  }
+  return text;
 }
 
 export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -74,19 +83,21 @@ export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         }),
     async (args) => {
       const file = resolve(args.file);
-      const [{ verifyExecutionReceipt, executionReceiptErrors }, { nodeDigest, nodeVerifier }] =
-        await Promise.all([import("@vnes/kernel"), import("@vnes/registry")]);
-      const verdict = verifyExecutionReceipt(await read(file), {
-        digest: nodeDigest,
-        verifier: nodeVerifier,
-        ...(args.key === undefined ? {} : { key: args.key }),
-        ...(args.trust === undefined ? {} : { trust: await readTrust(args.trust) }),
-      });
+      const verdict = await checkReceipt(file, args);
       if (verdict.ok) {
         const { receipt, turns } = verdict;
+        const { isReplayable } = await import("@vnes/kernel");
         const known = { key: args.key !== undefined, builds: args.trust !== undefined };
-        const data = { file, verified: true, turns, known, ...summaryOf(receipt) };
+        const data = {
+          file,
+          verified: true,
+          turns,
+          replayable: isReplayable(receipt),
+          known,
+          ...summaryOf(receipt),
+        };
         const notes = [
+          isReplayable(receipt) ? [`it can be run again: vnes replay --file ${file}`] : [],
           known.key ? [] : ["whose key that is was not checked: --key PUB"],
           known.builds ? [] : ["who built the images was not checked: --trust FILE"],
         ].flat();
@@ -100,10 +111,33 @@ export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         { file, verified: false, refusals },
         refusalText(file, refusals),
       );
-      const [{ code, pointer, problem }] = refusals as readonly [Refusal];
-      throw executionReceiptErrors.create(code, { file, pointer, problem });
+      throw await refusedReceipt(file, refusals);
     },
   );
+}
+
+/** With nothing but the file, and whatever else somebody knows of it. */
+export async function checkReceipt(
+  file: string,
+  known: { readonly key?: string | undefined; readonly trust?: string | undefined },
+): Promise<ReceiptVerdict> {
+  const [{ verifyExecutionReceipt }, { nodeDigest, nodeVerifier }] = await Promise.all([
+    import("@vnes/kernel"),
+    import("@vnes/registry"),
+  ]);
+  return verifyExecutionReceipt(await read(file), {
+    digest: nodeDigest,
+    verifier: nodeVerifier,
+    ...(known.key === undefined ? {} : { key: known.key }),
+    ...(known.trust === undefined ? {} : { trust: await readTrust(known.trust) }),
+  });
+}
+
+/** The first refusal, which is the nearest to what was changed. */
+export async function refusedReceipt(file: string, refusals: readonly Refusal[]): Promise<Error> {
+  const { executionReceiptErrors } = await import("@vnes/kernel");
+  const [{ code, pointer, problem }] = refusals as readonly [Refusal];
+  return executionReceiptErrors.create(code, { file, pointer, problem });
 }
 
 /** Whatever an export can make: it comes through the control socket in one answer. */
@@ -128,7 +162,7 @@ async function readTrust(path: string): Promise<TrustDocument> {
   throw cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: `${pointer} ${message}` });
 }
 
-function summaryOf(receipt: ExecutionReceipt): object {
+export function summaryOf(receipt: ExecutionReceipt): object {
   const { node, shard, range, capsule, determinism_tier: tier, timestamp, head } = receipt;
   const { input_hash: inputHash, output_hash: outputHash, public_key: publicKey, builds } = receipt;
   return {
@@ -138,7 +172,7 @@ function summaryOf(receipt: ExecutionReceipt): object {
   };
 }
 
-function receiptText(file: string, receipt: ExecutionReceipt): string {
+export function receiptText(file: string, receipt: ExecutionReceipt): string {
   const { node, shard, range, capsule, determinism_tier: tier, timestamp, head, builds } = receipt;
   return fields([
     ["file", file],

@@ -1,4 +1,4 @@
-/** `vnes replay`: runs what a capsule did again on its node, and shows the first turn that comes out otherwise. */
+/** `vnes replay`: runs what a capsule did again, on its node or from a file, and shows the first turn that comes out otherwise. */
 import { resolve } from "node:path";
 import type { Difference, ReplayProgress } from "@vnes/kernel";
 import type { JsonObject } from "@vnes/schemas";
@@ -7,6 +7,7 @@ import type { JobView } from "../control/jobs.ts";
 import { cliErrors } from "../errors.ts";
 import type { ReplayAnswer } from "../node/replay.ts";
 import { fields, harmless, shortHash } from "../output/text.ts";
+import { checkReceipt, refusedReceipt } from "./receipt.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
 /** How long one look waits; between looks a terminal shows how far it is. */
@@ -16,44 +17,124 @@ const MAX_SHOWN = 400;
 
 export function addReplay(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
-    "replay <capsule>",
+    "replay [capsule]",
     "Run recorded turns again in the sandbox and compare what comes out",
     (args) =>
       args
-        .positional("capsule", { type: "string", demandOption: true, describe: "Such as vnes.vpn.session" })
-        .option("shard", { type: "number", default: 0, requiresArg: true, describe: "Which shard of it" })
+        .positional("capsule", { type: "string", describe: "Such as vnes.vpn.session" })
+        .option("file", {
+          type: "string",
+          requiresArg: true,
+          describe: "Run what vnes session export or receipt export --replayable wrote; needs no node",
+        })
+        .option("shard", { type: "number", requiresArg: true, describe: "Which shard of it; default 0" })
         .option("from", { type: "number", requiresArg: true, describe: "First record; default 1" })
         .option("to", { type: "number", requiresArg: true, describe: "Last record; default the newest" })
         .option("against", {
           type: "string",
           requiresArg: true,
           describe: "Run this built capsule directory in place of the image that ran",
+        })
+        .option("key", {
+          type: "string",
+          requiresArg: true,
+          describe: "With --file: the node's public key in base64, as its owner told it",
+        })
+        .option("trust", {
+          type: "string",
+          requiresArg: true,
+          describe: "With --file: trust document that has to vouch for the builds",
+        })
+        .option("unconfined-dev", {
+          type: "boolean",
+          default: false,
+          describe: "With --file: run what is in it without a wall; for development only",
         }),
     async (args) => {
-      const { capsule, shard, from, to, against } = args;
-      const params: JsonObject = {
-        capsule,
-        shard,
-        ...(from === undefined ? {} : { from }),
-        ...(to === undefined ? {} : { to }),
-        ...(against === undefined ? {} : { against: resolve(against) }),
+      const { capsule, file, shard, key, trust, unconfinedDev } = args;
+      const wanted: Wanted = {
+        from: args.from,
+        to: args.to,
+        against: args.against === undefined ? undefined : resolve(args.against),
       };
-      const answer = await withNode(shell, args, async (client) => {
-        const { job } = (await client.request("replay", params)) as { readonly job: string };
-        for (;;) {
-          const view = (await client.request("replay.look", { job, wait_ms: LOOK_MS })) as unknown as JobView;
-          if (view.done) return view.result as unknown as ReplayAnswer;
-          showProgress(shell, view.progress as unknown as ReplayProgress | null);
-        }
-      });
-      shell.output.data("vnes.replay.v1", answer, replayText(shell, answer));
-      const { difference, diverged } = answer;
-      if (difference === null) return;
-      if (!diverged) return shell.fail("failed");
-      const { seq, what, image } = difference;
-      throw cliErrors.create("REPLAY_DIVERGED", { capsule, shard: answer.shard, seq, what, image });
+      if (file === undefined) {
+        const isForFile = key !== undefined || trust !== undefined || unconfinedDev;
+        if (capsule === undefined || isForFile) throw usage("name a capsule, or a file with --file");
+        return conclude(shell, await onNode(shell, args, capsule, shard ?? 0, wanted), undefined);
+      }
+      if (capsule !== undefined || shard !== undefined)
+        throw usage("a file says itself which capsule and shard it is of");
+      const path = resolve(file);
+      const answer = await fromFile(shell, path, { ...wanted, key, trust, unconfinedDev });
+      if (key === undefined) shell.output.say("whose key signed the file was not checked: --key PUB");
+      conclude(shell, answer, path);
     },
   );
+}
+
+interface Wanted {
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  readonly against: string | undefined;
+}
+
+function usage(problem: string): Error {
+  return cliErrors.create("CLI_USAGE", { problem, next: "vnes replay --help" });
+}
+
+async function onNode(
+  shell: Shell,
+  flags: GlobalFlags,
+  capsule: string,
+  shard: number,
+  { from, to, against }: Wanted,
+): Promise<ReplayAnswer> {
+  const params: JsonObject = {
+    capsule,
+    shard,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    ...(against === undefined ? {} : { against }),
+  };
+  return await withNode(shell, flags, async (client) => {
+    const { job } = (await client.request("replay", params)) as { readonly job: string };
+    for (;;) {
+      const view = (await client.request("replay.look", { job, wait_ms: LOOK_MS })) as unknown as JobView;
+      if (view.done) return view.result as unknown as ReplayAnswer;
+      showProgress(shell, view.progress as unknown as ReplayProgress | null);
+    }
+  });
+}
+
+/** Verifies the whole file first: nothing of one that was changed is run. */
+async function fromFile(
+  shell: Shell,
+  file: string,
+  options: Wanted & {
+    readonly key: string | undefined;
+    readonly trust: string | undefined;
+    readonly unconfinedDev: boolean;
+  },
+): Promise<ReplayAnswer> {
+  const verdict = await checkReceipt(file, options);
+  if (!verdict.ok) throw await refusedReceipt(file, verdict.refusals);
+  const { replayFile } = await import("../node/replay-file.ts");
+  return await replayFile(verdict.receipt, {
+    ...options,
+    onProgress: (progress) => showProgress(shell, progress),
+  });
+}
+
+function conclude(shell: Shell, answer: ReplayAnswer, file: string | undefined): void {
+  const of = file === undefined ? {} : { file };
+  shell.output.data("vnes.replay.v1", { ...of, ...answer }, replayText(shell, answer, file));
+  const { difference, diverged, capsule, shard } = answer;
+  if (difference === null) return;
+  if (!diverged) return shell.fail("failed");
+  const { seq, what, image } = difference;
+  throw file === undefined
+    ? cliErrors.create("REPLAY_DIVERGED", { capsule, shard, seq, what, image })
+    : cliErrors.create("REPLAY_FILE_DIVERGED", { file, capsule, shard, seq, what });
 }
 
 function showProgress({ output, prettyLogs }: Shell, progress: ReplayProgress | null): void {
@@ -62,9 +143,10 @@ function showProgress({ output, prettyLogs }: Shell, progress: ReplayProgress | 
   output.say(`${Math.floor((100 * seq) / to)} %  record ${seq} of ${to}, ${turns} turns run again`);
 }
 
-function replayText({ output }: Shell, answer: ReplayAnswer): string {
+function replayText({ output }: Shell, answer: ReplayAnswer, file: string | undefined): string {
   const { shard, from, to, turns, taken, images, recordedHash, replayedHash, difference, tier } = answer;
   const rows: [string, string][] = [
+    ...(file === undefined ? [] : ([["file", `${file}, verified`]] as [string, string][])),
     ["shard", shard],
     ["records", `${from} to ${to}`],
     [
@@ -76,9 +158,9 @@ function replayText({ output }: Shell, answer: ReplayAnswer): string {
   ];
   const { against } = answer;
   if (against !== null) {
-    const note = against.verified
-      ? "verified"
-      : `not admitted here (${against.codes.join(", ")}), run all the same`;
+    const refused = `not admitted here (${against.codes.join(", ")}), run all the same`;
+    const unjudged = "nobody judged it, run all the same";
+    const note = against.verified === null ? unjudged : against.verified ? "verified" : refused;
     rows.push(["against", `${against.origin}: ${note}`]);
   }
   if (difference === null) {

@@ -6,10 +6,6 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openWalls } from "@vnes/driver-confine";
 import { openDevice } from "@vnes/driver-device";
-import { isolateExecutor } from "@vnes/driver-isolate";
-import { nativeExecutor, openProcessSandbox, pythonExecutor } from "@vnes/driver-process";
-import { openHostSandbox, sandboxByLanguage } from "@vnes/driver-sandbox";
-import { wasmExecutor } from "@vnes/driver-wasm";
 import { bootNode, type CapsuleSource, type Log, type Node, type NodeParts } from "@vnes/kernel";
 import {
   DirectoryImageArchive,
@@ -34,6 +30,7 @@ import { clusterTable, openCluster } from "./open-cluster.ts";
 import { openLedger } from "./open-ledger.ts";
 import { receiptFor } from "./receipt.ts";
 import { replayFor, type ReplayJudges } from "./replay.ts";
+import { openSandboxes } from "./sandboxes.ts";
 import { SystemClock } from "./system-clock.ts";
 
 export interface OpenNodeOptions {
@@ -83,12 +80,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
       ledger: ledger.store,
       ...(ledger.bus === undefined ? {} : { bus: ledger.bus }),
       ...(cluster === undefined ? {} : { cluster }),
-      sandbox: sandboxByLanguage({
-        javascript: openHostSandbox(isolateExecutor, { wallOf }),
-        wasm: openHostSandbox(wasmExecutor, { wallOf }),
-        python: openProcessSandbox(pythonExecutor(), { wallOf }),
-        native: openProcessSandbox(nativeExecutor, { wallOf }),
-      }),
+      sandbox: openSandboxes(wallOf),
       device: openDevice({ dataDir: paths.dataDir }),
       sources,
       quarantine,

@@ -10,8 +10,11 @@ export interface ReplayAnswer extends CapsuleReplayReport {
 interface Against {
   readonly origin: string;
   readonly image: string;
-  /** False when admission would refuse it: it was run all the same, in a sandbox of its own, and nothing of it was kept. */
-  readonly verified: boolean;
+  /**
+   * False when admission would refuse it: it was run all the same, in a sandbox of its own, and nothing of it was kept. Null
+   * when there is no node, and nobody judged it.
+   */
+  readonly verified: boolean | null;
   /** Codes of the reasons. */
   readonly codes: readonly string[];
 }

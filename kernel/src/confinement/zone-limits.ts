@@ -12,7 +12,7 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
     nice: 0,
     open_files: 1024,
     scratch_mb: 0,
-    message_mb: 64,
+    message_mb: 8,
   },
   tenant: {
     memory_mb: 512,
@@ -21,7 +21,7 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
     nice: 5,
     open_files: 256,
     scratch_mb: 0,
-    message_mb: 64,
+    message_mb: 8,
   },
   session: {
     memory_mb: 256,
@@ -30,7 +30,7 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
     nice: 8,
     open_files: 128,
     scratch_mb: 0,
-    message_mb: 32,
+    message_mb: 8,
   },
   ephemeral: {
     memory_mb: 192,
@@ -39,6 +39,6 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
     nice: 10,
     open_files: 64,
     scratch_mb: 0,
-    message_mb: 16,
+    message_mb: 8,
   },
 };

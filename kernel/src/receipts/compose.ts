@@ -6,6 +6,7 @@ import {
   parseReceipt,
   type Receipt,
   type ReceiptBuild,
+  type ReceiptSnapshot,
   type Sha256,
   type SignedHead,
 } from "@vnes/schemas";
@@ -14,6 +15,7 @@ import { hex } from "../ledger/chain.ts";
 import type { LedgerRecord } from "../ledger/record.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { StoredRecord } from "../ports/ledger-store.ts";
+import { toBase64 } from "./base64.ts";
 import { turnHashes } from "./hashes.ts";
 
 export interface ReceiptMaterial {
@@ -30,6 +32,9 @@ export interface ReceiptMaterial {
   readonly events: readonly { readonly stored: StoredRecord; readonly before: Uint8Array }[];
   /** Those that ran, in order of first use. */
   readonly images: readonly CapsuleImage[];
+  /** The images whole, to be run. */
+  readonly replayable: boolean;
+  readonly snapshot?: ReceiptSnapshot;
   readonly tool: string;
   readonly toolchain: JsonObject;
   readonly environment: JsonObject;
@@ -68,7 +73,8 @@ export function composeReceipt(
     events: material.events.map(({ stored, before }) => {
       return { shard: stored.shard, before: hex(before), ...textOf(stored) };
     }),
-    builds: images.map((image) => buildOf(image)),
+    builds: images.map((image) => buildOf(image, material.replayable)),
+    ...(material.snapshot === undefined ? {} : { snapshot: material.snapshot }),
     toolchain: material.toolchain,
     environment: material.environment,
     head,
@@ -82,7 +88,7 @@ function textOf({ seq, hash, bytes }: StoredRecord): { seq: number; hash: string
   return { seq, hash: hex(hash), bytes: decoder.decode(bytes) };
 }
 
-function buildOf(image: CapsuleImage): ReceiptBuild {
+function buildOf(image: CapsuleImage, isWhole: boolean): ReceiptBuild {
   const receipt = imageFile(image, "receipt.stunir.json");
   const manifest = imageFile(image, "manifest.json");
   return {
@@ -92,6 +98,7 @@ function buildOf(image: CapsuleImage): ReceiptBuild {
       executable,
       size: bytes.length,
       sha256,
+      ...(isWhole ? { bytes: toBase64(bytes) } : {}),
     })),
     manifest: manifest === undefined ? "" : decoder.decode(manifest.bytes),
     receipt: receipt === undefined ? "" : decoder.decode(receipt.bytes),

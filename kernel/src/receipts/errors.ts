@@ -7,6 +7,7 @@ export type RefusalCode =
   | "EXECUTION_RECEIPT_RECORD_WRONG"
   | "EXECUTION_RECEIPT_INPUT_WRONG"
   | "EXECUTION_RECEIPT_BUILD_WRONG"
+  | "EXECUTION_RECEIPT_SNAPSHOT_WRONG"
   | "EXECUTION_RECEIPT_HASH_WRONG"
   | "EXECUTION_RECEIPT_HEAD_WRONG"
   | "EXECUTION_RECEIPT_SIGNATURE_WRONG"
@@ -34,6 +35,7 @@ export const executionReceiptErrors: ErrorTable<
   EXECUTION_RECEIPT_RECORD_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },
   EXECUTION_RECEIPT_INPUT_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },
   EXECUTION_RECEIPT_BUILD_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },
+  EXECUTION_RECEIPT_SNAPSHOT_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },
   EXECUTION_RECEIPT_HASH_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },
   EXECUTION_RECEIPT_HEAD_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },
   EXECUTION_RECEIPT_SIGNATURE_WRONG: { message: "{file} at {pointer}: {problem}", ...REFUSED },

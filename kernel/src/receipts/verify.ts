@@ -5,7 +5,9 @@
  * V1. The file is canonical, so there is one file for one receipt, and no byte of it is free.
  * V2. Records follow from `anchor` to the signed head; each turn's event is there and is the one its record names.
  * V3. Each image that ran is whole (its hash is made of the files listed), and its build receipt is one of those files.
- * V4. The node's key signed the head and the whole receipt. Whose key that is, only `key` can say.
+ * V4. Of a receipt that can be run again: the files of each image are the ones listed, and the state before the range is
+ *     the one that a record of the range names, chunk by chunk.
+ * V5. The node's key signed the head and the whole receipt. Whose key that is, only `key` can say.
  */
 import {
   canonicalJson,
@@ -21,9 +23,11 @@ import { treeHash } from "../admission/tree-hash.ts";
 import { subjectOf } from "../admission/policy-check.ts";
 import { signatureReasons } from "../admission/trust.ts";
 import { chainHash, fromHex, hex } from "../ledger/chain.ts";
-import { decodeRecord, type LedgerRecord } from "../ledger/record.ts";
+import { decodeRecord, type LedgerRecord, snapshotOf } from "../ledger/record.ts";
+import { chunkName, chunksOf } from "../ledger/snapshot.ts";
 import type { Digest, SignatureVerifier } from "../ports/digest.ts";
 import { referenceOf, seqsOf } from "../replay/delivery.ts";
+import { fromBase64 } from "./base64.ts";
 import type { RefusalCode } from "./errors.ts";
 import { sha256, turnHashes } from "./hashes.ts";
 import { executionReceiptBytes, headBytes, keyIdOf } from "./signing.ts";
@@ -63,6 +67,7 @@ export function verifyExecutionReceipt(file: Uint8Array, options: VerifyReceiptO
     ...(ofChain.length > 0 ? [] : inputRefusals(receipt, records, options.digest)),
     ...(ofChain.length > 0 ? [] : hashRefusals(receipt, records, options.digest)),
     ...(ofChain.length > 0 ? [] : buildRefusals(receipt, records, options)),
+    ...(ofChain.length > 0 ? [] : snapshotRefusals(receipt, records, options.digest)),
     ...signatureRefusals(receipt, options),
   ];
   if (refusals.length > 0) return { ok: false, refusals };
@@ -200,6 +205,31 @@ function buildRefusals(
   return [];
 }
 
+/** V4, the state. */
+function snapshotRefusals(
+  { snapshot, range, anchor, image }: ExecutionReceipt,
+  records: readonly LedgerRecord[],
+  digest: Digest,
+): readonly Refusal[] {
+  if (snapshot === undefined) return [];
+  const record = records[snapshot.seq - range.from];
+  const named = record === undefined ? undefined : snapshotOf(record);
+  if (named === undefined)
+    return [refusal("SNAPSHOT_WRONG", "/snapshot/seq", `record ${snapshot.seq} names no snapshot`)];
+  if (named.through !== range.from - 1 || named.head !== anchor || named.scalars.image !== image)
+    return [refusal("SNAPSHOT_WRONG", "/snapshot", "it is not the state before the range")];
+  const wanted = [...new Set(chunksOf(named))];
+  for (const [index, { name, bytes }] of snapshot.chunks.entries()) {
+    if (name !== wanted[index])
+      return [refusal("SNAPSHOT_WRONG", `/snapshot/chunks/${index}`, "the record names another chunk here")];
+    if (chunkName(encoder.encode(bytes), digest) !== name)
+      return [refusal("SNAPSHOT_WRONG", `/snapshot/chunks/${index}`, "it is not what its hash says")];
+  }
+  if (snapshot.chunks.length !== wanted.length)
+    return [refusal("SNAPSHOT_WRONG", "/snapshot/chunks", "the record names other chunks as well")];
+  return [];
+}
+
 function buildProblems(
   { image, files, manifest, receipt, receipt_hash: said }: ReceiptBuild,
   pointer: string,
@@ -208,6 +238,12 @@ function buildProblems(
 ): readonly Refusal[] {
   if (treeHash(files, digest) !== image)
     return [refusal("BUILD_WRONG", `${pointer}/files`, "the files listed do not give the image's hash")];
+  for (const [index, { bytes, size, sha256: is }] of files.entries()) {
+    if (bytes === undefined) continue;
+    const file = fromBase64(bytes);
+    if (file === undefined || file.length !== size || `sha256:${hex(digest.sha256(file))}` !== is)
+      return [refusal("BUILD_WRONG", `${pointer}/files/${index}/bytes`, "it is not the file that is listed")];
+  }
   const hashOf = (path: string): string | undefined => files.find((file) => file.path === path)?.sha256;
   if (sha256(receipt, digest) !== said || hashOf("receipt.stunir.json") !== said)
     return [refusal("BUILD_WRONG", `${pointer}/receipt`, "it is not the build receipt of the image")];
@@ -235,7 +271,7 @@ function buildProblems(
   );
 }
 
-/** V4. */
+/** V5. */
 function signatureRefusals(
   receipt: ExecutionReceipt,
   { digest, verifier, key }: VerifyReceiptOptions,

@@ -9,6 +9,7 @@ export const replayErrors: ErrorTable<
   | "REPLAY_TURN_STOPPED"
   | "REPLAY_NOT_LOGIC"
   | "REPLAY_TOO_MANY"
+  | "REPLAY_RECEIPT_PLAIN"
 > = defineErrors({
   REPLAY_RANGE_EMPTY: {
     message: "shard {shard} has the records {oldest} to {last}; there is nothing from {from} to {to}",
@@ -59,5 +60,13 @@ export const replayErrors: ErrorTable<
     retry: true,
     remedy: "wait for one of them to end and try again",
     exit: "conflict",
+  },
+  REPLAY_RECEIPT_PLAIN: {
+    message:
+      "the receipt of {capsule} holds neither its images nor the state it begins with: it can be checked, not run",
+    fault: "user",
+    retry: false,
+    remedy: "export it on its node with: vnes receipt export {capsule} --replayable --out FILE",
+    exit: "usage",
   },
 });

@@ -133,6 +133,8 @@ function hear(draft: Draft, heard: Heard): void {
       if (mode !== "steady" || attempt !== null || jumpRefusal(draft) !== undefined)
         return count(draft, "late.jumpAsked");
       return jump(draft, heard.pathId);
+    case "jumpRefused":
+      return onJumpRefused(draft, heard);
     case "closeAsked":
       return onCloseAsked(draft);
     case "renewAsked":
@@ -211,6 +213,17 @@ function onTimer(draft: Draft, timer: TimerName): void {
       if (agent.mode !== "ended" || !config.renew) return;
       return renew(draft, agent.reason);
   }
+}
+
+/** Said once for as long as the same thing stands in the way; who asks again and again is counted. */
+function onJumpRefused(
+  draft: Draft,
+  { pathId, reason, evidence }: Extract<Heard, { heard: "jumpRefused" }>,
+): void {
+  const last = draft.agent.recent.at(-1);
+  const isSame = last?.event === "denied" && last.reason === reason && last.pathId === pathId;
+  if (isSame && last.evidence["until"] === evidence["until"]) return count(draft, `denied.${reason}`);
+  tell(draft, "denied", reason, { path: pathId }, { by: "person", ...evidence });
 }
 
 function onCloseAsked(draft: Draft): void {

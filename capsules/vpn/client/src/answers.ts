@@ -105,7 +105,7 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
     case "RATE_LIMITED":
     case "SESSIONS_FULL":
     case "OWNER_HAS_SESSION":
-      return retryLater(draft, frame.reason, frame.retryAfterMs);
+      return retryLater(draft, frame.reason, frame.retryAfterMs, frame.bound);
     case "GATEWAY_BUSY":
       if (attempt.sends >= MAX_SENDS) return failAttempt(draft, frame.reason);
       return wake(draft, "attempt", draft.at + (frame.retryAfterMs ?? draft.config.policy.answerMs));

@@ -4,7 +4,7 @@
  * C1. At most one attempt exists; what answers another one is closed or left aside.
  * C2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
  */
-import { clientFrames as frames } from "@vnes/vpn-common";
+import { type Bound, clientFrames as frames } from "@vnes/vpn-common";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import { blame } from "./paths.ts";
 import { armProbe, dropProbe } from "./probes.ts";
@@ -114,14 +114,21 @@ export function failAttempt(draft: Draft, reason: string): void {
 }
 
 /** The path is not to blame: the gateway asked to wait. */
-export function retryLater(draft: Draft, reason: string, retryAfterMs: number | null): void {
-  const pause = Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS);
+export function retryLater(
+  draft: Draft,
+  reason: string,
+  retryAfterMs: number | null,
+  bound: Bound | null,
+): void {
+  const pause = Math.max(Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS), 1);
   const path = draft.agent.attempt?.pathId ?? null;
   const asked = draft.agent.attempt?.asked ?? false;
   dropAttempt(draft, reason);
   change(draft, { tried: [] });
-  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path });
-  waitUntil(draft, reason, draft.at + Math.max(pause, 1));
+  const until = draft.at + pause;
+  const evidence = { by: "gateway", until, path, ...(bound === null ? {} : { bound }) };
+  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path }, evidence);
+  waitUntil(draft, reason, until, evidence);
 }
 
 /** Ends the attempt without judging its path. */

@@ -2,6 +2,7 @@
  * Trouble, its clock and its end: how the client goes from a session that is well to one that must be reattached, and
  * from there either back or to an explicit end.
  */
+import type { Bound } from "@vnes/vpn-common";
 import { dropAttempt } from "./attempts.ts";
 import { ask, change, type Draft, tell, unwake, wake } from "./draft.ts";
 import { blame } from "./paths.ts";
@@ -66,9 +67,22 @@ export function loseActive(draft: Draft, reason: string, detail: string | null =
   tell(draft, "lost", reason, { path }, { detail });
 }
 
+/** The window that closed, where one did. */
+function windowMet({ agent, config, at }: Draft, reason: string): { readonly bound?: Bound } {
+  const name = { RECOVERY_EXPIRED: "recoveryMs", CONNECT_EXPIRED: "connectMs" }[reason];
+  if (name === undefined || agent.troubleSince === null) return {};
+  const limit = config.policy[name as "recoveryMs" | "connectMs"];
+  return { bound: { bound: `policy.${name}`, limit, value: at - agent.troubleSince, unit: "ms" } };
+}
+
 /** The explicit end. What follows is a person's decision, or the configuration's `renew`. */
 export function end(draft: Draft, reason: string): void {
-  const { active, session } = draft.agent;
+  const { active, session, mode, troubleSince } = draft.agent;
+  const evidence = {
+    mode,
+    troubleMs: troubleSince === null ? null : draft.at - troubleSince,
+    ...windowMet(draft, reason),
+  };
   dropAttempt(draft, reason);
   dropCheck(draft);
   dropProbe(draft, reason);
@@ -88,7 +102,7 @@ export function end(draft: Draft, reason: string): void {
     waiting: null,
   });
   unwake(draft, "attempt", "retry", "recovery", "watch");
-  tell(draft, "ended", reason, { path: active?.pathId ?? null });
+  tell(draft, "ended", reason, { path: active?.pathId ?? null }, evidence);
   if (draft.config.renew && reason !== "CLIENT_CLOSED")
     wake(draft, "renew", draft.at + draft.config.renewDelayMs);
 }

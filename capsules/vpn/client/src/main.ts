@@ -1,12 +1,12 @@
 /** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
-import { type Answer, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { type Answer, capsule, type Json, type JsonObject, type Refusal, refuse, type Turn } from "@vnes/sdk";
 import { gatewayFrames } from "@vnes/vpn-common";
 import { NEW_AGENT, step } from "./agent.ts";
 import { OPEN_MARGIN_MS } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
 import { CLIENT_REASONS } from "./reasons.ts";
-import { inOrder, jumpRefusal } from "./rounds.ts";
+import { evidenceOf, inOrder, jumpRefusal } from "./rounds.ts";
 import { parseRanking } from "./routing.ts";
 import { statusOf } from "./status.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
@@ -192,22 +192,28 @@ function onRank(turn: Turn, answer: Answer, context: Json): void {
 function jump(turn: Turn, input: Json): Json | Refusal {
   const { agent, config } = load(turn);
   const asked = (input as { readonly pathId?: string }).pathId;
+  const others = inOrder(agent, config, turn.at).filter((one) => one !== agent.active?.pathId);
+  const pathId = asked ?? others[0] ?? null;
+  const deny = (reason: keyof typeof CLIENT_REASONS, evidence: JsonObject): void =>
+    hear(turn, { heard: "jumpRefused", pathId, reason, evidence });
   if (agent.mode !== "steady" || agent.attempt !== null) {
     const why =
       agent.attempt === null
         ? `the client is ${agent.mode}`
         : `one over ${agent.attempt.pathId} is under way`;
-    return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode });
+    deny("NOT_STEADY", { mode: agent.mode, attempt: agent.attempt?.pathId ?? null });
+    return refused("CLIENT_JUMP_REFUSED", { why, reason: "NOT_STEADY", mode: agent.mode });
   }
-  const others = inOrder(agent, config, turn.at).filter((one) => one !== agent.active?.pathId);
-  const pathId = asked ?? others[0] ?? null;
   if (pathId === null || !config.candidates.some((one) => one.pathId === pathId)) {
+    deny("PATH_UNKNOWN", { candidates: config.candidates.map((one) => one.pathId) });
     return refused("CLIENT_PATH_UNKNOWN", { pathId: pathId ?? "other than the active one" });
   }
   const held = jumpRefusal({ agent, config, at: turn.at, nonce: "", asked: [] });
   if (held !== undefined) {
-    const why = `${held.reason}: ${CLIENT_REASONS[held.reason as keyof typeof CLIENT_REASONS]}`;
-    return refused("CLIENT_JUMP_REFUSED", { why, mode: agent.mode, retryAfterMs: held.until - turn.at });
+    const { reason, until } = held;
+    const why = `${reason}: ${CLIENT_REASONS[reason as keyof typeof CLIENT_REASONS]}`;
+    deny(reason as keyof typeof CLIENT_REASONS, evidenceOf(held));
+    return refused("CLIENT_JUMP_REFUSED", { why, reason, mode: agent.mode, retryAfterMs: until - turn.at });
   }
   hear(turn, { heard: "jumpAsked", pathId });
   return { pathId };

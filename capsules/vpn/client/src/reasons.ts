@@ -26,6 +26,8 @@ export const CLIENT_REASONS = {
   SWITCHES_EXCEEDED: "the client switched as often as its policy allows in a minute",
   ROUND_FAILED: "every candidate was tried and failed; the next round waits",
   JUMP_FAILED: "the asked-for path did not work; the session stays where it is",
+  NOT_STEADY: "a jump was asked for while the client is in trouble, or tries another path already",
+  PATH_UNKNOWN: "a jump was asked for over a path that is none of the candidates",
   NO_ANSWER: "the gateway did not answer over this path",
   ANSWER_UNFIT: "the gateway's answer does not fit the session",
   RECOVERY_EXPIRED: "no transport was attached within the recovery window",

@@ -6,6 +6,8 @@
  *     `asking.until` is made here, and the reason is kept.
  */
 import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
+import type { JsonObject } from "@vnes/sdk";
+import type { Bound } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, healthOf, recentSwitches, tell, wake } from "./draft.ts";
@@ -82,7 +84,8 @@ function tryNext(draft: Draft): void {
   if (pathId === undefined) {
     const pause = config.policy.retryMs * Math.min(2 ** agent.rounds, MAX_BACKOFF);
     change(draft, { tried: [], rounds: agent.rounds + 1 });
-    return waitUntil(draft, "ROUND_FAILED", at + pause);
+    const evidence = { until: at + pause, pauseMs: pause, rounds: agent.rounds + 1, tried: agent.tried };
+    return waitUntil(draft, "ROUND_FAILED", at + pause, evidence);
   }
   change(draft, { tried: [...tried, pathId], isPrepared: false, ...(isReady ? { standby: null } : {}) });
   const choice = choiceOf(draft, pathId, order, isReady);
@@ -115,18 +118,30 @@ export function choiceOf(
 
 function isHeld(draft: Draft): boolean {
   const wait = waitFor(draft);
-  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until);
+  if (wait !== undefined) waitUntil(draft, wait.reason, wait.until, evidenceOf(wait));
   return wait !== undefined;
 }
 
+/** What holds the client back, until when, and the number that says so where one does. */
+export type Held = { readonly reason: string; readonly until: number; readonly bound?: Bound };
+
+export function evidenceOf({ until, bound }: Held): JsonObject {
+  return bound === undefined ? { until } : { until, bound };
+}
+
 /** Why a person's jump is refused now; undefined: it may begin. */
-export function jumpRefusal(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
+export function jumpRefusal(draft: Draft): Held | undefined {
   return cooldown(draft) ?? switchBound(draft);
 }
 
-export function waitUntil(draft: Draft, reason: string, until: number): void {
+export function waitUntil(
+  draft: Draft,
+  reason: string,
+  until: number,
+  evidence: JsonObject = { until },
+): void {
   const { waiting } = draft.agent;
-  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, { until });
+  if (waiting?.reason !== reason || waiting.until !== until) tell(draft, "denied", reason, {}, evidence);
   change(draft, { waiting: { reason, until } });
   wake(draft, "retry", until);
 }
@@ -135,7 +150,7 @@ function isSeeking({ agent }: Draft): boolean {
   return agent.mode === "seeking" || agent.mode === "suspect" || agent.mode === "recovering";
 }
 
-function waitFor(draft: Draft): { readonly reason: string; readonly until: number } | undefined {
+function waitFor(draft: Draft): Held | undefined {
   const { agent, at } = draft;
   if (agent.waiting !== null && at < agent.waiting.until) return agent.waiting;
   // A channel that is gone leaves nothing to flap from; only one that is still open is given its time.
@@ -143,23 +158,18 @@ function waitFor(draft: Draft): { readonly reason: string; readonly until: numbe
   return held ?? (agent.session === null ? undefined : switchBound(draft));
 }
 
-function cooldown({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
-  const until = (agent.lastSwitchAt ?? Number.NEGATIVE_INFINITY) + config.policy.cooldownMs;
-  return at < until ? { reason: "COOLDOWN", until } : undefined;
+function cooldown({ agent, at, config }: Draft): Held | undefined {
+  const { cooldownMs } = config.policy;
+  if (agent.lastSwitchAt === null || at >= agent.lastSwitchAt + cooldownMs) return undefined;
+  const bound = { bound: "policy.cooldownMs", limit: cooldownMs, value: at - agent.lastSwitchAt, unit: "ms" };
+  return { reason: "COOLDOWN", until: agent.lastSwitchAt + cooldownMs, bound };
 }
 
-function switchBound({
-  agent,
-  at,
-  config,
-}: Draft): { readonly reason: string; readonly until: number } | undefined {
+function switchBound({ agent, at, config }: Draft): Held | undefined {
+  const { maxSwitchesPerMinute: limit } = config.policy;
   const recent = recentSwitches(agent, at);
-  const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];
-  return blocking === undefined
-    ? undefined
-    : { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS };
+  const blocking = recent[recent.length - limit];
+  if (blocking === undefined) return undefined;
+  const bound = { bound: "policy.maxSwitchesPerMinute", limit, value: recent.length, unit: "switches" };
+  return { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS, bound };
 }

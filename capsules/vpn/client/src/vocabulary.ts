@@ -227,6 +227,12 @@ export type Heard =
   | { readonly heard: "rankFailed"; readonly request: number; readonly code: string }
   | { readonly heard: "timer"; readonly timer: TimerName }
   | { readonly heard: "jumpAsked"; readonly pathId: string }
+  | {
+      readonly heard: "jumpRefused";
+      readonly pathId: string | null;
+      readonly reason: string;
+      readonly evidence: JsonObject;
+    }
   | { readonly heard: "closeAsked" }
   | { readonly heard: "renewAsked" };
 

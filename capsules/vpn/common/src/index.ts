@@ -3,6 +3,19 @@ export { type Bound, boundOf } from "./bound.ts";
 export * as clientFrames from "./client-frames.ts";
 export type { ClientFrame } from "./client-frames.ts";
 export type { Moved, Rejected, Step } from "./decision.ts";
+export {
+  closeWindow,
+  DENIAL_TOPIC,
+  DENIAL_WINDOW_MS,
+  type Denial,
+  type DenialWindow,
+  type Denied,
+  deny,
+  MAX_WINDOWS,
+  noteDenial,
+  onDenialsDue,
+  withBound,
+} from "./denial.ts";
 export type { SessionEvent, Trigger } from "./events.ts";
 export { FRAME_VERSION } from "./frame.ts";
 export * as gatewayFrames from "./gateway-frames.ts";

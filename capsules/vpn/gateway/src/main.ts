@@ -1,6 +1,6 @@
 /** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
 import { capsule, type Json, type Turn } from "@vnes/sdk";
-import { gatewayFrames as frames, type SessionMoved } from "@vnes/vpn-common";
+import { gatewayFrames as frames, onDenialsDue, type SessionMoved } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
 import {
   type Asker,
@@ -25,6 +25,7 @@ import {
 import * as transport from "./transport.ts";
 import {
   armWatch,
+  awaitBinding,
   isLive,
   letGo,
   onReported,
@@ -54,7 +55,8 @@ function start(turn: Turn, data: Json): void {
   const live = allMirrors(turn.keys).filter(isLive);
   for (const { sessionId, peer } of live) {
     if (isAdmitted(config, peer)) continue;
-    const input = { sessionId, cause: "POLICY_TERMINATED" };
+    const evidence = { why: "PEER_NOT_ADMITTED" };
+    const input = { sessionId, cause: "POLICY_TERMINATED", evidence };
     turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported" });
   }
   // Channels may have ended while nobody listened.
@@ -70,9 +72,10 @@ function onChannel(turn: Turn, data: Json): void {
     case "opened":
       // The other role is a client capsule of this node dialling out.
       if (event.role !== "responder") return;
-      if (!isAdmitted(loadConfig(turn.keys), peer)) return refusePeer(turn, channelId);
+      if (!isAdmitted(loadConfig(turn.keys), peer))
+        return refusePeer(turn, { channelId, pathId, peer }, "open");
       heardHere(turn.keys, channelId, turn.at);
-      return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs);
+      return awaitBinding(turn, { channelId, peer, pathId }, "unboundMs");
     case "frame":
       if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
       heardHere(turn.keys, channelId, turn.at);
@@ -144,5 +147,5 @@ export default capsule({
       if (!answer.ok) count(turn.keys, `close.${answer.code}`);
     },
   },
-  timers: { watch: onWatchDue, unbound: onUnboundDue },
+  timers: { watch: onWatchDue, unbound: onUnboundDue, denials: onDenialsDue },
 });

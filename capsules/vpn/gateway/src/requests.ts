@@ -15,39 +15,43 @@ import {
   type Standing,
 } from "@vnes/vpn-common";
 import { isAdmitted } from "./config.ts";
+import { denyClient } from "./denials.ts";
 import { burstMet, take } from "./rate.ts";
 import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
-import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
+import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
 
 /** A session answers within a turn; what takes longer is repeated by the client. */
 const SESSION_TIMEOUT_MS = 2000;
 const BUSY_RETRY_MS = 250;
 
 export type Asker = { readonly channelId: string; readonly pathId: string; readonly peer: string };
-type Context = Asker & { readonly nonce: string };
+type Context = Asker & { readonly nonce: string; readonly asked: string };
 
 export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const config = loadConfig(turn.keys);
   const { channelId, pathId, peer } = asker;
-  if (!isAdmitted(config, peer)) return refusePeer(turn, channelId);
+  if (!isAdmitted(config, peer)) return refusePeer(turn, asker, "frame");
   const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
   turn.keys.set(`rate/${peer}`, taken.bucket);
   armWatch(turn);
   if (!taken.allowed) {
-    count(turn.keys, "rejected.RATE_LIMITED");
-    if (!taken.tell) return;
     const met = burstMet(config.requestsPerMinute);
+    denyClient(turn, asker, "frame", "RATE_LIMITED", {
+      evidence: { allowedAt: turn.at + taken.retryAfterMs },
+      bound: met,
+    });
+    if (!taken.tell) return;
     return reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs, met);
   }
   const frame = clientFrames.parseClientFrame(data);
   if (frame === undefined) {
-    count(turn.keys, "rejected.FRAME_MALFORMED");
+    denyClient(turn, asker, "frame", "FRAME_MALFORMED", { evidence: shapeOf(data) });
     return reject(turn, asker, null, "FRAME_MALFORMED", frames.NOWHERE);
   }
   count(turn.keys, `frame.${frame.type}`);
   const { nonce } = frame;
-  const context: Context = { channelId, pathId, peer, nonce };
+  const context: Context = { channelId, pathId, peer, nonce, asked: frame.type };
   switch (frame.type) {
     case "create":
       return askSession(turn, "create", { owner: peer, nonce, policy: config.policy }, context);
@@ -65,8 +69,10 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   }
 }
 
-export function refusePeer(turn: Turn, channelId: string): void {
-  count(turn.keys, "rejected.PEER_NOT_ADMITTED");
+export function refusePeer(turn: Turn, asker: Asker, asked: "open" | "frame"): void {
+  const { channelId } = asker;
+  const { admit } = loadConfig(turn.keys);
+  denyClient(turn, asker, asked, "PEER_NOT_ADMITTED", { evidence: { admitted: admit.length } });
   const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE);
   transport.sendAndClose(turn, channelId, frame, "PEER_NOT_ADMITTED");
 }
@@ -96,7 +102,8 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   const now = loadMirror(turn.keys, sessionId);
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {
     const standing = now !== undefined && now.version > version ? now : outcome;
-    count(turn.keys, "rejected.BOUND_ELSEWHERE");
+    const evidence = { boundChannelId: now?.channelId ?? outcome.channelId };
+    denyClient(turn, context, context.asked, "BOUND_ELSEWHERE", { standing, evidence });
     return reject(turn, context, nonce, "BOUND_ELSEWHERE", standing);
   }
   const then = {
@@ -144,15 +151,17 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
 type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
 
 /** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
-function onPing(turn: Turn, { channelId, peer, nonce }: Context, { sessionId, size, below }: Ping): void {
+function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping): void {
+  const { channelId, pathId, peer, nonce } = context;
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
+    denyClient(turn, context, "ping", "SESSION_UNKNOWN", { standing: { ...frames.NOWHERE, sessionId } });
     return reject(turn, { channelId }, nonce, "SESSION_UNKNOWN", frames.NOWHERE);
   }
   const isBound = mirror.channelId === channelId;
   transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
   if (isBound) reportQuality(turn, mirror, below);
-  else if (isLive(mirror)) turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).standbyMs);
+  else if (isLive(mirror)) awaitBinding(turn, { channelId, pathId, peer }, "standbyMs");
 }
 
 function decline(turn: Turn, outcome: Outcome, context: Context): void {
@@ -168,9 +177,20 @@ function outcomeOf(turn: Turn, answer: Answer, context: Context): Outcome | unde
   if (answer.ok) return answer.value as unknown as Outcome;
   count(turn.keys, `session.${answer.code}`);
   turn.log("warn", "the session's owner did not decide", { code: answer.code, channelId: context.channelId });
+  denyClient(turn, context, context.asked, "GATEWAY_BUSY", { evidence: { code: answer.code } });
   reject(turn, context, context.nonce, "GATEWAY_BUSY", frames.NOWHERE, BUSY_RETRY_MS);
   return undefined;
 }
+
+/** Of a frame that is none: what it calls itself and how long it is, and nothing more of a stranger's data. */
+function shapeOf(frame: Json): { readonly type: string | null; readonly characters: number } {
+  const type =
+    typeof frame === "object" && frame !== null && !Array.isArray(frame) ? frame["type" as never] : null;
+  const named = typeof type === "string" ? (type as string).slice(0, MAX_TYPE) : null;
+  return { type: named, characters: JSON.stringify(frame).length };
+}
+
+const MAX_TYPE = 32;
 
 function reject(
   turn: Turn,

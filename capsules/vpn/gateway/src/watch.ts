@@ -4,6 +4,7 @@
  */
 import type { Answer, Json, Turn } from "@vnes/sdk";
 import type { Outcome } from "@vnes/vpn-common";
+import { denyClient } from "./denials.ts";
 import { isFull, type Bucket } from "./rate.ts";
 import {
   allMirrors,
@@ -128,11 +129,30 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
   }
 }
 
+type Waiting = { readonly peer: string; readonly pathId: string; readonly limit?: "unboundMs" | "standbyMs" };
+
+/** How long a channel may be open from now without carrying a session. */
+export function awaitBinding(
+  turn: Turn,
+  { channelId, peer, pathId }: { readonly channelId: string; readonly peer: string; readonly pathId: string },
+  limit: "unboundMs" | "standbyMs",
+): void {
+  turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys)[limit], { peer, pathId, limit });
+}
+
 /** A channel that has carried no session for too long is a place somebody holds for nothing. */
-export function onUnboundDue(turn: Turn, _payload: Json, id: string): void {
+export function onUnboundDue(turn: Turn, payload: Json, id: string): void {
   const channelId = id.slice(id.indexOf(":") + 1);
   if (boundSession(turn.keys, channelId) !== undefined) return;
   count(turn.keys, "unboundClosed");
+  // A timer that an earlier version set does not say whose channel it is.
+  const waiting = payload as Waiting | null;
+  if (waiting !== null) {
+    const { peer, pathId, limit: name = "unboundMs" } = waiting;
+    const limit = loadConfig(turn.keys)[name];
+    const bound = { bound: name, limit, value: limit, unit: "ms" };
+    denyClient(turn, { peer, pathId, channelId }, "hold", "UNBOUND", { bound });
+  }
   transport.close(turn, channelId, "UNBOUND");
 }
 

@@ -1,7 +1,8 @@
 /** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
-import { capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
-import type { Outcome, State } from "@vnes/vpn-common";
+import { type CallInfo, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
+import { onDenialsDue, type Outcome, type State } from "@vnes/vpn-common";
 import { applyEvent } from "./apply.ts";
+import { decided } from "./denials.ts";
 import { describe, type SessionErrorCode } from "./errors.ts";
 import * as reports from "./reports.ts";
 import * as requests from "./requests.ts";
@@ -44,25 +45,39 @@ function onClock(trigger: "sessionClock" | "lossClock") {
   };
 }
 
+function onReport(report: (turn: Turn, input: reports.ChannelReport) => Outcome) {
+  return (turn: Turn, input: Json, { caller }: CallInfo): Json =>
+    decided(turn, input, caller, () => report(turn, input as unknown as reports.ChannelReport));
+}
+
 export default capsule({
   calls: {
-    "vpn.session.create": (turn, input) => requests.create(turn, input as unknown as requests.CreateInput),
-    "vpn.session.attach": (turn, input) => requests.attach(turn, input as unknown as requests.AttachInput),
-    "vpn.session.reattach": (turn, input) =>
-      requests.reattach(turn, input as unknown as requests.ReattachInput),
-    "vpn.session.pathSilent": (turn, input) =>
-      reports.pathSilent(turn, input as unknown as reports.ChannelReport),
-    "vpn.session.pathAlive": (turn, input) =>
-      reports.pathAlive(turn, input as unknown as reports.ChannelReport),
-    "vpn.session.transportLost": (turn, input) =>
-      reports.transportLost(turn, input as unknown as reports.ChannelReport),
-    "vpn.session.degrade": (turn, input, info) =>
-      forPeople(reports.degrade(turn, input as unknown as reports.PolicyReport), info.caller, named(input)),
-    "vpn.session.restore": (turn, input, info) =>
-      forPeople(reports.restore(turn, input as unknown as reports.PolicyReport), info.caller, named(input)),
-    "vpn.session.terminate": (turn, input, info) => {
-      const outcome = reports.terminate(turn, input as unknown as reports.TerminateInput, info.caller);
-      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, info.caller, named(input));
+    "vpn.session.create": (turn, input, { caller }) =>
+      decided(turn, input, caller, () => requests.create(turn, input as unknown as requests.CreateInput)),
+    "vpn.session.attach": (turn, input, { caller }) =>
+      decided(turn, input, caller, () => requests.attach(turn, input as unknown as requests.AttachInput)),
+    "vpn.session.reattach": (turn, input, { caller }) =>
+      decided(turn, input, caller, () => requests.reattach(turn, input as unknown as requests.ReattachInput)),
+    "vpn.session.pathSilent": onReport(reports.pathSilent),
+    "vpn.session.pathAlive": onReport(reports.pathAlive),
+    "vpn.session.transportLost": onReport(reports.transportLost),
+    "vpn.session.degrade": (turn, input, { caller }) =>
+      forPeople(
+        decided(turn, input, caller, () => reports.degrade(turn, input as unknown as reports.PolicyReport)),
+        caller,
+        named(input),
+      ),
+    "vpn.session.restore": (turn, input, { caller }) =>
+      forPeople(
+        decided(turn, input, caller, () => reports.restore(turn, input as unknown as reports.PolicyReport)),
+        caller,
+        named(input),
+      ),
+    "vpn.session.terminate": (turn, input, { caller }) => {
+      const outcome = decided(turn, input, caller, () =>
+        reports.terminate(turn, input as unknown as reports.TerminateInput, caller),
+      );
+      return outcome.outcome === "terminated" ? outcome : forPeople(outcome, caller, named(input));
     },
     "vpn.session.get": (turn, input) => {
       const sessionId = named(input);
@@ -71,5 +86,5 @@ export default capsule({
     },
     "vpn.session.list": (turn, input) => list(turn, input as unknown as ListInput),
   },
-  timers: { session: onClock("sessionClock"), loss: onClock("lossClock") },
+  timers: { session: onClock("sessionClock"), loss: onClock("lossClock"), denials: onDenialsDue },
 });

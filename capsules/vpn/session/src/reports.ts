@@ -1,5 +1,5 @@
 /** The methods that report what happened to a session's transport or ask for its end; compare-and-set where asked. */
-import type { Json, Turn } from "@vnes/sdk";
+import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Outcome, SessionEvent, TerminateCause } from "@vnes/vpn-common";
 import { applyEvent } from "./apply.ts";
 import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
@@ -8,7 +8,11 @@ import { count, loadSession } from "./store.ts";
 type Target = { readonly sessionId: string; readonly expectedVersion?: number };
 export type ChannelReport = Target & { readonly channelId: string; readonly evidence?: Json };
 export type PolicyReport = Target & { readonly evidence?: Json };
-export type TerminateInput = Target & { readonly cause?: TerminateCause; readonly owner?: string };
+export type TerminateInput = Target & {
+  readonly cause?: TerminateCause;
+  readonly owner?: string;
+  readonly evidence?: JsonObject;
+};
 
 export function pathSilent(turn: Turn, input: ChannelReport): Outcome {
   return apply(turn, input, { trigger: "pathSilent", channelId: input.channelId }, input.evidence);
@@ -39,7 +43,7 @@ export function terminate(turn: Turn, input: TerminateInput, caller: string): Ou
     return unknownTo(isKnown ? "OWNER_MISMATCH" : "SESSION_UNKNOWN", "terminate");
   }
   const cause = input.cause ?? (caller === "control" ? "OPERATOR_TERMINATED" : "POLICY_TERMINATED");
-  return apply(turn, input, { trigger: "terminate", cause }, { caller });
+  return apply(turn, input, { trigger: "terminate", cause }, { caller, ...input.evidence });
 }
 
 function apply(turn: Turn, target: Target, event: SessionEvent, evidence: Json = null): Outcome {

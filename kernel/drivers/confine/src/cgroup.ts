@@ -13,9 +13,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { readOr } from "@vnes/driver-host";
 import type { Confinement } from "@vnes/kernel";
 import { signal } from "./family.ts";
-import { readOr } from "./read-or.ts";
 
 export interface CgroupPlace {
   readonly version: "v1" | "v2";

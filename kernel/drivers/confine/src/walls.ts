@@ -2,14 +2,13 @@
  * What this machine can keep a process from, looked at once by doing it: the platform for the decision
  * (`kernel/src/confinement`), and the walls for whoever starts hosts.
  */
-import { noWall, type WallOf } from "@vnes/driver-host";
+import { noWall, readOr, type WallOf } from "@vnes/driver-host";
 import type { Confinement, LimitKeeper, Platform, PlatformLack } from "@vnes/kernel";
 import { type CgroupPlace, findCgroupPlace, sweepCgroups } from "./cgroup.ts";
 import { confineErrors } from "./errors.ts";
 import { assembled } from "./seccomp/bpf.ts";
 import { hostFilter } from "./seccomp/filter.ts";
 import type { Architecture } from "./seccomp/syscalls.ts";
-import { readOr } from "./read-or.ts";
 import { findTools, type Tools } from "./tools.ts";
 import { openWall, type WallParts } from "./wall.ts";
 

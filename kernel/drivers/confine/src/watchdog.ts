@@ -3,13 +3,11 @@
  * threads, and stops for a while what used too much processor time. Between two looks a host can go beyond its limits; what a control
  * group keeps is not looked at.
  */
+import { familyOf, usageOf } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
-import { familyOf, signal } from "./family.ts";
-import { readOr } from "./read-or.ts";
+import { signal } from "./family.ts";
 
 const LOOK_EVERY_MS = 50;
-/** Processor time is counted in these (USER_HZ, 100 a second on Linux). */
-const TICK_MS = 10;
 /** What a host did not use it may use later, up to this: the start of a runtime is more than its share. */
 const SAVED_MS = 500;
 
@@ -20,12 +18,6 @@ export interface WatchdogOptions {
   readonly keeps: Platform["keeps"];
   /** Ends the host. */
   kill(because: string): void;
-}
-
-interface Usage {
-  readonly memoryKb: number;
-  readonly threads: number;
-  readonly cpuMs: number;
 }
 
 export class Watchdog {
@@ -51,7 +43,7 @@ export class Watchdog {
     const { pid, confinement, keeps, kill } = this.#options;
     const { memoryMb, pids, cpuPercent } = confinement;
     const family = familyOf(pid);
-    const used = family.map(usageOf).reduce(sum, { memoryKb: 0, threads: 0, cpuMs: 0 });
+    const used = usageOf(family);
     if (keeps.memory === "watchdog" && used.memoryKb > memoryMb * 1024) return kill(overMemory(memoryMb));
     if (keeps.pids === "watchdog" && used.threads > pids)
       return kill(`it had more than its ${pids} processes and threads`);
@@ -77,25 +69,4 @@ export class Watchdog {
 
 export function overMemory(memoryMb: number): string {
   return `it used more than its ${memoryMb} MiB of memory`;
-}
-
-function usageOf(pid: number): Usage {
-  const status = readOr(`/proc/${pid}/status`, "");
-  const number = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
-  // Behind the name, which may hold anything: state is the first field, user and system time the 12th and 13th.
-  const stat = readOr(`/proc/${pid}/stat`, "").split(") ").at(-1)?.split(" ") ?? [];
-  return {
-    memoryKb: number("VmRSS") + number("VmSwap"),
-    threads: number("Threads"),
-    cpuMs: (Number(stat[11] ?? 0) + Number(stat[12] ?? 0)) * TICK_MS,
-  };
-}
-
-function sum(a: Usage, b: Usage): Usage {
-  return {
-    memoryKb: a.memoryKb + b.memoryKb,
-    threads: a.threads + b.threads,
-    cpuMs: a.cpuMs + b.cpuMs,
-  };
 }

@@ -20,6 +20,9 @@ export class FrameError extends Error {
 /** A full batch of the largest turns, or a capsule's whole cache asked for at once. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 const HEADER_BYTES = 4;
+/** Pieces a frame may come in: so many, and one more for each of these bytes. Reading a byte at a time costs more than writing it. */
+const MOST_PIECES = 1_024;
+const LEAST_PIECE_BYTES = 1_024;
 /** Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. */
 const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
 
@@ -51,24 +54,36 @@ function framed(body: string, more: number): Buffer {
   return frame;
 }
 
+export interface FrameBounds {
+  /** Of a frame; default and most: `MAX_FRAME_BYTES`. */
+  readonly maxBytes?: number;
+  /** Of the line of JSON in it, which is read whoever sent it; default: the frame's. */
+  readonly maxLineBytes?: number;
+}
+
 /** Puts chunks together and takes messages out. After it has thrown, the stream cannot be read any further. */
 export class FrameReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
   /** Of the frame that is arriving; undefined until its header is here. */
   #size: number | undefined;
+  /** That the frame has come in so far. */
+  #pieces = 0;
   readonly #maxBytes: number;
+  readonly #maxLineBytes: number;
   /** What came beside the message last taken: UTF-8, unread. */
   text: Buffer = NOTHING;
 
-  constructor(maxBytes: number = MAX_FRAME_BYTES) {
+  constructor({ maxBytes = MAX_FRAME_BYTES, maxLineBytes = MAX_FRAME_BYTES }: FrameBounds = {}) {
     this.#maxBytes = Math.min(maxBytes, MAX_FRAME_BYTES);
+    this.#maxLineBytes = maxLineBytes;
   }
 
   /** Messages that are complete with this chunk, in order. Throws `HOST_PROTOCOL_*`. */
   *push(chunk: Buffer): IterableIterator<unknown> {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    this.#pieces += 1;
     while (true) {
       if (this.#size === undefined) {
         if (this.#bytes < HEADER_BYTES) return;
@@ -80,18 +95,30 @@ export class FrameReader {
           });
         }
       }
-      if (this.#bytes < this.#size) return;
+      if (this.#bytes < this.#size) return this.#refuseCrumbs(this.#size);
       const body = this.#take(this.#size);
       this.#size = undefined;
+      this.#pieces = 0;
       const end = body.indexOf(LINE_FEED);
+      const lineBytes = end < 0 ? body.length : end;
+      if (lineBytes > this.#maxLineBytes) {
+        const reason = `its line is longer than ${this.#maxLineBytes} bytes`;
+        throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
+      }
       this.text = end < 0 ? NOTHING : body.subarray(end + 1);
-      yield parseMessage(body.toString("utf8", 0, end < 0 ? body.length : end));
+      yield parseMessage(body.toString("utf8", 0, lineBytes));
     }
   }
 
   /** True when the stream ended within a frame. */
   get isMidFrame(): boolean {
     return this.#bytes > 0 || this.#size !== undefined;
+  }
+
+  #refuseCrumbs(size: number): void {
+    if (this.#pieces <= MOST_PIECES + size / LEAST_PIECE_BYTES) return;
+    const reason = `${this.#bytes} of its ${size} bytes came in ${this.#pieces} pieces`;
+    throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
   }
 
   #take(size: number): Buffer {

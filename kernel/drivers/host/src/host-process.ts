@@ -15,9 +15,10 @@ import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
-import { encodeFrame, FrameError, FrameReader } from "./frame.ts";
+import { encodeFrame, FrameError, FrameReader, MAX_FRAME_BYTES } from "./frame.ts";
 import type { HostProgram } from "./host-program.ts";
 import { OutputTail } from "./output-tail.ts";
+import { familyOf, type ProcessUsage, usageOf } from "./process-usage.ts";
 import { noWall, type Wall, type Walled } from "./wall.ts";
 import { writeTogether } from "./write-together.ts";
 
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly startTimeoutMs?: number;
   /** Of one message from the host; default and most: `MAX_FRAME_BYTES`. A larger one ends it. */
   readonly maxMessageBytes?: number;
+  /** Of its line of JSON. */
+  readonly maxLineBytes?: number;
   /** `text` is what came beside the message, UTF-8, unread; usually nothing. */
   onMessage(message: unknown, text: Buffer): void;
   onDeath(death: HostDeath): void;
@@ -47,6 +50,8 @@ export interface HostDeath {
 
 export interface HostProcess {
   readonly pid: number;
+  /** Of it and what came from it; zeros when they are gone. */
+  usage(): ProcessUsage;
   /**
    * Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`. A message to a process that is gone is dropped: its death has been or will be
    * told. Bytes stay as they are until the host has answered.
@@ -88,7 +93,8 @@ class ChildHost implements HostProcess {
 
   constructor(options: HostOptions) {
     this.#options = options;
-    this.#reader = new FrameReader(options.maxMessageBytes);
+    const { maxMessageBytes: maxBytes = MAX_FRAME_BYTES, maxLineBytes = maxBytes } = options;
+    this.#reader = new FrameReader({ maxBytes, maxLineBytes });
     this.ready = this.#hello.promise;
     // A start that fails is told through `ready` alone; nobody may be looking at it yet.
     this.ready.catch(() => undefined);
@@ -103,6 +109,11 @@ class ChildHost implements HostProcess {
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  usage(): ProcessUsage {
+    // The number of one that is gone may be another's.
+    return usageOf(this.#isGone ? [] : familyOf(this.pid));
   }
 
   send(message: unknown, text?: string | Uint8Array): void {
@@ -145,8 +156,9 @@ class ChildHost implements HostProcess {
     this.#pipe.on("data", (chunk: Buffer) => this.#receive(chunk));
     // A broken pipe is a dying process; its exit is what counts.
     this.#pipe.on("error", () => undefined);
-    this.#child.stdout?.on("data", (chunk: Buffer) => this.#output.push(chunk));
-    this.#child.stderr?.on("data", (chunk: Buffer) => this.#output.push(chunk));
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      if (stream !== null) this.#output.follow(stream);
+    this.#child.on("exit", () => this.#output.end());
     this.#child.on("error", (cause) => this.#ended(null, null, `it could not be started: ${cause.message}`));
     this.#child.on("close", (code, signal) => this.#ended(code, signal, undefined));
   }

@@ -1,12 +1,36 @@
-/** The last lines a process printed, bounded, for the message that says why it died. What is dropped is counted. */
+/**
+ * The last lines a process printed, bounded, for the message that says why it died. What is dropped is counted. It is read slowly: who prints
+ * without end waits, and does not keep the reader busy.
+ */
+import type { Readable } from "node:stream";
 
 /** A V8 crash report's head and a stack. */
 const KEPT_BYTES = 8 * 1024;
 const MAX_LAST_WORDS = 300;
+/** Between two reads, each of at most what a pipe holds. */
+const READ_EVERY_MS = 10;
 
 export class OutputTail {
   #text = "";
   #dropped = 0;
+  readonly #streams: Readable[] = [];
+  #isOver = false;
+
+  follow(stream: Readable): void {
+    this.#streams.push(stream);
+    stream.on("data", (chunk: Buffer) => {
+      this.push(chunk);
+      if (this.#isOver) return;
+      stream.pause();
+      setTimeout(() => stream.resume(), READ_EVERY_MS).unref();
+    });
+  }
+
+  /** The process has ended: the rest is read at once. */
+  end(): void {
+    this.#isOver = true;
+    for (const stream of this.#streams) stream.resume();
+  }
 
   push(chunk: Buffer): void {
     const text = this.#text + chunk.toString("utf8");

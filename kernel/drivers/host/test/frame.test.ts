@@ -70,6 +70,40 @@ test("what is no JSON, and numbers that do not survive it, are refused by name",
   assert.equal(refusal(raw('["2026-01-01","-0",1e100,-0.5]')), 'arrived [["2026-01-01","-0",1e+100,-0.5]]');
 });
 
+test("a line beyond its bound is refused unread, however much text may come beside it", () => {
+  const read = (text: string): readonly unknown[] => [
+    ...new FrameReader({ maxLineBytes: 16 }).push(raw(text)),
+  ];
+  assert.deepEqual(read(`{"a":"12345678"}\n${"x".repeat(1_000)}`), [{ a: "12345678" }]);
+  const reason = {
+    code: "HOST_PROTOCOL_FRAME_INVALID",
+    details: { reason: "its line is longer than 16 bytes" },
+  };
+  assert.throws(() => read('{"a":"123456789"}'), reason);
+  assert.throws(() => read("[".repeat(1_000_000)), reason);
+});
+
+test("a frame that comes in crumbs is refused long before it is whole", () => {
+  const pieces = (size: number, piece: number): number => {
+    const reader = new FrameReader();
+    const header = Buffer.alloc(4);
+    header.writeUInt32BE(size);
+    let count = 0;
+    try {
+      for (const _ of reader.push(header)) assert.fail("nothing is whole");
+      for (; count * piece < size - piece; count++)
+        for (const _ of reader.push(Buffer.alloc(piece))) assert.fail();
+      return Number.POSITIVE_INFINITY;
+    } catch (error) {
+      assert.equal((error as { code: string }).code, "HOST_PROTOCOL_FRAME_INVALID");
+      return count;
+    }
+  };
+  assert.equal(pieces(1_000, 1), Number.POSITIVE_INFINITY);
+  assert.equal(pieces(10_240_000, 1), 11_023);
+  assert.equal(pieces(10_240_000, 1_024), Number.POSITIVE_INFINITY);
+});
+
 test("a length beyond the bound is refused before its bytes are waited for", () => {
   const header = Buffer.alloc(4);
   header.writeUInt32BE(MAX_FRAME_BYTES + 1);

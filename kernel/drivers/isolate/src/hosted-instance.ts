@@ -16,8 +16,8 @@ import type { FromHost, HostMeters, ToHost } from "@vnes/driver-sandbox";
 const SLICE_MS = 5;
 /** Batches that may wait here; a kernel that sends more does not wait for answers and is broken. */
 const MAX_WAITING = 4_096;
-/** With what a last slice adds, far from a frame's bound even when every character takes three bytes. */
-const MAX_ANSWER_CHARS = 8 * 1024 * 1024;
+/** With what a last slice adds, below what a message may hold even when every character takes three bytes; little to read at once. */
+const MAX_ANSWER_CHARS = 512 * 1024;
 
 type Deliver = Extract<ToHost, { do: "deliver" }>;
 

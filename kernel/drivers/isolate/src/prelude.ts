@@ -35,8 +35,8 @@ export function installPrelude(runsModule: boolean): Prelude {
   const toText = String;
   const MAX_CONSOLE_LINES = 64;
   const MAX_LINE = 2_000;
-  /** Results that leave at once: far below a frame, so that a batch of large turns leaves in several. */
-  const MAX_SLICE_CHARS = 4_194_304;
+  /** Results that leave at once: far below what a message may hold, so that a batch of large turns leaves in several. */
+  const MAX_SLICE_CHARS = 262_144;
   const NO_SEED = "0000000000000000";
 
   let at = 0;

@@ -29,8 +29,8 @@ EXIT_PROTOCOL = 70
 MAX_FRAME = 64 * 1024 * 1024
 READ_BYTES = 256 * 1024
 FLUSH_S = 0.005
-# Results that leave at once: far below a frame, so that a batch of large turns leaves in several.
-FLUSH_CHARS = 4 * 1024 * 1024
+# Results that leave at once: far below what a message may hold, so that a batch of large turns leaves in several.
+FLUSH_CHARS = 512 * 1024
 MAX_LINES = 64
 MAX_LINE = 2_000
 MAX_REASON = 500
@@ -41,7 +41,6 @@ ANSWER_BYTES = 16 * MEGABYTE
 NO_SEED = "0" * 16
 
 _monotonic = time.monotonic
-_process_time = time.process_time
 _gmtime = time.gmtime
 _strftime = time.strftime
 _asctime = time.asctime
@@ -53,7 +52,6 @@ _write = os.write
 _exit = os._exit
 _setrlimit = resource.setrlimit
 _getrlimit = resource.getrlimit
-_getrusage = resource.getrusage
 
 ALLOWED = frozenset(
     """__future__ _strptime abc array base64 bisect binascii calendar cmath codecs collections collections.abc colorsys
@@ -385,8 +383,6 @@ class Host:
                     # It brought its own; what it keeps is its own affair.
                     pass
             self.send({"did": "ask", "ask": message["ask"]})
-        elif do == "meters":
-            self.send({"did": "ask", "ask": message["ask"], "meters": meters()})
         else:
             raise ValueError("the kernel says %r" % do)
 
@@ -548,12 +544,6 @@ def not_run(turns):
 def is_unfinished(value):
     kind = type(value)
     return hasattr(kind, "__await__") or hasattr(kind, "send") or hasattr(kind, "asend")
-
-
-def meters():
-    used = _getrusage(resource.RUSAGE_SELF)
-    most = used.ru_maxrss * 1024
-    return {"cpuMs": _process_time() * 1000, "heapBytes": most, "hostBytes": most}
 
 
 def describe(cause):

@@ -2,15 +2,21 @@
  * One process with one capsule instance in it, as the kernel holds it: started, told what to run, killed. What is said in between
  * is its instance's business (`process-instance.ts`).
  */
-import { type HostProcess, type HostProgram, spawnHost, type Wall } from "@vnes/driver-host";
-import { sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
+import {
+  type HostProcess,
+  type HostProgram,
+  type ProcessUsage,
+  spawnHost,
+  type Wall,
+} from "@vnes/driver-host";
+import { hostBounds, sandboxErrors, type ToHost } from "@vnes/driver-sandbox";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { CapsuleLanguage, VnesError } from "@vnes/schemas";
 
 /** Everything a capsule does when it is loaded; a cold disk and a busy machine included. */
 const OPEN_MS = 5_000;
 const MAX_REASON = 500;
-const MEGABYTE = 1024 * 1024;
+const NOTHING: ProcessUsage = { memoryKb: 0, threads: 0, cpuMs: 0 };
 /** The only instance of its process. */
 export const ONLY_ID = 0;
 
@@ -55,7 +61,7 @@ export class CapsuleProcess {
         name: `${language}:${instance}`,
         program,
         wall,
-        ...(confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE }),
+        ...hostBounds(confinement),
         onMessage: (message, text) => this.#receive(message, text),
         onDeath: ({ reason, signal, code }) => this.#died(hostDied(spec, reason, { signal, code })),
       });
@@ -77,6 +83,10 @@ export class CapsuleProcess {
 
   get pid(): number {
     return this.#process?.pid ?? 0;
+  }
+
+  get usage(): ProcessUsage {
+    return this.#process?.usage() ?? NOTHING;
   }
 
   send(message: ToHost, text?: string): void {

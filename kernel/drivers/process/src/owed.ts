@@ -1,5 +1,5 @@
 /** What an instance's process was asked, or is to be asked, in the order of asking. */
-import type { HostMeters, JudgedRequest } from "@vnes/driver-sandbox";
+import type { JudgedRequest } from "@vnes/driver-sandbox";
 import type { TurnResult, VnesError } from "@vnes/schemas";
 
 export interface OwedBatch {
@@ -19,11 +19,10 @@ export interface OwedBatch {
 }
 
 export interface OwedAsk {
-  readonly kind: "reset" | "meters";
+  readonly kind: "reset";
   /** Number of the message. */
   sent: number | undefined;
-  /** Undefined for a reset, and for meters of a process that is gone. */
-  resolve(meters: HostMeters | undefined): void;
+  resolve(): void;
   reject(error: VnesError): void;
 }
 

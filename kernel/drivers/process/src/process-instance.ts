@@ -5,16 +5,10 @@
  * P1. The process answers in order. Silence counts from the last result: one that was silent for a turn's deadline and the grace is killed.
  * P2. A turn is to blame when it had the process for itself. One behind or before others runs again alone, in a new process, and those behind it too.
  * P3. After a kill by this side a new process is opened at once: what it knew was a cache. A process that ends by itself ends the instance.
+ * P4. What it uses is what the machine says of it; it is not asked.
  */
 import { type RepeatedBatch, type SandboxInstance, type SandboxMeters, unlessExpected } from "@vnes/kernel";
-import {
-  type HostMeters,
-  type JudgedRequest,
-  notRun,
-  parsePiece,
-  refused,
-  TurnTally,
-} from "@vnes/driver-sandbox";
+import { type JudgedRequest, notRun, parsePiece, refused, TurnTally } from "@vnes/driver-sandbox";
 import { isVnesError, type TurnRequest, type TurnResult, turnErrors, type VnesError } from "@vnes/schemas";
 import {
   CapsuleProcess,
@@ -47,8 +41,7 @@ export class ProcessInstance implements SandboxInstance {
   #stopsBefore = 0;
   /** No turn has ended in this process yet. */
   #isFresh = true;
-  #meters: HostMeters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
-  /** Of processes that are gone, as far as they told; a deadline for each that was silent. */
+  /** Of processes that were replaced. */
   #cpuMsBefore = 0;
   #last: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
@@ -67,8 +60,6 @@ export class ProcessInstance implements SandboxInstance {
     this.#starting = process;
     this.#isFresh = true;
     this.#stopsBefore = this.#stops;
-    this.#cpuMsBefore += this.#meters.cpuMs;
-    this.#meters = { cpuMs: 0, heapBytes: 0, hostBytes: 0 };
     await process.start();
     this.#process = process;
   }
@@ -89,24 +80,21 @@ export class ProcessInstance implements SandboxInstance {
   }
 
   async reset(): Promise<void> {
-    await this.#ask<HostMeters | undefined>((end) => ({ kind: "reset", sent: undefined, ...end }));
+    await this.#ask<void>((end) => ({ kind: "reset", sent: undefined, ...end }));
   }
 
+  /** P4. */
   async meters(): Promise<SandboxMeters> {
-    const told = await this.#ask<HostMeters | undefined>((end) => ({
-      kind: "meters",
-      sent: undefined,
-      ...end,
-    }));
-    this.#meters = told ?? this.#meters;
-    const { cpuMs, heapBytes, hostBytes } = this.#meters;
+    if (this.#gone !== undefined) throw this.#gone;
+    const { cpuMs = 0, memoryKb = 0 } = this.#process?.usage ?? {};
+    const memoryBytes = memoryKb * 1024;
     return {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
       cpuMs: this.#cpuMsBefore + cpuMs,
       bytes: this.#tally.bytes,
-      memoryBytes: heapBytes,
-      host: { group: this.#options.spec.group, pid: this.#process?.pid ?? 0, memoryBytes: hostBytes },
+      memoryBytes,
+      host: { group: this.#options.spec.group, pid: this.#process?.pid ?? 0, memoryBytes },
     };
   }
 
@@ -172,18 +160,16 @@ export class ProcessInstance implements SandboxInstance {
       return this.#refuse("it said something that it was not asked");
     this.#tally.bytes += text.length;
     if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
-    head.resolve(head.kind === "meters" ? parseMeters(message["meters"]) : undefined);
+    head.resolve();
     this.#next();
   }
 
   #answered(head: OwedBatch, isMore: boolean, text: Buffer): void {
-    if (this.#isObsolete(head)) {
-      if (!isMore) this.#next();
-      return;
-    }
+    if (this.#isObsolete(head)) return isMore ? this.#refuse("it ran what it was not to") : this.#next();
     const asked = askedOf(head);
     const { effectBytes } = this.#options.spec.limits;
     let piece = parsePiece(text, asked, effectBytes, head.results.at(-1));
+    if (isMore && piece.results.length === 0) return this.#refuse("it has more to come, and no result");
     if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)
       piece = refused(piece.results, asked, "fewer results than turns");
     const full = piece.results.findIndex(isOverMemory);
@@ -249,10 +235,8 @@ export class ProcessInstance implements SandboxInstance {
   #silent(): void {
     const head = this.#owed[0];
     if (head === undefined) return;
-    // What it really used dies with it, and a capsule that is always killed must not seem to use nothing.
-    this.#cpuMsBefore += this.#options.spec.limits.turnMs;
     if (head.kind !== "batch" || this.#isObsolete(head)) {
-      if (head.kind !== "batch") head.resolve(undefined);
+      if (head.kind !== "batch") head.resolve();
       this.#shift();
       return this.#replace();
     }
@@ -272,6 +256,8 @@ export class ProcessInstance implements SandboxInstance {
 
   /** P3. */
   #replace(): void {
+    // It dies with it.
+    this.#cpuMsBefore += this.#process?.usage.cpuMs ?? 0;
     this.#process = undefined;
     this.#watch.disarm();
     for (const owed of this.#owed) owed.sent = undefined;
@@ -310,16 +296,4 @@ export class ProcessInstance implements SandboxInstance {
 
 function isOverMemory(result: TurnResult): boolean {
   return result.kind === "failed" && result.code === "TURN_MEMORY";
-}
-
-/** As a process tells them that may be anybody's. */
-function parseMeters(told: unknown): HostMeters {
-  const meters = (typeof told === "object" && told !== null ? told : {}) as {
-    readonly [name: string]: unknown;
-  };
-  const numberOf = (name: string): number => {
-    const value = meters[name];
-    return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : 0;
-  };
-  return { cpuMs: numberOf("cpuMs"), heapBytes: numberOf("heapBytes"), hostBytes: numberOf("hostBytes") };
 }

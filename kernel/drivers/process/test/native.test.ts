@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type Json, type TurnRequest } from "@vnes/schemas";
 import { nativeExecutor, openProcessSandbox } from "../src/index.ts";
 import { compile, nativeSpec } from "./native-capsule.ts";
-import { LIMITS } from "./python-capsule.ts";
 import { call, told, valueOf } from "./turn-calls.ts";
 
 const sandbox = openProcessSandbox(nativeExecutor);
@@ -203,7 +203,7 @@ const ENDS: { readonly [title: string]: readonly [body: string, end: typeof died
   ],
   "says that it goes on and does not": [
     `for (int n = 0; n < 200; n++) { ${ANSWER("[]", ',\\"more\\":true')} usleep(10000); } (void)turn;`,
-    "TURN_DEADLINE",
+    died,
   ],
   "is alive and nothing more": [
     `for (int n = 0; n < 200; n++) { frame("{\\"did\\":\\"alive\\"}"); usleep(10000); }`,
@@ -243,9 +243,19 @@ test("the example of docs/native.md compiles and answers", async () => {
 test("a program that answers no question of its sandbox does not hold it up", async () => {
   const one = await sandbox.open(nativeSpec(rogue("")));
   await one.reset();
-  const { cpuMs, memoryBytes } = await one.meters();
-  // Both questions ended in a deadline, and that is what it is charged with.
-  assert.deepEqual([cpuMs, memoryBytes], [2 * LIMITS.turnMs, 0]);
+  assert.equal((await one.meters()).turns, 0);
+});
+
+test("a program is charged with what it used, whatever it says of itself and however it ends", async () => {
+  const one = await sandbox.open(nativeSpec(rogue("for (;;) { }")));
+  const asked = one.deliver([call("ok")]);
+  // Far more than it takes to start one.
+  const much = 80;
+  // While it runs, and could not be asked.
+  for (let cpuMs = 0; cpuMs < much; { cpuMs } = await one.meters()) await pause(10);
+  assert.deepEqual(told(await asked), ["TURN_DEADLINE"]);
+  const { cpuMs } = await one.meters();
+  assert.ok(cpuMs >= much, `only ${cpuMs} ms were charged`);
 });
 
 test("a program that speaks another protocol, says nothing, or is no program, is not started", async () => {

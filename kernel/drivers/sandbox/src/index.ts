@@ -2,6 +2,7 @@ export { sandboxByLanguage } from "./by-language.ts";
 export { type SandboxCode, sandboxErrors } from "./errors.ts";
 export type { Executor } from "./executor.ts";
 export { broken, bytesOf, textOf } from "./image-part.ts";
+export { hostBounds } from "./host-bounds.ts";
 export type { FromHost, HostMeters, ToHost } from "./messages.ts";
 export { type HostSandboxOptions, openHostSandbox } from "./sandbox.ts";
 export { type JudgedRequest, notRun, parsePiece, refused } from "./parse-results.ts";

@@ -53,3 +53,15 @@ export interface HostMeters {
   readonly heapBytes: number;
   readonly hostBytes: number;
 }
+
+/** As a host tells them that may be anybody's. */
+export function parseMeters(told: unknown): HostMeters {
+  const meters = (typeof told === "object" && told !== null ? told : {}) as {
+    readonly [name: string]: unknown;
+  };
+  const numberOf = (name: string): number => {
+    const value = meters[name];
+    return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : 0;
+  };
+  return { cpuMs: numberOf("cpuMs"), heapBytes: numberOf("heapBytes"), hostBytes: numberOf("hostBytes") };
+}

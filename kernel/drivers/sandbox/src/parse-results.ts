@@ -8,6 +8,12 @@ import { type Effect, type TurnRequest, type TurnResult, turnErrors } from "@vne
 const MAX_DEPTH = 72;
 const MAX_MESSAGE = 4_000;
 const MAX_LOGS = 160;
+/** Of what goes with one line, reckoned high (`atMostBytes`); the sdks keep it below 16 KiB of JSON. */
+const MAX_LOG_DATA = 262_144;
+/** Values in one piece: many times the densest turn. Reading them is what a text costs, and nobody has judged it yet. */
+const MOST_VALUES = 1_000_000;
+/** No shorter text has as many. */
+const LEAST_BYTES_OF_MOST = 2 * MOST_VALUES;
 /** A turn that asks for more at once reads a range instead. */
 const MAX_NEEDED = 65_536;
 const LEVELS: ReadonlySet<unknown> = new Set(["debug", "info", "warn", "error"]);
@@ -37,7 +43,12 @@ export function parsePiece(
 ): Judged {
   const results: TurnResult[] = [];
   const refuse = (reason: string): Judged => refused(results, requests, reason);
+  if (text.length > LEAST_BYTES_OF_MOST && hasMoreValues(text, MOST_VALUES))
+    return refuse(`more than ${MOST_VALUES} values`);
+  let parts = 0;
   for (const part of partsOf(text)) {
+    parts += 1;
+    if (parts > requests.length) return refuse("more parts than turns");
     let parsed: unknown;
     try {
       parsed = JSON.parse(part);
@@ -79,9 +90,28 @@ export function notRun({ turn }: { readonly turn: number }): TurnResult {
   return { turn, kind: "needKeys", keys: [], ranges: [] };
 }
 
-/** JSON leaves no raw line feed in what it writes. */
-function partsOf(text: Buffer): readonly string[] {
-  return text.length === 0 ? [] : text.toString("utf8").split("\n");
+const [LINE_FEED, QUOTE, BACKSLASH, COMMA, LIST, OBJECT] = [0x0a, 0x22, 0x5c, 0x2c, 0x5b, 0x7b];
+
+/** One after the other: who is refused after the first pays for no more. JSON leaves no raw line feed in what it writes. */
+function* partsOf(text: Buffer): IterableIterator<string> {
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = text.indexOf(LINE_FEED, start);
+    if (end < 0) end = text.length;
+    yield text.toString("utf8", start, end);
+  }
+}
+
+/** Without making any of them: what begins a value outside of strings is counted. */
+function hasMoreValues(text: Buffer, most: number): boolean {
+  let values = 0;
+  let isInString = false;
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at];
+    if (byte === QUOTE) isInString = !isInString;
+    else if (isInString) at += byte === BACKSLASH ? 1 : 0;
+    else if ((byte === COMMA || byte === LIST || byte === OBJECT) && ++values > most) return true;
+  }
+  return false;
 }
 
 /** Whether these are the expected results and nothing else: what equals a judged result needs no judging. */
@@ -89,7 +119,7 @@ export function isAsExpected(text: Buffer, expected: Uint8Array): boolean {
   if (text.equals(expected)) return true;
   // In several parts it is as long: a bracket, a line feed and a bracket stand for each comma.
   if (text.length <= expected.length) return false;
-  const whole = partsOf(text).map((part) => part.slice(1, -1));
+  const whole = [...partsOf(text)].map((part) => part.slice(1, -1));
   return Buffer.from(`[${whole.join(",")}]`).equals(expected);
 }
 
@@ -220,7 +250,7 @@ function isLogLine(line: unknown): boolean {
   if (!isObject(line) || !LEVELS.has(line["level"]) || !isText(line["message"])) return false;
   if (line["message"].length > MAX_MESSAGE) return false;
   if (line["data"] === undefined) return hasOnly(line, 2);
-  return hasOnly(line, 3) && isValue(line["data"], 0);
+  return hasOnly(line, 3) && isValue(line["data"], 0) && atMostBytes(line["data"]) <= MAX_LOG_DATA;
 }
 
 /** JSON as the kernel keeps it. `JSON.parse` has made it, so it is a tree of plain values. */

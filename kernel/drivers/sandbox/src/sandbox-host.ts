@@ -2,18 +2,12 @@
  * One sandbox host as the kernel holds it: what was asked of the process and is not answered yet. When the process is
  * gone everything it owed is rejected with `SANDBOX_HOST_DIED`, and so is everything asked later.
  */
-import {
-  type HostDeath,
-  type HostProcess,
-  type HostProgram,
-  MAX_FRAME_BYTES,
-  spawnHost,
-  type Wall,
-} from "@vnes/driver-host";
-import type { SandboxSpec } from "@vnes/kernel";
+import { type HostDeath, type HostProcess, type HostProgram, spawnHost, type Wall } from "@vnes/driver-host";
+import type { Confinement, SandboxSpec } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
-import type { FromHost, HostMeters, ToHost } from "./messages.ts";
+import { hostBounds } from "./host-bounds.ts";
+import { type FromHost, type HostMeters, parseMeters, type ToHost } from "./messages.ts";
 
 /** Above what a host may be silent by the rules (a slice of one turn, and the same turn alone): a busy machine. */
 const GRACE_MS = 2_000;
@@ -22,6 +16,7 @@ const OPEN_MS = 5_000;
 /** A host says that it is alive every 100 ms while it owes something: a busy machine may bring some of them together. */
 const LEAST_ALIVE_MS = 20;
 const MOST_CHATTER = 100;
+const MAX_REASON = 500;
 
 export interface SandboxHostOptions {
   /** For messages, such as `javascript:system`. */
@@ -29,7 +24,7 @@ export interface SandboxHostOptions {
   readonly group: string;
   readonly program: HostProgram;
   readonly wall: Wall;
-  readonly maxMessageBytes?: number;
+  readonly confinement: Confinement | undefined;
 }
 
 export interface Delivered {
@@ -71,7 +66,7 @@ export class SandboxHost {
         name: this.#options.name,
         program: this.#options.program,
         wall: this.#options.wall,
-        maxMessageBytes: this.#options.maxMessageBytes ?? MAX_FRAME_BYTES,
+        ...hostBounds(this.#options.confinement),
         onMessage: (message, text) => this.#receive(message as FromHost, text),
         onDeath: (death) => this.#died(death),
       });
@@ -166,10 +161,17 @@ export class SandboxHost {
       case "deliver":
         return this.#settle(`deliver ${message.id} ${message.batch}`, { text, stops: message.stops });
       case "ask":
-        return this.#settle(`ask ${message.ask}`, message.meters);
+        return this.#settle(`ask ${message.ask}`, parseMeters(message.meters));
       case "alive":
         return this.#alive();
+      default:
+        return this.#unasked();
     }
+  }
+
+  /** Each thing it says is the answer to one that was asked. */
+  #unasked(): void {
+    void this.#process?.kill("it said something that it was not asked");
   }
 
   /** Said without a need it costs this process more than the one that says it. */
@@ -182,17 +184,23 @@ export class SandboxHost {
   }
 
   #settle(name: string, value: unknown): void {
-    const owed = this.#owed.get(name);
-    this.#owed.delete(name);
-    if (this.#owed.size === 0) this.#expect();
-    owed?.resolve(value as never);
+    this.#answered(name)?.resolve(value as never);
   }
 
-  #refuse(name: string, reason: string): void {
+  #refuse(name: string, reason: unknown): void {
+    const told = typeof reason === "string" ? reason.slice(0, MAX_REASON) : "no reason given";
+    this.#answered(name)?.reject(sandboxErrors.create("SANDBOX_BUNDLE_BROKEN", { reason: told }));
+  }
+
+  #answered(name: string): Owed | undefined {
     const owed = this.#owed.get(name);
+    if (owed === undefined) {
+      this.#unasked();
+      return undefined;
+    }
     this.#owed.delete(name);
     if (this.#owed.size === 0) this.#expect();
-    owed?.reject(sandboxErrors.create("SANDBOX_BUNDLE_BROKEN", { reason }));
+    return owed;
   }
 
   /** A host that owes something and says nothing is hung: V8 can hang over an isolate that ran out of memory. */

@@ -11,8 +11,6 @@ import { isAsExpected, type JudgedRequest, notRun, parseResults } from "./parse-
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 import { TurnTally } from "./turn-tally.ts";
 
-const MEGABYTE = 1024 * 1024;
-
 export interface HostSandboxOptions {
   /** Default: none, and a spec that asks for a wall is refused. */
   readonly wallOf?: WallOf;
@@ -62,8 +60,7 @@ class HostSandbox implements Sandbox {
     const { language } = this.#executor;
     const program = this.#executor.program();
     const wall = this.#wallOf(confinement);
-    const bound = confinement && { maxMessageBytes: confinement.messageMb * MEGABYTE };
-    const host = new SandboxHost({ name: `${language}:${group}`, group, program, wall, ...bound }, () => {
+    const host = new SandboxHost({ name: `${language}:${group}`, group, program, wall, confinement }, () => {
       this.#running.delete(host);
       if (this.#hosts.get(key) === starting) this.#hosts.delete(key);
     });

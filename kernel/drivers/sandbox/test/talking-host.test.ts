@@ -5,6 +5,33 @@ import { nodeProgram } from "@vnes/driver-host";
 import { openHostSandbox } from "../src/index.ts";
 import { specOf } from "../../isolate/test/bundle.ts";
 
+for (const said of ["deliver", "ask", "open", "fail", "dance"]) {
+  test(`a host that says ${said} without being asked is ended`, async () => {
+    const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
+    await using sandbox = openHostSandbox({
+      language: "javascript",
+      program: () => program,
+      bundle: () => said,
+    });
+    const one = await sandbox.open(specOf(""));
+    await assert.rejects(one.meters(), {
+      code: "SANDBOX_HOST_DIED",
+      message: /something that it was not asked/,
+    });
+  });
+}
+
+test("what a host says of its meters is a number or nothing", async () => {
+  const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
+  await using sandbox = openHostSandbox({
+    language: "javascript",
+    program: () => program,
+    bundle: () => "meters",
+  });
+  const { cpuMs, memoryBytes, host } = await (await sandbox.open(specOf(""))).meters();
+  assert.deepEqual([cpuMs, memoryBytes, host.memoryBytes], [0, 0, 0]);
+});
+
 test("a host that says without end that it is alive is ended, and its instances are told why", async () => {
   const program = nodeProgram(new URL("./fixtures/talking-host.ts", import.meta.url));
   await using sandbox = openHostSandbox({

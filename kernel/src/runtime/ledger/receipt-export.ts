@@ -14,7 +14,8 @@ import type { Capsule } from "../node/capsule-table.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import { RecordPages } from "./record-pages.ts";
 import { recordedShard } from "./recorded-shard.ts";
-import { recoverShardAt } from "../boot/recovery.ts";
+import { type Beginning, newestState, recoverShardAt } from "../boot/recovery.ts";
+import { snapshotAt } from "./receipt-base.ts";
 import { listSnapshots } from "./snapshot-reader.ts";
 
 /** Of records and events: with its escapes a receipt stays well below what the control socket answers at once. */
@@ -26,6 +27,11 @@ export interface ReceiptRequest {
   readonly shard?: number;
   readonly from?: number;
   readonly to?: number;
+  /**
+   * With everything to run it again without the node: the images whole, and the range widened to begin at a snapshot (or the
+   * first record), whose state is in it.
+   */
+  readonly replayable?: boolean;
   /** What ran the turns, for people: `vnes 0.1.0`. */
   readonly tool: string;
   readonly toolchain: JsonObject;
@@ -42,9 +48,21 @@ export async function exportReceipt(
   const { signer, ledger, digest, clock, node } = parts;
   if (signer === undefined) throw executionReceiptErrors.create("EXECUTION_RECEIPT_NO_SIGNER");
   const shard = await recordedShard(context, capsule, request.shard ?? 0);
-  const { from, to } = await rangeOf(context, shard, request);
-  const base = await recoverShardAt(ledger, shard, from - 1, digest);
-  const records = await readRange(context, shard, { from, to }, base.head.hash);
+  const asked = await rangeOf(context, shard, request);
+  const replayable = request.replayable === true;
+  const base = replayable
+    ? await newestState(ledger, shard, digest, asked.from - 1)
+    : await stateBefore(context, shard, asked.from);
+  const from = base.state.seq + 1;
+  const snapshotSeq = base.written === undefined ? 0 : (base.snapshots.at(-1)?.seq ?? 0);
+  // The record that names the chunks lies behind the state they hold.
+  const to = replayable ? Math.max(asked.to, snapshotSeq) : asked.to;
+  const snapshot = replayable
+    ? await snapshotAt(ledger, shard, base, MAX_RECEIPT_BYTES, () =>
+        tooLarge(shard, { from, to }, snapshotSeq),
+      )
+    : undefined;
+  const records = await readRange(context, shard, { from, to }, base.hash);
   const events = await eventsOf(context, shard, { from, to }, records);
   const images = await imagesOf(context, capsule, shard, base.state.image, records);
   const at = clock.now();
@@ -57,10 +75,12 @@ export async function exportReceipt(
       shard,
       timestamp: new Date(at).toISOString(),
       image: base.state.image,
-      anchor: base.head.hash,
+      anchor: base.hash,
       records,
       events,
       images,
+      replayable,
+      ...(snapshot === undefined ? {} : { snapshot }),
       tool,
       toolchain,
       environment,
@@ -80,6 +100,15 @@ export async function exportReceipt(
 }
 
 const LINE_FEED = 0x0a;
+
+async function stateBefore(
+  { parts: { ledger, digest } }: NodeContext,
+  shard: string,
+  from: number,
+): Promise<Beginning> {
+  const base = await recoverShardAt(ledger, shard, from - 1, digest);
+  return { ...base, hash: base.head.hash };
+}
 
 export async function signHead(
   signer: Signer,

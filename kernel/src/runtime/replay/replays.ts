@@ -7,20 +7,16 @@ import type { VnesError } from "@vnes/schemas";
 import { type CapsuleImage, imageFile } from "../../admission/image.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { SandboxSpec } from "../../ports/sandbox.ts";
+import { isDiverged } from "../../replay/diverged.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { recordedShard } from "../ledger/recorded-shard.ts";
-import { chosenProgram } from "../boot/capsule-spec.ts";
-import { confinementToRun } from "../boot/confinement-for.ts";
-import { limitsOf } from "../boot/limits.ts";
 import type { NodeContext } from "../node/node-context.ts";
+import { replaySpec } from "./replay-spec.ts";
 import { type ReplayOptions, type ReplayReport, replayShard } from "./replay.ts";
 
 /** Each has a host and holds a shard's keys in memory; a person looks at one at a time. */
 const MAX_REPLAYS = 2;
-/** A turn has so many times its deadline: beside a node's own work, slow must not look like another outcome. */
-const AMPLE = 5;
-const DETERMINISTIC: ReadonlySet<DeterminismTier> = new Set(["D0_bit_exact", "D1_numerically_stable"]);
 
 export interface CapsuleReplayOptions extends ReplayOptions {
   /** Number of the shard; default 0. */
@@ -86,8 +82,8 @@ export class Replays {
     );
     const tier = capsule.manifest.capabilities.determinism_tier ?? DEFAULT_DETERMINISM_TIER;
     const { difference } = report;
-    const diverged = difference !== null && options.against === undefined && DETERMINISTIC.has(tier);
-    if (diverged) {
+    const diverged = isDiverged(difference, tier, options.against);
+    if (diverged && difference !== null) {
       const { seq, image, what } = difference;
       await kernel.record({ type: "diverged", capsule: id, image, shard, seq });
       const error = kernelErrors.create("CAPSULE_DIVERGED", { capsule: id, shard, seq, what, image });
@@ -113,12 +109,6 @@ export class Replays {
     const parsed = file === undefined ? undefined : parseManifest(file.bytes);
     const manifest = parsed?.ok === true ? parsed.value : capsule.manifest;
     const { zone } = capsule;
-    const limits = limitsOf(manifest, zone, parts.policy);
-    return {
-      ...chosenProgram(manifest),
-      zone,
-      limits: { ...limits, turnMs: limits.turnMs * AMPLE },
-      confinement: confinementToRun(parts, manifest, zone),
-    };
+    return replaySpec(parts, manifest, { limits: zone, walls: zone });
   }
 }

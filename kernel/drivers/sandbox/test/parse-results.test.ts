@@ -1,0 +1,43 @@
+/** What results cost before they are judged, and what a line of the log may bring. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parsePiece, parseResults } from "../src/parse-results.ts";
+
+const TURNS = [{ turn: 1 }, { turn: 2 }];
+const EFFECT_BYTES = 4 * 1024 * 1024;
+const DONE = { turn: 1, kind: "done", effects: [] };
+
+function invalid(text: string): string | undefined {
+  return parseResults(Buffer.from(text), TURNS, EFFECT_BYTES).invalid;
+}
+
+test("a text of more values than turns can have is refused without being read", () => {
+  assert.equal(invalid(`[${"[],".repeat(2_000_000)}0]`), "more than 1000000 values");
+  assert.equal(invalid(`[${"1,".repeat(2_000_000)}0]`), "more than 1000000 values");
+  // Within strings nothing is a value, whatever stands before their end.
+  const texts = ["[{,".repeat(500_000), '\\"[,'.repeat(300_000), "\\"];
+  const written = JSON.stringify([{ ...DONE, effects: texts.map((key) => ({ do: "delete", key })) }]);
+  assert.ok(written.length > 2_000_000);
+  const judged = parsePiece(Buffer.from(written), TURNS, EFFECT_BYTES, undefined);
+  assert.equal(judged.invalid, undefined);
+});
+
+test("a text of more parts than turns is refused at the first that is too many", () => {
+  assert.equal(invalid(`${"[]\n".repeat(300_000)}[]`), "more parts than turns");
+  assert.equal(invalid("\n".repeat(5_000_000)), "not JSON");
+  const lines = TURNS.map(({ turn }) => JSON.stringify([{ ...DONE, turn }]));
+  assert.equal(invalid(lines.join("\n")), undefined);
+});
+
+test("a line of the log brings no more than the sdks let it", () => {
+  const withData = (data: unknown): string | undefined =>
+    parsePiece(
+      Buffer.from(JSON.stringify([{ ...DONE, logs: [{ level: "info", message: "m", data }] }])),
+      TURNS,
+      EFFECT_BYTES,
+      undefined,
+    ).invalid;
+  assert.equal(withData("\u20ac".repeat(16_384)), undefined);
+  assert.equal(withData(Array.from({ length: 8_192 }, () => 1)), undefined);
+  assert.equal(withData("x".repeat(1_000_000)), "a log line that is none");
+});
