@@ -86,6 +86,22 @@ test("each delivery ends in one record, whatever is repeated (C3)", async () => 
   );
 });
 
+test("keys that turns of a batch will ask for come together, and never undo what a turn between has written", async () => {
+  for (const keys of [1, 5, 64]) {
+    let batches = 0;
+    const h = await openHarness({ onBatch: () => batches++ });
+    await Promise.all([h.shard.start(null), h.settle()]);
+    // As if there were far more than is handed over whole.
+    h.shard.state.size = 2 ** 24;
+    batches = 0;
+    for (let n = 0; n < 64; n++) h.call(n + 1, { key: `k${n % keys}` });
+    await h.settle();
+    const counted = Array.from({ length: 64 }, (_, n) => Math.floor(n / keys) + 1);
+    assert.deepEqual([...h.answers().values()], counted, `${keys} keys`);
+    assert.equal(batches, 2, `${keys} keys`);
+  }
+});
+
 test("a turn whose effect is refused changes nothing, and the turns behind it see nothing of it", async () => {
   const h = await openHarness({});
   await Promise.all([h.shard.start(null), h.settle()]);

@@ -38,8 +38,15 @@ export const manifest: Manifest = {
   state: { owns: ["n/"] },
 };
 
-/** A bundle with a cache, as the sdk's is: calls raise a key that is read through `needKeys`, or only look at it. */
-export function counterBundle(): { deliver(request: TurnRequest): TurnResult; reset(): void } {
+/**
+ * A bundle with a cache, as the sdk's is: calls raise a key that is read through `needKeys`, or only look at it. It foresees
+ * what a call will ask for.
+ */
+export function counterBundle(): {
+  deliver(request: TurnRequest): TurnResult;
+  foresee(request: TurnRequest): TurnResult;
+  reset(): void;
+} {
   let cache = new Map<string, Json | undefined>();
   const effectsOf = (request: TurnRequest): Effect[] | string[] => {
     const { delivery } = request;
@@ -76,6 +83,11 @@ export function counterBundle(): { deliver(request: TurnRequest): TurnResult; re
     reset: () => {
       cache = new Map();
     },
+    foresee: ({ turn, delivery }) => {
+      const key = delivery.kind === "call" ? `n/${(delivery.input as { key?: string }).key}` : "";
+      const isMissing = delivery.kind === "call" && !cache.has(key);
+      return { turn, kind: "needKeys", keys: isMissing ? [key] : [], ranges: [] };
+    },
     deliver: (request) => {
       const effects = effectsOf(request);
       const { turn } = request;
@@ -109,6 +121,8 @@ export async function openHarness(options: {
   readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
   readonly hostDiesAt?: ReadonlySet<number>;
   readonly maxStateSize?: number;
+  /** Told of every batch that crosses into the sandbox. */
+  readonly onBatch?: () => void;
   readonly onRelease?: (entry: OutboxEntry, memory: LedgerMemory) => void;
 }): Promise<Harness> {
   const memory = options.memory ?? new LedgerMemory();
@@ -121,7 +135,15 @@ export async function openHarness(options: {
   const released: Harness["released"][number][] = [];
   const deadLetters: string[] = [];
   const givenUp: unknown[] = [];
-  const faults = options.hostDiesAt === undefined ? {} : { hostDiesAt: options.hostDiesAt };
+  const { onBatch, hostDiesAt } = options;
+  const later = (_batch: number, resume: () => void): void => {
+    onBatch?.();
+    resume();
+  };
+  const faults = {
+    ...(hostDiesAt === undefined ? {} : { hostDiesAt }),
+    ...(onBatch === undefined ? {} : { later }),
+  };
   const sandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
   const shard = new CapsuleShard({
     spec: {

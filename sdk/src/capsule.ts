@@ -8,6 +8,8 @@ import type { Answer, BatchEvent, Json, KeyVersion, LogLine, ReadEffect } from "
 export interface Keys {
   /** Undefined when the key does not exist. */
   get(key: string): Json | undefined;
+  /** The values of several keys in their order, undefined where there is none; what is missing here is fetched at once. */
+  getAll(keys: readonly string[]): readonly (Json | undefined)[];
   set(key: string, value: Json, options?: WriteOptions): void;
   delete(key: string, options?: Pick<WriteOptions, "expect">): void;
   /** Version before this turn: seq of the record that last wrote the key, null when it did not exist. */

@@ -15,6 +15,11 @@ import { TurnRun } from "./turn-run.ts";
 /** The default export of a logic capsule's `src/main.ts`. */
 export interface Capsule {
   deliver(request: TurnRequest): TurnResult;
+  /**
+   * What the turn would ask for, in a `needKeys`; nothing of it is kept. For turns behind one that needs keys, so that they
+   * need not stop one after the other. It is a guess: what the turns before it write is not there yet.
+   */
+  foresee?(request: TurnRequest): TurnResult;
   /** Drops every cached key. Module variables of the capsule stay: they are caches of its own. */
   reset(): void;
   /** Beyond this the cache is dropped between turns. */
@@ -34,6 +39,7 @@ export function capsuleOf(handle: HandleDelivery): Capsule {
   const cache = new KeyCache();
   return {
     deliver: (request) => deliver(handle, cache, request),
+    foresee: (request) => foresee(handle, cache, request),
     reset: () => cache.clear(),
     setCacheBytes: (bytes) => cache.setMaxBytes(bytes),
   };
@@ -56,6 +62,20 @@ function deliver(handle: HandleDelivery, cache: KeyCache, request: TurnRequest):
   else cache.rollback();
   cache.trim();
   return result;
+}
+
+function foresee(handle: HandleDelivery, cache: KeyCache, request: TurnRequest): TurnResult {
+  const { turn, delivery } = request;
+  const run = new TurnRun(request, cache);
+  try {
+    if (delivery.kind !== "expiry") handle(run, delivery);
+  } catch {
+    // What stops it now may not stop the turn itself.
+  }
+  run.close();
+  cache.rollback();
+  // A range may be all there is: whoever really needs it asks for it.
+  return { turn, kind: "needKeys", keys: [...(run.needed?.keys ?? [])], ranges: [] };
 }
 
 function learn(cache: KeyCache, { keys = [], ranges = [] }: TurnRequest): void {

@@ -21,6 +21,15 @@ export class TurnKeys implements Keys {
     return this.#cache.isComplete(key) ? undefined : this.#run.need("keys", key);
   }
 
+  getAll(keys: readonly string[]): readonly (Json | undefined)[] {
+    this.#run.mustBeOpen();
+    const missing = keys.filter(
+      (key) => this.#cache.get(this.#run.text(key, "key")) === undefined && !this.#cache.isComplete(key),
+    );
+    if (missing.length > 0) return this.#run.need("keys", ...missing);
+    return keys.map((key) => this.#cache.get(key)?.value);
+  }
+
   version(key: string): KeyVersion {
     this.#run.mustBeOpen();
     const version = this.#cache.version(this.#run.text(key, "key"));

@@ -168,10 +168,10 @@ export class TurnRun implements Turn {
   }
 
   /** Ends the turn for now; throws so that the handler stops. */
-  need(kind: "keys" | "ranges", name: string): never {
+  need(kind: "keys" | "ranges", ...names: readonly string[]): never {
     this.needed ??= { keys: new Set(), ranges: new Set() };
-    this.needed[kind].add(name);
-    throw new TurnStop("NEEDS_KEYS", `${name} is not here yet`);
+    for (const name of names) this.needed[kind].add(name);
+    throw new TurnStop("NEEDS_KEYS", `${names.join(", ")} is not here yet`);
   }
 
   #ask(effect: Effect): void {

@@ -57,6 +57,42 @@ test("reading an unknown key ends the turn with needKeys, even when the handler 
   assert.equal(done.kind, "done");
 });
 
+test("what a turn would ask for can be foreseen: nothing of it is kept, not even the keys it was given", () => {
+  const one = capsule({
+    calls: {
+      "t.go": (turn) => {
+        turn.keys.set("mine", 1);
+        return [turn.keys.get("a") ?? null, ...turn.keys.entries("b/")].length;
+      },
+      "t.all": (turn) => turn.keys.getAll(["a", "mine", "c"]).map((value) => value ?? null),
+    },
+  });
+  const call = (turn: number, method: string): TurnRequest =>
+    request(turn, {
+      kind: "call",
+      callId: "c",
+      capability: "t",
+      method,
+      input: null,
+      caller: "x",
+      deadlineAt: 9,
+    });
+  const foresee = (asked: TurnRequest): unknown => one.foresee?.(asked);
+  const needs = (turn: number, ...keys: string[]) => ({ turn, kind: "needKeys", keys, ranges: [] });
+  assert.deepEqual(foresee(call(1, "go")), needs(1, "a"));
+  assert.deepEqual(foresee({ ...call(1, "go"), keys: [["a", 1]] }), needs(1, "a"));
+  // Several at once, where a turn names them at once.
+  assert.deepEqual(one.deliver(call(2, "all")), needs(2, "a", "mine", "c"));
+  const told = one.deliver({ ...call(2, "all"), keys: [["a", 1], ["mine"], ["c", "x"]] });
+  assert.deepEqual(told.kind === "done" && told.effects[0], {
+    do: "answer",
+    callId: "c",
+    answer: { ok: true, value: [1, null, "x"] },
+  });
+  // Nothing left to ask for but a range, which is not guessed at.
+  assert.deepEqual(foresee(call(3, "go")), needs(3));
+});
+
 test("a failed turn leaves nothing behind, neither effects nor cached writes", () => {
   const one = harness({
     calls: {

@@ -18,11 +18,13 @@ import { openDevice } from "../../kernel/drivers/device/src/index.ts";
 import { deviceBytes as bytes } from "../../kernel/drivers/device/src/powers/bytes.ts";
 import { channelCrypto as crypto } from "../../kernel/drivers/device/src/powers/channel-crypto.ts";
 import { bundleCapsule, driverImage } from "../../kernel/drivers/device/test/image.ts";
-import type { BenchResult } from "./result.ts";
+import { type BenchResult, median } from "./result.ts";
 
 const REMOTE = { address: "127.0.0.1", port: 4000 };
 const UNLIMITED = 1e9;
 const FRAME = new Uint8Array(200);
+const SHARE_HANDSHAKES = 2_000;
+const SHARE_ROUNDS = 3;
 
 /** Calls a second over at least `ms`. */
 function rate(ms: number, run: () => void): number {
@@ -76,6 +78,55 @@ function handshakes(): BenchResult[] {
       peer: { name: "six X25519 agreements alone", value: Math.round(agreements / 6) },
     },
   ];
+}
+
+/** What of a handshake the gateway pays, in processor time: the cookie, which it gives to strangers too, and what comes behind it. */
+function gatewayShare(): BenchResult[] {
+  const cookies: number[] = [];
+  const rests: number[] = [];
+  for (let round = 0; round < SHARE_ROUNDS; round++) {
+    const { responder, publicKey } = responderOf();
+    const initiators = Array.from({ length: SHARE_HANDSHAKES }, () => {
+      const made = createInitiator({
+        crypto,
+        bytes,
+        identity: crypto.keyPair(),
+        responder: publicKey,
+        index: 1,
+      });
+      if (!made) throw new Error("no initiator");
+      return made;
+    });
+    const hellos = initiators.map((one) => one.current());
+    const [cookieUs, replies] = cpuUs(() => hellos.map((hello) => responder.receive(hello, REMOTE, "b", 0)));
+    const initiates = replies.map((reply, nth) => {
+      const next = reply.kind === "reply" ? initiators[nth]?.receive(reply.message) : undefined;
+      if (next?.kind !== "send") throw new Error("no cookie, or no initiate");
+      return next.message;
+    });
+    const [restUs, opened] = cpuUs(() =>
+      initiates.map((initiate) => {
+        const accepted = responder.receive(initiate, REMOTE, "b", 0);
+        return accepted.kind === "accepted" && accepted.open(2)?.seal(PAYLOAD_READY, encodeIndex(2));
+      }),
+    );
+    if (opened.some((ready) => !ready)) throw new Error("not opened");
+    cookies.push(cookieUs / SHARE_HANDSHAKES);
+    rests.push(restUs / SHARE_HANDSHAKES);
+  }
+  const [cookie, rest] = [median(cookies), median(rests)];
+  return [
+    { metric: "the gateway's part of a handshake: the cookie", value: cookie, unit: "µs" },
+    { metric: "the gateway's part of a handshake: behind the cookie", value: rest, unit: "µs" },
+    { metric: "handshakes a gateway makes on one core", value: 1_000_000 / (cookie + rest), unit: "1/s" },
+  ];
+}
+
+function cpuUs<T>(work: () => T): readonly [us: number, value: T] {
+  const before = process.cpuUsage();
+  const value = work();
+  const { user, system } = process.cpuUsage(before);
+  return [user + system, value];
 }
 
 function frames(): BenchResult[] {
@@ -229,5 +280,5 @@ export const notMeasured: readonly string[] = [
 ];
 
 export async function run(): Promise<BenchResult[]> {
-  return [...handshakes(), ...frames(), ...strangers(), ...(await flood())];
+  return [...handshakes(), ...gatewayShare(), ...frames(), ...strangers(), ...(await flood())];
 }

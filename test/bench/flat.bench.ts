@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextRound } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { Node } from "@vnes/kernel";
 import { bootBenchNode, callInFlight } from "./bench-node.ts";
 import { counter } from "./counter-capsule.ts";
 import { type Heard, publishCapsules } from "./publish-capsules.ts";
+import { heapBytes } from "./reachable.ts";
 import { atMost, type BenchResult } from "./result.ts";
 
 const IN_FLIGHT = 64;
@@ -111,13 +110,4 @@ async function measure(directory: string, work: Work): Promise<BenchResult[]> {
   }
   await node[Symbol.asyncDispose]();
   return results;
-}
-
-/** What is still reachable, buffers included. */
-function heapBytes(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

@@ -1,7 +1,7 @@
 /** A turn through a sandbox host, one at a time and 64 in flight, beside bare isolated-vm calls that do the same work. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { isolateExecutor } from "@vnes/driver-isolate";
+import { ISOLATE_FLAGS, isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
@@ -121,7 +121,7 @@ async function perTurn(turnsEach: number, work: () => Promise<unknown>): Promise
 
 async function startBare(): Promise<ChildProcess> {
   const bare = fork(new URL("./isolate-bare.ts", import.meta.url), {
-    execArgv: ["--no-node-snapshot", "--conditions=source"],
+    execArgv: [...ISOLATE_FLAGS, "--conditions=source"],
   });
   await bareAsked(bare);
   return bare;

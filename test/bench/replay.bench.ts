@@ -4,10 +4,10 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isolateExecutor } from "@vnes/driver-isolate";
+import { ISOLATE_FLAGS, isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import {
@@ -27,6 +27,7 @@ import { ShardLog } from "../../kernel/src/runtime/ledger/shard-log.ts";
 import { ReplayLot } from "../../kernel/src/runtime/replay/replay-lot.ts";
 import { ReplayTurn } from "../../kernel/src/runtime/replay/replay-turn.ts";
 import type { BareCosts, BareRequest } from "./isolate-bare.ts";
+import { processorUs } from "./processor-time.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
 
 const TURNS = 100_000;
@@ -173,13 +174,6 @@ function perTurn({ wallUs, kernelUs, hostUs }: Cost): Cost {
   return { wallUs: wallUs / TURNS, kernelUs: kernelUs / TURNS, hostUs: hostUs / TURNS };
 }
 
-/** User and system time of a process, fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms. */
-function processorUs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
 /** Everything a replay does in a sandbox, and nothing around it: the lots are made before the clock starts. */
 async function repeatFromMemory(
   ledger: LedgerStore,
@@ -273,7 +267,7 @@ function requests(count: number, done: number, at: number): TurnRequest[] {
 
 async function startBare(): Promise<ChildProcess> {
   const bare = fork(new URL("./isolate-bare.ts", import.meta.url), {
-    execArgv: ["--no-node-snapshot", "--conditions=source"],
+    execArgv: [...ISOLATE_FLAGS, "--conditions=source"],
   });
   bare.send({ text: "[]" } satisfies BareRequest);
   await once(bare, "message");

@@ -1,8 +1,4 @@
 /** What a wall costs: cold starts of a capsule, in hosts that run and in new ones, and turns behind it, beside the same without it. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { enableCompileCache } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { Confinement, Sandbox, SandboxInstance } from "@vnes/kernel";
@@ -20,8 +16,6 @@ const TURN_ROUNDS = 7;
 const TURN_ROUND_MS = 300;
 const FURTHER_INSTANCES = 24;
 const MEGABYTE = 1024 * 1024;
-/** A host writes what Node compiled this long after its start. */
-const COMPILED_AFTER_MS = 2_500;
 
 const WARM_TARGET_MS = 30;
 const NEW_TARGET_MS = 150;
@@ -32,7 +26,7 @@ export const name = "sandbox";
 
 export const notMeasured: readonly string[] = [
   "the ledger and the node around it: a capsule starts in a sandbox that is open already",
-  "a first start without what Node has compiled: it is there from the second boot on",
+  "a cold disk, and the making of the host's program out of its sources: it is there from the first host on",
 ];
 
 const SOURCE = `import { capsule } from "@vnes/sdk";
@@ -44,14 +38,11 @@ export default capsule({ calls: { "bench.turn": (turn, input) => {
 let instances = 0;
 
 export async function run(): Promise<readonly BenchResult[]> {
-  const cache = mkdtempSync(join(tmpdir(), "vnes-bench-"));
-  enableCompileCache(cache);
   const bundle = await bundleSource(SOURCE);
   await using sandbox = openHostSandbox(isolateExecutor, { wallOf: walls.wallOf });
   const open = (group: string, confinement?: Confinement): Promise<SandboxInstance> =>
     started(sandbox, bundle, group, confinement);
   const keeper = await open("warm");
-  await new Promise((resolve) => setTimeout(resolve, COMPILED_AFTER_MS));
 
   const confined = confinementFor("tenant");
   const warm = await open("warm", confined);
@@ -75,7 +66,6 @@ export async function run(): Promise<readonly BenchResult[]> {
   const before = (await warm.meters()).host.memoryBytes;
   for (let count = 0; count < FURTHER_INSTANCES; count++) await open("warm", confined);
   const after = (await warm.meters()).host.memoryBytes;
-  rmSync(cache, { recursive: true, force: true });
 
   const bare = { name: "a process without a wall", value: median(fresh.get("none") ?? []) };
   const furtherMb = (after - before) / FURTHER_INSTANCES / MEGABYTE;

@@ -262,6 +262,11 @@ export class Node {
     return this.#of(id).keys;
   }
 
+  /** Ids of the timers that are set. */
+  timersOf(id: string): readonly string[] {
+    return [...(this.#running.find(({ spec }) => spec.id === id)?.timers.keys() ?? [])];
+  }
+
   boot(): void {
     assert.ok(!this.up);
     this.up = true;

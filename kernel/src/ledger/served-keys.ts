@@ -1,10 +1,13 @@
 /** The values a sandbox asked for with `needKeys`, taken from the state of its shard. */
-import type { GivenKey, Json } from "@vnes/schemas";
+import type { GivenKey, TurnResult } from "@vnes/schemas";
+import { roughSize } from "../bus/json-size.ts";
 import type { ShardState } from "./shard-state.ts";
 
 /** A state up to this is handed over whole: a fraction of what the sandbox caches, a few milliseconds to cross. */
 const WHOLE_STATE_KEYS = 4_096;
 const WHOLE_STATE_BYTES = 1024 * 1024;
+/** Of values that a batch is given because its turns may ask for them, in characters of JSON. */
+const MAX_FORESEEN_CHARS = 1024 * 1024;
 
 export interface ServedKeys {
   readonly keys: readonly GivenKey[];
@@ -14,27 +17,51 @@ export interface ServedKeys {
 
 /** A small state crosses whole the first time anything is missing; one key a turn would be one crossing a key. */
 export function serveKeys(
-  { keys: values, versions }: Pick<ShardState, "keys" | "versions">,
+  state: KeyState,
   asked: { readonly keys: readonly string[]; readonly ranges: readonly string[] },
 ): ServedKeys {
-  const keys: GivenKey[] = [];
-  const give = (key: string): void => {
-    const [value, version] = [values.get(key), versions.get(key)];
-    if (value === undefined || version === undefined) keys.push([key]);
-    else keys.push([key, value, version]);
-  };
-  for (const key of asked.keys) give(key);
-  const ranges = isSmall(values) ? [""] : asked.ranges;
-  for (const prefix of ranges) for (const key of values.keys()) if (key.startsWith(prefix)) give(key);
+  const keys = asked.keys.map((key) => given(state, key));
+  const ranges = isSmall(state) ? [""] : asked.ranges;
+  for (const prefix of ranges)
+    for (const key of state.keys.keys()) if (key.startsWith(prefix)) keys.push(given(state, key));
   return { keys, ranges };
 }
 
-function isSmall(keys: ReadonlyMap<string, Json>): boolean {
-  if (keys.size > WHOLE_STATE_KEYS) return false;
-  let bytes = 0;
-  for (const [key, value] of keys) {
-    bytes += key.length + JSON.stringify(value).length;
-    if (bytes > WHOLE_STATE_BYTES) return false;
+/**
+ * What turns behind one that needs keys said they would ask for. It has to reach the sandbox before any of them runs: with
+ * the first request of the next batch, never with their own, which a turn between may have made out of date.
+ */
+export function serveForeseen(
+  state: KeyState,
+  behind: readonly TurnResult[],
+  served: ServedKeys,
+): readonly GivenKey[] {
+  // All of it is on its way.
+  if (served.ranges.includes("")) return [];
+  const known = new Set(served.keys.map(([key]) => key));
+  const keys: GivenKey[] = [];
+  let size = 0;
+  for (const result of behind) {
+    if (result.kind !== "needKeys") continue;
+    for (const key of result.keys) {
+      if (known.has(key)) continue;
+      known.add(key);
+      const one = given(state, key);
+      size += key.length + roughSize(one[1] ?? null, MAX_FORESEEN_CHARS);
+      if (size > MAX_FORESEEN_CHARS) return keys;
+      keys.push(one);
+    }
   }
-  return true;
+  return keys;
+}
+
+type KeyState = Pick<ShardState, "keys" | "versions" | "size">;
+
+function given({ keys, versions }: KeyState, key: string): GivenKey {
+  const [value, version] = [keys.get(key), versions.get(key)];
+  return value === undefined || version === undefined ? [key] : [key, value, version];
+}
+
+function isSmall({ keys, size }: KeyState): boolean {
+  return keys.size <= WHOLE_STATE_KEYS && size <= WHOLE_STATE_BYTES;
 }

@@ -9,8 +9,10 @@ import {
   type SessionMoved,
   type Step,
 } from "@vnes/vpn-common";
+import { count } from "./counters.ts";
 import { lossDeadline, sessionDeadline, step } from "./machine.ts";
-import { count, retire, saveSession } from "./store.ts";
+import { placeOf } from "./places.ts";
+import { loadWakeAt, retire, saveSession, saveWakeAt } from "./store.ts";
 
 export function applyEvent(turn: Turn, session: Session, event: SessionEvent, evidence: Json): Step {
   const result = step(session, event, turn.at);
@@ -28,7 +30,6 @@ export function applyEvent(turn: Turn, session: Session, event: SessionEvent, ev
   saveSession(turn.keys, result.session);
   setClocks(turn, result.session);
   if (result.session.state === "TERMINATED") {
-    count(turn.keys, "live", -1);
     retire(turn.keys, result.session);
   }
   count(turn.keys, `moved.${result.reason}`);
@@ -72,15 +73,41 @@ function fieldsOf(evidence: Json): JsonObject {
     : { reported: evidence };
 }
 
-/** Both clocks are set anew from the record after every transition, so a timer never knows more than the record. */
-export function setClocks(turn: Turn, session: Session): void {
+/**
+ * One timer for both clocks. It is set for the next of the two at the latest: when a clock was moved back since, it finds nothing
+ * due and is set again. So a session that is heard again and again sets none.
+ */
+function setClocks(turn: Turn, session: Session): void {
+  const { id } = session;
+  const set = loadWakeAt(turn.keys, id);
   if (session.state === "TERMINATED") {
-    turn.cancelTimer(`session:${session.id}`);
-    turn.cancelTimer(`loss:${session.id}`);
-    return;
+    if (set === null) return;
+    turn.cancelTimer(clockOf(id));
+    return saveWakeAt(turn.keys, id, null);
   }
-  if (session.state === "BIRTH") turn.setTimer(`session:${session.id}`, sessionDeadline(session));
-  const loss = lossDeadline(session);
-  if (loss === null) turn.cancelTimer(`loss:${session.id}`);
-  else turn.setTimer(`loss:${session.id}`, loss);
+  if (set === null || set > nextDeadline(session)) saveWakeAt(turn.keys, id, setClock(turn, session));
+}
+
+/** Returns for when it is set. */
+export function setClock(turn: Turn, session: Session): number {
+  const at = nextDeadline(session);
+  turn.setTimer(clockOf(session.id), at);
+  return at;
+}
+
+/** The timer of a place fired: what is due acts; when nothing is, it is set anew. */
+export function onClock(turn: Turn, session: Session): void {
+  saveWakeAt(turn.keys, session.id, null);
+  const dueAt = nextDeadline(session);
+  if (turn.at < dueAt) return setClocks(turn, session);
+  const trigger = dueAt === lossDeadline(session) ? "lossClock" : "sessionClock";
+  applyEvent(turn, session, { trigger }, { dueAt });
+}
+
+function nextDeadline(session: Session): number {
+  return Math.min(sessionDeadline(session), lossDeadline(session) ?? Number.POSITIVE_INFINITY);
+}
+
+function clockOf(id: string): string {
+  return `clock:${placeOf(id)}`;
 }

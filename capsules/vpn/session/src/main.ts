@@ -1,12 +1,15 @@
 /** `vpn.session`: the sole owner of sessions. Nothing else in the system changes one. */
 import { type CallInfo, capsule, type Json, type Refusal, refuse, type Turn } from "@vnes/sdk";
 import { onDenialsDue, type Outcome, type State } from "@vnes/vpn-common";
-import { applyEvent } from "./apply.ts";
+import { onClock } from "./apply.ts";
+import { parseConfig, saveConfig } from "./config.ts";
+import { counters } from "./counters.ts";
 import { decided } from "./denials.ts";
 import { describe, type SessionErrorCode } from "./errors.ts";
 import * as reports from "./reports.ts";
 import * as requests from "./requests.ts";
-import { counters, loadSession, sessionsAfter } from "./store.ts";
+import { behindPlace } from "./places.ts";
+import { loadSession, sessionAt, sessionsAfter } from "./store.ts";
 import { viewOf } from "./view.ts";
 
 const LIST_DEFAULT = 50;
@@ -18,10 +21,11 @@ function named(input: Json): string {
   return (input as unknown as { readonly sessionId: string }).sessionId;
 }
 
+/** A page is what is found in `limit` places, so with a filter, or where sessions have gone, it may be short of it, or empty. */
 function list(turn: Turn, { after = "", limit = LIST_DEFAULT, state }: ListInput): Json {
-  const found = sessionsAfter(turn.keys, after).filter((one) => state === undefined || one.state === state);
-  const page = found.slice(0, limit);
-  const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+  const { sessions, last } = sessionsAfter(turn.keys, after, limit);
+  const page = sessions.filter((one) => state === undefined || one.state === state);
+  const next = last === undefined ? null : behindPlace(last);
   return { sessions: page.map((one) => viewOf(one, turn.at)), next, counters: counters(turn.keys) };
 }
 
@@ -37,20 +41,13 @@ function forPeople(outcome: Outcome, caller: string, sessionId: string): Json | 
   return refuse(code, describe(code, { ...told, sessionId }), { ...outcome, sessionId });
 }
 
-function onClock(trigger: "sessionClock" | "lossClock") {
-  return (turn: Turn, _payload: Json, id: string, dueAt: number): void => {
-    const session = loadSession(turn.keys, id.slice(id.indexOf(":") + 1));
-    if (session === undefined || session.state === "TERMINATED") return;
-    applyEvent(turn, session, { trigger }, { dueAt });
-  };
-}
-
 function onReport(report: (turn: Turn, input: reports.ChannelReport) => Outcome) {
   return (turn: Turn, input: Json, { caller }: CallInfo): Json =>
     decided(turn, input, caller, () => report(turn, input as unknown as reports.ChannelReport));
 }
 
 export default capsule({
+  start: (turn, config) => saveConfig(turn.keys, parseConfig(config)),
   calls: {
     "vpn.session.create": (turn, input, { caller }) =>
       decided(turn, input, caller, () => requests.create(turn, input as unknown as requests.CreateInput)),
@@ -86,5 +83,11 @@ export default capsule({
     },
     "vpn.session.list": (turn, input) => list(turn, input as unknown as ListInput),
   },
-  timers: { session: onClock("sessionClock"), loss: onClock("lossClock"), denials: onDenialsDue },
+  timers: {
+    clock: (turn, _payload, id) => {
+      const session = sessionAt(turn.keys, Number(id.slice(id.indexOf(":") + 1)));
+      if (session !== undefined && session.state !== "TERMINATED") onClock(turn, session);
+    },
+    denials: onDenialsDue,
+  },
 });

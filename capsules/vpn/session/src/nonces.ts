@@ -7,8 +7,8 @@ import { unknownTo } from "./outcome.ts";
 
 export type RecordedAnswer = { readonly nonce: string; readonly answer: Outcome };
 
-/** Four times the answers one client can be waiting for: a client repeats one request at a time, up to four times. */
-export const RECORDED_ANSWERS = 16;
+/** A client waits for one answer at a time; three more are for copies that come late, over other paths. */
+export const RECORDED_ANSWERS = 4;
 
 export function recall(recorded: readonly RecordedAnswer[], nonce: string): Outcome | undefined {
   const found = recorded.find((one) => one.nonce === nonce);

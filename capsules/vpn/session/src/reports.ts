@@ -2,8 +2,9 @@
 import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Outcome, SessionEvent, TerminateCause } from "@vnes/vpn-common";
 import { applyEvent } from "./apply.ts";
+import { count } from "./counters.ts";
 import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
-import { count, loadSession } from "./store.ts";
+import { loadSession } from "./store.ts";
 
 type Target = { readonly sessionId: string; readonly expectedVersion?: number };
 export type ChannelReport = Target & { readonly channelId: string; readonly evidence?: Json };

@@ -1,21 +1,14 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
 import type { Json, Turn } from "@vnes/sdk";
 import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
-import { applyEvent, publishTransition, setClocks } from "./apply.ts";
+import { applyEvent, publishTransition, setClock } from "./apply.ts";
+import { loadConfig } from "./config.ts";
+import { count } from "./counters.ts";
 import { birth } from "./machine.ts";
 import { recall, remember } from "./nonces.ts";
 import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
-import {
-  count,
-  counters,
-  loadAnswers,
-  loadOwnership,
-  loadSession,
-  MAX_LIVE_SESSIONS,
-  recordCreation,
-  saveAnswers,
-  saveSession,
-} from "./store.ts";
+import { loadPlaces } from "./places.ts";
+import { loadAnswers, loadCreations, loadSession, placeSession, saveAnswers, saveBirth } from "./store.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
 export type CreateInput = { readonly owner: string; readonly nonce: string; readonly policy: SessionPolicy };
@@ -30,28 +23,27 @@ export type ReattachInput = AttachInput & { readonly epoch: number; readonly ver
 
 export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outcome {
   const { keys } = turn;
-  const owned = loadOwnership(keys, owner);
-  const earlier = owned?.creations.find((creation) => creation.nonce === nonce);
+  const creations = loadCreations(keys, owner);
+  const earlier = creations.find((creation) => creation.nonce === nonce);
   if (earlier !== undefined) {
     const session = loadSession(keys, earlier.sessionId);
     if (session === undefined) return rejected(turn, "SESSION_UNKNOWN", "create");
     return { ...outcomeAt(session, "accepted", "CREATED", "create"), repeated: true };
   }
-  const current = owned === undefined ? undefined : loadSession(keys, owned.sessionId);
+  const last = creations.at(-1);
+  const current = last === undefined ? undefined : loadSession(keys, last.sessionId);
   if (current !== undefined && current.state !== "TERMINATED") {
     const met = { bound: "liveSessionsOfOneKey", limit: 1, value: 1, unit: "sessions" };
     return rejected(turn, "OWNER_HAS_SESSION", "create", met);
   }
-  const live = counters(keys)["live"] ?? 0;
-  if (live >= MAX_LIVE_SESSIONS) {
-    const met = { bound: "liveSessions", limit: MAX_LIVE_SESSIONS, value: live, unit: "sessions" };
+  const { live } = loadPlaces(keys);
+  const { maxSessions } = loadConfig(keys);
+  if (live >= maxSessions) {
+    const met = { bound: "liveSessions", limit: maxSessions, value: live, unit: "sessions" };
     return rejected(turn, "SESSIONS_FULL", "create", met);
   }
-  const session = birth(turn.id("ses"), owner, policy, turn.at);
-  saveSession(keys, session);
-  recordCreation(keys, owner, nonce, session.id);
-  setClocks(turn, session);
-  count(keys, "live");
+  const session = birth(placeSession(keys, owner, nonce, turn.id("ses")), owner, policy, turn.at);
+  saveBirth(keys, session, setClock(turn, session));
   publishTransition(turn, session, { from: null, trigger: "create", released: null, bound: null }, { nonce });
   return outcomeAt(session, "accepted", "CREATED", "create");
 }

@@ -1,83 +1,146 @@
 /**
- * The keys of this capsule, and the only code that reads and writes them.
+ * The keys of this capsule, and with `places.ts` and `counters.ts` the only code that reads and writes them.
  *
- *   ses/<session id>   Session
- *   ans/<session id>   RecordedAnswer[], newest last
- *   own/<owner key>    Ownership: the owner's session and the nonces of its recent creations
- *   ended              ids of ended sessions still kept, oldest first
- *   count              Counters
+ *   config             StoreConfig
+ *   ses/<place>        what is kept of one session (`record.ts`)
+ *   own/<owner key>    ids and nonces of the owner's latest creations, newest last: "<id> <nonce> ..."
+ *   places, free/, end/   which places are taken (`places.ts`)
+ *   n/<name>           counters
  *
- * A key has one live session (V10). Ended sessions are kept for people and for late requests, up to a bound.
+ * A key has one live session (V10). Ended sessions are kept for people and for late requests, up to a bound. What a turn
+ * reads and writes does not depend on how many sessions there are.
  */
 import type { Keys } from "@vnes/sdk";
 import { assertSession, type Session } from "@vnes/vpn-common";
+import { count } from "./counters.ts";
 import type { RecordedAnswer } from "./nonces.ts";
+import { endPlace, idAt, loadPlaces, placeOf, takePlace } from "./places.ts";
+import { type Kept, packRecord, unpackRecord } from "./record.ts";
 
-/** A record is about 1 KB with its answers; the node keeps them in memory. */
-export const MAX_LIVE_SESSIONS = 4096;
 export const MAX_ENDED_SESSIONS = 256;
 /** Creations of one owner whose repeats are recognised. */
 export const CREATE_NONCES = 4;
+/** Places looked at for one page of a list. */
+const MAX_PAGE_PLACES = 200;
 
-export type Ownership = {
-  readonly sessionId: string;
-  readonly creations: readonly { readonly nonce: string; readonly sessionId: string }[];
-};
-
-export type Counters = { readonly [name: string]: number };
+export type Creation = { readonly nonce: string; readonly sessionId: string };
 
 export function loadSession(keys: Keys, id: string): Session | undefined {
-  return keys.get(`ses/${id}`) as Session | undefined;
+  return loadKept(keys, id)?.session;
 }
 
 export function saveSession(keys: Keys, session: Session): void {
   assertSession(session);
-  keys.set(`ses/${session.id}`, session);
+  const before = loadKept(keys, session.id);
+  save(keys, { session, wakeAt: before?.wakeAt ?? null, answers: before?.answers ?? [] });
 }
 
-/** Sorted by id, from the first after `after`. */
-export function sessionsAfter(keys: Keys, after: string): readonly Session[] {
-  return keys
-    .entries("ses/")
-    .map(([, value]) => value as unknown as Session)
-    .filter((session) => session.id > after);
+/** A session that was not there before: nothing is read that is known not to be there. */
+export function saveBirth(keys: Keys, session: Session, wakeAt: number): void {
+  assertSession(session);
+  save(keys, { session, wakeAt, answers: [] });
+}
+
+/** The session of a place, whatever its id. */
+export function sessionAt(keys: Keys, place: number): Session | undefined {
+  const value = keys.get(recordKey(place));
+  return value === undefined ? undefined : unpack(value as string).session;
+}
+
+/** For when the session's timer is set, as far as its record knows. */
+export function loadWakeAt(keys: Keys, id: string): number | null {
+  return loadKept(keys, id)?.wakeAt ?? null;
+}
+
+export function saveWakeAt(keys: Keys, id: string, wakeAt: number | null): void {
+  change(keys, id, { wakeAt });
 }
 
 export function loadAnswers(keys: Keys, id: string): readonly RecordedAnswer[] {
-  return (keys.get(`ans/${id}`) ?? []) as unknown as readonly RecordedAnswer[];
+  return loadKept(keys, id)?.answers ?? [];
 }
 
 export function saveAnswers(keys: Keys, id: string, answers: readonly RecordedAnswer[]): void {
-  keys.set(`ans/${id}`, answers);
+  change(keys, id, { answers });
 }
 
-export function loadOwnership(keys: Keys, owner: string): Ownership | undefined {
-  return keys.get(`own/${owner}`) as Ownership | undefined;
+/**
+ * Sessions by place, from the first behind `after` on: as many as are found in the next `limit` places. `last` is the
+ * place to go on behind; undefined when there are no more.
+ */
+export function sessionsAfter(
+  keys: Keys,
+  after: string,
+  limit: number,
+): { readonly sessions: readonly Session[]; readonly last: number | undefined } {
+  const { used } = loadPlaces(keys);
+  const first = after === "" ? 0 : (placeOf(after) ?? -1) + 1;
+  const end = Math.min(used, first + Math.min(limit, MAX_PAGE_PLACES));
+  const places = Array.from({ length: Math.max(0, end - first) }, (_, index) => recordKey(first + index));
+  const sessions = keys
+    .getAll(places)
+    .flatMap((value) => (value === undefined ? [] : [unpackRecord(value).session]));
+  return { sessions, last: end < used ? end - 1 : undefined };
 }
 
-export function recordCreation(keys: Keys, owner: string, nonce: string, sessionId: string): void {
-  const creations = [...(loadOwnership(keys, owner)?.creations ?? []), { nonce, sessionId }];
-  keys.set(`own/${owner}`, { sessionId, creations: creations.slice(-CREATE_NONCES) });
+/** Newest last: the last one is the owner's session. */
+export function loadCreations(keys: Keys, owner: string): readonly Creation[] {
+  const words = ((keys.get(`own/${owner}`) ?? "") as string).split(" ");
+  const creations: Creation[] = [];
+  for (let index = 0; index + 1 < words.length; index += 2)
+    creations.push({ sessionId: words[index] as string, nonce: words[index + 1] as string });
+  return creations;
+}
+
+/** The id of a new session, which has its place from now on. */
+export function placeSession(keys: Keys, owner: string, nonce: string, random: string): string {
+  const sessionId = idAt(takePlace(keys), random);
+  const creations = [...loadCreations(keys, owner), { sessionId, nonce }].slice(-CREATE_NONCES);
+  keys.set(`own/${owner}`, creations.map((one) => `${one.sessionId} ${one.nonce}`).join(" "));
+  return sessionId;
 }
 
 /** Keeps an ended session for a while and lets go of the oldest one beyond the bound. */
 export function retire(keys: Keys, session: Session): void {
-  const ended = [...((keys.get("ended") ?? []) as readonly string[]), session.id];
-  for (const id of ended.splice(0, Math.max(0, ended.length - MAX_ENDED_SESSIONS))) {
-    const owner = loadSession(keys, id)?.owner;
-    if (owner !== undefined && loadOwnership(keys, owner)?.sessionId === id) keys.delete(`own/${owner}`);
-    keys.delete(`ses/${id}`);
-    keys.delete(`ans/${id}`);
-    count(keys, "evicted");
-  }
-  keys.set("ended", ended);
+  const place = placeOf(session.id);
+  if (place === undefined) throw new Error(`${session.id} has no place`);
+  const oldest = endPlace(keys, place, MAX_ENDED_SESSIONS);
+  const evicted = oldest === undefined ? undefined : sessionAt(keys, oldest);
+  if (oldest === undefined || evicted === undefined) return;
+  keys.delete(recordKey(oldest));
+  if (loadCreations(keys, evicted.owner).at(-1)?.sessionId === evicted.id)
+    keys.delete(`own/${evicted.owner}`);
+  count(keys, "evicted");
 }
 
-export function counters(keys: Keys): Counters {
-  return (keys.get("count") ?? {}) as Counters;
+function recordKey(place: number): string {
+  return `ses/${place}`;
 }
 
-export function count(keys: Keys, name: string, by = 1): void {
-  const now = counters(keys);
-  keys.set("count", { ...now, [name]: (now[name] ?? 0) + by });
+function loadKept(keys: Keys, id: string): Kept | undefined {
+  const place = placeOf(id);
+  const value = place === undefined ? undefined : keys.get(recordKey(place));
+  if (value === undefined) return undefined;
+  const kept = unpack(value as string);
+  // The place may be another session's by now.
+  return kept.session.id === id ? kept : undefined;
+}
+
+function change(keys: Keys, id: string, changed: Partial<Kept>): void {
+  const kept = loadKept(keys, id);
+  if (kept !== undefined) save(keys, { ...kept, ...changed });
+}
+
+function save(keys: Keys, kept: Kept): void {
+  const text = packRecord(kept);
+  latest = { text, kept };
+  keys.set(recordKey(placeOf(kept.session.id) as number), text);
+}
+
+/** A turn looks at its record several times. A cache by the text itself: the same text always means the same. */
+let latest: { readonly text: string; readonly kept: Kept } | undefined;
+
+function unpack(text: string): Kept {
+  if (latest?.text !== text) latest = { text, kept: unpackRecord(text) };
+  return latest.kept;
 }

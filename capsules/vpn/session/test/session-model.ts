@@ -237,7 +237,7 @@ export class ModelStore {
     if (event.trigger === "attach" && wasAttached && outcome.outcome === "rejected") {
       outcome = this.#stands(id, "rejected", "ALREADY_ATTACHED", "attach");
     }
-    if (outcome.outcome !== "terminated") this.#answers.set(id, [...answers, { nonce, outcome }].slice(-16));
+    if (outcome.outcome !== "terminated") this.#answers.set(id, [...answers, { nonce, outcome }].slice(-4));
     return outcome;
   }
 

@@ -9,13 +9,17 @@ import { MAX_ENDED_SESSIONS } from "../src/store.ts";
 
 const POLICY = { sessionTtlMs: 3_600_000, transportLossTtlMs: 10_000, maxSwitchesPerMinute: 30 };
 
-function open(): { node: Node; lab: Lab; call: (method: string, input: Json) => JsonObject } {
+function open(config: Json = null): {
+  node: Node;
+  lab: Lab;
+  call: (method: string, input: Json) => JsonObject;
+} {
   const lab = new Lab(7);
   const node = new Node(lab, "gateway", () => ({
     call: () => assert.fail("no driver here"),
     stop: () => {},
   }));
-  node.add(SPECS.session, session, null);
+  node.add(SPECS.session, session, config);
   node.boot();
   return { node, lab, call: (method, input) => node.value("vpn.session", method, input) };
 }
@@ -171,6 +175,85 @@ test(`at most ${MAX_ENDED_SESSIONS} ended sessions are kept, and what is let go 
   const kept = [...node.keysOf(SPECS.session.id).keys()];
   assert.equal(kept.filter((key) => key.startsWith("ses/")).length, MAX_ENDED_SESSIONS);
   assert.equal(kept.filter((key) => key.startsWith("own/")).length, MAX_ENDED_SESSIONS);
+});
+
+test("a store is full at the number it was given, and has room again when a session ends", () => {
+  const { call } = open({ maxSessions: 2 });
+  const first = born(call, 1);
+  born(call, 2);
+  const third = { owner: keyOf(3), nonce: nonce(3), policy: POLICY };
+  assert.equal(call("create", third)["reason"], "SESSIONS_FULL");
+  call("terminate", { sessionId: first.sessionId });
+  assert.equal(call("create", third)["outcome"], "accepted");
+  for (const [config, problem] of [
+    [{ maxSessions: 0 }, /SESSION_CONFIG_INVALID at \/maxSessions/],
+    [{ maxSessions: 1_000_001 }, /SESSION_CONFIG_INVALID at \/maxSessions/],
+    [{ sessions: 1 }, /SESSION_CONFIG_INVALID at \/sessions/],
+  ] as const)
+    assert.throws(() => open(config), problem);
+});
+
+test("an id whose place is another session's by now is unknown", () => {
+  const { call, node } = open();
+  const gone = Array.from({ length: MAX_ENDED_SESSIONS + 1 }, (_, n) => {
+    const { sessionId } = born(call, n + 1);
+    call("terminate", { sessionId });
+    return sessionId;
+  })[0] as string;
+  const next = born(call, 9_999).sessionId;
+  assert.equal(next.slice(0, 9), gone.slice(0, 9), "the place is given again");
+  const late = node.ask("vpn.session", "get", { sessionId: gone });
+  assert.ok(!late.ok && late.code === "SESSION_UNKNOWN");
+  assert.equal(call("get", { sessionId: next })["state"], "BIRTH");
+});
+
+test("one timer keeps both clocks: set early it finds nothing due, and what is due still ends the session in time (V6)", () => {
+  const { call, lab, node } = open();
+  const { sessionId } = attached(call);
+  const state = () => call("get", { sessionId })["state"];
+  // The loss clock of its birth is still set, and finds it attached.
+  lab.advance(10_000);
+  assert.equal(state(), "ATTACHED");
+  // Silence, life, silence: the clock runs from the last one.
+  for (const method of ["pathSilent", "pathAlive", "pathSilent"]) {
+    assert.equal(call(method, { sessionId, channelId: "chn1" })["outcome"], "accepted");
+    lab.advance(method === "pathSilent" ? 6_000 : 1_000);
+  }
+  lab.advance(3_900);
+  assert.equal(state(), "VOLATILE");
+  lab.advance(100);
+  assert.deepEqual(
+    [state(), call("get", { sessionId })["reason"]],
+    ["TERMINATED", "TRANSPORT_LOSS_TTL_EXPIRED"],
+  );
+  const other = attached(call, 2);
+  lab.advance(POLICY.sessionTtlMs);
+  assert.equal(call("get", { sessionId: other.sessionId })["reason"], "SESSION_TTL_EXPIRED");
+  assert.deepEqual(node.timersOf(SPECS.session.id), []);
+});
+
+test("a page looks at so many places and no more: it may be short of sessions, never of one that is there", () => {
+  const { call } = open();
+  const kept: string[] = [];
+  for (let n = 1; n <= MAX_ENDED_SESSIONS + 60; n++) {
+    const { sessionId } = born(call, n);
+    if (n % 3 === 0) kept.push(sessionId);
+    else call("terminate", { sessionId });
+  }
+  const seen: string[] = [];
+  let after = "";
+  for (let pages = 0; ; pages++) {
+    assert.ok(pages < 40, "it goes on for ever");
+    const page = call("list", { after, limit: 10, state: "BIRTH" }) as {
+      sessions: { sessionId: string }[];
+      next: string | null;
+    };
+    assert.ok(page.sessions.length <= 10);
+    seen.push(...page.sessions.map((one) => one.sessionId));
+    if (page.next === null) break;
+    after = page.next;
+  }
+  assert.deepEqual(seen, kept);
 });
 
 test("a list comes in pages, each session once, in the order of ids", () => {

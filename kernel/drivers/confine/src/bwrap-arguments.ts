@@ -65,7 +65,6 @@ export function bwrapCommand(
           ? ["--symlink", mount.target, mount.path]
           : ["--ro-bind", mount.path, mount.path],
       ),
-      ...(program.readsAs ?? []).flatMap(({ folder, at }) => ["--ro-bind", folder, at]),
       ...(program.bytes === undefined ? [] : ["--perms", "0555", "--ro-bind-data", String(bytes), file]),
       // Not read-only, because bubblewrap would forbid to open them; that their modes stay as they are is the filter's business.
       ...DEVICES.map((name) => `/dev/${name}`).flatMap((node) => ["--dev-bind", node, node]),

@@ -3,7 +3,7 @@
  * a process is gone every call it owed is answered `DEVICE_DIED`, and whoever opened it decides what next.
  */
 import { join } from "node:path";
-import { type HostProcess, nodeProgram, spawnHost } from "@vnes/driver-host";
+import { builtProgram, type HostProcess, spawnHost } from "@vnes/driver-host";
 import type { CapsuleImage, Device, DeviceCall, DeviceInstance, DeviceSpec } from "@vnes/kernel";
 import { imageFile } from "@vnes/kernel";
 import type { Answer, ErrorDetails, VnesError } from "@vnes/schemas";
@@ -86,7 +86,7 @@ class DeviceProcess implements DeviceInstance {
       this.#host = await spawnHost({
         name: `device:${instance}`,
         // Named with the extension this module has itself: `.ts` from source, `.js` when built.
-        program: nodeProgram(new URL(`./host-main${import.meta.url.slice(-3)}`, import.meta.url)),
+        program: builtProgram(new URL(`./host-main${import.meta.url.slice(-3)}`, import.meta.url)),
         onMessage: (message) => this.#receive(message),
         onDeath: (death) => this.#died(death.reason),
       });

@@ -2,7 +2,14 @@
 export { type HostCode, hostErrors } from "./errors.ts";
 export { MAX_FRAME_BYTES } from "./frame.ts";
 export { type HostDeath, type HostOptions, type HostProcess, spawnHost } from "./host-process.ts";
-export { type HostProgram, nodeProgram, type NodeProgramOptions, WALLED_USER } from "./host-program.ts";
+export { builtText } from "./built-script.ts";
+export {
+  builtProgram,
+  type HostProgram,
+  nodeProgram,
+  type NodeProgramOptions,
+  WALLED_USER,
+} from "./host-program.ts";
 export { familyOf, type ProcessUsage, usageOf } from "./process-usage.ts";
 export { readOr } from "./read-or.ts";
 export { HOST_ENV, noWall, type Wall, type Walled, type WallOf, wallsMissing } from "./wall.ts";

@@ -10,14 +10,11 @@
  * 3. A host that cannot follow the protocol exits with code 70; the kernel sees why in its last words.
  */
 import { writeSync } from "node:fs";
-import { flushCompileCache } from "node:module";
 import { Socket } from "node:net";
 import { encodeFrame, FrameReader } from "./frame.ts";
 import { writeTogether } from "./write-together.ts";
 
 const KERNEL_FD = 3;
-/** When every module has long been loaded, and nobody waits for the start any more. */
-const COMPILED_AFTER_MS = 2_000;
 /** `EX_SOFTWARE` of sysexits.h. */
 const EXIT_PROTOCOL = 70;
 /** Repeated from the schemas, which a host does not load; a test compares them. */
@@ -47,8 +44,6 @@ export function serveHost(onMessage: (message: unknown, text: Buffer) => void): 
       process.exit(EXIT_PROTOCOL);
     }
   });
-  // Hosts are killed, not ended, and what Node compiled would be written only at an orderly end.
-  setTimeout(flushCompileCache, COMPILED_AFTER_MS).unref();
   pipe.on("end", () => process.exit(0));
   pipe.on("error", () => process.exit(0));
   return link;

@@ -1,9 +1,6 @@
 /** A real child process: what it is given, and every way it can end. */
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import { enableCompileCache, getCompileCacheDir } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { closeSync, openSync } from "node:fs";
 import { test } from "node:test";
 import { HOST_PROTOCOL_VERSION } from "@vnes/schemas";
 import { type HostDeath, type HostProcess, nodeProgram, spawnHost } from "../src/index.ts";
@@ -56,8 +53,7 @@ test("a host has no environment, no directory and none of the kernel's files", a
   const { host, ask } = await start();
   try {
     const { env, cwd } = (await ask("env")) as { env: object; cwd: string };
-    const { NODE_COMPILE_CACHE: _, ...others } = env as { NODE_COMPILE_CACHE?: string };
-    assert.deepEqual(others, { TZ: "UTC", LANG: "C" });
+    assert.deepEqual(env, { TZ: "UTC", LANG: "C" });
     assert.equal(cwd, "/");
     const { descriptors } = (await ask("descriptors")) as { descriptors: string[] };
     assert.deepEqual(
@@ -193,15 +189,4 @@ test("a host of another protocol version is refused", async () => {
   });
   await assert.rejects(start, { code: "HOST_PROTOCOL_VERSION" });
   assert.equal(SERVED_PROTOCOL_VERSION, HOST_PROTOCOL_VERSION);
-});
-
-test("a kernel with a compile cache shares it with its hosts, and nothing else of its environment", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "vnes-host-test-"));
-  enableCompileCache(folder);
-  const { host, ask } = await start();
-  const shared = dirname(getCompileCacheDir() ?? assert.fail("this Node has no compile cache"));
-  const { env } = (await ask("env")) as { env: object };
-  assert.deepEqual(env, { LANG: "C", NODE_COMPILE_CACHE: shared, TZ: "UTC" });
-  await host.kill();
-  rmSync(folder, { recursive: true });
 });

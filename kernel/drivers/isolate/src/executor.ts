@@ -1,16 +1,17 @@
 /** JavaScript: one V8 isolate for each instance, in a host process for each group. */
-import { nodeProgram } from "@vnes/driver-host";
+import { builtProgram } from "@vnes/driver-host";
 import { type Executor, textOf } from "@vnes/driver-sandbox";
+import { ISOLATE_FLAGS, ISOLATE_PACKAGES } from "./isolate-process.ts";
 
 const HOST_MAIN = new URL(`./host-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 export const isolateExecutor: Executor = {
   language: "javascript",
   program: () =>
-    nodeProgram(HOST_MAIN, {
-      // isolated-vm cannot work in a process started from Node's own snapshot.
-      flags: ["--no-node-snapshot"],
-      packages: ["@vnes/driver-host", "isolated-vm", "node-gyp-build"],
+    builtProgram(HOST_MAIN, {
+      flags: ISOLATE_FLAGS,
+      packages: ISOLATE_PACKAGES,
+      sources: ["@vnes/driver-host"],
     }),
   bundle: textOf,
 };

@@ -289,3 +289,53 @@ test("what a repeated batch said besides, and one that ran in several slices, ar
   assert.equal(await repeat(slow, results), undefined);
   assert.deepEqual(await repeat(slow, results.with(63, { ...results[63], turn: 0 } as TurnResult)), results);
 });
+
+test("behind a turn that needs keys, what the next ones will ask for is told, and nothing of them runs (2)", async () => {
+  const one = await open(`"t.add": (turn, key) => {
+    const n = (turn.keys.get(key) ?? 0) + 1;
+    turn.keys.set(key, n);
+    return n;
+  }, "t.stuck": () => { for (;;); }`);
+  const asked = async (batch: readonly TurnRequest[]): Promise<unknown[]> =>
+    (await one.deliver(batch)).map((result) => (result.kind === "needKeys" ? result.keys : result.kind));
+  const batch = ["a", "b", "a", "c"].map((key) => call("add", key));
+  assert.deepEqual(await asked(batch), [["a"], ["b"], ["a"], ["c"]]);
+  const keys = [
+    ["a", 10],
+    ["b", 20],
+    ["c", 30],
+  ] as const;
+  const [first, ...rest] = batch as [TurnRequest, ...TurnRequest[]];
+  const results = await one.deliver([{ ...first, keys }, ...rest]);
+  assert.deepEqual(results.map(valueOf), [11, 21, 12, 31]);
+  // A guess that never ends stops nobody but itself, in its own turn.
+  const [behind, stuck] = [call("add", "d"), call("stuck")];
+  assert.deepEqual(await asked([behind, stuck]), [["d"], []]);
+  const after = await one.deliver([{ ...behind, keys: [["d"]] }, stuck]);
+  assert.deepEqual(told(after), ["done", "TURN_DEADLINE"]);
+});
+
+test("guesses that are of no use become few", async () => {
+  const one = await open(`"t.next": (turn) => {
+    const n = turn.keys.get("n") ?? 0;
+    turn.keys.get("k" + n);
+    turn.keys.set("n", n + 1);
+    return n;
+  }`);
+  let batch = Array.from({ length: 32 }, () => call("next"));
+  let guesses = 0;
+  for (let round = 0; batch.length > 0; round++) {
+    assert.ok(round < 64, "it asks for ever");
+    const results = await one.deliver(batch);
+    const needed = results.flatMap((result) => (result.kind === "needKeys" ? result.keys : []));
+    guesses += results
+      .filter(({ kind }, n) => kind === "needKeys" && n > 0)
+      .filter((one) => one.kind === "needKeys" && one.keys.length > 0).length;
+    batch = batch.filter((_, n) => results[n]?.kind === "needKeys");
+    const first = batch[0];
+    if (first !== undefined)
+      batch[0] = { ...first, keys: [...(first.keys ?? []), ...needed.map((key) => [key] as const)] };
+  }
+  // Every turn asks for a key that the one before it decides; with a whole batch guessed each time it were 500.
+  assert.ok(guesses < 150, String(guesses));
+});

@@ -19,6 +19,8 @@ import type { SandboxFaults } from "./faults.ts";
 /** What `capsule({...})` of the sdk returns. */
 export interface Bundle {
   deliver(request: TurnRequest): TurnResult;
+  /** What a turn behind one that needs keys would ask for. */
+  foresee?(request: TurnRequest): TurnResult;
   reset(): void;
 }
 
@@ -144,8 +146,11 @@ class MemoryInstance implements SandboxInstance {
   /** `stops`: how often turns had ended in `needKeys` when the batch was sent; more by now means rule 2 holds for it. */
   #run(requests: readonly TurnRequest[], stops: number): readonly TurnResult[] {
     if (this.#dead) throw hostDied(this.#spec.instance);
+    const isLate = this.#stops !== stops;
     const results = requests.map((request): TurnResult => {
-      if (this.#stops !== stops) return { turn: request.turn, kind: "needKeys", keys: [], ranges: [] };
+      const notRun = { turn: request.turn, kind: "needKeys", keys: [], ranges: [] } as const;
+      if (isLate) return notRun;
+      if (this.#stops !== stops) return this.#bundle.foresee?.(request) ?? notRun;
       const fate = this.#sandbox.fateOf(this.group);
       if (fate === "hostDies") throw hostDied(this.#spec.instance);
       const result = fate === "deadline" ? this.#late(request) : this.#bounded(this.#bundle.deliver(request));

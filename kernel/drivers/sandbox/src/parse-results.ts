@@ -132,8 +132,8 @@ function orderProblem(
   if (result.kind !== "needKeys")
     return before?.kind === "needKeys" ? "a turn ran behind one that did not end" : undefined;
   const asksNothing = result.keys.length === 0 && result.ranges.length === 0;
-  // Not run: behind one that needs keys, one that was interrupted, or more results than leave at once.
-  if (before?.kind === "needKeys") return asksNothing ? undefined : "a turn ran behind one that did not end";
+  // Not run: behind one that needs keys, one that was interrupted, or more results than leave at once. What it names is a guess.
+  if (before?.kind === "needKeys") return undefined;
   if (asksNothing) return before === undefined ? "needKeys that names none" : undefined;
   const given = new Set(keys.map(([key]) => key));
   const isNew =

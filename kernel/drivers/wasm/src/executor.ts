@@ -2,7 +2,8 @@
  * WebAssembly: one V8 isolate for each instance, in a host process for each group. The isolate runs a script of ours that calls the
  * module, so deadlines, batches and meters are those of JavaScript.
  */
-import { nodeProgram } from "@vnes/driver-host";
+import { builtProgram } from "@vnes/driver-host";
+import { ISOLATE_FLAGS, ISOLATE_PACKAGES } from "@vnes/driver-isolate";
 import { broken, bytesOf, type Executor } from "@vnes/driver-sandbox";
 import { admissionErrors, importedPages, wasmProblems } from "@vnes/kernel";
 import { adapterScript } from "./adapter-script.ts";
@@ -13,10 +14,10 @@ const HOST_MAIN = new URL(`./host-main${import.meta.url.endsWith(".ts") ? ".ts" 
 export const wasmExecutor: Executor = {
   language: "wasm",
   program: () =>
-    nodeProgram(HOST_MAIN, {
-      // isolated-vm cannot work in a process started from Node's own snapshot.
-      flags: ["--no-node-snapshot"],
-      packages: ["@vnes/driver-host", "@vnes/driver-isolate", "isolated-vm", "node-gyp-build"],
+    builtProgram(HOST_MAIN, {
+      flags: ISOLATE_FLAGS,
+      packages: ISOLATE_PACKAGES,
+      sources: ["@vnes/driver-host", "@vnes/driver-isolate"],
     }),
   bundle(spec) {
     const module = bytesOf(spec);

@@ -14,7 +14,7 @@ import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
 import type { Outcome, TurnRecord } from "../../ledger/record.ts";
-import { serveKeys } from "../../ledger/served-keys.ts";
+import { serveForeseen, serveKeys } from "../../ledger/served-keys.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -307,7 +307,8 @@ export class CapsuleShard {
       if (result.kind === "needKeys" && !endless) {
         const served = serveKeys(this.state, result);
         waiting.rounds = (waiting.rounds ?? 0) + 1;
-        waiting.keys = [...(waiting.keys ?? []), ...served.keys];
+        const foreseen = serveForeseen(this.state, results.slice(index + 1), served);
+        waiting.keys = [...(waiting.keys ?? []), ...served.keys, ...foreseen];
         waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
         again = batch.slice(index);
         break;
