@@ -20,7 +20,7 @@ import { choosePolicy } from "./policy.ts";
 import { burstMet, take } from "./rate.ts";
 import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
-import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
+import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
 
 /** A session answers within a turn; what takes longer is repeated by the client. */
 const SESSION_TIMEOUT_MS = 2000;
@@ -185,8 +185,7 @@ function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping):
   const isBound = mirror.channelId === channelId;
   transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
   if (isBound) reportQuality(turn, mirror, below);
-  else if (isLive(mirror))
-    turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).standbyMs, { peer, pathId });
+  else if (isLive(mirror)) awaitBinding(turn, { channelId, pathId, peer }, "standbyMs");
 }
 
 function decline(turn: Turn, outcome: Outcome, context: Context): void {
