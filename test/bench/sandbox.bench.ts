@@ -15,6 +15,9 @@ const SETTLE_MS = 150;
 const TURN_ROUNDS = 7;
 const TURN_ROUND_MS = 300;
 const FURTHER_INSTANCES = 24;
+/** As many as a node is to hold, of a few tenants. */
+const MANY_HOSTS = 4;
+const MANY_IN_EACH = 50;
 const MEGABYTE = 1024 * 1024;
 
 const WARM_TARGET_MS = 30;
@@ -66,6 +69,7 @@ export async function run(): Promise<readonly BenchResult[]> {
   const before = (await warm.meters()).host.memoryBytes;
   for (let count = 0; count < FURTHER_INSTANCES; count++) await open("warm", confined);
   const after = (await warm.meters()).host.memoryBytes;
+  const many = await openMany(bundle, confined);
 
   const bare = { name: "a process without a wall", value: median(fresh.get("none") ?? []) };
   const furtherMb = (after - before) / FURTHER_INSTANCES / MEGABYTE;
@@ -94,7 +98,36 @@ export async function run(): Promise<readonly BenchResult[]> {
       unit: "MB",
       target: atMost(furtherMb, MEMORY_TARGET_MB, "MB"),
     },
+    {
+      metric: `${MANY_HOSTS * MANY_IN_EACH} capsules in ${MANY_HOSTS} new confined hosts, all open and through a turn`,
+      value: many.tookMs,
+      unit: "ms",
+    },
+    {
+      metric: "memory of each of them, their hosts included",
+      value: many.eachMb,
+      unit: "MB",
+      target: atMost(many.eachMb, MEMORY_TARGET_MB, "MB"),
+    },
   ];
+}
+
+/** All at once, as a node that boots does it. */
+async function openMany(
+  bundle: string,
+  confinement: Confinement,
+): Promise<{ readonly tookMs: number; readonly eachMb: number }> {
+  await using sandbox = openHostSandbox(isolateExecutor, { wallOf: walls.wallOf });
+  const groups = Array.from(
+    { length: MANY_HOSTS * MANY_IN_EACH },
+    (_, index) => `many/${index % MANY_HOSTS}`,
+  );
+  const from = performance.now();
+  const opened = await Promise.all(groups.map((group) => started(sandbox, bundle, group, confinement)));
+  const tookMs = performance.now() - from;
+  let bytes = 0;
+  for (const instance of opened.slice(0, MANY_HOSTS)) bytes += (await instance.meters()).host.memoryBytes;
+  return { tookMs, eachMb: bytes / groups.length / MEGABYTE };
 }
 
 /** Open and through its first turn, which gives it the one key it reads. */

@@ -1,5 +1,4 @@
 /** What a node of several needs beside its ledger: the table that says who owns what, and a way to talk to the others. */
-import { natsMessenger, openBus } from "@vnes/driver-nats";
 import {
   type Cluster,
   type Clock,
@@ -29,6 +28,7 @@ export function clusterTable({ config, node }: Place, bus: BusConfig | undefined
 export async function openCluster(table: OwnerTable, bus: BusConfig, clock: Clock): Promise<Cluster> {
   const { node } = table;
   const { namespace = DEFAULT_NAMESPACE } = bus;
+  const { natsMessenger, openBus } = await import("@vnes/driver-nats");
   // A connection beside the ledger's: its large messages would hold back small ones, and it has to hear itself.
   const connection = await openBus({ ...bus, node, noEcho: true });
   return {

@@ -1,5 +1,5 @@
 /** Opens the ledger a node was told to use: a file of its own, or streams of NATS servers it shares with other nodes. */
-import { type Bus, openBus, openNatsLedgerStore } from "@vnes/driver-nats";
+import type { Bus } from "@vnes/driver-nats";
 import { lockFile, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import {
   type BusStatus,
@@ -52,6 +52,8 @@ export async function openLedger(
     lock[Symbol.dispose]();
   };
   try {
+    // Loaded here: a node with a ledger of its own does not pay for it.
+    const { openBus } = await import("@vnes/driver-nats");
     const opened = await openBus({ ...bus, node: place.node });
     connection = opened;
     const store = await openOn(opened, bus, place, { table, clock, log });
@@ -72,6 +74,7 @@ async function openOn(
   const { node } = place;
   const shared = owns === undefined ? sharedGroups(groups) : owns.map((group) => `g${group}`);
   let waitedFor: string | undefined;
+  const { openNatsLedgerStore } = await import("@vnes/driver-nats");
   return await openNatsLedgerStore({
     bus,
     namespace,

@@ -1,4 +1,4 @@
-/** How the capsules of a node come up and go down: sandboxes open side by side, start turns run in dependency order. */
+/** How the capsules of a node come up and go down: sandboxes open side by side, a start turn runs after those of what the capsule needs. */
 import { isVnesError, neededRequirements } from "@vnes/schemas";
 import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
@@ -37,20 +37,35 @@ export async function activateAll(
   const unanswered = recoverEffects(context, recovered);
   // Not before: what another node sends may be for any shard, and an answer for nobody would be late.
   if (context.remote !== undefined) serveOthers(context, context.remote);
-  for (const capsule of capsules) {
-    try {
-      assertProviders(context, capsule);
-      await loaded.get(capsule.id);
-      await table.move(capsule, { type: "opened" });
-      await start(context, capsule);
-      await table.move(capsule, { type: "started" });
-    } catch (error) {
-      await failToStart(context, capsule, error);
-    }
-  }
+  const active = new Map<string, Promise<void>>();
+  for (const capsule of capsules) active.set(capsule.id, activate(context, capsule, loaded, active));
+  await Promise.all(active.values());
   for (const { caller, call } of unanswered) {
     if (call.capability === STATE_CAPABILITY) router.recoverRead(caller, call);
     else router.recoverDeviceCall(caller, call);
+  }
+}
+
+/** After those whose capabilities it needs, which are before it in the order; beside all others, so that their records share commits. */
+async function activate(
+  context: NodeContext,
+  capsule: Capsule,
+  loaded: ReadonlyMap<string, Promise<void>>,
+  active: ReadonlyMap<string, Promise<void>>,
+): Promise<void> {
+  const { board, table } = context;
+  try {
+    for (const requirement of neededRequirements(capsule.manifest)) {
+      const provider = board.capabilities.get(nameOf(requirement))?.provider;
+      if (provider !== undefined && provider !== capsule.id) await active.get(provider);
+    }
+    assertProviders(context, capsule);
+    await loaded.get(capsule.id);
+    await table.move(capsule, { type: "opened" });
+    await start(context, capsule);
+    await table.move(capsule, { type: "started" });
+  } catch (error) {
+    await failToStart(context, capsule, error);
   }
 }
 
