@@ -256,6 +256,42 @@ const entries = {
     remedy: "vnes session list",
     exit: "notFound",
   },
+  SESSION_JUMP_ELSEWHERE: {
+    message:
+      "{session} is kept here for its client, and a gateway moves nobody: its client chooses the path.",
+    fault: "user",
+    retry: false,
+    remedy: "On the client's node: vnes session jump {session}",
+    exit: "usage",
+  },
+  SESSION_JUMP_REFUSED: {
+    message: "{session} stays where it is: {problem}.",
+    fault: "user",
+    retry: true,
+    remedy: "What holds it, and until when: vnes session explain {session}",
+    exit: "conflict",
+  },
+  SESSION_JUMP_PATH_UNKNOWN: {
+    message: "{session} stays where it is: {reason}.",
+    fault: "user",
+    retry: false,
+    remedy: "Its candidates are in: vnes session explain {session}",
+    exit: "notFound",
+  },
+  SESSION_JUMP_FAILED: {
+    message: "{session} did not get to {path}: {reason}.",
+    fault: "system",
+    retry: true,
+    remedy: "What was tried, and why it failed: vnes session history {session}",
+    exit: "failed",
+  },
+  SESSION_JUMP_TIMEOUT: {
+    message: "Whether {session} got to {path} is not known after {ms} ms.",
+    fault: "system",
+    retry: true,
+    remedy: "vnes session explain {session}",
+    exit: "timeout",
+  },
   CALL_REFUSED: {
     message: "{capability}.{method}: {code}: {reason}",
     fault: "user",

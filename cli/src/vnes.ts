@@ -17,6 +17,11 @@ import { addQuarantineDelete, addQuarantineList, addQuarantineShow } from "./com
 import { addReceiptExport, addReceiptVerify } from "./commands/receipt.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addSessionList, addSessionShow, addSessionTerminate } from "./commands/session.ts";
+import { addSessionExplain } from "./commands/session-explain.ts";
+import { addSessionExport } from "./commands/session-export.ts";
+import { addSessionHistory } from "./commands/session-history.ts";
+import { addSessionJump } from "./commands/session-jump.ts";
+import { addSessionWatch } from "./commands/session-watch.ts";
 import { addStateAt, addStateDiff, addStateGet, addStateHistory, addStateList } from "./commands/state.ts";
 import { addStatus } from "./commands/status.ts";
 import * as topic from "./commands/topic.ts";
@@ -57,7 +62,16 @@ const COMMANDS: readonly Add[] = [
     addStateDiff,
     addStateBranch,
   ]),
-  group("session", "See and end VPN sessions", [addSessionList, addSessionShow, addSessionTerminate]),
+  group("session", "See VPN sessions, why they are where they are, and move, end or export them", [
+    addSessionList,
+    addSessionShow,
+    addSessionExplain,
+    addSessionHistory,
+    addSessionWatch,
+    addSessionJump,
+    addSessionTerminate,
+    addSessionExport,
+  ]),
   group("key", "Signing keys", [addKeyNew, addKeyList]),
   addReplay,
   group("receipt", "What capsules did, for others to check", [addReceiptExport, addReceiptVerify]),

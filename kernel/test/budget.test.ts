@@ -41,8 +41,8 @@ function runGreedily(
     assert.ok(turns > 0);
     state = spend(state, cost);
     for (const item of METERED) used[item] = (used[item] ?? 0) + cost[item];
-    // Without any rate it would never end.
-    if (Object.keys(budget.rates).length === 0) now += 1;
+    // Where nothing that is spent has a rate it would never end.
+    if (METERED.every((item) => budget.rates[item] === undefined || cost[item] === 0)) now += 1;
   }
   return { used, state };
 }

@@ -54,6 +54,10 @@ test("an outbox is what a map by effect id in the order of asking would be (O1, 
           outbox.of(of),
           [...model.values()].filter(({ id }) => id.seq === of),
         );
+        assert.deepEqual(
+          outbox.of(of, of + 3),
+          [...model.values()].filter(({ id }) => id.seq >= of && id.seq <= of + 3),
+        );
       }
     }),
     { numRuns: 20 },

@@ -158,3 +158,34 @@ test("a built-in capsule and a copy that somebody changed build with the librari
   );
   assert.ok("@vnes/vpn-common/src/index.ts" in receipt.toolchain.bundled);
 });
+
+test("a capsule that decides policies is built, installed and bound to the gateway of a real node", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "classes");
+  cpSync(new URL("../../capsules/policy/session/classes", import.meta.url), dir, { recursive: true });
+  for (const args of [
+    ["build", dir],
+    ["verify", dir, "--rebuild"],
+    ["install", dir],
+  ]) {
+    const { code, err } = await home.run("capsule", ...args);
+    assert.equal(code, 0, `${args[0]}: ${err}`);
+  }
+  await home.boot("--unconfined-dev");
+  const { capsules } = await home.json<{ capsules: { id: string; state: string }[] }>("capsule", "list");
+  const states = new Map(capsules.map(({ id, state }) => [id, state]));
+  assert.equal(states.get("example.session_classes"), "active");
+  assert.equal(states.get("vnes.vpn.gateway"), "active");
+  const input = {
+    peer: `${"A".repeat(43)}=`,
+    name: "",
+    policy: { sessionTtlMs: 1000, transportLossTtlMs: 100, maxSwitchesPerMinute: 1 },
+  };
+  const { value } = await home.json<{ value: unknown }>(
+    "call",
+    "vpn.policy",
+    "session",
+    JSON.stringify(input),
+  );
+  assert.deepEqual(value, { policy: {}, reason: "no class" });
+});

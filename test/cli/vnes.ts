@@ -23,6 +23,14 @@ export interface Booted {
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
+export interface Following {
+  out(): string;
+  /** The exit code. */
+  ended(): Promise<number | null>;
+  /** Ctrl-C; the exit code. */
+  interrupt(): Promise<number | null>;
+}
+
 export class Home implements AsyncDisposable {
   readonly dir: string = mkdtempSync(join(tmpdir(), "vnes-t-"));
   readonly #running = new Set<ChildProcess>();
@@ -47,6 +55,24 @@ export class Home implements AsyncDisposable {
     const code = await new Promise<number | null>((done) => child.once("close", done));
     clearTimeout(timer);
     return { code, out, err };
+  }
+
+  /** A command that goes on until it is ended or comes to its end; `out` is what it said so far. */
+  follow(...args: string[]): Following {
+    const child = this.#spawn(args);
+    let out = "";
+    child.stdout?.on("data", (text: Buffer) => {
+      out += text.toString();
+    });
+    const closed = new Promise<number | null>((done) => child.once("close", done));
+    return {
+      out: () => out,
+      ended: () => closed,
+      interrupt: async () => {
+        child.kill("SIGINT");
+        return await closed;
+      },
+    };
   }
 
   /** What a command answered with `-o json`. */

@@ -14,6 +14,8 @@ export interface Child {
   readonly pid: number;
   /** The first line on its standard output. */
   readonly ready: string;
+  /** A line on its standard input. */
+  say(line: string): void;
   /** SIGTERM, then SIGKILL. */
   end(): Promise<void>;
 }
@@ -73,6 +75,7 @@ export async function start(spec: ChildSpec): Promise<Child> {
     name,
     pid,
     ready,
+    say: (line) => void process_.stdin.write(`${line}\n`),
     async end(): Promise<void> {
       asked = true;
       if (!running.has(pid)) return;

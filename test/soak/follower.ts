@@ -11,10 +11,11 @@ import type { LedgerStore } from "@vnes/kernel";
 import type { JsonObject } from "@vnes/schemas";
 import { SessionMoves } from "../../capsules/vpn/test/session-check.ts";
 import { decodeRecord, type LedgerRecord } from "../../kernel/src/ledger/record.ts";
+import { SESSION_TOPIC } from "@vnes/vpn-common";
 import { SESSION_SHARD } from "../bench/session-node.ts";
 import type { Told } from "./clients.ts";
 
-const TOPIC_SHARD = "topic/vpn.session.v1/0";
+const TOPIC_SHARD = `topic/${SESSION_TOPIC}/0`;
 const PAGE = 512;
 /** Events whose answers may be still on their way to a client. */
 const MAX_SEEN = 65_536;
@@ -79,7 +80,7 @@ export class Follower {
           `F1: turn ${record.seq} failed: ${JSON.stringify(record.outcome)}`,
         );
         for (const [index, effect] of record.effects.entries())
-          if (effect.do === "publish")
+          if (effect.do === "publish" && effect.topic === SESSION_TOPIC)
             this.#published.push({ source: `${record.seq}:${index}`, event: JSON.stringify(effect.event) });
       }
       if (page.length < PAGE) return read;

@@ -166,7 +166,7 @@ test("another program or another state is refused at its place, whoever signed i
     "EXECUTION_RECEIPT_SNAPSHOT_WRONG /snapshot/chunks",
   );
   assert.equal(
-    await resigned(trimmed, ({ snapshot, range }) => ({ snapshot: { ...snapshot, seq: range.from } })),
+    await resigned(trimmed, ({ snapshot, range }) => ({ snapshot: { ...snapshot, seq: range.to + 1 } })),
     "EXECUTION_RECEIPT_SNAPSHOT_WRONG /snapshot/seq",
   );
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { GATEWAY_REASONS, REJECTION_REASONS, TRANSITION_REASONS } from "@vnes/vpn-common";
-import { CLIENT_REASONS } from "../client/src/vocabulary.ts";
+import { CLIENT_REASONS } from "../client/src/reasons.ts";
 import { TRANSITIONS } from "../session/src/machine.ts";
 
 const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");

@@ -86,6 +86,7 @@ export const SPECS = {
   transport: readSpec("vpn/transport", ["vpn.channel.v1"]),
   routing: readSpec("core/routing"),
   geometry: readSpec("core/geometry", ["geometry.sample.v1"]),
+  policy: readSpec("policy/session/classes"),
 };
 
 const METHODS = new Map(Object.values(SPECS).flatMap((spec) => [...spec.methods]));

@@ -2,6 +2,7 @@
 import type { JsonObject } from "@vnes/sdk";
 import geometry from "../../core/geometry/src/main.ts";
 import routing from "../../core/routing/src/main.ts";
+import classes from "../../policy/session/classes/src/main.ts";
 import client from "../client/src/main.ts";
 import gateway from "../gateway/src/main.ts";
 import session from "../session/src/main.ts";
@@ -38,6 +39,8 @@ export interface Options {
   readonly policy?: JsonObject;
   /** Configurations of the core capsules that the client's node has; those that are left out are not there. */
   readonly core?: { readonly routing?: JsonObject; readonly geometry?: JsonObject };
+  /** Configuration of a policy capsule on the gateway's node; absent: there is none. */
+  readonly sessionPolicy?: JsonObject;
 }
 
 export function openVpn(options: Options = {}): Vpn {
@@ -50,7 +53,8 @@ export function openVpn(options: Options = {}): Vpn {
   gatewayNode.add(SPECS.session, session, null);
   const gatewayConfig = { admit: [{ peer: KEYS.client, name: "laptop" }], watchMs: 1000, ...options.gateway };
   gatewayNode.add(SPECS.gateway, gateway, gatewayConfig);
-  const { core = {} } = options;
+  const { core = {}, sessionPolicy } = options;
+  if (sessionPolicy !== undefined) gatewayNode.add(SPECS.policy, classes, sessionPolicy);
   if (core.geometry !== undefined) clientNode.add(SPECS.geometry, geometry, core.geometry);
   if (core.routing !== undefined) clientNode.add(SPECS.routing, routing, core.routing);
   clientNode.add(SPECS.client, client, {

@@ -1,13 +1,12 @@
 /** `vnes session`: the VPN sessions of a node, asked of the capsules that own them or mirror them. */
-import { isVnesError, type Json, type JsonObject } from "@vnes/schemas";
+import type { Json, JsonObject } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
 import { duration, fields, table } from "../output/text.ts";
+import { assertVpn, CLIENT, mirrored, NAMED, SESSION, unlessAbsent } from "../session/sessions.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
-const SESSION = "vpn.session";
-const CLIENT = "vpn.client";
 /** The most one answer holds; a gateway with more is asked page by page. */
 const PAGE = 200;
 /** Pages asked for before the list is cut, and said to be cut. */
@@ -44,7 +43,7 @@ export function addSessionShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
   return yargs.command(
     "show <session>",
     "Show one session",
-    (args) => args.positional("session", { type: "string", demandOption: true, describe: "Such as ses_..." }),
+    (args) => args.positional("session", NAMED),
     async (args) => {
       const session = await withNode(shell, args, async (client) => {
         const mirror = await mirrored(client);
@@ -61,7 +60,7 @@ export function addSessionTerminate(yargs: Argv<GlobalFlags>, shell: Shell): Arg
   return yargs.command(
     "terminate <session>",
     "End a session for good; on a client it is the gateway that is asked to",
-    (args) => args.positional("session", { type: "string", demandOption: true, describe: "Such as ses_..." }),
+    (args) => args.positional("session", NAMED),
     async (args) => {
       const { session } = args;
       const answer = await withNode(shell, args, async (client) => {
@@ -93,36 +92,6 @@ async function listSessions(client: ControlClient): Promise<Listed> {
   }
   if (mirror === null && sessions.length === 0) await assertVpn(client);
   return { sessions, cut: false };
-}
-
-/** A node that runs no VPN capsule has no empty list of sessions; it has none to ask. */
-async function assertVpn(client: ControlClient): Promise<void> {
-  await ask(client, SESSION, "list", { limit: 1 });
-}
-
-/** The session a client node is one end of; null when it has none. */
-async function mirrored(client: ControlClient): Promise<JsonObject | null> {
-  const status = (await unlessAbsent(ask(client, CLIENT, "status", {}))) as JsonObject | null;
-  const session = status?.["session"];
-  if (status === null || typeof session !== "object" || session === null) return null;
-  const { id, ...rest } = session as JsonObject;
-  if (id === undefined) return null;
-  return {
-    sessionId: id,
-    role: "client",
-    ...rest,
-    binding: status["active"] ?? null,
-    reason: status["reason"] ?? null,
-  };
-}
-
-async function unlessAbsent(asked: Promise<Json>): Promise<Json | null> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (isVnesError(error) && error.code === "CALL_CAPABILITY_UNAVAILABLE") return null;
-    throw error;
-  }
 }
 
 function show(value: Json | undefined): string {

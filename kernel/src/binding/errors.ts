@@ -12,6 +12,8 @@ export type BindingCode =
   | "BINDING_TENANT_FORBIDDEN"
   | "BINDING_ACCESS_FORBIDDEN"
   | "BINDING_TOPIC_FORBIDDEN"
+  | "BINDING_NAME_FOREIGN"
+  | "BINDING_NAME_TAKEN"
   | "BINDING_PROVIDER_REFUSED"
   | "BINDING_TOPIC_UNKNOWN"
   | "BINDING_TOPIC_DEFINED_TWICE"
@@ -65,6 +67,16 @@ export const bindingErrors: ErrorTable<BindingCode> = defineErrors({
     ...policy,
     message: "{capsule} {does} {topic} of {owner}, and may not: {why}",
     remedy: "name {topic} under access in policy.json, with {capsule} under to, if it should",
+  },
+  BINDING_NAME_FOREIGN: {
+    ...policy,
+    message: "{capsule} {does} {name}, which is not in its namespace {namespace}",
+    remedy: "give it a name that begins with {namespace}.",
+  },
+  BINDING_NAME_TAKEN: {
+    ...policy,
+    message: "{capsule} {does} {name}, and so does {other}, of another tenant",
+    remedy: "give it a name that begins with {capsule}., which nobody can take",
   },
   BINDING_PROVIDER_REFUSED: {
     ...policy,

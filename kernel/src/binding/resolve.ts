@@ -20,6 +20,7 @@ import type { Reason } from "../admission/verdict.ts";
 import { accessProblem } from "./access.ts";
 import { cycles } from "./cycles.ts";
 import { bindingReason } from "./errors.ts";
+import { nameReasons } from "./names.ts";
 import { parseRequirement, satisfies } from "./requirement.ts";
 import type { TopicOffer } from "../admission/topic-files.ts";
 import { tenantOf } from "./tenant.ts";
@@ -52,11 +53,13 @@ export function resolve(
   policy: Policy,
   recorded: RecordedTopics = new Map(),
 ): Bindings {
-  const sorted = [...capsules].sort((a, b) => (a.id < b.id ? -1 : 1));
   const refused = new Map<string, Reason[]>();
   const refuse = (id: string, reason: Reason): void => {
     refused.set(id, [...(refused.get(id) ?? []), reason]);
   };
+  for (const [id, reasons] of nameReasons(capsules)) for (const reason of reasons) refuse(id, reason);
+  // Who names what is not its own is no candidate for anybody.
+  const sorted = capsules.filter(({ id }) => !refused.has(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
   const bindings: Binding[] = [];
   for (const capsule of sorted) {
     for (const [index, requirement] of (capsule.manifest.capabilities.requires ?? []).entries()) {

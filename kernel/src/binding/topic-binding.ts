@@ -69,15 +69,17 @@ export function topicReasons(
     // A policy capsule may say block at any time.
     return definition.flow.policy === "block" || definition.flow.decided_by !== undefined;
   };
+  // Who is refused anyway waits for nobody, and must not be able to draw others into a circle.
+  const starting = capsules.filter(({ id }) => !reasons.has(id));
   const next = (id: string): readonly string[] => {
     const manifest = capsules.find((one) => one.id === id)?.manifest;
     const published = (manifest?.bus?.publishes ?? []).filter(blocks);
-    return capsules
+    return starting
       .filter((other) => topicsSubscribed(other.manifest).some((topic) => published.includes(topic)))
       .map((other) => other.id);
   };
   for (const circle of cycles(
-    capsules.map(({ id }) => id),
+    starting.map(({ id }) => id),
     next,
   )) {
     for (const id of circle) {

@@ -65,12 +65,12 @@ export class Outbox implements Tracked<OutboxEntry> {
     this.#size++;
   }
 
-  /** What the record `seq` asked for and is not confirmed, in order. */
-  of(seq: number): readonly OutboxEntry[] {
+  /** What the records from `first` to `last` asked for and is not confirmed, in order. */
+  of(first: number, last: number = first): readonly OutboxEntry[] {
     const found: OutboxEntry[] = [];
-    for (let place = this.#placeOf({ seq, index: 0 }); place < this.#places.length; place++) {
+    for (let place = this.#placeOf({ seq: first, index: 0 }); place < this.#places.length; place++) {
       const there = this.#places[place] as OutboxEntry | EffectId;
-      if (idOf(there).seq !== seq) break;
+      if (idOf(there).seq > last) break;
       if (isEntry(there)) found.push(there);
     }
     return found;

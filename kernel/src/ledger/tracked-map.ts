@@ -40,7 +40,8 @@ export class TrackedMap<Value> extends Map<string, Value> implements Tracked<Val
   }
 
   override delete(name: string): boolean {
-    if (!super.has(name)) return false;
+    // Looking for a name that was just put together costs its hash, and every turn asks a map that is nearly always empty.
+    if (this.size === 0 || !super.has(name)) return false;
     this.#note(name);
     return super.delete(name);
   }

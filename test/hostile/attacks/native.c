@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -35,6 +36,23 @@
   } while (0)
 
 typedef const char *got;
+
+static bool holds_secret(const char *path) {
+  static char text[1 << 16];
+  const int file = open(path, O_RDONLY);
+  if (file < 0) return false;
+  const ssize_t length = read(file, text, sizeof text - 1);
+  close(file);
+  return length > 0 && memmem(text, (size_t)length, OUTSIDE_SECRET, strlen(OUTSIDE_SECRET)) != NULL;
+}
+static bool opens(const char *path) {
+  const int file = open(path, O_RDONLY);
+  if (file < 0) return false;
+  char byte;
+  const bool has = read(file, &byte, 1) == 1;
+  close(file);
+  return has;
+}
 
 /* --- time and memory --- */
 
@@ -64,6 +82,16 @@ static got maps_memory(vnes_turn *turn) {
     if (taken == MAP_FAILED) abort();
     memset(taken, 1, 64 << 20);
   }
+}
+/* Each page of these tables holds the zero page 512 times, which is nobody's memory. */
+static got maps_nothing_everywhere(vnes_turn *turn) {
+  (void)turn;
+  const size_t all = (size_t)1 << 46;
+  volatile char *place = mmap(NULL, all, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if ((void *)place == MAP_FAILED) abort();
+  madvise((void *)place, all, MADV_NOHUGEPAGE);
+  for (size_t at = 0; at < all; at += 2 << 20) (void)place[at];
+  return "page tables without end";
 }
 static got takes_the_turns_memory(vnes_turn *turn) { for (;;) memset(vnes_alloc(turn, 1 << 20), 1, 1 << 20); }
 
@@ -106,6 +134,36 @@ static got traces(vnes_turn *turn) {
   GOT(syscall(SYS_pidfd_open, OUTSIDE_PID, 0) >= 0, "the kernel's process, as a pidfd");
   return NULL;
 }
+static got signals_its_peer(vnes_turn *turn) {
+  (void)turn;
+  int peer = -1;
+  socklen_t length = sizeof peer;
+  const int peer_pidfd = 77;
+  if (getsockopt(KERNEL_FD, SOL_SOCKET, peer_pidfd, &peer, &length) != 0) return NULL;
+  GOT(syscall(SYS_pidfd_send_signal, peer, SIGUSR2, NULL, 0) == 0, "the kernel's process, by its socket");
+  GOT(syscall(SYS_pidfd_getfd, peer, 0, 0) >= 0, "a descriptor of the kernel's process");
+  GOT(syscall(SYS_setns, peer, CLONE_NEWNET) == 0, "the network of the kernel's process");
+  return NULL;
+}
+static got looks_into_its_reaper(vnes_turn *turn) {
+  GOT(open("/proc/1/mem", O_RDWR) >= 0, "the memory of process 1, to be written");
+  GOT(holds_secret("/proc/1/environ") || holds_secret("/proc/1/cmdline"), "the secret, of process 1");
+  for (int fd = 3; fd < 256; fd++) {
+    const int found = open(vnes_format(turn, "/proc/1/fd/%d", fd), O_RDONLY);
+    struct stat about;
+    if (found >= 0 && fstat(found, &about) == 0 && (S_ISDIR(about.st_mode) || S_ISREG(about.st_mode)))
+      return vnes_format(turn, "descriptor %d of process 1", fd);
+  }
+  GOT(open("/proc/1/root/..", O_RDONLY | O_DIRECTORY) >= 0 && opens("/proc/1/root/etc/passwd"), "the root of process 1");
+  return NULL;
+}
+/* Timers and queued signals are counted for the user of the node, whatever namespace they are in. */
+static got makes_timers(vnes_turn *turn) {
+  timer_t timer;
+  int made = 0;
+  while (made < 100000 && timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0) made++;
+  return made > 1024 ? vnes_format(turn, "%d timers", made) : NULL;
+}
 static got wants_priority(vnes_turn *turn) {
   (void)turn;
   const struct sched_param highest = {.sched_priority = 1};
@@ -119,22 +177,6 @@ static got wants_priority(vnes_turn *turn) {
 
 /* --- files --- */
 
-static bool holds_secret(const char *path) {
-  static char text[1 << 16];
-  const int file = open(path, O_RDONLY);
-  if (file < 0) return false;
-  const ssize_t length = read(file, text, sizeof text - 1);
-  close(file);
-  return length > 0 && memmem(text, (size_t)length, OUTSIDE_SECRET, strlen(OUTSIDE_SECRET)) != NULL;
-}
-static bool opens(const char *path) {
-  const int file = open(path, O_RDONLY);
-  if (file < 0) return false;
-  char byte;
-  const bool has = read(file, &byte, 1) == 1;
-  close(file);
-  return has;
-}
 static got reads_files(vnes_turn *turn) {
   GOT(holds_secret(OUTSIDE_FILE), "the secret file");
   static const char *const paths[] = {

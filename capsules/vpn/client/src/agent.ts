@@ -6,20 +6,12 @@ import { clientFrames as frames } from "@vnes/vpn-common";
 import { checkActive, LATE_MS, onAddressesChanged, onPingDue, onSlept } from "./active.ts";
 import { onFrame } from "./answers.ts";
 import { dropAttempt, failAttempt, jump, MAX_SENDS, OPEN_MARGIN_MS, sendRequest } from "./attempts.ts";
+import { onChannelClosed, onChannelOpened, onListed, onPathAlive, onPathTrouble } from "./channels.ts";
 import type { ClientConfig } from "./config.ts";
 import { ask, change, count, type Draft, forgetTimer, tell, unwake, wake } from "./draft.ts";
-import { cleared, end, inTrouble, loseActive, suspect, windowEnd } from "./health.ts";
+import { end, inTrouble, loseActive, windowEnd } from "./health.ts";
 import { dropCheck } from "./pings.ts";
-import {
-  armProbe,
-  dropProbe,
-  dropStandby,
-  failProbe,
-  isSideChannel,
-  onProbeDue,
-  onProbeOpened,
-  onSideChannel,
-} from "./probes.ts";
+import { armProbe, dropProbe, dropStandby, failProbe, onProbeDue, onProbeOpened } from "./probes.ts";
 import { NEW_QUALITY } from "./quality.ts";
 import { begin, jumpRefusal, onRanking, prepare } from "./rounds.ts";
 import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
@@ -107,46 +99,28 @@ function hear(draft: Draft, heard: Heard): void {
       if (active?.channelId !== heard.channelId || heard.code !== "TRANSPORT_CHANNEL_UNKNOWN") return;
       loseActive(draft, "SET_ACTIVE_FAILED", heard.code);
       return begin(draft);
-    case "channelOpened": {
-      // While an attempt or a probe opens, this may be its channel; its own answer tells.
-      const isOpening = attempt?.stage === "opening" || (probe !== null && probe.check === null);
-      const known = active?.channelId === heard.channelId || attempt?.channelId === heard.channelId;
-      if (known || isOpening || isSideChannel(draft.agent, heard.channelId)) return;
-      count(draft, "orphan");
-      return ask(draft, { ask: "close", channelId: heard.channelId, reason: "NOT_WANTED" });
-    }
+    case "channelOpened":
+      return onChannelOpened(draft, heard.channelId);
     case "frame":
       if (mode === "ended") return count(draft, "late.frame");
       return onFrame(draft, heard.channelId, heard.frame);
     case "frameMalformed":
       return count(draft, "frameMalformed");
-    case "pathSilent":
-      if (attempt?.channelId === heard.channelId) return failAttempt(draft, "PATH_SILENT");
-      if (onSideChannel(draft, heard.channelId, "PATH_SILENT")) return;
-      if (active?.channelId !== heard.channelId || mode !== "steady") return;
-      suspect(draft, "PATH_SILENT", { silentMs: heard.silentMs, direction: heard.direction ?? "in" });
-      return begin(draft);
+    case "pathSilent": {
+      const { channelId, silentMs, direction = "in" } = heard;
+      return onPathTrouble(draft, channelId, "PATH_SILENT", { silentMs, direction });
+    }
     case "pathRefused":
-      if (attempt?.channelId === heard.channelId) return failAttempt(draft, "SEND_FAILED");
-      if (onSideChannel(draft, heard.channelId, "SEND_FAILED")) return;
-      if (active?.channelId !== heard.channelId || mode !== "steady") return;
-      suspect(draft, "SEND_FAILED", { code: heard.code });
-      return begin(draft);
+      return onPathTrouble(draft, heard.channelId, "SEND_FAILED", { code: heard.code });
     case "pathAlive":
-      // It was silent or refused, and is not any more; of other doubts this says nothing.
-      if (active?.channelId === heard.channelId && isOfTransport(draft)) cleared(draft, "PATH_ALIVE");
-      return;
+      return onPathAlive(draft, heard.channelId);
     case "addressesChanged":
       return onAddressesChanged(draft, heard.gone, heard.came);
     case "transportStarted":
       if (active !== null) ask(draft, { ask: "list" });
       return;
     case "channelClosed":
-      if (attempt?.channelId === heard.channelId) return failAttempt(draft, "CHANNEL_CLOSED");
-      if (onSideChannel(draft, heard.channelId, "CHANNEL_CLOSED")) return;
-      if (active?.channelId !== heard.channelId) return;
-      loseActive(draft, "CHANNEL_CLOSED", heard.reason);
-      return begin(draft);
+      return onChannelClosed(draft, heard.channelId, heard.reason);
     case "listed":
       return onListed(draft, heard);
     case "ranked":
@@ -239,32 +213,6 @@ function onTimer(draft: Draft, timer: TimerName): void {
       if (agent.mode !== "ended" || !config.renew) return;
       return renew(draft, agent.reason);
   }
-}
-
-/** The events of the transport may be lost; its own list may not. */
-function onListed(draft: Draft, { askedAt, channels }: Extract<Heard, { heard: "listed" }>): void {
-  const { active, mode, standby } = draft.agent;
-  if (standby !== null && standby.checkedAt <= askedAt) {
-    const beside = channels.find((channel) => channel.channelId === standby.channelId);
-    if (beside === undefined) onSideChannel(draft, standby.channelId, "CHANNEL_NOT_LISTED");
-    else if (beside.silent) onSideChannel(draft, standby.channelId, "PATH_SILENT");
-  }
-  if (active === null || active.since > askedAt) return;
-  const listed = channels.find((channel) => channel.channelId === active.channelId);
-  if (listed === undefined) {
-    loseActive(draft, "CHANNEL_NOT_LISTED");
-    return begin(draft);
-  }
-  if (listed.silent && mode === "steady") {
-    suspect(draft, "PATH_SILENT", { silentMs: null, direction: null });
-    return begin(draft);
-  }
-  if (!listed.silent && isOfTransport(draft)) cleared(draft, "PATH_ALIVE");
-}
-
-/** Whether the client is in doubt only because the transport was. */
-function isOfTransport({ agent: { mode, reason } }: Draft): boolean {
-  return mode === "suspect" && (reason === "PATH_SILENT" || reason === "SEND_FAILED");
 }
 
 /** Said once for as long as the same thing stands in the way; who asks again and again is counted. */

@@ -4,8 +4,7 @@
  * C1. At most one attempt exists; what answers another one is closed or left aside.
  * C2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
  */
-import { clientFrames as frames } from "@vnes/vpn-common";
-import type { Bound } from "@vnes/vpn-common";
+import { type Bound, clientFrames as frames } from "@vnes/vpn-common";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import { blame } from "./paths.ts";
 import { armProbe, dropProbe } from "./probes.ts";

@@ -1,6 +1,6 @@
 /** The agent while one step works on it: its next value, and what was asked for so far. */
 import type { JsonObject } from "@vnes/sdk";
-import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
+import { type Bound, boundOf, CLIENT_POLICY, type ClientPolicy, SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import type { ClientConfig } from "./config.ts";
 import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
 
@@ -82,6 +82,11 @@ export function tell(
   change(draft, { recent: [...recent, said].slice(-RECENT_EVENTS) });
   count(draft, event === "denied" ? `denied.${reason}` : event);
   ask(draft, { ask: "publish", event: said });
+}
+
+/** For the evidence: the field of the client's policy that decided, met by `value`. */
+export function policyBound({ config }: Draft, name: keyof ClientPolicy, value: number): Bound {
+  return boundOf(CLIENT_POLICY, name, config.policy, value);
 }
 
 export function recentSwitches(agent: Agent, at: number): readonly number[] {

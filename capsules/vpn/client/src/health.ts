@@ -4,7 +4,7 @@
  */
 import type { Bound } from "@vnes/vpn-common";
 import { dropAttempt } from "./attempts.ts";
-import { ask, change, type Draft, tell, unwake, wake } from "./draft.ts";
+import { ask, change, type Draft, policyBound, tell, unwake, wake } from "./draft.ts";
 import { blame } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
 import { dropProbe, dropStandby } from "./probes.ts";
@@ -68,11 +68,12 @@ export function loseActive(draft: Draft, reason: string, detail: string | null =
 }
 
 /** The window that closed, where one did. */
-function windowMet({ agent, config, at }: Draft, reason: string): { readonly bound?: Bound } {
-  const name = { RECOVERY_EXPIRED: "recoveryMs", CONNECT_EXPIRED: "connectMs" }[reason];
-  if (name === undefined || agent.troubleSince === null) return {};
-  const limit = config.policy[name as "recoveryMs" | "connectMs"];
-  return { bound: { bound: `policy.${name}`, limit, value: at - agent.troubleSince, unit: "ms" } };
+function windowMet(draft: Draft, reason: string): { readonly bound?: Bound } {
+  const { agent, at } = draft;
+  if (agent.troubleSince === null) return {};
+  const waited = at - agent.troubleSince;
+  if (reason === "RECOVERY_EXPIRED") return { bound: policyBound(draft, "recoveryMs", waited) };
+  return reason === "CONNECT_EXPIRED" ? { bound: policyBound(draft, "connectMs", waited) } : {};
 }
 
 /** The explicit end. What follows is a person's decision, or the configuration's `renew`. */

@@ -5,10 +5,11 @@ import { NEW_AGENT, step } from "./agent.ts";
 import { OPEN_MARGIN_MS } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
+import { CLIENT_REASONS } from "./reasons.ts";
 import { evidenceOf, inOrder, jumpRefusal } from "./rounds.ts";
 import { parseRanking } from "./routing.ts";
 import { statusOf } from "./status.ts";
-import { type Agent, type Asked, CLIENT_REASONS, type Heard, type TimerName } from "./vocabulary.ts";
+import type { Agent, Asked, Heard, TimerName } from "./vocabulary.ts";
 
 const CLIENT_TOPIC = "vpn.client.v1";
 const SAMPLE_TOPIC = "geometry.sample.v1";

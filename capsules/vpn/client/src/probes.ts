@@ -9,7 +9,7 @@ import { ask, change, count, type Draft, forgetTimer, healthOf, tell, unwake, wa
 import { blame, isHeldBack, learn } from "./paths.ts";
 import { askNext, isExhausted, takeAnswer, takeSilence } from "./pings.ts";
 import { problemOf } from "./quality.ts";
-import { choiceOf, inOrder, jumpRefusal } from "./rounds.ts";
+import { choiceOf, evidenceOf, inOrder, jumpRefusal } from "./rounds.ts";
 import type { Agent, Probe } from "./vocabulary.ts";
 
 /** A standby is looked at every second time at least. */
@@ -136,7 +136,7 @@ function leave(draft: Draft, pathId: string, channelId: string): boolean {
     return false;
   const held = jumpRefusal(draft);
   if (held !== undefined) {
-    tell(draft, "denied", held.reason, { path: pathId }, { until: held.until, cause: quality.reason });
+    tell(draft, "denied", held.reason, { path: pathId }, { ...evidenceOf(held), cause: quality.reason });
     return false;
   }
   const isStandby = agent.standby?.channelId === channelId;

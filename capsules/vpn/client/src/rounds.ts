@@ -5,12 +5,21 @@
  * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
  *     `asking.until` is made here, and the reason is kept.
  */
-import { SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import type { JsonObject } from "@vnes/sdk";
-import type { Bound } from "@vnes/vpn-common";
+import { type Bound, SWITCH_WINDOW_MS } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, healthOf, recentSwitches, tell, wake } from "./draft.ts";
+import {
+  ask,
+  change,
+  count,
+  type Draft,
+  healthOf,
+  policyBound,
+  recentSwitches,
+  tell,
+  wake,
+} from "./draft.ts";
 import { isHeldBack } from "./paths.ts";
 import { nextPath, rank } from "./ranking.ts";
 import { rankInput } from "./routing.ts";
@@ -158,18 +167,19 @@ function waitFor(draft: Draft): Held | undefined {
   return held ?? (agent.session === null ? undefined : switchBound(draft));
 }
 
-function cooldown({ agent, at, config }: Draft): Held | undefined {
+function cooldown(draft: Draft): Held | undefined {
+  const { agent, at, config } = draft;
   const { cooldownMs } = config.policy;
   if (agent.lastSwitchAt === null || at >= agent.lastSwitchAt + cooldownMs) return undefined;
-  const bound = { bound: "policy.cooldownMs", limit: cooldownMs, value: at - agent.lastSwitchAt, unit: "ms" };
+  const bound = policyBound(draft, "cooldownMs", at - agent.lastSwitchAt);
   return { reason: "COOLDOWN", until: agent.lastSwitchAt + cooldownMs, bound };
 }
 
-function switchBound({ agent, at, config }: Draft): Held | undefined {
-  const { maxSwitchesPerMinute: limit } = config.policy;
+function switchBound(draft: Draft): Held | undefined {
+  const { agent, at, config } = draft;
   const recent = recentSwitches(agent, at);
-  const blocking = recent[recent.length - limit];
+  const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];
   if (blocking === undefined) return undefined;
-  const bound = { bound: "policy.maxSwitchesPerMinute", limit, value: recent.length, unit: "switches" };
+  const bound = policyBound(draft, "maxSwitchesPerMinute", recent.length);
   return { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS, bound };
 }

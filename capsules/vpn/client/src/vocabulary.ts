@@ -15,43 +15,6 @@ export const MODES = {
 
 export type Mode = keyof typeof MODES;
 
-/** Reasons of the client itself, beside those the gateway gives. */
-export const CLIENT_REASONS = {
-  NOT_CONFIGURED: "no gateway is configured",
-  STARTED: "there is no session yet",
-  RESTARTED: "the client started anew: every channel is taken for gone",
-  PATH_SILENT: "nothing authenticated arrived on the active channel for the silence time",
-  PATH_ALIVE: "the active channel was heard again",
-  SLEPT: "the client was woken long after it asked to be: what it knew of the active channel is old",
-  ADDRESSES_CHANGED: "the machine's addresses are others than before",
-  SEND_FAILED: "the system has no way to send over the active channel's path",
-  PING_ANSWERED: "the gateway answered over the active channel",
-  CHANNEL_CLOSED: "the active channel was closed",
-  CHANNEL_NOT_LISTED: "the transport no longer lists the active channel",
-  CHANNEL_NOT_BOUND: "the gateway no longer binds the active channel to the session",
-  SET_ACTIVE_FAILED: "the transport could not make the channel active",
-  CHECKING: "the active channel is asked first; another path is tried when it does not answer",
-  LOSS_ABOVE_POLICY: "the active path loses a greater share of pings than policy allows",
-  LATENCY_ABOVE_POLICY: "the round trip over the active path is longer than policy allows",
-  PINGS_UNANSWERED: "the active channel is alive, but nobody answers over it",
-  LARGE_FRAMES_LOST: "small frames pass over this path and large ones do not",
-  POLICY_MET: "every ping of the last ones was within policy",
-  JUMP_ASKED: "a person asked for another path",
-  COOLDOWN: "the last switch is too recent to leave a channel that is still open",
-  SWITCHES_EXCEEDED: "the client switched as often as its policy allows in a minute",
-  ROUND_FAILED: "every candidate was tried and failed; the next round waits",
-  JUMP_FAILED: "the asked-for path did not work; the session stays where it is",
-  NOT_STEADY: "a jump was asked for while the client is in trouble, or tries another path already",
-  PATH_UNKNOWN: "a jump was asked for over a path that is none of the candidates",
-  NO_ANSWER: "the gateway did not answer over this path",
-  ANSWER_UNFIT: "the gateway's answer does not fit the session",
-  RECOVERY_EXPIRED: "no transport was attached within the recovery window",
-  CONNECT_EXPIRED: "no session was made within the connect window",
-  GATEWAY_CHANGED: "the configuration names another gateway than the one that owns the session",
-  CLIENT_CLOSED: "a person ended the session",
-  RENEW_ASKED: "a person asked for a new session after the end of the last",
-} as const;
-
 /** What put a path before the next one, in the words of whoever ranked. */
 export type Decision = {
   readonly criterion: string;

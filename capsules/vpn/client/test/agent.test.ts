@@ -84,6 +84,26 @@ function alone(
   ];
 }
 
+/** What is heard next when all goes well. */
+function fittingFor(agent: Agent, n: number): Heard {
+  const { attempt, session, probe, check } = agent;
+  const at = { version: (session?.version ?? 1) + 1, epoch: (session?.epoch ?? 0) + 1 };
+  const sessionId = session?.id ?? "ses_first000000";
+  const opening = attempt ?? probe;
+  if (attempt?.stage === "opening" || (opening !== null && opening === probe && probe.check === null))
+    return { heard: "opened", attempt: opening?.id ?? 0, channelId: `chn_${agent.attempts}_fit_${n}` };
+  if (attempt !== null && attempt.channelId !== null) {
+    const frame = { type: "accepted", nonce: attempt.nonce, reason: "R", sessionId, ...at } as const;
+    return { heard: "frame", channelId: attempt.channelId, frame };
+  }
+  const asked = probe?.check ?? check;
+  const nonce = asked?.pings.at(n % 2 === 0 ? -1 : 0)?.nonce;
+  if (!asked || nonce === undefined) return { heard: "timer", timer: n % 2 === 0 ? "probe" : "watch" };
+  const { epoch, version } = session ?? at;
+  const frame = { type: "pong", nonce, sessionId, version, epoch, state: "ATTACHED" } as const;
+  return { heard: "frame", channelId: asked.channelId, frame: { ...frame, bound: asked === check } };
+}
+
 /** What may be heard at a moment: the fitting things more often than not, and the unfitting ones too. */
 function heardBy(agent: Agent, pick: number, other: number): Heard {
   const { attempt, active, session, probe, standby, check } = agent;
@@ -163,6 +183,21 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     { heard: "transportStarted" },
     { heard: "jumpAsked", pathId: CANDIDATES[other % 3]?.pathId ?? "a" },
     other % 10 === 0 ? { heard: "closeAsked" } : { heard: "timer", timer: "probe" },
+    {
+      heard: "frame",
+      channelId,
+      frame: {
+        type: "rejected",
+        nonce: pinged,
+        reason: other % 2 ? "SESSION_UNKNOWN" : "RATE_LIMITED",
+        sessionId: null,
+        epoch: 0,
+        version: 0,
+        retryAfterMs: null,
+        bound: null,
+      },
+    },
+    ...Array.from({ length: 24 }, () => fittingFor(agent, other)),
   ];
   return table[pick % table.length] as Heard;
 }
@@ -173,7 +208,7 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
     { weight: 30, arbitrary: fc.nat(400) },
     { weight: 1, arbitrary: fc.constant(HOUR_MS) },
   );
-  const moment = fc.tuple(fc.nat(22), fc.nat(20), wait);
+  const moment = fc.tuple(fc.nat(47), fc.nat(20), wait);
   const config = fc.constantFrom(...CONFIGS);
   fc.assert(
     fc.property(config, fc.array(moment, { maxLength: 120 }), (config, moments) => {
@@ -281,6 +316,37 @@ test("a client that has used up its switches waits, says why, and goes on when t
   at = 61_000;
   hear({ heard: "timer", timer: "retry" });
   assert.ok(agent.attempt !== null);
+});
+
+test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
+  const config = CONFIGS[2] ?? CONFIG;
+  for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
+    let agent: Agent = NEW_AGENT;
+    let n = 0;
+    const hear = (heard: Heard, at: number): readonly Asked[] => {
+      const next = step(agent, heard, config, at, `non_${n++}`);
+      agent = next.agent;
+      return alone(agent, next.asked, (more) => hear(more, at));
+    };
+    hear({ heard: "started" }, 0);
+    for (const at of [10, 20]) hear(fittingFor(agent, 0), at);
+    assert.equal(agent.mode, "steady");
+    hear({ heard: "timer", timer: "probe" }, 300);
+    hear(fittingFor(agent, 0), 310);
+    const { probe } = agent;
+    assert.ok(probe?.check);
+    const { channelId, pathId, pings } = probe.check;
+    const where = { sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
+    const nonce = reason === "RATE_LIMITED" ? null : (pings[0]?.nonce ?? "");
+    const asked = hear(
+      { heard: "frame", channelId, frame: { type: "rejected", nonce, reason, ...where } },
+      320,
+    );
+    assert.ok(asked.some((one) => one.ask === "close" && one.channelId === channelId));
+    const { lastOkAt = null, failures = 0 } = agent.paths[pathId] ?? {};
+    assert.deepEqual([lastOkAt, failures], [reason === "RATE_LIMITED" ? null : 320, 0]);
+    assert.deepEqual([agent.mode, agent.standby, agent.probe], ["steady", null, null]);
+  }
 });
 
 test("an answer that names another session ends the attempt, not the session", () => {

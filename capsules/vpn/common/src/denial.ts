@@ -83,13 +83,15 @@ type DenialTurn = {
     get(key: string): unknown;
     set(key: string, value: never): void;
     delete(key: string): void;
-    entries(prefix: string): readonly (readonly [key: string, value: unknown])[];
+    getAll(keys: readonly string[]): readonly unknown[];
   };
   publish(topic: string, key: string, event: never): void;
   setTimer(id: string, at: number): void;
 };
 
 const PREFIX = "denied/";
+/** Keys of the windows that are open. A range would be looked for among all keys of the capsule, however many those are. */
+const OPEN = "denied/open";
 /** Of whom nobody in particular is: D3. */
 const OTHERS = "others";
 const TIMER = "denials";
@@ -101,13 +103,14 @@ export function deny(turn: DenialTurn, who: string, denial: Denial): void {
   let known = turn.keys.get(own) as DenialWindow | undefined;
   let said = denial;
   if (known === undefined) {
-    const open = turn.keys.entries(PREFIX).length;
-    if (open === 0) turn.setTimer(TIMER, turn.at + DENIAL_WINDOW_MS);
-    if (open >= MAX_WINDOWS) {
+    const open = (turn.keys.get(OPEN) ?? []) as readonly string[];
+    if (open.length === 0) turn.setTimer(TIMER, turn.at + DENIAL_WINDOW_MS);
+    if (open.length >= MAX_WINDOWS) {
       key = `${PREFIX}${OTHERS} ${denial.reason}`;
       known = turn.keys.get(key) as DenialWindow | undefined;
       said = { ...denial, peer: null };
     }
+    if (known === undefined) turn.keys.set(OPEN, [...open, key] as never);
   }
   const { window, tell } = noteDenial(known, said, turn.at);
   turn.keys.set(key, window as never);
@@ -117,14 +120,20 @@ export function deny(turn: DenialTurn, who: string, denial: Denial): void {
 /** For the timer `denials`: what was counted in windows that are over is said. */
 export function onDenialsDue(turn: DenialTurn): void {
   let next: number | null = null;
-  for (const [key, value] of turn.keys.entries(PREFIX)) {
+  const open = (turn.keys.get(OPEN) ?? []) as readonly string[];
+  const left: string[] = [];
+  for (const [index, value] of turn.keys.getAll(open).entries()) {
+    const key = open[index] as string;
     const { window, tell } = closeWindow(value as DenialWindow, turn.at);
     if (tell !== null) say(turn, tell);
     if (window === null) turn.keys.delete(key);
     else if (window !== value) turn.keys.set(key, window as never);
+    if (window !== null) left.push(key);
     const dueAt = window === null ? null : window.opened + DENIAL_WINDOW_MS;
     if (dueAt !== null && (next === null || dueAt < next)) next = dueAt;
   }
+  if (left.length === 0) turn.keys.delete(OPEN);
+  else if (left.length < open.length) turn.keys.set(OPEN, left as never);
   if (next !== null) turn.setTimer(TIMER, next);
 }
 

@@ -33,7 +33,7 @@ class Desk {
   }
 
   get windows(): number {
-    return this.#keys.size;
+    return [...this.#keys.keys()].filter((key) => key !== "denied/open").length;
   }
 
   counted(reason: string): number {
@@ -47,7 +47,7 @@ class Desk {
         get: (key) => this.#keys.get(key),
         set: (key, value) => void this.#keys.set(key, value),
         delete: (key) => void this.#keys.delete(key),
-        entries: (prefix) => [...this.#keys].filter(([key]) => key.startsWith(prefix)),
+        getAll: (keys) => keys.map((key) => this.#keys.get(key)),
       },
       publish: (_topic, _key, event) => void this.said.push(event),
       setTimer: (_id, at) => {

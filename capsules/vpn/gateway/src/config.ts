@@ -6,6 +6,8 @@ export type GatewayConfig = {
   /** `any`: every key that can prove itself. Otherwise static keys, base64, with a name for people. */
   readonly admit: "any" | readonly { readonly peer: string; readonly name: string }[];
   readonly policy: SessionPolicy;
+  /** How long a capsule that provides `vpn.policy` may take to decide; what is late is decided by `policy`. */
+  readonly policyMs: number;
   /** Frames of one client that are worked on in a minute; a burst of a quarter of it may come at once. */
   readonly requestsPerMinute: number;
   /** How often bindings are compared with the transport's own list: its events may be lost. */
@@ -21,12 +23,14 @@ const MAX_ADMITTED = 10_000;
 
 export function parseConfig(config: Json): GatewayConfig {
   const root = objectAt(config ?? {}, "");
-  known(root, "", ["admit", "policy", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"]);
+  known(root, "", ["admit", "policy", "policyMs", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"]);
   const parsed = parsePolicy(SESSION_POLICY, root["policy"] ?? {}, usualPolicy(SESSION_POLICY));
   if (!parsed.ok) throw wrong(`/policy${parsed.pointer}`, parsed.problem);
   return {
     admit: parseAdmit(root["admit"] ?? []),
     policy: parsed.policy,
+    // Less than one lost answer costs the client.
+    policyMs: wholeAt(root, "policyMs", 100, 1, 2000),
     requestsPerMinute: wholeAt(root, "requestsPerMinute", 240, 4, 60_000),
     watchMs: wholeAt(root, "watchMs", 10_000, 100, 600_000),
     unboundMs: wholeAt(root, "unboundMs", 10_000, 100, 600_000),
@@ -36,6 +40,11 @@ export function parseConfig(config: Json): GatewayConfig {
 
 export function isAdmitted(config: GatewayConfig, peer: string): boolean {
   return config.admit === "any" || config.admit.some((one) => one.peer === peer);
+}
+
+/** What people call it; empty where it has no name. */
+export function nameOf({ admit }: GatewayConfig, peer: string): string {
+  return admit === "any" ? "" : (admit.find((one) => one.peer === peer)?.name ?? "");
 }
 
 function parseAdmit(admit: Json): GatewayConfig["admit"] {

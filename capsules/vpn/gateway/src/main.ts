@@ -8,6 +8,7 @@ import {
   onBound,
   onCreated,
   onFrame,
+  onPoliced,
   onTerminated,
   refusePeer,
 } from "./requests.ts";
@@ -25,6 +26,7 @@ import {
 import * as transport from "./transport.ts";
 import {
   armWatch,
+  awaitBinding,
   isLive,
   letGo,
   onReported,
@@ -74,10 +76,7 @@ function onChannel(turn: Turn, data: Json): void {
       if (!isAdmitted(loadConfig(turn.keys), peer))
         return refusePeer(turn, { channelId, pathId, peer }, "open");
       heardHere(turn.keys, channelId, turn.at);
-      return turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).unboundMs, {
-        peer,
-        pathId,
-      });
+      return awaitBinding(turn, { channelId, peer, pathId }, "unboundMs");
     case "frame":
       if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
       heardHere(turn.keys, channelId, turn.at);
@@ -130,6 +129,7 @@ export default capsule({
   events: { "vpn.channel.v1": onChannel, "vpn.session.v1": onSession },
   calls: { "vpn.gateway.status": status },
   answers: {
+    policed: onPoliced,
     created: onCreated,
     bound: onBound,
     terminated: onTerminated,

@@ -14,12 +14,13 @@ import {
   type Outcome,
   type Standing,
 } from "@vnes/vpn-common";
-import { isAdmitted } from "./config.ts";
+import { type GatewayConfig, isAdmitted, nameOf } from "./config.ts";
 import { denyClient } from "./denials.ts";
+import { choosePolicy } from "./policy.ts";
 import { burstMet, take } from "./rate.ts";
 import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
 import * as transport from "./transport.ts";
-import { armWatch, isLive, reportLost, reportQuality } from "./watch.ts";
+import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
 
 /** A session answers within a turn; what takes longer is repeated by the client. */
 const SESSION_TIMEOUT_MS = 2000;
@@ -54,7 +55,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const context: Context = { channelId, pathId, peer, nonce, asked: frame.type };
   switch (frame.type) {
     case "create":
-      return askSession(turn, "create", { owner: peer, nonce, policy: config.policy }, context);
+      return askPolicy(turn, config, context);
     case "reattach": {
       const { sessionId, epoch, version } = frame;
       const input = { sessionId, owner: peer, nonce, channelId, pathId, epoch, version };
@@ -75,6 +76,29 @@ export function refusePeer(turn: Turn, asker: Asker, asked: "open" | "frame"): v
   denyClient(turn, asker, asked, "PEER_NOT_ADMITTED", { evidence: { admitted: admit.length } });
   const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE);
   transport.sendAndClose(turn, channelId, frame, "PEER_NOT_ADMITTED");
+}
+
+/** Asked at creation only: a session keeps the policy it was made with. */
+function askPolicy(turn: Turn, config: GatewayConfig, context: Context): void {
+  const { peer } = context;
+  turn.call({
+    capability: "vpn.policy",
+    method: "session",
+    input: { peer, name: nameOf(config, peer), policy: config.policy },
+    tag: "policed",
+    context,
+    timeoutMs: config.policyMs,
+  });
+}
+
+/** A policy capsule decided, or did not: then the gateway's own policy holds, and the evidence says why. */
+export function onPoliced(turn: Turn, answer: Answer, data: Json): void {
+  const context = data as Context;
+  const { peer, nonce } = context;
+  const { policy, evidence } = choosePolicy(answer, loadConfig(turn.keys).policy);
+  count(turn.keys, evidence.problem === null ? "policy.capsule" : `policy.${evidence.problem}`);
+  const input = { owner: peer, nonce, policy, evidence: { policy: evidence } };
+  askSession(turn, "create", input, context);
 }
 
 /** A session was made, or had been made for this nonce: bind it to the channel that asked. */
@@ -161,8 +185,7 @@ function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping):
   const isBound = mirror.channelId === channelId;
   transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
   if (isBound) reportQuality(turn, mirror, below);
-  else if (isLive(mirror))
-    turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys).standbyMs, { peer, pathId });
+  else if (isLive(mirror)) awaitBinding(turn, { channelId, pathId, peer }, "standbyMs");
 }
 
 function decline(turn: Turn, outcome: Outcome, context: Context): void {

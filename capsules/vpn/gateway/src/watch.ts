@@ -129,16 +129,30 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
   }
 }
 
+type Waiting = { readonly peer: string; readonly pathId: string; readonly limit?: "unboundMs" | "standbyMs" };
+
+/** How long a channel may be open from now without carrying a session. */
+export function awaitBinding(
+  turn: Turn,
+  { channelId, peer, pathId }: { readonly channelId: string; readonly peer: string; readonly pathId: string },
+  limit: "unboundMs" | "standbyMs",
+): void {
+  turn.setTimer(`unbound:${channelId}`, turn.at + loadConfig(turn.keys)[limit], { peer, pathId, limit });
+}
+
 /** A channel that has carried no session for too long is a place somebody holds for nothing. */
 export function onUnboundDue(turn: Turn, payload: Json, id: string): void {
   const channelId = id.slice(id.indexOf(":") + 1);
   if (boundSession(turn.keys, channelId) !== undefined) return;
   count(turn.keys, "unboundClosed");
-  const { unboundMs } = loadConfig(turn.keys);
   // A timer that an earlier version set does not say whose channel it is.
-  const asker = payload as { readonly peer: string; readonly pathId: string } | null;
-  const bound = { bound: "unboundMs", limit: unboundMs, value: unboundMs, unit: "ms" };
-  if (asker !== null) denyClient(turn, { ...asker, channelId }, "hold", "UNBOUND", { bound });
+  const waiting = payload as Waiting | null;
+  if (waiting !== null) {
+    const { peer, pathId, limit: name = "unboundMs" } = waiting;
+    const limit = loadConfig(turn.keys)[name];
+    const bound = { bound: name, limit, value: limit, unit: "ms" };
+    denyClient(turn, { peer, pathId, channelId }, "hold", "UNBOUND", { bound });
+  }
   transport.close(turn, channelId, "UNBOUND");
 }
 

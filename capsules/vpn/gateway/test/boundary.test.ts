@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/sdk";
-import { type ClientFrame, clientFrames } from "@vnes/vpn-common";
+import { type ClientFrame, clientFrames, SESSION_POLICY, usualPolicy } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { isAdmitted, parseConfig } from "../src/config.ts";
+import { choosePolicy } from "../src/policy.ts";
 import { type Bucket, burstOf, isFull, take } from "../src/rate.ts";
 
 const { parseClientFrame } = clientFrames;
@@ -106,5 +107,44 @@ test("a bucket lets through its burst and then its rate, whatever the times, and
         if (bucket) assert.ok(isFull(bucket, perMinute, at + 60_000));
       },
     ),
+  );
+});
+
+const OWN = usualPolicy(SESSION_POLICY);
+
+test("an answer of a policy capsule that is out of bounds or not understood is none, and the place is told", () => {
+  const wrong: [Json, string][] = [
+    [null, "expected an object"],
+    [{ policy: [] }, "/policy: expected an object"],
+    [{ policy: { sessionTtlMs: 999 } }, "/policy/sessionTtlMs: expected a whole number from 1000 to 259200"],
+    [
+      { policy: { maxSwitchesPerMinute: 1.5 } },
+      "/policy/maxSwitchesPerMinute: expected a whole number from 1 to ",
+    ],
+    [{ policy: { sessionTtlMs: 2000, more: 1 } }, "/policy/more: unknown field"],
+  ];
+  for (const [value, place] of wrong) {
+    const { policy, evidence } = choosePolicy({ ok: true, value }, OWN);
+    assert.deepEqual([policy, evidence.by, evidence.problem], [OWN, "gateway", "ANSWER_UNFIT"]);
+    assert.ok(evidence.reason?.startsWith(place.slice(0, 64)), `${evidence.reason}`);
+  }
+  const refused = choosePolicy({ ok: false, code: "NOT_TODAY", message: "" }, OWN);
+  assert.deepEqual(refused, { policy: OWN, evidence: { by: "gateway", problem: "NOT_TODAY", reason: null } });
+});
+
+test("whatever a policy capsule answers, the policy is whole and within its bounds", () => {
+  const policy = fc.dictionary(
+    fc.constantFrom(...Object.keys(SESSION_POLICY)),
+    fc.oneof(fc.integer(), fc.jsonValue()),
+  );
+  fc.assert(
+    fc.property(fc.oneof(fc.record({ policy, reason: fc.jsonValue() }), fc.jsonValue()), (value) => {
+      const chosen = choosePolicy({ ok: true, value: value as Json }, OWN);
+      assert.deepEqual(Object.keys(chosen.policy), Object.keys(SESSION_POLICY));
+      for (const [name, { min, max }] of Object.entries(SESSION_POLICY)) {
+        const given = chosen.policy[name as keyof typeof OWN];
+        assert.ok(Number.isInteger(given) && given >= min && given <= max, name);
+      }
+    }),
   );
 });

@@ -1,5 +1,5 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
-import type { Json, Turn } from "@vnes/sdk";
+import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
 import { applyEvent, publishTransition, setClock } from "./apply.ts";
 import { loadConfig } from "./config.ts";
@@ -11,7 +11,12 @@ import { loadPlaces } from "./places.ts";
 import { loadAnswers, loadCreations, loadSession, placeSession, saveAnswers, saveBirth } from "./store.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
-export type CreateInput = { readonly owner: string; readonly nonce: string; readonly policy: SessionPolicy };
+export type CreateInput = {
+  readonly owner: string;
+  readonly nonce: string;
+  readonly policy: SessionPolicy;
+  readonly evidence?: JsonObject;
+};
 export type AttachInput = {
   readonly sessionId: string;
   readonly owner: string;
@@ -21,7 +26,7 @@ export type AttachInput = {
 };
 export type ReattachInput = AttachInput & { readonly epoch: number; readonly version: number };
 
-export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outcome {
+export function create(turn: Turn, { owner, nonce, policy, evidence = {} }: CreateInput): Outcome {
   const { keys } = turn;
   const creations = loadCreations(keys, owner);
   const earlier = creations.find((creation) => creation.nonce === nonce);
@@ -44,7 +49,8 @@ export function create(turn: Turn, { owner, nonce, policy }: CreateInput): Outco
   }
   const session = birth(placeSession(keys, owner, nonce, turn.id("ses")), owner, policy, turn.at);
   saveBirth(keys, session, setClock(turn, session));
-  publishTransition(turn, session, { from: null, trigger: "create", released: null, bound: null }, { nonce });
+  const born = { from: null, trigger: "create", released: null, bound: null } as const;
+  publishTransition(turn, session, born, { ...evidence, nonce });
   return outcomeAt(session, "accepted", "CREATED", "create");
 }
 

@@ -308,3 +308,33 @@ test("whatever is asked of the capsule, its answers and sessions are those the p
   );
   assert.ok(asked > 20_000, `${asked} calls`);
 });
+
+test("as many answers are remembered as the protocol says, and not one more", () => {
+  const given = { sessionTtlMs: 3_600_000, transportLossTtlMs: 60_000, maxSwitchesPerMinute: 30 };
+  for (const requests of [2, 3, 4, 5]) {
+    const lab = new Lab(requests);
+    const node = new Node(lab, "gateway", () => ({ call: () => assert.fail("no driver"), stop: () => {} }));
+    node.add(SPECS.session, session, null);
+    node.boot();
+    const model = new ModelStore();
+    const [owner = ""] = OWNERS;
+    const { sessionId } = node.value("vpn.session", "create", { owner, nonce: "nonce-new", policy: given });
+    model.create(owner, "nonce-new", given, sessionId as string, lab.now);
+    const bind = (nonce: string, trigger: "attach" | "reattach", epoch: number): void => {
+      const at = lab.now;
+      const claims = trigger === "attach" ? {} : { epoch, version: 1 };
+      const event = { owner, channelId: "c", ...claims };
+      const said = node.value("vpn.session", trigger, {
+        sessionId: sessionId as string,
+        nonce,
+        pathId: "p",
+        ...event,
+      });
+      const expected = model.bind(sessionId as string, nonce, { trigger, ...event }, at);
+      assert.deepEqual(outcomeOf(said), { ...expected }, `${nonce} of ${requests}`);
+    };
+    bind("nonce-first", "attach", 0);
+    for (let n = 1; n <= requests; n++) bind(`nonce-${n + 100}`, "reattach", 9);
+    bind("nonce-first", "attach", 0);
+  }
+});

@@ -15,6 +15,8 @@ const DEVICES = ["null", "zero", "full", "random", "urandom"];
 /** Where an executable that comes as bytes lies. */
 const OWN_FOLDER = "/capsule";
 const MEGABYTE = 1024 * 1024;
+/** Timers and signals that wait, which are counted for the user of the node: no host is to have all of them. */
+const SIGNALS = 1_024;
 
 export interface Descriptors {
   /** Where the filter of system calls is read from. */
@@ -73,7 +75,15 @@ export function bwrapCommand(
     ],
     // Inside, because the count of processes is that of the new user namespace only there.
     command: [
-      ...[prlimit, `--nproc=${pids}`, `--nofile=${openFiles}`, `--fsize=${scratch}`, "--core=0", "--"],
+      ...[
+        prlimit,
+        `--nproc=${pids}`,
+        `--nofile=${openFiles}`,
+        `--fsize=${scratch}`,
+        `--sigpending=${SIGNALS}`,
+        "--core=0",
+        "--",
+      ],
       ...[file, ...program.args],
     ],
   };

@@ -40,7 +40,8 @@ function usageOfOne(pid: number): ProcessUsage {
   const stat = readOr(`/proc/${pid}/stat`, "").split(") ").at(-1)?.split(" ") ?? [];
   const ticks = stat.slice(11, 15).reduce((all, one) => all + Number(one), 0);
   return {
-    memoryKb: number("VmRSS") + number("VmSwap"),
+    // Page tables: a map of nothing but zeros takes nothing else.
+    memoryKb: number("VmRSS") + number("VmSwap") + number("VmPTE"),
     threads: number("Threads"),
     cpuMs: ticks * TICK_MS,
   };

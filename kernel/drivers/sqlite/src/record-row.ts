@@ -23,6 +23,8 @@ const PLAIN = 0;
 /** RFC 8878. */
 const ZSTD = 1;
 const LEVEL_1 = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** In the head of a frame: no byte for the size of a window stands in it. */
+const SINGLE_SEGMENT = 0x20;
 const LENGTH_BYTES = 4;
 const MAX_PACKED_BYTES: number = MAX_RUN_BYTES + MAX_RUN_RECORDS * LENGTH_BYTES;
 
@@ -117,8 +119,18 @@ function contentOf(bytes: Uint8Array): Buffer | undefined {
   if (bytes[0] === PLAIN) return Buffer.from(rest.buffer, rest.byteOffset, rest.length);
   if (bytes[0] !== ZSTD) return undefined;
   try {
-    return zstdDecompressSync(rest, { maxOutputLength: MAX_PACKED_BYTES });
+    // What comes in several pieces is put together once more; with a byte to spare it ends in the first.
+    return zstdDecompressSync(rest, { maxOutputLength: MAX_PACKED_BYTES, chunkSize: contentBytes(rest) + 1 });
   } catch {
     return undefined;
   }
+}
+
+/** What the frame's head says will come out of it (RFC 8878, 3.1.1.1.4), within what can: only how fast it is read depends on it. */
+function contentBytes(frame: Uint8Array): number {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const flags = view.getUint8(4);
+  const at = (flags & SINGLE_SEGMENT) === 0 ? 6 : 5;
+  const told = flags >> 6 === 1 ? view.getUint16(at, true) + 256 : view.getUint32(at, true);
+  return Math.min(Math.max(told, MIN_COMPRESSED_BYTES), MAX_PACKED_BYTES);
 }

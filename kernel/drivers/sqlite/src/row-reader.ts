@@ -1,5 +1,5 @@
 /** Records as they come out of the file: every row checked, none missing, those that were not asked for left out. */
-import { ledgerErrors, type StoredRecord } from "@vnes/kernel";
+import { ledgerErrors, type NewRecord, type StoredRecord } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { storeFailure } from "./failure.ts";
 import type { Head } from "./heads.ts";
@@ -8,9 +8,20 @@ import type { Statements } from "./statements.ts";
 
 type Row = readonly [last: number, hash: Uint8Array, crc: number, bytes: Uint8Array];
 
+/** A row of which the last records were not asked for yet. */
+interface OpenRow {
+  /** The shard's number in the file. */
+  readonly no: number;
+  /** Seq of its first record. */
+  readonly begin: number;
+  readonly records: readonly NewRecord[];
+}
+
 export class RowReader {
   readonly #path: string;
   readonly #statements: Statements;
+  /** Whoever reads on from there need not have it read, checked and unpacked again. */
+  #open: OpenRow | undefined;
 
   constructor(path: string, statements: Statements) {
     this.#path = path;
@@ -22,18 +33,23 @@ export class RowReader {
     const first = Math.max(from, head.first);
     const end = Math.min(first + limit, head.seq + 1);
     const records: StoredRecord[] = [];
-    for (const [last, hash, crc, bytes] of this.#rows(shard, head.no, first, end)) {
+    const take = (row: OpenRow): void => {
+      const stop = Math.min(end - row.begin, row.records.length);
+      for (let index = first + records.length - row.begin; index < stop; index++) {
+        const { bytes, hash } = row.records[index] as NewRecord;
+        records.push({ shard, seq: row.begin + index, bytes, hash });
+      }
+      this.#open = stop < row.records.length ? row : undefined;
+    };
+    if (this.#open !== undefined && holds(this.#open, head.no, first)) take(this.#open);
+    for (const [last, hash, crc, bytes] of this.#rows(shard, head.no, first + records.length, end)) {
       const wanted = first + records.length;
       const begin = last - recordsIn(hash) + 1;
       const row = unpackRow(shard, last, { hash, crc, bytes });
       if (row === undefined) throw this.#corrupt(placeOf(shard, wanted), changed(begin, last));
       // Only the first of them may hold records that come before what was asked for.
       if (begin > wanted || (begin < wanted && wanted > first)) throw this.#missing(shard, wanted);
-      const stop = Math.min(end - begin, row.length);
-      for (let index = wanted - begin; index < stop; index++) {
-        const record = row[index] as (typeof row)[number];
-        records.push({ shard, seq: begin + index, bytes: record.bytes, hash: record.hash });
-      }
+      take({ no: head.no, begin, records: row });
     }
     if (first + records.length < end) throw this.#missing(shard, first + records.length);
     return records;
@@ -62,6 +78,10 @@ export class RowReader {
   #corrupt(where: string, problem: string): VnesError {
     return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path: this.#path, where, problem });
   }
+}
+
+function holds({ no, begin, records }: OpenRow, shardNo: number, seq: number): boolean {
+  return no === shardNo && seq >= begin && seq < begin + records.length;
 }
 
 function placeOf(shard: string, seq: number): string {

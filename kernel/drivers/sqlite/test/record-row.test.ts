@@ -96,3 +96,61 @@ test("any window of a shard whose rounds were of any size reads as it was append
   );
   await cleanup();
 });
+
+test("whoever reads on from page to page gets every record once, with other readers, appends and trims in between", async () => {
+  const { store, cleanup } = await openedIn();
+  const texts = new Map<string, string[]>([
+    ["a/0", []],
+    ["b/0", []],
+  ]);
+  const append = async (shard: string, count: number): Promise<void> => {
+    const known = texts.get(shard) ?? [];
+    const appends = Array.from({ length: count }, () => {
+      const text = `{"shard":"${shard}","seq":${known.length + 1}} `.repeat(20);
+      return store.append(shard, known.push(text) - 1, [
+        { ...of(Buffer.from(text)), ...(known.length % 90 === 0 ? { snapshot: true } : {}) },
+      ]);
+    });
+    await Promise.all(appends);
+  };
+  const next = new Map([...texts.keys()].map((shard) => [shard, 1]));
+  const shards = fc.constantFrom(...texts.keys());
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ do: fc.constant("append" as const), shard: shards, count: fc.nat({ max: 150 }) }),
+      fc.record({
+        do: fc.constant("read" as const),
+        shard: shards,
+        count: fc.integer({ min: 1, max: 100 }),
+        again: fc.boolean(),
+      }),
+      fc.record({ do: fc.constant("trim" as const), shard: shards, count: fc.nat({ max: 30 }) }),
+    ),
+    { minLength: 20, maxLength: 60 },
+  );
+  await fc.assert(
+    fc.asyncProperty(steps, async (all) => {
+      for (const step of all) {
+        const { shard, count } = step;
+        const known = texts.get(shard) ?? [];
+        const first = await store.firstSeq(shard);
+        if (step.do === "append") await append(shard, count);
+        else if (step.do === "trim") {
+          const before = Math.min(first + count, await store.lastSnapshot(shard));
+          if (before > first) await store.trim(shard, before, new Set());
+        } else {
+          if (step.again) next.set(shard, 1);
+          const from = Math.max(next.get(shard) ?? 1, first, 1);
+          const page = await store.read(shard, from, count);
+          assert.deepEqual(
+            page.map(({ seq, bytes }) => [seq, Buffer.from(bytes).toString()]),
+            known.slice(from - 1, from - 1 + count).map((text, index) => [from + index, text]),
+          );
+          next.set(shard, from + page.length);
+        }
+      }
+    }),
+    { numRuns: 15 },
+  );
+  await cleanup();
+});

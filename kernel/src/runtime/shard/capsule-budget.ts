@@ -6,6 +6,7 @@ import {
   type BudgetState,
   freshBudget,
   measured,
+  METERED,
   type Metered,
   spend,
 } from "../../budget/budget.ts";
@@ -86,7 +87,7 @@ export class CapsuleBudget {
   }
 
   spend(spent: { readonly [item in Metered]?: number }): void {
-    for (const [item, amount] of Object.entries(spent)) this.#used[item as Metered] += amount;
+    for (const item of METERED) this.#used[item] += spent[item] ?? 0;
     if (this.#state !== undefined) this.#state = spend(this.#state, spent);
   }
 

@@ -84,13 +84,14 @@ export class ShardJournal {
   }
 
   commit(records: readonly TurnRecord[], confirms: readonly (() => void)[]): void {
-    if (records.length === 0) return;
+    const [first] = records;
+    if (first === undefined) return;
     this.#uncommitted += records.length;
     this.#parts.log.append(records).then(
       () => {
         this.#uncommitted -= records.length;
         for (const confirm of confirms) confirm();
-        for (const record of records) this.#release(record);
+        this.#release(first.seq, first.seq + records.length - 1);
         this.#parts.committed();
       },
       (error: unknown) => this.#parts.lost(error),
@@ -111,8 +112,8 @@ export class ShardJournal {
     log.durable().then(release, () => counters.add("turn.unrecordedLost"));
   }
 
-  #release(record: TurnRecord): void {
+  #release(first: number, last: number): void {
     const { outbox } = this.#parts.state;
-    for (const entry of outbox.of(record.seq)) this.#parts.release(entry, () => outbox.confirm(entry.id));
+    for (const entry of outbox.of(first, last)) this.#parts.release(entry, () => outbox.confirm(entry.id));
   }
 }

@@ -1,0 +1,84 @@
+/** Every decision by a number says which, how far it goes and what met it, where people look: in the events of both sides. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "@vnes/sdk";
+import { openVpn, type Options, type Vpn } from "./vpn.ts";
+
+function steady(options: Options): Vpn {
+  const vpn = openVpn(options);
+  assert.ok(vpn.lab.until(() => vpn.mode() === "steady", 10_000));
+  return vpn;
+}
+
+/** Evidence of the client's events with this reason, in order. */
+function told(vpn: Vpn, reason: string): readonly JsonObject[] {
+  return vpn.client.published
+    .filter(({ topic, event }) => topic === "vpn.client.v1" && event["reason"] === reason)
+    .map(({ event }) => event["evidence"] as JsonObject);
+}
+
+function jump(vpn: Vpn): void {
+  const before = vpn.activePath();
+  assert.ok(vpn.client.ask("vpn.client", "jump", {}).ok);
+  assert.ok(vpn.lab.until(() => vpn.mode() === "steady" && vpn.activePath() !== before, 2000));
+}
+
+test("a session that ends by a clock says which and by how much, and every switch says how many there were", () => {
+  const vpn = steady({ gateway: { policy: { transportLossTtlMs: 5000, maxSwitchesPerMinute: 7 } } });
+  vpn.lab.advance(400);
+  jump(vpn);
+  vpn.network.kill("wifi", "closed");
+  vpn.network.kill("lte", "closed");
+  vpn.lab.advance(60_000);
+  const evidence = (reason: string): JsonObject =>
+    vpn.moves().find((move) => move["reason"] === reason)?.["evidence"] as JsonObject;
+  assert.deepEqual(evidence("REATTACHED")["bound"], {
+    bound: "policy.maxSwitchesPerMinute",
+    limit: 7,
+    value: 1,
+    unit: "switches",
+  });
+  assert.deepEqual(evidence("TRANSPORT_LOSS_TTL_EXPIRED")["bound"], {
+    bound: "policy.transportLossTtlMs",
+    limit: 5000,
+    value: 5000,
+    unit: "ms",
+  });
+  const [ended] = told(vpn, "RECOVERY_EXPIRED");
+  assert.deepEqual(ended?.["bound"], {
+    bound: "policy.recoveryMs",
+    limit: 30_000,
+    value: 30_000,
+    unit: "ms",
+  });
+});
+
+test("a switch that the session refuses is denied at the client with the session's number", () => {
+  const vpn = steady({ gateway: { policy: { maxSwitchesPerMinute: 1 } } });
+  vpn.lab.advance(400);
+  jump(vpn);
+  vpn.lab.advance(400);
+  vpn.network.kill(vpn.activePath() ?? "", "closed");
+  assert.ok(vpn.lab.until(() => told(vpn, "SWITCH_RATE_EXCEEDED").length > 0, 5000));
+  const bound = { bound: "policy.maxSwitchesPerMinute", limit: 1, value: 1, unit: "switches" };
+  assert.deepEqual(told(vpn, "SWITCH_RATE_EXCEEDED")[0]?.["bound"], bound);
+});
+
+test("the client's own bounds are in its denials: cooldown and switches", () => {
+  const vpn = steady({ policy: { cooldownMs: 5000, maxSwitchesPerMinute: 1 } });
+  vpn.lab.advance(400);
+  jump(vpn);
+  vpn.network.kill(vpn.activePath() ?? "", "blackhole");
+  assert.ok(vpn.lab.until(() => told(vpn, "SWITCHES_EXCEEDED").length > 0, 10_000));
+  const [cooling] = told(vpn, "COOLDOWN");
+  assert.ok(cooling);
+  const { bound, limit, value, unit } = cooling["bound"] as JsonObject;
+  assert.deepEqual([bound, limit, unit], ["policy.cooldownMs", 5000, "ms"]);
+  assert.ok(Number(value) < 5000 && Number(value) > 0);
+  assert.deepEqual(told(vpn, "SWITCHES_EXCEEDED")[0]?.["bound"], {
+    bound: "policy.maxSwitchesPerMinute",
+    limit: 1,
+    value: 1,
+    unit: "switches",
+  });
+});

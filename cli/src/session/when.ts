@@ -1,0 +1,16 @@
+/** A moment as people read it: the time, and how far from now. */
+import { duration } from "../output/text.ts";
+
+export function moment(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+export function when(at: number, now: number): string {
+  const away = at - now;
+  if (away === 0) return `${moment(at)} (now)`;
+  return away > 0 ? `${moment(at)} (in ${duration(away)})` : `${moment(at)} (${duration(-away)} ago)`;
+}
+
+export function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
