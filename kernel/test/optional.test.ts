@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/schemas";
 import { capsule, later } from "@vnes/sdk";
-import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
+import { bootTestNode, manifestOf, policy, type TestCapsule } from "./node-harness.ts";
 
 const TOPIC = "test.told.v1";
 const methods = (...names: string[]): { readonly [path: string]: unknown } => ({
@@ -82,6 +82,24 @@ test("where it is there it is asked and heard, and unloading it is nobody's busi
   assert.equal((await node.status()).counters["topic.gone"], undefined);
   await node.unload("test.oracle");
   assert.equal(valueOf(await ask("test.asker", "ask", {})).code, "CALL_CAPABILITY_UNAVAILABLE");
+  await node[Symbol.asyncDispose]();
+});
+
+test("where it is there and the asker may not reach it, the asker starts, and its call ends as if it were not (B4)", async () => {
+  const access = [{ name: "test.oracle", to: [] }];
+  const { node, ask } = await bootTestNode({
+    capsules: [asker, oracle],
+    parts: { policy: { ...policy, access } },
+  });
+  const states = (await node.status()).capsules.map(({ id, state }) => [id, state]);
+  assert.deepEqual(states, [
+    ["test.asker", "active"],
+    ["test.oracle", "active"],
+  ]);
+  const ended = valueOf(await ask("test.asker", "ask", {}));
+  assert.deepEqual([ended.ok, ended.code], [false, "CALL_CAPABILITY_UNAVAILABLE"]);
+  const { requires } = (await node.inspect("test.asker")) as { requires: Json };
+  assert.deepEqual(requires, [{ requirement: "test.oracle", provider: null }]);
   await node[Symbol.asyncDispose]();
 });
 

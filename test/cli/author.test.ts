@@ -171,11 +171,24 @@ test("a capsule that decides policies is built, installed and bound to the gatew
     const { code, err } = await home.run("capsule", ...args);
     assert.equal(code, 0, `${args[0]}: ${err}`);
   }
+  const boundTo = async (): Promise<unknown> => {
+    const { state, requires } = await home.json<{
+      state: string;
+      requires: { requirement: string; provider: string | null }[];
+    }>("capsule", "inspect", "vnes.vpn.gateway");
+    const needed = requires.find(({ requirement }) => requirement.startsWith("session_policy"));
+    return [state, needed?.provider];
+  };
+  // Whoever decides for every client of a gateway is named by the operator.
+  const first = await home.boot("--unconfined-dev");
+  assert.deepEqual(await boundTo(), ["active", null]);
+  await first.kill("SIGTERM");
+  const file = join(home.dir, "config", "policy.json");
+  const policy = JSON.parse(readFileSync(file, "utf8")) as { access: object[] };
+  policy.access.push({ name: "session_policy", to: ["vnes.vpn.gateway"] });
+  writeFileSync(file, JSON.stringify(policy));
   await home.boot("--unconfined-dev");
-  const { capsules } = await home.json<{ capsules: { id: string; state: string }[] }>("capsule", "list");
-  const states = new Map(capsules.map(({ id, state }) => [id, state]));
-  assert.equal(states.get("example.session_classes"), "active");
-  assert.equal(states.get("vnes.vpn.gateway"), "active");
+  assert.deepEqual(await boundTo(), ["active", "example.session_classes"]);
   const input = {
     peer: `${"A".repeat(43)}=`,
     name: "",
@@ -183,7 +196,7 @@ test("a capsule that decides policies is built, installed and bound to the gatew
   };
   const { value } = await home.json<{ value: unknown }>(
     "call",
-    "vpn.policy",
+    "session_policy",
     "session",
     JSON.stringify(input),
   );

@@ -43,7 +43,7 @@ test("a module is built, installed and called, goes on after a kill, and replays
     readonly recordedHash: string;
     readonly replayedHash: string;
   }
-  const replay = await home.json<Replay>("replay", "example.tally_wasm");
+  const replay = await home.json<Replay>("replay", "tally.wasm");
   assert.equal(replay.difference, null);
   assert.equal(replay.recordedHash, replay.replayedHash);
   assert.ok(replay.turns >= 6, `${replay.turns} turns`);

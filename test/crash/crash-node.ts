@@ -22,7 +22,7 @@ export const CRASH_NODE = "crash";
 const CONFIG = {
   schema_version: "v1",
   node: CRASH_NODE,
-  capsules: { run: ["vnes.core.observability", "local.crash.tally", "local.crash.intake"] },
+  capsules: { run: ["vnes.core.observability", "crash.tally", "crash.intake"] },
 };
 /** Recovery of everything a long run has written, on a loaded machine, recorded by strace. */
 const BOOT_TIMEOUT_MS = 60_000;

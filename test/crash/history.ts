@@ -13,8 +13,8 @@ import type { Acknowledgements } from "./acknowledgements.ts";
 
 const PAGE = 1_024;
 const COUNTING = new Map([
-  ["local.crash.intake", ["own/", "noted/"]],
-  ["local.crash.tally", ["topic/", "call/"]],
+  ["crash.intake", ["own/", "noted/"]],
+  ["crash.tally", ["topic/", "call/"]],
 ]);
 
 export interface CrashHistory {

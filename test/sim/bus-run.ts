@@ -23,16 +23,16 @@ import { planKeeping, SimNode } from "./sim-node.ts";
 
 export const BUS_CAPSULES: readonly string[] = [
   ...CORE_CAPSULES,
-  "local.crash.intake",
-  "local.crash.tally",
-  "local.sim.register",
-  "local.sim.link",
-  "local.sim.chain",
-  "local.sim.alarm",
-  "local.sim.watch",
-  "local.sim.picky",
-  "local.sim.lease",
-  "local.sim.digest",
+  "crash.intake",
+  "crash.tally",
+  "sim.register",
+  "sim.link",
+  "sim.chain",
+  "sim.alarm",
+  "sim.watch",
+  "sim.picky",
+  "sim.lease",
+  "sim.digest",
 ];
 const CLIENTS = 3;
 /** In the calm clients do a part of what they did before: what a boot makes good must also go by itself. */

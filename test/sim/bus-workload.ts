@@ -69,14 +69,14 @@ export const READINGS: ReadonlyMap<string, Reading> = new Map([
 
 /** Keys in which the capsules of the run count. */
 export const COUNTING: CountingKeys = new Map([
-  ["local.crash.intake", ["own/", "noted/"]],
-  ["local.crash.tally", ["topic/", "call/"]],
-  ["local.sim.chain", ["ended/"]],
-  ["local.sim.link", ["ended/"]],
-  ["local.sim.alarm", ["rang/"]],
-  ["local.sim.watch", ["rang/"]],
-  ["local.sim.picky", ["took/", "asked/"]],
-  ["local.sim.digest", ["batches/", "looked/"]],
+  ["crash.intake", ["own/", "noted/"]],
+  ["crash.tally", ["topic/", "call/"]],
+  ["sim.chain", ["ended/"]],
+  ["sim.link", ["ended/"]],
+  ["sim.alarm", ["rang/"]],
+  ["sim.watch", ["rang/"]],
+  ["sim.picky", ["took/", "asked/"]],
+  ["sim.digest", ["batches/", "looked/"]],
 ]);
 
 /** Calls that leave a record whenever they happen, and whose input is sent once. */
@@ -91,5 +91,5 @@ export function isRecorded({ name, input }: { readonly name: string; readonly in
 export function registerRead({ name, input, end }: Operation): KeyRead | undefined {
   if (name !== "sim.register.get" || end?.answer.ok !== true) return undefined;
   const { value } = end.answer.value as { readonly value: unknown };
-  return { capsule: "local.sim.register", key: `reg/${(input as Asked).key}`, value };
+  return { capsule: "sim.register", key: `reg/${(input as Asked).key}`, value };
 }

@@ -11,11 +11,11 @@ import { type Booted, Home } from "../cli/vnes.ts";
 import { Control, type Reply } from "../crash/control.ts";
 
 const CAPSULES = fileURLToPath(new URL("../crash/capsules/", import.meta.url));
-const RUN = ["vnes.core.observability", "local.crash.tally", "local.crash.intake"];
+const RUN = ["vnes.core.observability", "crash.tally", "crash.intake"];
 /** Both ways of both kinds: each node has a capsule, and a partition that the other publishes to or reads from. */
 const PLACES = {
-  east: ["local.crash.intake/0", "topic/crash.added.v1/1"],
-  west: ["local.crash.tally/0", "topic/crash.added.v1/0"],
+  east: ["crash.intake/0", "topic/crash.added.v1/1"],
+  west: ["crash.tally/0", "topic/crash.added.v1/0"],
 };
 /** So few that each of the shards above has one of its own. */
 const GROUPS = 7;

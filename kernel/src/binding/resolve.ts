@@ -4,8 +4,8 @@
  * B1. A capsule that is refused takes those that require it with it, and nobody else.
  * B2. The order is a topological one with the id as tie-break; shutdown is its reverse.
  * B3. A requirement is bound to exactly one provider; two candidates are a refusal, not a choice.
- * B4. An optional requirement that nothing here provides, or whose provider is refused, is left unbound and refuses nobody.
- *     One that is there and does not fit is a refusal like any other.
+ * B4. An optional requirement that nothing here provides, whose provider is refused, or that the capsule may not reach, is left
+ *     unbound and refuses nobody. One that it may reach and that does not fit is a refusal like any other.
  */
 import {
   DEFAULT_DETERMINISM_TIER,
@@ -45,6 +45,8 @@ export interface Bindings {
   /** Ids in the order of activation. */
   readonly order: readonly string[];
   readonly bindings: readonly Binding[];
+  /** Optional requirements that are provided here, but not for this capsule: names of capabilities by requirer. */
+  readonly outOfReach: ReadonlyMap<string, ReadonlySet<string>>;
   readonly refused: readonly { readonly id: string; readonly reasons: readonly Reason[] }[];
 }
 
@@ -61,9 +63,18 @@ export function resolve(
   // Who names what is not its own is no candidate for anybody.
   const sorted = capsules.filter(({ id }) => !refused.has(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
   const bindings: Binding[] = [];
+  const outOfReach = new Map<string, Set<string>>();
   for (const capsule of sorted) {
     for (const [index, requirement] of (capsule.manifest.capabilities.requires ?? []).entries()) {
-      if (isOptionalRequirement(capsule.manifest, requirement) && !isOffered(requirement, sorted)) continue;
+      const offered = isOptionalRequirement(capsule.manifest, requirement)
+        ? reachOf(capsule, requirement, sorted, policy)
+        : "reachable";
+      if (offered === "forbidden")
+        outOfReach.set(
+          capsule.id,
+          (outOfReach.get(capsule.id) ?? new Set()).add(parseRequirement(requirement).name),
+        );
+      if (offered !== "reachable") continue;
       const provider = bindOne(capsule, requirement, sorted, policy, `/capabilities/requires/${index}`);
       if (typeof provider === "string") bindings.push({ requirer: capsule.id, requirement, provider });
       else refuse(capsule.id, provider);
@@ -100,15 +111,25 @@ export function resolve(
       providersOf(bound),
     ),
     bindings: bound,
+    outOfReach,
     refused: [...refused].map(([id, reasons]) => ({ id, reasons })),
   };
 }
 
-function isOffered(requirement: string, all: readonly Bindable[]): boolean {
+function reachOf(
+  { manifest: user }: Bindable,
+  requirement: string,
+  all: readonly Bindable[],
+  policy: Policy,
+): "absent" | "forbidden" | "reachable" {
   const { name } = parseRequirement(requirement);
-  return all.some(({ manifest }) =>
+  const owners = all.filter(({ manifest }) =>
     manifest.capabilities.provides.some((one) => parseRequirement(one).name === name),
   );
+  if (owners.length === 0) return "absent";
+  const mayReach = ({ manifest: owner }: Bindable): boolean =>
+    accessProblem(policy, "call", name, { user, owner }) === undefined;
+  return owners.some(mayReach) ? "reachable" : "forbidden";
 }
 
 function bindOne(

@@ -61,7 +61,7 @@ test("the plan of a seed repeats, and every fifth kill is a power cut", () => {
 });
 
 test("the history of a run: what was acknowledged and is in no ledger, or ran twice, shows; a trimmed one is not judged", async () => {
-  const shard = "local.crash.intake/0";
+  const shard = "crash.intake/0";
   const call = (n: number) => {
     const { delivery, ...input } = asked(`control/x:${n}:0`, { id: "r1-1" }) as { delivery: object };
     return { ...input, delivery: { ...delivery, capability: "crash.intake", method: "add" } } as never;

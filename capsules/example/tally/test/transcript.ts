@@ -54,7 +54,7 @@ export function tallyTranscript(language: TallyLanguage): void {
       const [own = "", first = ""] = [folder, "typescript"].map((name) =>
         readFileSync(new URL(`${name}/${file}`, HERE), "utf8"),
       );
-      assert.equal(own.replace(`example.tally_${folder}`, "example.tally_typescript"), first, file);
+      assert.equal(own.replace(`tally.${folder}`, "tally.typescript"), first, file);
     }
   });
 }

@@ -6,7 +6,7 @@ export type GatewayConfig = {
   /** `any`: every key that can prove itself. Otherwise static keys, base64, with a name for people. */
   readonly admit: "any" | readonly { readonly peer: string; readonly name: string }[];
   readonly policy: SessionPolicy;
-  /** How long a capsule that provides `vpn.policy` may take to decide; what is late is decided by `policy`. */
+  /** How long a capsule that provides `session_policy` may take to decide; what is late is decided by `policy`. */
   readonly policyMs: number;
   /** Frames of one client that are worked on in a minute; a burst of a quarter of it may come at once. */
   readonly requestsPerMinute: number;

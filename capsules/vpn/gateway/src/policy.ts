@@ -1,5 +1,5 @@
 /**
- * Which policy a session is made with: what a capsule that provides `vpn.policy` says within the bounds, or the gateway's
+ * Which policy a session is made with: what a capsule that provides `session_policy` says within the bounds, or the gateway's
  * own. Whoever provides it, its answer is data.
  */
 import type { Answer, JsonObject } from "@vnes/sdk";

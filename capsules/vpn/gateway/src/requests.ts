@@ -82,7 +82,7 @@ export function refusePeer(turn: Turn, asker: Asker, asked: "open" | "frame"): v
 function askPolicy(turn: Turn, config: GatewayConfig, context: Context): void {
   const { peer } = context;
   turn.call({
-    capability: "vpn.policy",
+    capability: "session_policy",
     method: "session",
     input: { peer, name: nameOf(config, peer), policy: config.policy },
     tag: "policed",

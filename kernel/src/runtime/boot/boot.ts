@@ -71,6 +71,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     shards: new Map(),
     devices: new Map(),
     slots: new Map(),
+    outOfReach: new Map(),
     flow: new FlowGate(),
   };
   const control = new ControlCalls(parts.clock, parts.random.seed());
@@ -124,7 +125,8 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   enrol(parts, rest, table, kernel);
   assertFound(parts, [core, rest]);
   const running = choose(parts, table, kernel);
-  const order = bind(parts, running, table, kernel, recorded);
+  const { order, outOfReach } = bind(parts, running, table, kernel, recorded);
+  board.outOfReach = outOfReach;
   const bound = order.map((id) => table.get(id));
 
   board.topics = topicsOf(bound);

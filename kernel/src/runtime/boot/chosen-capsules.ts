@@ -5,7 +5,7 @@
 import { neededRequirements, type VnesError } from "@vnes/schemas";
 import { programOf } from "../../admission/program.ts";
 import { topicOffers, type TopicOffer } from "../../admission/topic-files.ts";
-import { resolve } from "../../binding/resolve.ts";
+import { type Bindings, resolve } from "../../binding/resolve.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { Capsule, CapsuleTable } from "../node/capsule-table.ts";
 import { diagnostic, type KernelShard } from "../node/kernel-shard.ts";
@@ -138,7 +138,7 @@ export function bind(
   table: CapsuleTable,
   kernel: KernelShard,
   recorded: ReadonlyMap<string, TopicOffer>,
-): readonly string[] {
+): Pick<Bindings, "order" | "outOfReach"> {
   const bindable = running.map((capsule) => ({ ...capsule, topics: topicOffers(capsule.image) }));
   const bindings = resolve(bindable, parts.policy, recorded);
   for (const { id, reasons } of bindings.refused) {
@@ -149,7 +149,7 @@ export function bind(
     }
     void table.move(table.get(id), { type: "stopped", reason: reasons[0]?.code ?? "BINDING_REFUSED" });
   }
-  return bindings.order;
+  return bindings;
 }
 
 function refuse(

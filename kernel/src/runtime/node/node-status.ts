@@ -90,8 +90,9 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
     shards.map(async (shard) => [shard.name, (await shard.meters()) ?? null] as const),
   );
   const requires = (capsule.manifest.capabilities.requires ?? []).map((requirement) => {
-    const provider = board.capabilities.get(nameOf(requirement))?.provider ?? null;
-    return { requirement, provider };
+    const name = nameOf(requirement);
+    const isBound = board.outOfReach.get(capsule.id)?.has(name) !== true;
+    return { requirement, provider: (isBound ? board.capabilities.get(name)?.provider : undefined) ?? null };
   });
   return JSON.parse(
     JSON.stringify({

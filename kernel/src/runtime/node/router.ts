@@ -37,6 +37,8 @@ export interface Switchboard {
   readonly devices: Map<string, DeviceRunner>;
   /** Names of the shards of each logic capsule that is loaded, here or on other nodes, by slot. */
   readonly slots: Map<string, readonly string[]>;
+  /** What capsules would like to call and may not: names of capabilities by capsule. */
+  outOfReach: ReadonlyMap<string, ReadonlySet<string>>;
   readonly flow: FlowGate;
 }
 
@@ -198,6 +200,10 @@ export class Router {
       });
     if (entry.depth > MAX_CALL_DEPTH) {
       refuse(refusal("CALL_TOO_DEEP", { depth: entry.depth, limit: MAX_CALL_DEPTH }));
+      return;
+    }
+    if (this.#board.outOfReach.get(capsuleOf(entry.id.shard))?.has(capability) === true) {
+      refuse(refusal("CALL_CAPABILITY_UNAVAILABLE", { capability }));
       return;
     }
     const definition = methodOf(this.#board, capability, method);

@@ -1,4 +1,4 @@
-/** `vpn.policy`: the policy of a session by the class of its client. */
+/** `session_policy`: the policy of a session by the class of its client. */
 import { capsule, type Json, type Turn } from "@vnes/sdk";
 import { type Classes, parseConfig } from "./classes.ts";
 
@@ -14,5 +14,5 @@ export default capsule({
   start(turn, config) {
     turn.keys.set("config", parseConfig(config));
   },
-  calls: { "vpn.policy.session": session },
+  calls: { "session_policy.session": session },
 });

@@ -15,9 +15,9 @@ export default capsule({
         const { value } = event as { readonly value: number };
         if (value % POISON === 0) throw new Error(`cannot digest ${value}`);
       }
-      turn.read({ capsule: "local.sim.lease", prefix: "lease/", tag: "looked", context: "lease" });
+      turn.read({ capsule: "sim.lease", prefix: "lease/", tag: "looked", context: "lease" });
       turn.read({
-        capsule: "local.sim.register",
+        capsule: "sim.register",
         shard: events.length % 2,
         keys: ["reg/a", "reg/b", "reg/c"],
         tag: "looked",
