@@ -1,6 +1,9 @@
 /** One attack in one zone: the capsule gets a host of its own, does its worst again and again, and is looked at afterwards. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Confinement, Sandbox, SandboxInstance, SandboxSpec } from "@vnes/kernel";
 import type { TrustZone } from "@vnes/schemas";
+import { delayMs } from "../../kernel/src/runtime/shard/back-off.ts";
+import { RESTART } from "../../kernel/src/runtime/shard/host-trials.ts";
 import { type Attack, HOST } from "./attack.ts";
 import type { Outside } from "./outside.ts";
 import { call, endOf } from "./turns.ts";
@@ -61,8 +64,13 @@ export async function runAttack(attack: Attack, place: AttackPlace): Promise<Out
     const ms = performance.now() - startedAt;
     return ms >= LONGEST_MS || (ms >= (place.forMs ?? 0) && (place.isEnough?.() ?? true));
   };
+  let deaths = 0;
   while (!isLongEnough()) {
-    if (last.how === HOST) instance = await sandbox.open(spec);
+    if (last.how === HOST) {
+      // As a node does, which moreover suspends what has killed its host three times within a minute.
+      await sleep(delayMs(RESTART, deaths++));
+      instance = await sandbox.open(spec);
+    }
     last = await endOf(instance, call("go"));
   }
   place.ends?.();

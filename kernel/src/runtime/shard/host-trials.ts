@@ -9,7 +9,7 @@ import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.
 import { type BackOff, delayMs } from "./back-off.ts";
 
 /** A host that dies is restarted at once the first time, then ever more slowly. */
-const RESTART: BackOff = { firstMs: 10, maxMs: 5_000 };
+export const RESTART: BackOff = { firstMs: 10, maxMs: 5_000 };
 /** A capsule that kills its host this often within the window is suspended. */
 const MAX_KILLS = 3;
 const KILL_WINDOW_MS = 60_000;
