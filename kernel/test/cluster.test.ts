@@ -77,6 +77,16 @@ test("a capsule placed on each node hears all that is kept, of what is not kept 
   await cluster.end();
 });
 
+test("an event that nobody keeps, for a capsule that was unloaded, is counted", async () => {
+  const cluster = new TestCluster(["east"]);
+  await cluster.bootAll({ capsules: [intake, tally, desk] });
+  await cluster.node("east").unload("test.desk");
+  await cluster.ask("east", "test.intake", "flash", { key: "a" });
+  await cluster.run(20);
+  assert.equal((await cluster.node("east").status()).counters["ephemeral.noSubscriber"], 1);
+  await cluster.end();
+});
+
 test("a capsule that is to be placed otherwise does not go on without what it has", async () => {
   const cluster = new TestCluster(["east"]);
   const moved = { ...desk, manifest: { ...desk.manifest, state: { owns: ["log"] } } } as TestCapsule;

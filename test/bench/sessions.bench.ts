@@ -12,7 +12,7 @@ import { nodeDigest } from "@vnes/registry";
 import { hasNatsServer, startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
 import { decodeRecord, type TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { sizeOf } from "../../kernel/src/ledger/shard-state.ts";
-import { openKeyValue } from "./key-value.ts";
+import { type KeyValue, openKeyValue } from "./key-value.ts";
 import { openStore } from "./nats.bench.ts";
 import { heapBytes } from "./reachable.ts";
 import { atLeast, atMost, type BenchResult, median, show } from "./result.ts";
@@ -148,31 +148,8 @@ async function besideAppends(
   await using bare = await openSqliteLedgerStore({ path: join(directory, "bare.sqlite") });
   await using servers = await startNatsServers({ count: 1 });
   await using bucket = await openKeyValue(servers.urls);
-  const append = appender(bare, records);
-  const [ours, appended, set, moved]: [number[], number[], number[], number[]] = [[], [], [], []];
-  for (let round = 0; round < ROUNDS; round++) {
-    ours.push((await load.reattach(ROUND_JUMPS, SIZES[1], IN_FLIGHT)).perSecond);
-    appended.push(await append());
-    set.push(await rate((writer) => bucket.update(writer)));
-    moved.push(await rate((writer) => bucket.move(writer)));
-  }
-  return besideRows("embedded ledger", median(ours), [
-    {
-      name: `bare appends of the same records, ${IN_FLIGHT} in flight`,
-      value: median(appended),
-      share: TARGET_SHARE,
-    },
-    {
-      name: `kv.update of ${bucket.bytes} B by revision, ${IN_FLIGHT} in flight`,
-      value: median(set),
-      share: 1,
-    },
-    {
-      name: `kv.get, kv.update and a publish of the event, ${IN_FLIGHT} in flight`,
-      value: median(moved),
-      share: 1,
-    },
-  ]);
+  const others = { append: appender(bare, records), bucket };
+  return await besideOthers("embedded ledger", () => load.reattach(ROUND_JUMPS, SIZES[1], IN_FLIGHT), others);
 }
 
 async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {
@@ -188,15 +165,28 @@ async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {
   await using bareBus = await openBus({ servers: servers.urls, node: "bare" });
   await using bare = await openStore(bareBus, "bare");
   await using bucket = await openKeyValue(servers.urls);
-  const append = appender(bare, records);
+  const others = { append: appender(bare, records), bucket };
+  return await besideOthers(
+    "ledger on NATS",
+    () => load.reattach(ROUND_JUMPS, NATS_SESSIONS, IN_FLIGHT),
+    others,
+  );
+}
+
+/** In turns, so that all of them meet the same machine. */
+async function besideOthers(
+  where: string,
+  jump: () => Promise<{ readonly perSecond: number }>,
+  { append, bucket }: { readonly append: () => Promise<number>; readonly bucket: KeyValue },
+): Promise<readonly BenchResult[]> {
   const [ours, appended, set, moved]: [number[], number[], number[], number[]] = [[], [], [], []];
   for (let round = 0; round < ROUNDS; round++) {
-    ours.push((await load.reattach(ROUND_JUMPS, NATS_SESSIONS, IN_FLIGHT)).perSecond);
+    ours.push((await jump()).perSecond);
     appended.push(await append());
     set.push(await rate((writer) => bucket.update(writer)));
     moved.push(await rate((writer) => bucket.move(writer)));
   }
-  return besideRows("ledger on NATS", median(ours), [
+  return besideRows(where, median(ours), [
     {
       name: `bare appends of the same records, ${IN_FLIGHT} in flight`,
       value: median(appended),

@@ -10,7 +10,7 @@ import { WASM } from "./attacks/wasm.ts";
 import { Neighbour } from "./neighbour.ts";
 import { openOutside, type Outside } from "./outside.ts";
 import { runAttack } from "./run-attack.ts";
-import { openSandboxes } from "./sandboxes.ts";
+import { openSandboxes } from "../../cli/src/node/sandboxes.ts";
 
 const PAUSE_MS = 5;
 /** What needs a wall to be tried is left to `npm run hostile`. */

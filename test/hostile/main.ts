@@ -17,7 +17,7 @@ import { confinementFor } from "./confinement-for.ts";
 import { Neighbour, pause, type Span } from "./neighbour.ts";
 import { openOutside } from "./outside.ts";
 import { ATTACK_MS, type Outcome, runAttack } from "./run-attack.ts";
-import { openSandboxes } from "./sandboxes.ts";
+import { openSandboxes } from "../../cli/src/node/sandboxes.ts";
 
 const ZONES: readonly TrustZone[] = ["system", "tenant", "session", "ephemeral"];
 /** Long enough for a p99 that means something: a turn of the neighbour takes a fraction of a millisecond. */

@@ -43,7 +43,7 @@ const MODES: { readonly [mode: string]: string } = {
   ended: "has ended, and the client does not begin another by itself",
 };
 
-/** `events`: the session's own, oldest first, as far back as anybody looked. */
+/** `events`: the session's own, oldest first; older ones than `session-events.ts` looks through are not among them. */
 export function explain(
   session: string,
   standing: Standing,

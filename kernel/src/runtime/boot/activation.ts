@@ -46,7 +46,7 @@ export async function activateAll(
   }
 }
 
-/** After those whose capabilities it needs, which are before it in the order; beside all others, so that their records share commits. */
+/** After those it is bound to (B2), which are before it in the order; beside all others, so that their records share commits. */
 async function activate(
   context: NodeContext,
   capsule: Capsule,
@@ -55,8 +55,10 @@ async function activate(
 ): Promise<void> {
   const { board, table } = context;
   try {
-    for (const requirement of neededRequirements(capsule.manifest)) {
-      const provider = board.capabilities.get(nameOf(requirement))?.provider;
+    for (const requirement of capsule.manifest.capabilities.requires ?? []) {
+      const name = nameOf(requirement);
+      if (board.outOfReach.get(capsule.id)?.has(name) === true) continue;
+      const provider = board.capabilities.get(name)?.provider;
       if (provider !== undefined && provider !== capsule.id) await active.get(provider);
     }
     assertProviders(context, capsule);

@@ -9,7 +9,7 @@
 import type { Answer, Delivery, Effect, Json, ReadEffect } from "@vnes/schemas";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
 import type { Capabilities } from "../../bus/capabilities.ts";
-import { capsuleOf, topicShard } from "../../bus/routing.ts";
+import { capsuleOf, capsuleShard, topicShard } from "../../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, type Topics } from "../../bus/topics.ts";
 import { isNodeShard, shardForKey } from "../../placement/shard-names.ts";
 import { type EffectId, formatEffectId, parseEffectId } from "../../ledger/effect-id.ts";
@@ -174,9 +174,7 @@ export class Router {
     const delivery = { kind: "event", topic: name, partition, seq: null, key, event } as const;
     let isWantedElsewhere = false;
     for (const subscriber of topic.subscribers) {
-      const names = this.#board.slots.get(subscriber);
-      if (names === undefined) continue;
-      const subscribed = shardForKey(names, key);
+      const subscribed = shardForKey(this.#namesOf(subscriber), key);
       // What happens at a node's devices is for the shard beside them; it gets what is published on its own node.
       if (isArrived && isNodeShard(subscribed)) continue;
       const shard = this.#board.shards.get(subscribed);
@@ -241,7 +239,8 @@ export class Router {
 
   #readFor(caller: CapsuleShard, callId: string, request: StateRequest): void {
     const reader = capsuleOf(caller.name);
-    const owner = this.#board.slots.get(request.capsule)?.[request.shard ?? 0] ?? "";
+    const slot = request.shard ?? 0;
+    const owner = this.#namesOf(request.capsule)[slot] ?? capsuleShard(request.capsule, slot);
     const deadlineAt = caller.state.pending.get(callId)?.deadlineAt ?? 0;
     const elsewhere = this.#remote?.read(owner, { request, reader }, deadlineAt);
     void (elsewhere ?? this.#reads.answer(request, reader)).then((answer) =>
@@ -297,6 +296,11 @@ export class Router {
     }
     const { tag, context, depth } = pending;
     caller.receiveValue(from, { kind: "answer", callId, tag, context, answer }, depth);
+  }
+
+  /** Of a capsule that is not loaded here the first one: another node may have it. */
+  #namesOf(capsule: string): readonly string[] {
+    return this.#board.slots.get(capsule) ?? [capsuleShard(capsule, 0)];
   }
 
   #isSent(shard: string, entry: OutboxEntry, confirm: () => void, refuse: Refuse): boolean {
