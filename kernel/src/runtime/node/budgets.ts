@@ -7,6 +7,7 @@ import { kernelErrors } from "../../errors.ts";
 import type { Policy, VnesError } from "@vnes/schemas";
 import type { Clock } from "../../ports/clock.ts";
 import type { SandboxMeters } from "../../ports/sandbox.ts";
+import type { BudgetItem } from "../../budget/budget.ts";
 import { CapsuleBudget } from "../shard/capsule-budget.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -26,11 +27,24 @@ export interface BudgetListener {
   resume(capsule: Capsule): void;
 }
 
+/** Why a capsule was suspended over its budget; times are node time. */
+export interface OverBudget {
+  readonly by: BudgetItem;
+  /** When it began to be slowed. */
+  readonly since: number;
+  readonly suspendedAt: number;
+  /** When policy resumes it; null: only a person does. */
+  readonly resumesAt: number | null;
+}
+
 interface Entry {
   readonly capsule: Capsule;
   readonly budget: CapsuleBudget;
   /** By shard: the last reading. */
   readonly before: Map<string, Pick<SandboxMeters, "cpuMs" | "bytes">>;
+  over: OverBudget | null;
+  /** The reading that is under way. */
+  reading: Promise<void> | undefined;
 }
 
 export class Budgets {
@@ -61,12 +75,18 @@ export class Budgets {
       },
       slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
       exhausted: (by, ms) => {
+        const now = clock.now();
+        const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
+        entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
+        // Asked before its sandbox is given back, which ends the count.
+        void this.read(id);
         const details = { capsule: id, by, ms, zone: capsule.zone };
         this.#listener?.suspend(capsule, kernelErrors.create("CAPSULE_OVER_BUDGET", details));
-        if (rules?.resumeAfterMs !== undefined) this.#resumeIn(capsule, rules.resumeAfterMs);
+        if (resumesAt !== null) this.#resumeAt(capsule, resumesAt);
       },
     });
-    this.#entries.set(id, { capsule, budget, before: new Map() });
+    const entry: Entry = { capsule, budget, before: new Map(), over: null, reading: undefined };
+    this.#entries.set(id, entry);
     if (budget.needsReadings) this.#readLater();
     return budget;
   }
@@ -75,10 +95,38 @@ export class Budgets {
     return this.#entries.get(id)?.budget;
   }
 
+  /** Null: it is not suspended over its budget. */
+  over(id: string): OverBudget | null {
+    return this.#entries.get(id)?.over ?? null;
+  }
+
+  /** Resolves once what only sandboxes know is counted up to now. */
+  async read(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.reading ??= this.#read(entry).finally(() => {
+      entry.reading = undefined;
+    });
+    await entry.reading;
+  }
+
   /** The capsule starts again with all of it; a resumption that was due is not needed any more. */
   renew(id: string): void {
     this.#forgetResumption(id);
-    this.find(id)?.renew();
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.over = null;
+    entry.budget.renew();
+  }
+
+  /** Its resumption came to nothing: once more after the same time. */
+  resumeLater(capsule: Capsule): void {
+    const entry = this.#entries.get(capsule.id);
+    const after = budgetOf(capsule.zone, this.#parts.policy)?.resumeAfterMs;
+    if (entry === undefined || entry.over === null || after === undefined) return;
+    const resumesAt = this.#parts.clock.now() + after;
+    entry.over = { ...entry.over, resumesAt };
+    this.#resumeAt(capsule, resumesAt);
   }
 
   close(id: string): void {
@@ -91,10 +139,9 @@ export class Budgets {
     for (const id of [...this.#resumptions.keys()]) this.#forgetResumption(id);
   }
 
-  #resumeIn(capsule: Capsule, ms: number): void {
+  #resumeAt(capsule: Capsule, at: number): void {
     this.#forgetResumption(capsule.id);
-    const { clock } = this.#parts;
-    const cancel = clock.wakeAt(clock.now() + ms, () => {
+    const cancel = this.#parts.clock.wakeAt(at, () => {
       this.#resumptions.delete(capsule.id);
       this.#listener?.resume(capsule);
     });
@@ -121,7 +168,7 @@ export class Budgets {
     const needed = [...this.#entries.values()].filter(
       ({ budget, capsule }) => budget.needsReadings && capsule.state === "active",
     );
-    await Promise.all(needed.map((entry) => this.#read(entry)));
+    await Promise.all(needed.map(({ capsule }) => this.read(capsule.id)));
   }
 
   async #read({ capsule, budget, before }: Entry): Promise<void> {

@@ -87,6 +87,7 @@ export class NodeRuntime implements Node {
   async suspend(id: string): Promise<CapsuleStatus> {
     this.#context.watch.assertTaking();
     return this.#change(id, async (capsule) => {
+      await this.#context.budgets.read(id);
       await this.#context.table.move(capsule, { type: "suspended", reason: "ASKED" });
       await haltCapsule(this.#context, capsule);
     });
@@ -99,12 +100,21 @@ export class NodeRuntime implements Node {
 
   async #resume(capsule: Capsule, reason: string): Promise<void> {
     const { table, board, budgets } = this.#context;
-    await table.move(capsule, { type: "resumed", reason });
+    const resumed = { type: "resumed", reason } as const;
+    table.assertMovable(capsule, resumed);
+    const shards = loadedShards(this.#context, capsule);
+    try {
+      await board.devices.get(capsule.id)?.start();
+      for (const shard of shards) await shard.load();
+    } catch (error) {
+      // It stays as it was: suspended, with what waits for it.
+      await haltCapsule(this.#context, capsule);
+      throw error;
+    }
+    await table.move(capsule, resumed);
     budgets.renew(capsule.id);
-    await board.devices.get(capsule.id)?.start();
-    for (const shard of loadedShards(this.#context, capsule)) {
+    for (const shard of shards) {
       shard.forgive();
-      await shard.load();
       shard.run();
     }
   }
@@ -116,7 +126,10 @@ export class NodeRuntime implements Node {
       if (this.#phase === "stopping" || watch.isAbandoned) return;
       if (capsule.state !== "suspended" || capsule.reason !== "CAPSULE_OVER_BUDGET") return;
       await this.#resume(capsule, "BUDGET_RENEWED");
-    }).catch((problem: unknown) => parts.log.error(errorText(problem), "a capsule could not be resumed"));
+    }).catch((problem: unknown) => {
+      parts.log.error({ capsule: capsule.id, ...errorText(problem) }, "a capsule could not be resumed");
+      this.#context.budgets.resumeLater(capsule);
+    });
   }
 
   async unload(id: string): Promise<CapsuleStatus> {

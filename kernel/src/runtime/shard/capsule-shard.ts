@@ -257,7 +257,9 @@ export class CapsuleShard {
     // Deliveries made in the same tick cross together.
     await Promise.resolve();
     while (this.#open && this.#journal.hasRoom) {
-      const room = this.#parts.budget.room(this.#started === undefined ? BATCH_TURNS : 1);
+      const limit = this.#started === undefined ? BATCH_TURNS : 1;
+      // Who wants no turn does not ask for one: it must not be held to want more than its budget.
+      const room = this.inbox.backlog > 0 ? this.#parts.budget.room(limit) : limit;
       const batch = this.inbox.take(room);
       if (batch.length === 0) return;
       await this.#runBatch(batch);

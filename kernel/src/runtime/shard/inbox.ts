@@ -44,11 +44,20 @@ export class Inbox {
     this.#isHeld = isHeld;
   }
 
+  /** Kept in memory. */
   get waiting(): number {
     let waiting = this.#direct.length - this.#head;
     for (const queue of this.queues.values()) waiting += queue.waiting;
     for (const feed of this.feeds) waiting += feed.waiting;
     return waiting;
+  }
+
+  /** The same with the events that still lie in their partitions. */
+  get backlog(): number {
+    let backlog = this.#direct.length - this.#head;
+    for (const queue of this.queues.values()) backlog += queue.waiting;
+    for (const feed of this.feeds) backlog += feed.lag;
+    return backlog;
   }
 
   /** Reads from it, from now on. */
