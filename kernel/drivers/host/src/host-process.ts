@@ -12,6 +12,7 @@
  * 3. It leads a process group of its own, so a Ctrl-C meant for the node does not take its hosts away first.
  */
 import type { ChildProcess } from "node:child_process";
+import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
@@ -196,7 +197,7 @@ class ChildHost implements HostProcess {
     this.#isGone = true;
     clearTimeout(this.#watch);
     const why = this.#walled.ended() ?? problem ?? this.#killedBecause;
-    const end = signal === null ? `exit code ${code}` : signal;
+    const end = signal ?? exitText(code);
     const said = this.#output.lastWords;
     const dropped =
       this.#output.droppedBytes > 0 ? `, ${this.#output.droppedBytes} more bytes of output dropped` : "";
@@ -209,6 +210,13 @@ class ChildHost implements HostProcess {
   #startFailed(reason: string): VnesError {
     return hostErrors.create("HOST_START_FAILED", { host: this.#options.name, reason });
   }
+}
+
+/** Behind a wall the process that is waited for passes a signal on as 128 and its number. */
+function exitText(code: number | null): string {
+  const number = (code ?? 0) - 128;
+  const signal = Object.entries(constants.signals).find(([, its]) => its === number)?.[0];
+  return signal === undefined ? `exit code ${code}` : `exit code ${code}, ${signal}`;
 }
 
 function framed<T>(work: () => T): T {

@@ -80,6 +80,17 @@ test("a turn at the memory limit ends in TURN_MEMORY, and the next one has all o
   ]);
 });
 
+test("a program that spoils its process turn after turn gets new ones ever more slowly, and loses nothing (P3)", async () => {
+  const one = await open({ limits: { turnMs: 5_000 } });
+  const startedAt = performance.now();
+  for (let count = 0; count < 4; count++)
+    assert.deepEqual(told(await one.deliver([call("hog")])), ["TURN_MEMORY"]);
+  assert.equal(valueOf((await one.deliver([call("ok", 7)]))[0]), 7);
+  // At once, then after 50, 100 and 200 ms.
+  assert.ok(performance.now() - startedAt >= 350, `${performance.now() - startedAt} ms`);
+  await one.dispose();
+});
+
 test("what cannot be kept fails its turn by name and leaves nothing behind", async () => {
   const one = await open({ limits: { memoryMb: 256, turnMs: 5_000 } });
   const methods = ["fails", "floods", "giant", "deep", "bytes", "zero", "large", "proto", "wrong", "none"];
