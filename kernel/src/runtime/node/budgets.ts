@@ -78,8 +78,6 @@ export class Budgets {
         const now = clock.now();
         const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
         entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
-        // Asked before its sandbox is given back, which ends the count.
-        void this.read(id);
         const details = { capsule: id, by, ms, zone: capsule.zone };
         this.#listener?.suspend(capsule, kernelErrors.create("CAPSULE_OVER_BUDGET", details));
         if (resumesAt !== null) this.#resumeAt(capsule, resumesAt);

@@ -222,6 +222,8 @@ export class NodeRuntime implements Node {
     const again = code === "CAPSULE_KEEPS_KILLING" && this.#killers.has(capsule.id);
     if (code === "CAPSULE_KEEPS_KILLING") this.#killers.add(capsule.id);
     void this.#change(capsule.id, async () => {
+      // Its host is well, and what it counted goes with it.
+      if (code === "CAPSULE_OVER_BUDGET") await this.#context.budgets.read(capsule.id);
       if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
       await haltCapsule(this.#context, capsule);
       if (!again) return;
