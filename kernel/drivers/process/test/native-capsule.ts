@@ -8,7 +8,7 @@ import type { SandboxLimits, SandboxSpec } from "@vnes/kernel";
 import { imageOf, LIMITS } from "./python-capsule.ts";
 
 const SDK = fileURLToPath(new URL("../../../../sdk/c", import.meta.url));
-const WARNINGS = ["-Wall", "-Wextra", "-Werror"];
+const WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"];
 
 /** The executable. */
 export function compile(source: string, flags: readonly string[] = ["-O2"]): Uint8Array {
