@@ -2,7 +2,7 @@
 import type { CapsuleStatus, ConfinementDecision } from "@vnes/kernel";
 import { type Json, type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
 import { confinementText } from "./confinement.ts";
-import { bytesText, fields, shortHash, table } from "./text.ts";
+import { bytesText, duration, fields, shortHash, table } from "./text.ts";
 
 export interface Inspection extends CapsuleStatus {
   readonly manifest: Manifest;
@@ -16,8 +16,15 @@ export interface Inspection extends CapsuleStatus {
     readonly effectBytes: number;
   };
   readonly budget: {
+    /** Since it came up. */
     readonly used: { readonly [of: string]: number };
-    readonly allowed: { readonly [of: string]: number } | null;
+    readonly allowed: {
+      /** A second; what is left out is not limited. */
+      readonly rates: { readonly [of: string]: number };
+      readonly memoryBytes?: number;
+      readonly patienceMs: number;
+      readonly resumeAfterMs?: number;
+    } | null;
     readonly slowed: Json;
   } | null;
   readonly confinement: ConfinementDecision;
@@ -44,12 +51,18 @@ export function inspectionText(found: Inspection): string {
 type Line = readonly [name: string, value: string | number];
 
 function identity({ id, version, state, reason, type, manifest }: Inspection): readonly Line[] {
-  const { description, capabilities, governance } = manifest;
+  const { description, capabilities, governance, interfaces } = manifest;
   return [
     ["capsule", `${id} ${version}`],
     ["state", `${state}, ${reason}`],
     ["what", description],
     ["kind", [type, capabilities.determinism_tier, capabilities.latency_class].filter(Boolean).join(", ")],
+    [
+      "entry",
+      Object.entries(interfaces ?? {})
+        .map((entry) => entry.join(" "))
+        .join(", "),
+    ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
   ];
 }
@@ -104,13 +117,22 @@ function use({
     ["limits", `${memoryMb} MiB, ${turnMs} ms a turn, ${bytesText(effectBytes)} of effects a turn`],
   ];
   if (budget === null || budget.allowed === null) return lines;
-  const parts = Object.entries(budget.allowed).map(([of, allowed]) => {
-    const used = budget.used[of];
-    return used === undefined ? `${of} ${allowed}` : `${of} ${used} of ${allowed}`;
-  });
-  lines.push(["budget", parts.join(", ")]);
+  lines.push(["budget", budgetText(budget.allowed)]);
   if (budget.slowed !== null) lines.push(["slowed", JSON.stringify(budget.slowed)]);
   return lines;
+}
+
+type Allowed = NonNullable<NonNullable<Inspection["budget"]>["allowed"]>;
+
+function budgetText({ rates, memoryBytes, patienceMs, resumeAfterMs }: Allowed): string {
+  const parts = Object.entries(rates).map(([of, rate]) => {
+    if (of === "bytes") return `${bytesText(rate)}/s`;
+    return of === "cpu" ? `${rate} ms of processor/s` : `${rate} ${of}/s`;
+  });
+  if (memoryBytes !== undefined) parts.push(bytesText(memoryBytes));
+  if (parts.length === 0) return "unlimited";
+  const resumed = resumeAfterMs === undefined ? "" : ` and resumed after ${duration(resumeAfterMs)}`;
+  return `${parts.join(", ")}; slowed beyond it, suspended after ${duration(patienceMs)}${resumed}`;
 }
 
 function shardsText({ shards, waiting, meters }: Inspection): readonly string[] {

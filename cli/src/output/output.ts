@@ -1,5 +1,6 @@
 /** Where a command says things: data to standard output, talk to standard error, and colour only for people. */
 import { styleText } from "node:util";
+import { forSameNode } from "./same-node.ts";
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -16,6 +17,8 @@ export class Output {
   readonly #streams: OutputStreams;
   /** Set from `-o` once the command line is parsed. */
   json = false;
+  /** The flags of every command, as typed. */
+  flags: readonly string[] = [];
 
   constructor(streams: OutputStreams) {
     this.#streams = streams;
@@ -34,6 +37,11 @@ export class Output {
   /** In JSON too: the only thing on standard error that a program may want to read. */
   problem(json: object, text: string): void {
     this.#streams.stderr(`${this.json ? JSON.stringify(json) : text}\n`);
+  }
+
+  /** What to type next, with whatever of the command line has to be typed again. */
+  next(text: string): string {
+    return forSameNode(text, this.flags);
   }
 
   get colourOnError(): boolean {

@@ -9,7 +9,7 @@ import { type SpecOptions, specOf } from "../../../contracts/sandbox-lab.ts";
 
 const TURN_MS = 500;
 const SDK = fileURLToPath(new URL("../../../../sdk/c", import.meta.url));
-const WARNINGS = ["-Wall", "-Wextra", "-Werror"];
+const WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"];
 
 /** The executable. */
 export function compile(source: string, flags: readonly string[] = ["-O2"]): Uint8Array {
