@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { capsule } from "@vnes/sdk";
-import { ACCESS_USES, type AccessUse, type Json, type Manifest, type Policy, type TrustZone } from "@vnes/schemas";
+import {
+  ACCESS_USES,
+  type AccessUse,
+  type Json,
+  type Manifest,
+  type Policy,
+  type TrustZone,
+} from "@vnes/schemas";
 import { accessProblem } from "../src/binding/access.ts";
 import { bootTestNode, manifestOf, policy, type TestCapsule } from "./node-harness.ts";
 

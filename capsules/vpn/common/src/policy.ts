@@ -195,13 +195,21 @@ export function parsePolicy<N extends string>(
     if (isWithin(table[name], given[name])) continue;
     const { min, max, orZero } = table[name];
     const zero = orZero ? "0 or " : "";
-    return { ok: false, pointer: `/${name}`, problem: `expected ${zero}a whole number from ${min} to ${max}` };
+    return {
+      ok: false,
+      pointer: `/${name}`,
+      problem: `expected ${zero}a whole number from ${min} to ${max}`,
+    };
   }
   const policy = ofEvery(table, (name) => (given[name] as number | undefined) ?? base[name]);
   for (const name of Object.keys(table) as N[]) {
     const other = table[name].atMost as N | undefined;
     if (other !== undefined && policy[name] > policy[other])
-      return { ok: false, pointer: `/${name}`, problem: `expected at most ${other}, which is ${policy[other]}` };
+      return {
+        ok: false,
+        pointer: `/${name}`,
+        problem: `expected at most ${other}, which is ${policy[other]}`,
+      };
   }
   return { ok: true, policy };
 }

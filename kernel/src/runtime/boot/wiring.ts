@@ -35,7 +35,8 @@ export function capabilitiesOf(capsules: readonly Capsule[]): Capabilities {
       const provided = { name, provider: id, methods, others: [] };
       const first = capabilities.get(name);
       // One capsule may provide several versions of a name; its methods are the same.
-      if (first === undefined || providedBy(first, id) !== undefined) capabilities.set(name, first ?? provided);
+      if (first === undefined || providedBy(first, id) !== undefined)
+        capabilities.set(name, first ?? provided);
       else capabilities.set(name, { ...first, others: [...first.others, provided] });
     }
   }
