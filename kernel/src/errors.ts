@@ -21,6 +21,7 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_PLACEMENT_CHANGED"
   | "CAPSULE_SHARDS_CHANGED"
   | "CALL_CAPABILITY_UNAVAILABLE"
+  | "CALL_PROVIDER_AMBIGUOUS"
   | "CALL_METHOD_UNKNOWN"
   | "CALL_INPUT_INVALID"
   | "CALL_OUTPUT_INVALID"
@@ -227,6 +228,13 @@ export const kernelErrors: ErrorTable<
     retry: true,
     remedy: "vnes capsule list",
     exit: "notFound",
+  },
+  CALL_PROVIDER_AMBIGUOUS: {
+    message: "more than one capsule on this node provides {capability}: {providers}",
+    fault: "user",
+    retry: false,
+    remedy: "vnes capsule unload one of them; for good: name those to run under capsules.run in config.json",
+    exit: "conflict",
   },
   CALL_METHOD_UNKNOWN: {
     message: "{capability} has no method {method}",
