@@ -35,6 +35,7 @@ export const kernelErrors: ErrorTable<
   | "CLUSTER_PEER_SILENT"
   | "TURN_KILLED_HOST"
   | "TURN_KEYS_ENDLESS"
+  | "TURN_KEYS_TOO_LARGE"
   | "TURN_TOPIC_UNKNOWN"
   | "TURN_TOPIC_NOT_DECLARED"
   | "TURN_EVENT_INVALID"
@@ -328,6 +329,14 @@ export const kernelErrors: ErrorTable<
     fault: "capsule",
     retry: false,
     remedy: "read a range instead of one key after the other: turn.keys.entries(prefix)",
+    exit: "failed",
+  },
+  TURN_KEYS_TOO_LARGE: {
+    message: "the keys that the turn asked for come to more than {limit} characters of JSON {when}",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "keep and read less at once: a narrower prefix, fewer keys, one range instead of one key after the other",
     exit: "failed",
   },
   TURN_TOPIC_UNKNOWN: {

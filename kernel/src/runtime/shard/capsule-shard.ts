@@ -7,14 +7,15 @@
  * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
-import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { Delivery, Effect, Json, TurnRequest, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
 import type { Outcome, TurnRecord } from "../../ledger/record.ts";
-import { serveForeseen, serveKeys } from "../../ledger/served-keys.ts";
+import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
+import { serveForeseen } from "../../ledger/served-keys.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -33,8 +34,6 @@ import type { Waiting } from "./waiting.ts";
 
 /** Turns that cross into a sandbox at once: enough to hide the wake-up, few enough to keep latency below a turn deadline. */
 const BATCH_TURNS = 64;
-/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
-const MAX_KEY_ROUNDS = 1_000;
 
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
@@ -257,7 +256,8 @@ export class CapsuleShard {
     // Deliveries made in the same tick cross together.
     await Promise.resolve();
     while (this.#open && this.#journal.hasRoom) {
-      const room = this.#parts.budget.room(this.#started === undefined ? BATCH_TURNS : 1);
+      const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
+      const room = this.#parts.budget.room(isAlone ? 1 : BATCH_TURNS);
       const batch = this.inbox.take(room);
       if (batch.length === 0) return;
       await this.#runBatch(batch);
@@ -283,10 +283,10 @@ export class CapsuleShard {
   #requests(batch: readonly Waiting[]): TurnRequest[] {
     const at = Math.max(this.state.at, this.#parts.clock.now());
     return batch.map((waiting) => {
-      const { turn = 0, delivery, keys, ranges } = waiting;
+      const { turn = 0, delivery, given } = waiting;
       const request = { turn, at, seed: this.#parts.random.seed(), delivery };
       waiting.ran = { at: request.at, seed: request.seed };
-      return keys === undefined ? request : { ...request, keys, ranges: ranges ?? [] };
+      return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
     });
   }
 
@@ -303,17 +303,16 @@ export class CapsuleShard {
     for (let index = 0; index < batch.length; index++) {
       const waiting = batch[index] as Waiting;
       const result = results[index] as TurnResult;
-      const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
-      if (result.kind === "needKeys" && !endless) {
-        const served = serveKeys(this.state, result);
-        waiting.rounds = (waiting.rounds ?? 0) + 1;
-        const foreseen = serveForeseen(this.state, results.slice(index + 1), served);
-        waiting.keys = [...(waiting.keys ?? []), ...served.keys, ...foreseen];
-        waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
+      const refused =
+        result.kind === "needKeys" ? this.#serve(waiting, result, results.slice(index + 1)) : undefined;
+      if (result.kind === "needKeys" && refused === undefined) {
         again = batch.slice(index);
         break;
       }
-      const verdict = this.#settle(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
+      const verdict = this.#settle(
+        waiting,
+        result.kind === "needKeys" ? failedTurn(result.turn, refused as VnesError) : result,
+      );
       if (verdict.record !== undefined) {
         records.push(verdict.record);
         if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
@@ -331,6 +330,18 @@ export class CapsuleShard {
     // After the records they ran behind were issued, so that they wait for those too.
     for (const one of unrecorded) this.#journal.releaseUnrecorded(one.waiting, one.effects);
     return { again, poisoned };
+  }
+
+  /** Why the turn is not delivered again, if it is not. */
+  #serve(
+    waiting: Waiting,
+    asked: Extract<TurnResult, { kind: "needKeys" }>,
+    behind: readonly TurnResult[],
+  ): VnesError | undefined {
+    waiting.given ??= new KeyRounds();
+    const refused = waiting.given.serve(this.state, asked);
+    if (refused === undefined) waiting.given.give(serveForeseen(this.state, behind, waiting.given));
+    return refused;
   }
 
   /** Carries out the verdict on one finished turn. */
@@ -411,10 +422,7 @@ export class CapsuleShard {
     hostDied(reason);
     let alone: SandboxInstance | undefined;
     const queue = [...batch];
-    for (const waiting of queue) {
-      delete waiting.keys;
-      delete waiting.ranges;
-    }
+    for (const waiting of queue) delete waiting.given;
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
       if (waiting.feed?.isHolding === true) {
@@ -465,11 +473,6 @@ export class CapsuleShard {
     this.#instance = await this.#hosts.open(() => this.#open);
     if (this.#instance !== undefined) this.restarts++;
   }
-}
-
-function asksForEver(turn: number): Extract<TurnResult, { kind: "failed" }> {
-  const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
-  return { turn, kind: "failed", code, message };
 }
 
 function failedWith({ code, message }: Failure): Outcome {

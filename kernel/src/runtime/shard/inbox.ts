@@ -35,7 +35,7 @@ export class Inbox {
   #head = 0;
   #size = 0;
   #order = 0;
-  #first = 0;
+  #firstFeed = 0;
   #turn = 0;
 
   /** `isHeld`: a topic this capsule publishes to has no room (I3). */
@@ -49,6 +49,11 @@ export class Inbox {
     for (const queue of this.queues.values()) waiting += queue.waiting;
     for (const feed of this.feeds) waiting += feed.waiting;
     return waiting;
+  }
+
+  /** The first of what queues here. */
+  get first(): Waiting | undefined {
+    return this.#direct[this.#head]?.waiting;
   }
 
   /** Reads from it, from now on. */
@@ -130,7 +135,7 @@ export class Inbox {
 
   #pull(limit: number, taken: Waiting[]): void {
     const { feeds } = this;
-    const first = this.#first++;
+    const first = this.#firstFeed++;
     for (let index = 0; index < feeds.length && taken.length < limit; index++) {
       feeds[(first + index) % feeds.length]?.take(limit, taken);
     }
