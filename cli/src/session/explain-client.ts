@@ -81,7 +81,7 @@ function healthText(candidate: JsonObject, now: number): string {
     `priority ${number(candidate, "priority")}`,
     latency === null ? null : `latency ${Math.round(latency * 10) / 10} ms`,
     failures === 0 ? null : `failed ${times(failures)} (${text(candidate, "lastFailure") ?? "?"})`,
-    ok === null ? "never carried it" : `last attached ${when(ok, now)}`,
+    ok === null ? "never answered" : `last answered ${when(ok, now)}`,
   ];
   return `${text(candidate, "pathId")} (${words.filter((word) => word !== null).join(", ")})`;
 }
