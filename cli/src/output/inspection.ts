@@ -60,7 +60,7 @@ function identity({ id, version, state, reason, type, manifest }: Inspection): r
     [
       "entry",
       Object.entries(interfaces ?? {})
-        .map((entry) => entry.join(" "))
+        .map(([name, entry]) => `${name} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`)
         .join(", "),
     ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
