@@ -28,9 +28,7 @@ export function packRecord({ session, wakeAt, answers }: Kept): string {
   const { id, owner, policy, createdAt, state, version, epoch, binding, lossSince, changedAt } = session;
   const { sessionTtlMs, transportLossTtlMs, maxSwitchesPerMinute } = policy;
   const place =
-    binding === null
-      ? "||"
-      : `${word(binding.channelId)}|${word(binding.pathId)}|${binding.at - createdAt}`;
+    binding === null ? "||" : `${word(binding.channelId)}|${word(binding.pathId)}|${binding.at - createdAt}`;
   let switches = "";
   for (const at of session.switches) switches += `${switches === "" ? "" : ","}${changedAt - at}`;
   let text = `${id}|${owner}|${sessionTtlMs}|${transportLossTtlMs}|${maxSwitchesPerMinute}|${createdAt}|${state}|${version}|${epoch}|${place}`;

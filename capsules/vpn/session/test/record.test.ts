@@ -78,7 +78,7 @@ test("a record of the first version, JSON in a text, is read as what it says and
     "ATTACHED",
     3,
     2,
-    ["chn_1", "wi-fi \"5|6, 7\"", 10],
+    ["chn_1", 'wi-fi "5|6, 7"', 10],
     null,
     [7, 0],
     "REATTACHED",
@@ -90,7 +90,7 @@ test("a record of the first version, JSON in a text, is read as what it says and
   const kept = unpackRecord(old);
   assert.deepEqual(unpackRecord(packRecord(kept)), kept);
   const { session: one, wakeAt, answers } = kept;
-  assert.deepEqual(one.binding, { channelId: "chn_1", pathId: "wi-fi \"5|6, 7\"", at: BORN + 10 });
+  assert.deepEqual(one.binding, { channelId: "chn_1", pathId: 'wi-fi "5|6, 7"', at: BORN + 10 });
   assert.deepEqual([one.switches, one.changedAt, wakeAt], [[BORN + 5, BORN + 12], BORN + 12, BORN + 60_000]);
   assert.deepEqual(recall(answers, one.id, "nre_12345678"), {
     ...outcomeAt(one, "accepted", "REATTACHED", "reattach"),
