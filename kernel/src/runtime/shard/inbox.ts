@@ -56,6 +56,14 @@ export class Inbox {
     return this.#direct[this.#head]?.waiting;
   }
 
+  /** About what could be taken: what waits, and the events behind it that are still in their partitions. */
+  get ready(): number {
+    let ready = this.#direct.length - this.#head;
+    for (const queue of this.queues.values()) ready += queue.waiting;
+    for (const feed of this.feeds) ready += feed.lag;
+    return ready;
+  }
+
   /** Reads from it, from now on. */
   addFeed(feed: TopicFeed): void {
     this.feeds.push(feed);
