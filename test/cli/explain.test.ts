@@ -118,7 +118,7 @@ const CHOICE = {
   by: "routing",
   problem: null,
   ageMs: 100,
-  geometry: null,
+  geometry: { model: "vivaldi", problem: null },
   decidedBy: DECIDED,
   skipped: ["fibre"],
 };
@@ -246,7 +246,14 @@ const CASES: readonly Case[] = [
     "a client: routing did not answer",
     status("steady", "ATTACHED_FIRST"),
     client("attached", "ATTACHED_FIRST", {
-      choice: { ...CHOICE, by: "client", problem: "CALL_TIMEOUT", skipped: [] },
+      choice: { ...CHOICE, by: "client", problem: "CALL_TIMEOUT", geometry: null, skipped: [] },
+    }),
+  ),
+  mirror(
+    "a client: geometry did not answer",
+    status("steady", "ATTACHED_FIRST"),
+    client("attached", "ATTACHED_FIRST", {
+      choice: { ...CHOICE, geometry: { model: null, problem: "CALL_CAPABILITY_UNAVAILABLE" }, skipped: [] },
     }),
   ),
   mirror(

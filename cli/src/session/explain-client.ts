@@ -56,7 +56,15 @@ function whyText(pathId: string, choice: JsonObject): string {
       ? ""
       : ` Better places had ${skipped.join(", ")}, which were in trouble or tried already.`,
     problem === null ? "" : ` Routing did not rank (${problem}).`,
+    geometryText(object(choice["geometry"])),
   ].join("");
+}
+
+/** Where a ranking asked for estimates. */
+function geometryText(geometry: JsonObject | null): string {
+  const [model, problem] = [text(geometry, "model"), text(geometry, "problem")];
+  if (problem !== null) return ` What was not measured was not estimated either: geometry, ${problem}.`;
+  return model === null ? "" : ` What was not measured was asked of geometry (${model}).`;
 }
 
 /** `udp by latency: 12 ms against 40 ms`. */
