@@ -279,6 +279,42 @@ test("what a handler does to the stack, and returns instead of a value, fails it
   ]);
 });
 
+test("what a handler raises is told with the capsule's own line that led there", async () => {
+  const source = `from .vnes import Capsule
+from .rules import check
+import json
+run = Capsule()
+@run.call("t.own")
+def own(turn): check(turn)
+@run.call("t.library")
+def library(turn): json.loads("{")
+@run.call("t.misused")
+def misused(turn): turn.keys.set("k", 1, ttl=5)`;
+  const files = { "impl/rules.py": "def check(turn):\n  raise ValueError('no')" };
+  const one = await sandbox.open(pythonSpec(source, { files }));
+  const results = await one.deliver([call("own"), call("library"), call("misused")]);
+  assert.deepEqual(
+    results.map((result) => /\([^()]*\)$/.exec((result as { message?: string }).message ?? "")?.[0]),
+    ["(impl/rules.py, line 2)", "(impl/main.py, line 8)", "(impl/main.py, line 10)"],
+  );
+});
+
+test("several keys at once are asked for together (get_all)", async () => {
+  const one = await open({ go: `turn.keys.set("c", 3)\nreturn turn.keys.get_all(["a", "b", "c", "d"], 0)` });
+  const [needs] = await one.deliver([call("go")]);
+  assert.deepEqual((needs as { keys?: readonly string[] }).keys, ["a", "b", "d"]);
+  const keys: TurnRequest["keys"] = [["a", 1, 1], ["b"], ["d", null, 2]];
+  assert.deepEqual(valueOf((await one.deliver([call("go", null, { keys })]))[0]), [1, 0, 3, null]);
+});
+
+test("a table with two handlers of one name, or a decorator without one, does not load", async () => {
+  const head = "from .vnes import Capsule\nrun = Capsule()\n";
+  const handler = (decorator: string): string => `${decorator}\ndef one(turn): pass\n`;
+  const twice = pythonSpec(head + handler('@run.call("t.a")') + handler('@run.call("t.a")'));
+  await assert.rejects(sandbox.open(twice), /two handlers for t\.a/);
+  await assert.rejects(sandbox.open(pythonSpec(head + handler("@run.event"))), /say what the handler is for/);
+});
+
 test("floods of effects and keys end in a code", async () => {
   const one = await open(
     {
