@@ -18,6 +18,7 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_IMAGE_UNREADABLE"
   | "CAPSULE_DEPENDENT"
   | "CAPSULE_KEEPS_KILLING"
+  | "CAPSULE_POISONED"
   | "CAPSULE_PLACEMENT_CHANGED"
   | "CAPSULE_SHARDS_CHANGED"
   | "CALL_CAPABILITY_UNAVAILABLE"
@@ -200,11 +201,20 @@ export const kernelErrors: ErrorTable<
     exit: "failed",
   },
   CAPSULE_KEEPS_KILLING: {
-    message: "capsule {capsule} killed its sandbox host {kills} times within {windowMs} ms",
+    message: "capsule {capsule} killed the sandbox host of {shard} {kills} times within {windowMs} ms",
     fault: "capsule",
     retry: false,
     remedy:
       "vnes capsule inspect {capsule}; mend it and install the new version, or vnes capsule resume {capsule}",
+    exit: "failed",
+  },
+  CAPSULE_POISONED: {
+    message:
+      "{kills} deliveries of kept events killed the sandbox host of {shard} within {windowMs} ms: capsule {capsule} rests for {restMs} ms",
+    fault: "capsule",
+    retry: true,
+    remedy:
+      "vnes topic tail vnes.deadletter.v1 names the events; it goes on behind them by itself, or at once with vnes capsule resume {capsule}",
     exit: "failed",
   },
   CAPSULE_PLACEMENT_CHANGED: {

@@ -1,6 +1,6 @@
 /**
  * The budgets of a node's capsules: one each, readings of what only a sandbox knows, and what is said when one is slowed. Who
- * suspends and resumes is told by `listen`.
+ * suspends is told by `listen`.
  */
 import { budgetOf } from "../../budget/budget-of.ts";
 import { kernelErrors } from "../../errors.ts";
@@ -21,10 +21,12 @@ export interface BudgetParts {
   report(capsule: Capsule, problem: VnesError): void;
 }
 
-export interface BudgetListener {
-  suspend(capsule: Capsule, error: VnesError): void;
-  resume(capsule: Capsule): void;
-}
+/** `resumeAfterMs`: undefined where a person has to resume it. */
+export type SuspendOverBudget = (
+  capsule: Capsule,
+  error: VnesError,
+  resumeAfterMs: number | undefined,
+) => void;
 
 interface Entry {
   readonly capsule: Capsule;
@@ -36,16 +38,15 @@ interface Entry {
 export class Budgets {
   readonly #parts: BudgetParts;
   readonly #entries = new Map<string, Entry>();
-  readonly #resumptions = new Map<string, () => void>();
-  #listener: BudgetListener | undefined;
+  #suspend: SuspendOverBudget | undefined;
   #cancel: (() => void) | undefined;
 
   constructor(parts: BudgetParts) {
     this.#parts = parts;
   }
 
-  listen(listener: BudgetListener): void {
-    this.#listener = listener;
+  listen(suspend: SuspendOverBudget): void {
+    this.#suspend = suspend;
   }
 
   /** The one of a capsule that comes up. */
@@ -62,8 +63,8 @@ export class Budgets {
       slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
       exhausted: (by, ms) => {
         const details = { capsule: id, by, ms, zone: capsule.zone };
-        this.#listener?.suspend(capsule, kernelErrors.create("CAPSULE_OVER_BUDGET", details));
-        if (rules?.resumeAfterMs !== undefined) this.#resumeIn(capsule, rules.resumeAfterMs);
+        const error = kernelErrors.create("CAPSULE_OVER_BUDGET", details);
+        this.#suspend?.(capsule, error, rules?.resumeAfterMs);
       },
     });
     this.#entries.set(id, { capsule, budget, before: new Map() });
@@ -75,35 +76,17 @@ export class Budgets {
     return this.#entries.get(id)?.budget;
   }
 
-  /** The capsule starts again with all of it; a resumption that was due is not needed any more. */
+  /** The capsule starts again with all of it. */
   renew(id: string): void {
-    this.#forgetResumption(id);
     this.find(id)?.renew();
   }
 
   close(id: string): void {
-    this.#forgetResumption(id);
     this.#entries.delete(id);
   }
 
   stop(): void {
     this.#cancel?.();
-    for (const id of [...this.#resumptions.keys()]) this.#forgetResumption(id);
-  }
-
-  #resumeIn(capsule: Capsule, ms: number): void {
-    this.#forgetResumption(capsule.id);
-    const { clock } = this.#parts;
-    const cancel = clock.wakeAt(clock.now() + ms, () => {
-      this.#resumptions.delete(capsule.id);
-      this.#listener?.resume(capsule);
-    });
-    this.#resumptions.set(capsule.id, cancel);
-  }
-
-  #forgetResumption(id: string): void {
-    this.#resumptions.get(id)?.();
-    this.#resumptions.delete(id);
   }
 
   #readLater(): void {

@@ -19,6 +19,8 @@ export interface Capsule {
   state: CapsuleState;
   /** Code of the reason of the last transition. */
   reason: string;
+  /** Resolves once it is up, or did not come up; undefined before anybody began to start it. */
+  activation?: Promise<void>;
 }
 
 export class CapsuleTable {

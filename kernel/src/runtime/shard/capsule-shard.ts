@@ -194,7 +194,7 @@ export class CapsuleShard {
     return this.#instance?.meters().catch(() => undefined);
   }
 
-  /** Forgets earlier kills: a person has decided to try again. */
+  /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
     this.#hosts.forgive();
   }
@@ -490,7 +490,7 @@ export class CapsuleShard {
     if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
       this.#recordKilled(waiting, failure);
     }
-    const tooOften = this.#hosts.killed();
+    const tooOften = this.#hosts.killed(waiting.feed !== undefined);
     if (tooOften === undefined) return;
     this.#open = false;
     this.#parts.giveUp(tooOften);

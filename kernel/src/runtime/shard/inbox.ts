@@ -112,6 +112,17 @@ export class Inbox {
     if (waiting.length > 0) this.#wake();
   }
 
+  /** Events that were pulled from the feed and put back, because the shard stopped before they ran. */
+  givenBack(feed: TopicFeed): number {
+    let events = 0;
+    for (const one of this.#direct) {
+      if (one?.waiting.feed !== feed) continue;
+      const { delivery } = one.waiting;
+      events += delivery.kind === "batch" ? delivery.events.length : 1;
+    }
+    return events;
+  }
+
   /** Drops what was pulled from the feed and put back: it will be read again. */
   forget(feed: TopicFeed): void {
     this.#direct = this.#direct.slice(this.#head).filter((one) => one?.waiting.feed !== feed);
