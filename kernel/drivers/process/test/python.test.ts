@@ -292,7 +292,7 @@ def library(turn): json.loads("{")
 def misused(turn): turn.keys.set("k", 1, ttl=5)`;
   const files = { "impl/rules.py": "def check(turn):\n  raise ValueError('no')" };
   const one = await sandbox.open(pythonSpec(source, { files }));
-  const results = await one.deliver([call("own"), call("library"), call("misused")]);
+  const results = await one.deliver([callOf("own"), callOf("library"), callOf("misused")]);
   assert.deepEqual(
     results.map((result) => /\([^()]*\)$/.exec((result as { message?: string }).message ?? "")?.[0]),
     ["(impl/rules.py, line 2)", "(impl/main.py, line 8)", "(impl/main.py, line 10)"],
@@ -301,10 +301,10 @@ def misused(turn): turn.keys.set("k", 1, ttl=5)`;
 
 test("several keys at once are asked for together (get_all)", async () => {
   const one = await open({ go: `turn.keys.set("c", 3)\nreturn turn.keys.get_all(["a", "b", "c", "d"], 0)` });
-  const [needs] = await one.deliver([call("go")]);
+  const [needs] = await one.deliver([callOf("go")]);
   assert.deepEqual((needs as { keys?: readonly string[] }).keys, ["a", "b", "d"]);
   const keys: TurnRequest["keys"] = [["a", 1, 1], ["b"], ["d", null, 2]];
-  assert.deepEqual(valueOf((await one.deliver([call("go", null, { keys })]))[0]), [1, 0, 3, null]);
+  assert.deepEqual(valueOf((await one.deliver([callOf("go", null, { keys })]))[0]), [1, 0, 3, null]);
 });
 
 test("a table with two handlers of one name, or a decorator without one, does not load", async () => {

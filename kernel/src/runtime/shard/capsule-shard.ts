@@ -282,15 +282,21 @@ export class CapsuleShard {
   #send(): void {
     while (this.#canSend) {
       const { first } = this.#sent;
+      const { backlog } = this.inbox;
       const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
-      const turns = isAlone ? (first === undefined ? 1 : 0) : this.#sent.room(this.inbox.ready);
+      const turns = isAlone ? (first === undefined ? 1 : 0) : this.#sent.room(backlog);
       if (turns === 0) return;
-      // What is on its way is not spent yet.
-      const out = this.#sent.turns;
-      const batch = this.inbox.take(Math.max(0, this.#parts.budget.room(turns + out) - out));
+      const batch = this.inbox.take(backlog === 0 ? turns : this.#affordable(turns));
       if (batch.length === 0) return;
       this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(this.#requests(batch)));
     }
+  }
+
+  /** Not asked for no turn: a capsule that wants none must not be held to want more than its budget. */
+  #affordable(turns: number): number {
+    // What is on its way is not spent yet.
+    const out = this.#sent.turns;
+    return Math.max(0, this.#parts.budget.room(turns + out) - out);
   }
 
   /** The oldest batch. Resolves with what has to be delivered again, in order. */

@@ -44,6 +44,7 @@ export class Inbox {
     this.#isHeld = isHeld;
   }
 
+  /** Kept in memory. */
   get waiting(): number {
     let waiting = this.#direct.length - this.#head;
     for (const queue of this.queues.values()) waiting += queue.waiting;
@@ -57,7 +58,7 @@ export class Inbox {
   }
 
   /** About what could be taken: what waits, and the events behind it that are still in their partitions. */
-  get ready(): number {
+  get backlog(): number {
     let ready = this.#direct.length - this.#head;
     for (const queue of this.queues.values()) ready += queue.waiting;
     for (const feed of this.feeds) ready += feed.lag;
