@@ -33,7 +33,6 @@ import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
 import type { Waiting } from "./waiting.ts";
 
-
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
   readonly version: string;
