@@ -8,7 +8,9 @@ const skip = namespacesMissing() ?? false;
 const RECOVERY_MS = 4_000;
 const LOSS_TTL_MS = 5_000;
 
-test("with every interface down the session ends at both ends within their bounds, and explain says which", { skip }, async () => {
+test("with every interface down the session ends at both ends within their bounds, and explain says which", {
+  skip,
+}, async () => {
   await using nodes = await openTwoNodes({
     gateway: { policy: { transportLossTtlMs: LOSS_TTL_MS } },
     client: { policy: { recoveryMs: RECOVERY_MS } },
@@ -30,7 +32,10 @@ test("with every interface down the session ends at both ends within their bound
   const here = await nodes.client.vnes("session", "explain", id);
   assert.match(here.out, /has ended[\s\S]*RECOVERY_EXPIRED; .*bound policy\.recoveryMs \d+\/4000 ms/);
   const told = await nodes.gateway.vnes("session", "explain", id);
-  assert.match(told.out, /has ended[\s\S]*TRANSPORT_LOSS_TTL_EXPIRED; .*bound policy\.transportLossTtlMs 5\d\d\d\/5000 ms/);
+  assert.match(
+    told.out,
+    /has ended[\s\S]*TRANSPORT_LOSS_TTL_EXPIRED; .*bound policy\.transportLossTtlMs 5\d\d\d\/5000 ms/,
+  );
   // A network that is back brings no ended session back.
   for (const cable of CABLES) nodes.spaces.ip("cl", `link set ${cable} up`);
   await new Promise((resume) => setTimeout(resume, 2_000));

@@ -12,7 +12,9 @@ const FLAP_MS = 600;
 const MAX_SWITCHES = 4;
 const FROZEN_MS = 10_000;
 
-test("while two interfaces flap in turn the client switches no more often than its policy, and the session is the same", { skip }, async () => {
+test("while two interfaces flap in turn the client switches no more often than its policy, and the session is the same", {
+  skip,
+}, async () => {
   await using nodes = await openTwoNodes({
     client: { policy: { cooldownMs: 500, maxSwitchesPerMinute: MAX_SWITCHES, recoveryMs: 60_000 } },
     gateway: { policy: { transportLossTtlMs: 60_000 } },
@@ -35,10 +37,15 @@ test("while two interfaces flap in turn the client switches no more often than i
     assert.match(held.out, /denied .*SWITCHES_EXCEEDED .*policy\.maxSwitchesPerMinute 4\/4/);
   const last = await nodes.until("steady again", ({ mode }) => mode === "steady", 70_000);
   assert.equal(last.session?.id, id);
-  assert.equal((await nodes.gateway.ask<{ bindings: number }>("vpn.session", "get", { sessionId: id })).bindings, 1);
+  assert.equal(
+    (await nodes.gateway.ask<{ bindings: number }>("vpn.session", "get", { sessionId: id })).bindings,
+    1,
+  );
 });
 
-test("a gateway that stands still for 10 s and goes on has the same session, and its client says what it saw", { skip }, async () => {
+test("a gateway that stands still for 10 s and goes on has the same session, and its client says what it saw", {
+  skip,
+}, async () => {
   await using nodes = await openTwoNodes({ client: { policy: { recoveryMs: 60_000 } } });
   const first = await nodes.until("attached", isOver("wifi"));
   const id = first.session?.id ?? "";
@@ -56,7 +63,11 @@ test("a gateway that stands still for 10 s and goes on has the same session, and
   const { out } = await nodes.client.vnes("session", "explain", id);
   assert.match(out, /is attached[\s\S]*PATH_SILENT|is attached[\s\S]*trouble for 1\d\d\d\d ms/);
   const { counters } = await nodes.gateway.transport();
-  assert.equal(counters["leaseLost"], 1, "who stood still for longer than its lease does not act on what it knew");
+  assert.equal(
+    counters["leaseLost"],
+    1,
+    "who stood still for longer than its lease does not act on what it knew",
+  );
 });
 
 function signalTree(pid: number, signal: NodeJS.Signals): void {
