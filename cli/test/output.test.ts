@@ -6,6 +6,7 @@ import {
   duration,
   harmless,
   harmlessJson,
+  instant,
   jsonText,
   onlyColours,
   shellWord,
@@ -76,6 +77,11 @@ test("a slip of a key finds its word, another word does not", () => {
   assert.equal(nearest("statsu", words), "status");
   assert.equal(nearest("bot", words), "boot");
   assert.equal(nearest("frobnicate", words), undefined);
+});
+
+test("a time that is none is told as a number, and ends no command", () => {
+  assert.equal(instant(0), "1970-01-01T00:00:00.000Z");
+  assert.equal(instant(9_007_199_254_740_991), "9007199254740991 ms");
 });
 
 test("durations read as people say them", () => {
