@@ -5,6 +5,7 @@
 import { type Answer, isVnesError, type Json, neededRequirements } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { QuarantineEntry } from "../../ports/quarantine.ts";
+import { reasonsFrom } from "../boot/admit.ts";
 import { activateAll, closeCapsule, haltCapsule } from "../boot/activation.ts";
 import type { OpenShard } from "../boot/capsule-opening.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -209,11 +210,13 @@ export class NodeRuntime implements Node {
     const again = code === "CAPSULE_KEEPS_KILLING" && this.#killers.has(capsule.id);
     if (code === "CAPSULE_KEEPS_KILLING") this.#killers.add(capsule.id);
     void this.#change(capsule.id, async () => {
-      if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
+      const problems = reasonsFrom(error);
+      if (capsule.state === "active")
+        await table.move(capsule, { type: "suspended", reason: code }, problems);
       await haltCapsule(this.#context, capsule);
       if (!again) return;
       // It was given another chance by hand and did it again: this image is not run here any more.
-      await table.move(capsule, { type: "stopped", reason: code });
+      await table.move(capsule, { type: "stopped", reason: code }, problems);
       await closeCapsule(this.#context, capsule);
       const image = capsule.image.hash;
       await kernel.record({ type: "denied", capsule: capsule.id, image, reason: message });
