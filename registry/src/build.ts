@@ -55,7 +55,7 @@ export async function buildCapsule(
   if (bundled !== null) impl.push(implFile(bundled.bytes));
   if (impl.length === 0) {
     const interfaces = Object.entries(manifest.interfaces ?? {}).map(
-      ([language, entry]) => `${language}: ${String(entry)}`,
+      ([language, entry]) => `${language}: ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
     );
     throw registryErrors.create("BUILD_NOTHING_TO_BUILD", {
       dir: root,

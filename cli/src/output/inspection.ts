@@ -65,7 +65,9 @@ function identity({ id, version, state, reason, type, manifest }: Inspection): r
     [
       "entry",
       Object.entries(interfaces ?? {})
-        .map((entry) => entry.join(" "))
+        .map(
+          ([language, entry]) => `${language} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
+        )
         .join(", "),
     ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
