@@ -77,6 +77,7 @@ test("a slip of a key finds its word, another word does not", () => {
   assert.equal(nearest("statsu", words), "status");
   assert.equal(nearest("bot", words), "boot");
   assert.equal(nearest("frobnicate", words), undefined);
+  assert.equal(nearest("release", ["list", "show", "delete"]), undefined);
 });
 
 test("a time that is none is told as a number, and ends no command", () => {
