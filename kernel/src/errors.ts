@@ -22,6 +22,7 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_PLACEMENT_CHANGED"
   | "CAPSULE_SHARDS_CHANGED"
   | "CALL_CAPABILITY_UNAVAILABLE"
+  | "CALL_PROVIDER_AMBIGUOUS"
   | "CALL_METHOD_UNKNOWN"
   | "CALL_INPUT_INVALID"
   | "CALL_OUTPUT_INVALID"
@@ -35,6 +36,7 @@ export const kernelErrors: ErrorTable<
   | "CLUSTER_PEER_SILENT"
   | "TURN_KILLED_HOST"
   | "TURN_KEYS_ENDLESS"
+  | "TURN_KEYS_TOO_LARGE"
   | "TURN_TOPIC_UNKNOWN"
   | "TURN_TOPIC_NOT_DECLARED"
   | "TURN_EVENT_INVALID"
@@ -238,6 +240,13 @@ export const kernelErrors: ErrorTable<
     remedy: "vnes capsule list",
     exit: "notFound",
   },
+  CALL_PROVIDER_AMBIGUOUS: {
+    message: "more than one capsule on this node provides {capability}: {providers}",
+    fault: "user",
+    retry: false,
+    remedy: "vnes capsule unload one of them; for good: name those to run under capsules.run in config.json",
+    exit: "conflict",
+  },
   CALL_METHOD_UNKNOWN: {
     message: "{capability} has no method {method}",
     fault: "user",
@@ -330,6 +339,14 @@ export const kernelErrors: ErrorTable<
     fault: "capsule",
     retry: false,
     remedy: "read a range instead of one key after the other: turn.keys.entries(prefix)",
+    exit: "failed",
+  },
+  TURN_KEYS_TOO_LARGE: {
+    message: "the keys that the turn asked for come to more than {limit} characters of JSON {when}",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "keep and read less at once: a narrower prefix, fewer keys, one range instead of one key after the other",
     exit: "failed",
   },
   TURN_TOPIC_UNKNOWN: {

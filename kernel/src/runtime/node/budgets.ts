@@ -7,6 +7,7 @@ import { kernelErrors } from "../../errors.ts";
 import type { Policy, VnesError } from "@vnes/schemas";
 import type { Clock } from "../../ports/clock.ts";
 import type { SandboxMeters } from "../../ports/sandbox.ts";
+import type { BudgetItem } from "../../budget/budget.ts";
 import { CapsuleBudget } from "../shard/capsule-budget.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -28,11 +29,24 @@ export type SuspendOverBudget = (
   resumeAfterMs: number | undefined,
 ) => void;
 
+/** Why a capsule was suspended over its budget; times are node time. */
+export interface OverBudget {
+  readonly by: BudgetItem;
+  /** When it began to be slowed. */
+  readonly since: number;
+  readonly suspendedAt: number;
+  /** When policy resumes it; null: only a person does. */
+  readonly resumesAt: number | null;
+}
+
 interface Entry {
   readonly capsule: Capsule;
   readonly budget: CapsuleBudget;
   /** By shard: the last reading. */
   readonly before: Map<string, Pick<SandboxMeters, "cpuMs" | "bytes">>;
+  over: OverBudget | null;
+  /** The reading that is under way. */
+  reading: Promise<void> | undefined;
 }
 
 export class Budgets {
@@ -62,12 +76,18 @@ export class Budgets {
       },
       slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
       exhausted: (by, ms) => {
+        const now = clock.now();
+        const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
+        entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
+        // Asked before its sandbox is given back, which ends the count.
+        void this.read(id);
         const details = { capsule: id, by, ms, zone: capsule.zone };
         const error = kernelErrors.create("CAPSULE_OVER_BUDGET", details);
         this.#suspend?.(capsule, error, rules?.resumeAfterMs);
       },
     });
-    this.#entries.set(id, { capsule, budget, before: new Map() });
+    const entry: Entry = { capsule, budget, before: new Map(), over: null, reading: undefined };
+    this.#entries.set(id, entry);
     if (budget.needsReadings) this.#readLater();
     return budget;
   }
@@ -76,9 +96,33 @@ export class Budgets {
     return this.#entries.get(id)?.budget;
   }
 
+  /** Null: it is not suspended over its budget. */
+  over(id: string): OverBudget | null {
+    return this.#entries.get(id)?.over ?? null;
+  }
+
+  /** Resolves once what only sandboxes know is counted up to now. */
+  async read(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.reading ??= this.#read(entry).finally(() => {
+      entry.reading = undefined;
+    });
+    await entry.reading;
+  }
+
   /** The capsule starts again with all of it. */
   renew(id: string): void {
-    this.find(id)?.renew();
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.over = null;
+    entry.budget.renew();
+  }
+
+  /** Its resumption came to nothing and is tried again then. */
+  postponed(id: string, resumesAt: number): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && entry.over !== null) entry.over = { ...entry.over, resumesAt };
   }
 
   close(id: string): void {
@@ -104,7 +148,7 @@ export class Budgets {
     const needed = [...this.#entries.values()].filter(
       ({ budget, capsule }) => budget.needsReadings && capsule.state === "active",
     );
-    await Promise.all(needed.map((entry) => this.#read(entry)));
+    await Promise.all(needed.map(({ capsule }) => this.read(capsule.id)));
   }
 
   async #read({ capsule, budget, before }: Entry): Promise<void> {

@@ -66,6 +66,12 @@ export class CapsuleTable {
     return this.#capsules.get(id)?.state === "active";
   }
 
+  /** Throws `LIFECYCLE_TRANSITION_ILLEGAL` where `move` would. */
+  assertMovable({ state }: Capsule, event: LifecycleEvent): void {
+    const next = step(state, event);
+    if (next.kind === "refused") throw next.error;
+  }
+
   /** Moves the capsule; resolves once the transition is durable. Throws `LIFECYCLE_TRANSITION_ILLEGAL`. */
   async move(capsule: Capsule, event: LifecycleEvent): Promise<void> {
     const from = capsule.state;

@@ -96,6 +96,7 @@ export class NodeRuntime implements Node {
   async suspend(id: string): Promise<CapsuleStatus> {
     this.#context.watch.assertTaking();
     return this.#change(id, async (capsule) => {
+      await this.#context.budgets.read(id);
       await this.#context.table.move(capsule, { type: "suspended", reason: "ASKED" });
       await haltCapsule(this.#context, capsule);
     });
@@ -108,13 +109,22 @@ export class NodeRuntime implements Node {
 
   async #resume(capsule: Capsule, reason: string): Promise<void> {
     const { table, board, budgets } = this.#context;
-    await table.move(capsule, { type: "resumed", reason });
+    const resumed = { type: "resumed", reason } as const;
+    table.assertMovable(capsule, resumed);
+    const shards = loadedShards(this.#context, capsule);
+    try {
+      await board.devices.get(capsule.id)?.start();
+      for (const shard of shards) await shard.load();
+    } catch (error) {
+      // It stays as it was: suspended, with what waits for it.
+      await haltCapsule(this.#context, capsule);
+      throw error;
+    }
+    await table.move(capsule, resumed);
     this.#resumptions.forget(capsule.id);
     budgets.renew(capsule.id);
-    await board.devices.get(capsule.id)?.start();
-    for (const shard of loadedShards(this.#context, capsule)) {
+    for (const shard of shards) {
       shard.forgive();
-      await shard.load();
       shard.run();
     }
   }
@@ -126,7 +136,11 @@ export class NodeRuntime implements Node {
       if (this.#phase === "stopping" || watch.isAbandoned) return;
       const reason = RESUMED_BECAUSE[capsule.reason ?? ""];
       if (capsule.state === "suspended" && reason !== undefined) await this.#resume(capsule, reason);
-    }).catch((problem: unknown) => parts.log.error(errorText(problem), "a capsule could not be resumed"));
+    }).catch((problem: unknown) => {
+      parts.log.error({ capsule: id, ...errorText(problem) }, "a capsule could not be resumed");
+      const again = this.#resumptions.again(id);
+      if (again !== undefined) this.#context.budgets.postponed(id, again);
+    });
   }
 
   async unload(id: string): Promise<CapsuleStatus> {
