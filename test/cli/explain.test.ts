@@ -249,7 +249,7 @@ const CASES: readonly Case[] = [
     "a client: attached, and below policy",
     status("steady", "LOSS_ABOVE_POLICY", { quality: { isBelow: true, reason: "LOSS_ABOVE_POLICY" } }),
     ATTACHED,
-    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "%")),
+    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "percent")),
   ),
   mirror(
     "a client: silent, and held by the cooldown",
