@@ -232,6 +232,17 @@ const CASES: readonly Case[] = [
     }),
   ),
   mirror(
+    "a client: attached, after the machine lost its route over the path before",
+    status("steady", "REATTACHED"),
+    client("suspected", "SEND_FAILED", { code: "ENETUNREACH" }, { pathId: "wifi" }),
+    client(
+      "switched",
+      "REATTACHED",
+      { attemptMs: 35, troubleMs: 35, sends: 1, cause: "SEND_FAILED", choice: CHOICE },
+      { fromPathId: "wifi" },
+    ),
+  ),
+  mirror(
     "a client: routing did not answer",
     status("steady", "ATTACHED_FIRST"),
     client("attached", "ATTACHED_FIRST", {

@@ -1,6 +1,6 @@
 /** `vnes session export`: an incident in one file that runs again anywhere, without this node: `vnes replay --file`. */
 import { resolve } from "node:path";
-import type { ExecutionReceipt, JsonObject } from "@vnes/schemas";
+import { type ExecutionReceipt, type JsonObject, shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import type { ControlClient } from "../control/client.ts";
 import { cliErrors } from "../errors.ts";
@@ -50,7 +50,7 @@ export function addSessionExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
           ? []
           : [`it begins with the session's event of ${begins}: older ones were not looked at`]),
         "it holds the keys, channels, paths and times of every session in these records; no secret key",
-        `next: vnes replay --file ${args.out}`,
+        shell.output.next(`next: vnes replay --file ${shellWord(args.out)}`),
       ];
       const shown = [receiptText(out, receipt), ...notes].join("\n");
       shell.output.data("vnes.session.export.v1", { session, file: out, ...summaryOf(receipt) }, shown);

@@ -16,11 +16,29 @@ export function choiceSentences(
   if (pathId === null) return [];
   const since = number(active, "since");
   const carries = `Path ${pathId} carries it${since === null ? "" : `, since ${when(since, now)}`}.`;
-  const bound = events.findLast(({ event }) => {
+  const at = events.findLastIndex(({ event }) => {
     return ["attached", "switched"].includes(text(event, "event") ?? "") && text(event, "pathId") === pathId;
   });
+  const bound = events[at];
   const choice = object(object(bound?.event["evidence"])?.["choice"]);
-  return choice === null ? [carries] : [carries, whyText(pathId, choice)];
+  const left = bound === undefined ? null : leftText(bound.event, events.slice(0, at));
+  return [carries, left, choice === null ? null : whyText(pathId, choice)].filter((one) => one !== null);
+}
+
+/** Why the path before this one was left, with what the first sign of trouble had seen. */
+function leftText(bound: JsonObject, before: readonly SeenEvent[]): string | null {
+  const [from, cause] = [text(bound, "fromPathId"), text(object(bound["evidence"]), "cause")];
+  if (from === null || cause === null || from === text(bound, "pathId")) return null;
+  const sign = before.findLast(({ event }) => {
+    return ["suspected", "lost"].includes(text(event, "event") ?? "") && text(event, "pathId") === from;
+  });
+  const evidence = text(sign?.event ?? null, "reason") === cause ? object(sign?.event["evidence"]) : null;
+  const addresses = ["gone", "came"].flatMap((name) => {
+    const named = texts(evidence, name);
+    return named.length === 0 ? [] : [`${name} ${named.join(", ")}`];
+  });
+  const seen = [text(evidence, "code"), text(evidence, "detail"), ...addresses].filter((one) => one !== null);
+  return `It left ${from} because ${because(cause)} (${[cause, ...seen].join("; ")}).`;
 }
 
 function whyText(pathId: string, choice: JsonObject): string {

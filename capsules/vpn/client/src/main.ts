@@ -104,7 +104,7 @@ type ChannelEvent = { readonly channelId: string; readonly peer: string } & (
   | { readonly event: "pathSilent"; readonly silentMs: number; readonly direction?: "in" | "out" }
   | { readonly event: "sendFailed"; readonly code: string }
   | { readonly event: "pathAlive" }
-  | { readonly event: "closed"; readonly reason: string }
+  | { readonly event: "closed"; readonly reason: string; readonly detail?: string }
 );
 
 /** What concerns the machine, not a channel. */
@@ -148,8 +148,11 @@ function onChannel(turn: Turn, data: Json): void {
       return hear(turn, { heard: "pathRefused", channelId, code: event.code });
     case "pathAlive":
       return hear(turn, { heard: "pathAlive", channelId });
-    case "closed":
-      return hear(turn, { heard: "channelClosed", channelId, reason: event.reason });
+    case "closed": {
+      // What the other end gave as its reason tells more than that it was the other end.
+      const reason = event.detail ? `${event.reason}: ${event.detail}` : event.reason;
+      return hear(turn, { heard: "channelClosed", channelId, reason });
+    }
   }
 }
 
