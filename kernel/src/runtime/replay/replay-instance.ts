@@ -13,8 +13,8 @@ import { ReplayLot } from "./replay-lot.ts";
 import type { ReplayState } from "./replay-state.ts";
 import type { ReplayTurn } from "./replay-turn.ts";
 
-/** Lots on their way: one is run while one is looked at. */
-const MAX_IN_FLIGHT = 3;
+/** Lots on their way: one is run while one is looked at, and one waits at either end of the pipe. */
+const MAX_IN_FLIGHT = 4;
 /** What a turn asks for it asks for at once or in a few steps. */
 const MAX_KEY_ROUNDS = 1_000;
 
