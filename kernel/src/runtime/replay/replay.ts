@@ -148,7 +148,7 @@ class ShardReplay {
   }
 
   async run(): Promise<ReplayReport> {
-    for await (const page of this.#reader.records(this.#head, this.#to)) {
+    for await (const page of this.#reader.records(this.#head, this.#to, true)) {
       this.#options.signal?.throwIfAborted();
       for (const stored of page) {
         this.seq = stored.seq;
@@ -223,6 +223,8 @@ class ShardReplay {
   #compare(turn: ReplayTurn, result: Ended | undefined): boolean {
     const { shard } = this.#parts;
     const { seq } = turn;
+    // Every turn before it was looked at.
+    this.#reader.done(seq - 1);
     if (result !== undefined && isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
