@@ -44,12 +44,8 @@ export { MAX_PAYLOAD_BYTES, WireMessenger } from "./messenger/wire-messenger.ts"
 export * from "./placement/ledger-group.ts";
 export * from "./placement/owner-table.ts";
 export * from "./receipts/errors.ts";
-export {
-  type ReceiptVerdict,
-  type Refusal,
-  verifyExecutionReceipt,
-  type VerifyReceiptOptions,
-} from "./receipts/verify.ts";
+export type { Refusal } from "./receipts/refusal.ts";
+export { type ReceiptVerdict, verifyExecutionReceipt, type VerifyReceiptOptions } from "./receipts/verify.ts";
 export * from "./replay/errors.ts";
 export type { Difference } from "./replay/output.ts";
 export { unlessExpected } from "./replay/unless-expected.ts";

@@ -17,6 +17,7 @@ import type { OutboxEntry } from "../src/ledger/outbox.ts";
 import { emptyShard } from "../src/ledger/shard-state.ts";
 import type { Digest } from "../src/ports/digest.ts";
 import type { Log } from "../src/ports/log.ts";
+import type { Sandbox, SandboxInstance } from "../src/ports/sandbox.ts";
 
 export const digest: Digest = {
   sha256: (...chunks) => {
@@ -57,6 +58,8 @@ export function counterBundle(): {
     const input = delivery.input as {
       key: string;
       look?: boolean;
+      /** Asks for the same large key a thousand times and for one more each round, without end. */
+      greedy?: boolean;
       forbidden?: boolean;
       set?: [id: string, at: number];
       cancel?: string;
@@ -65,6 +68,8 @@ export function counterBundle(): {
       return [{ do: "setTimer", id: input.set[0], at: input.set[1], payload: null }];
     if (input.cancel !== undefined) return [{ do: "cancelTimer", id: input.cancel }];
     const key = `n/${input.key}`;
+    if (input.greedy === true)
+      return [...Array<string>(1_000).fill(key), `${key}${request.keys?.length ?? 0}`];
     if (!cache.has(key)) return [key];
     if (input.look === true) {
       const answer = { ok: true, value: cache.get(key) ?? null } as const;
@@ -106,6 +111,8 @@ export interface Harness {
   readonly released: { readonly entry: OutboxEntry; confirm(): void }[];
   readonly deadLetters: string[];
   readonly givenUp: unknown[];
+  /** Batches that were in the sandbox at the same time, at most. */
+  mostSent(): number;
   /** Answers given so far by call id. */
   answers(): Map<string, unknown>;
   call(n: number, input: Json): boolean;
@@ -113,6 +120,27 @@ export interface Harness {
   ask(n: number, input: Json): boolean;
   /** Lets everything that can happen without time passing happen. */
   settle(): Promise<void>;
+}
+
+function countSent(sandbox: Sandbox, sent: { now: number; most: number }): Sandbox {
+  const counted = (instance: SandboxInstance): SandboxInstance => ({
+    deliver: async (batch) => {
+      sent.most = Math.max(sent.most, ++sent.now);
+      try {
+        return await instance.deliver(batch);
+      } finally {
+        sent.now--;
+      }
+    },
+    repeat: (batch) => instance.repeat(batch),
+    reset: () => instance.reset(),
+    meters: () => instance.meters(),
+    dispose: () => instance.dispose(),
+  });
+  return {
+    open: async (spec) => counted(await sandbox.open(spec)),
+    [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
+  };
 }
 
 export async function openHarness(options: {
@@ -144,7 +172,9 @@ export async function openHarness(options: {
     ...(hostDiesAt === undefined ? {} : { hostDiesAt }),
     ...(onBatch === undefined ? {} : { later }),
   };
-  const sandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
+  const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
+  const sent = { now: 0, most: 0 };
+  const sandbox = countSent(memorySandbox, sent);
   const shard = new CapsuleShard({
     spec: {
       instance: name,
@@ -190,6 +220,7 @@ export async function openHarness(options: {
     released,
     deadLetters,
     givenUp,
+    mostSent: () => sent.most,
     answers: () =>
       new Map(
         released.flatMap(({ entry: { effect } }) =>

@@ -6,9 +6,10 @@ import type { Json, JsonObject } from "@vnes/schemas";
 import { BINDINGS, GATEWAY_REASONS, REJECTION_REASONS, TRANSITION_REASONS } from "@vnes/vpn-common";
 import { CLIENT_REASONS } from "../../capsules/vpn/client/src/reasons.ts";
 import { MODES } from "../../capsules/vpn/client/src/vocabulary.ts";
+import { transportErrors } from "../../capsules/vpn/transport/src/errors.ts";
 import { eventLine } from "../../cli/src/session/event-line.ts";
 import { explain, sentencesOf } from "../../cli/src/session/explain.ts";
-import { REASONS } from "../../cli/src/session/reasons.ts";
+import { FAILURES, REASONS } from "../../cli/src/session/reasons.ts";
 import type { SeenEvent } from "../../cli/src/session/session-events.ts";
 
 const GOLDEN = new URL("testdata/explain.txt", import.meta.url);
@@ -118,7 +119,7 @@ const CHOICE = {
   by: "routing",
   problem: null,
   ageMs: 100,
-  geometry: null,
+  geometry: { model: "vivaldi", problem: null },
   decidedBy: DECIDED,
   skipped: ["fibre"],
 };
@@ -130,6 +131,9 @@ const ATTACHED = client("switched", "REATTACHED", {
 });
 
 type Case = readonly [title: string, standing: Parameters<typeof explain>[1], events: readonly SeenEvent[]];
+
+/** Of a client without a session: nothing is said of one. */
+const nobody = (one: JsonObject): boolean => one["session"] === null;
 
 const owner = (title: string, of: JsonObject, ...events: SeenEvent[]): Case => [
   title,
@@ -161,7 +165,7 @@ const CASES: readonly Case[] = [
   owner(
     "a gateway: below policy",
     view("DEGRADED", "BELOW_POLICY"),
-    moved("ATTACHED", "DEGRADED", "BELOW_POLICY", { reason: "loss of 12 %" }),
+    moved("ATTACHED", "DEGRADED", "BELOW_POLICY", { pathId: "lte", below: "LOSS_ABOVE_POLICY" }),
   ),
   owner(
     "a gateway: the transport is gone, and the client came too often",
@@ -191,8 +195,29 @@ const CASES: readonly Case[] = [
     }),
     denied("SESSION_TERMINATED", { evidence: { endedFor: "POLICY_TERMINATED" } }),
   ),
+  [
+    "a gateway: let go of, and there are events of it",
+    { role: "past" },
+    [
+      moved(null, "BIRTH", "CREATED", {}),
+      moved("RECOVERING", "TERMINATED", "TRANSPORT_LOSS_TTL_EXPIRED", {
+        ...bound("transportLossTtlMs", 60_000, 60_000, "ms"),
+      }),
+      denied("SESSION_UNKNOWN", { evidence: {} }),
+    ],
+  ],
+  [
+    "a client: another session followed it",
+    { role: "past" },
+    [ATTACHED, client("ended", "CLIENT_CLOSED", { mode: "steady" })],
+  ],
   mirror("a client: no gateway", status("idle", "NOT_CONFIGURED", { candidates: [], ranking: null })),
   mirror("a client: no session yet", status("seeking", "STARTED"), client("seeking", "STARTED")),
+  mirror(
+    "a client: gave up before it had a session",
+    status("ended", "CONNECT_EXPIRED", { session: null }),
+    client("ended", "CONNECT_EXPIRED", bound("connectMs", 600_000, 600_000, "ms")),
+  ),
   mirror("a client: attached, and why over this path", status("steady", "REATTACHED"), ATTACHED),
   mirror(
     "a client: attached because a person asked, ranked by itself",
@@ -208,17 +233,35 @@ const CASES: readonly Case[] = [
     }),
   ),
   mirror(
+    "a client: attached, after the machine lost its route over the path before",
+    status("steady", "REATTACHED"),
+    client("suspected", "SEND_FAILED", { code: "ENETUNREACH" }, { pathId: "wifi" }),
+    client(
+      "switched",
+      "REATTACHED",
+      { attemptMs: 35, troubleMs: 35, sends: 1, cause: "SEND_FAILED", choice: CHOICE },
+      { fromPathId: "wifi" },
+    ),
+  ),
+  mirror(
     "a client: routing did not answer",
     status("steady", "ATTACHED_FIRST"),
     client("attached", "ATTACHED_FIRST", {
-      choice: { ...CHOICE, by: "client", problem: "CALL_TIMEOUT", skipped: [] },
+      choice: { ...CHOICE, by: "client", problem: "CALL_TIMEOUT", geometry: null, skipped: [] },
+    }),
+  ),
+  mirror(
+    "a client: geometry did not answer",
+    status("steady", "ATTACHED_FIRST"),
+    client("attached", "ATTACHED_FIRST", {
+      choice: { ...CHOICE, geometry: { model: null, problem: "CALL_CAPABILITY_UNAVAILABLE" }, skipped: [] },
     }),
   ),
   mirror(
     "a client: attached, and below policy",
     status("steady", "LOSS_ABOVE_POLICY", { quality: { isBelow: true, reason: "LOSS_ABOVE_POLICY" } }),
     ATTACHED,
-    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "%")),
+    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "percent")),
   ),
   mirror(
     "a client: silent, and held by the cooldown",
@@ -236,7 +279,8 @@ const CASES: readonly Case[] = [
       attempt: { pathId: "wifi", kind: "reattach", stage: "opening", sends: 0, startedAt: NOW - 300 },
     }),
     client("lost", "CHANNEL_CLOSED", { detail: "peerClosed" }),
-    client("pathFailed", "NO_ANSWER", { sends: 4 }),
+    client("pathFailed", "NO_ANSWER", { by: "attempt", sends: 4 }),
+    client("pathFailed", "TRANSPORT_OPEN_REFUSED", { by: "probe", failures: 1 }),
     client("denied", "RATE_LIMITED", {
       by: "gateway",
       until: NOW + 400,
@@ -256,7 +300,8 @@ const CASES: readonly Case[] = [
 
 test("each state is told in sentences", () => {
   const told = CASES.map(([title, standing, events]) => {
-    return `${title}\n----\n${sentencesOf(explain(SESSION, standing, events, NOW)).join("\n")}\n`;
+    const session = standing.role === "client" && nobody(standing.status) ? null : SESSION;
+    return `${title}\n----\n${sentencesOf(explain(session, standing, events, NOW)).join("\n")}\n`;
   }).join("\n");
   if (process.env["UPDATE"] === "1") writeFileSync(GOLDEN, told);
   else assert.equal(told, readFileSync(GOLDEN, "utf8"));
@@ -299,6 +344,16 @@ test("every reason is told wherever it may stand: of a state, of a denial, of a 
     has(code, mirror("", status("steady", "REATTACHED"), client("denied", code)));
     has(code, mirror("", status("suspect", "PATH_SILENT", { waiting: { reason: code, until: NOW + 10 } })));
   }
+});
+
+test("whatever the transport may answer to an attempt has a sentence", () => {
+  // What a configuration or a call gets wrong stops a node or is a bug, and is no failure of a path.
+  const others = ["TRANSPORT_CONFIG_INVALID", "TRANSPORT_LISTEN_FAILED", "TRANSPORT_INPUT_INVALID"];
+  const codes = Object.keys(transportErrors.entries).filter(
+    (code) => !others.includes(code) && code !== "TRANSPORT_METHOD_UNKNOWN",
+  );
+  for (const code of codes) assert.match(FAILURES[code] ?? "?", /^[a-z][^.]*$/, code);
+  for (const code of Object.keys(FAILURES)) assert.ok(codes.includes(code) || code.startsWith("CALL_"), code);
 });
 
 test("a reason nobody wrote a sentence for is told by its code, and strange data breaks nothing", () => {

@@ -1,6 +1,6 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
 import type { Verified } from "@vnes/registry";
-import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES } from "@vnes/schemas";
+import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES, shellWord } from "@vnes/schemas";
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
@@ -36,7 +36,8 @@ export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glob
       const dir = args.dir ?? args.id.split(".").at(-1) ?? args.id;
       const files = await writeTemplate(dir, args.id, args.language);
       const compile = languageTemplates[args.language].compile?.(dir);
-      const next = `next: ${compile === undefined ? "" : `${compile} && `}vnes capsule build ${dir}`;
+      const build = shell.output.next(`vnes capsule build ${shellWord(dir)}`);
+      const next = `next: ${compile === undefined ? "" : `${compile} && `}${build}`;
       const text = [`${dir}/`, ...files.map((file) => `  ${file}`), next].join("\n");
       shell.output.data("vnes.capsule.new.v1", { id: args.id, dir, files }, text);
     },
@@ -64,7 +65,7 @@ export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
           ["files", image.files.length],
           ["signed", signers.join(", ")],
         ]),
-        `next: vnes capsule verify ${args.dir}`,
+        shell.output.next(`next: vnes capsule verify ${shellWord(args.dir)}`),
       ].join("\n");
       shell.output.data("vnes.capsule.build.v1", { id, version, image: image.hash, receipt }, text);
     },
@@ -114,7 +115,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
     async (args) => {
       const place = await findPlace(shell, args);
       const { authority, trust, policy } = await openJudges(place);
-      const { verifyCapsule, verifyInstalled } = await import("@vnes/registry");
+      const { registryErrors, verifyCapsule, verifyInstalled } = await import("@vnes/registry");
       const libraries = await programLibraries();
       const options = { trust, policy, rebuild: args.rebuild, libraries };
       let verified: Verified | null = null;
@@ -122,6 +123,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         const registry = await openRegistry(place);
         await setUpBuiltins(place, authority, registry, undefined);
         verified = await verifyInstalled(registry, args.dir, options);
+        if (verified === null) throw registryErrors.create("REGISTRY_CAPSULE_UNKNOWN", { id: args.dir });
       }
       verified ??= await verifyCapsule(args.dir, options);
       // What is installed under that id says what its topics promised; what the capsule may ask for is install's question.
@@ -151,7 +153,7 @@ async function sayVerdict(
     ? ""
     : hasSource
       ? ", rebuilt with equal bytes"
-      : "; nothing to rebuild, no src/main.ts";
+      : "; not rebuilt: vnes builds src/main.ts alone, impl/ was held to its hashes";
   const head =
     kind === "verified"
       ? `${output.paint("green", "verified")}  ${name}  image ${shortHash(image.hash)}${again}`
@@ -206,7 +208,7 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const done = await (await openRegistry(place)).install(verified, { allowDowngrade, replace });
       const { id, version, image, changed } = done;
       const text = changed
-        ? `installed  ${id} ${version}  image ${shortHash(image)}\nnext: vnes boot, or restart the node that runs`
+        ? `installed  ${id} ${version}  image ${shortHash(image)}\n${shell.output.next("next: vnes boot, or restart the node that runs")}`
         : `unchanged  ${id} ${version}  image ${shortHash(image)} was installed already`;
       shell.output.data("vnes.capsule.install.v1", { id, version, image, changed }, text);
     },

@@ -1,8 +1,10 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
-import type { CapsuleStatus, ConfinementDecision } from "@vnes/kernel";
+import type { CapsuleStatus, ConfinementDecision, Reason } from "@vnes/kernel";
 import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
 import { budgetLines, type BudgetInspection } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
+import type { Output } from "./output.ts";
+import { reasonsText } from "./problem.ts";
 import { bytesText, fields, shortHash, table } from "./text.ts";
 
 export interface Inspection extends CapsuleStatus {
@@ -24,6 +26,8 @@ export interface Inspection extends CapsuleStatus {
   /** Null: a driver, or a capsule that is not up. */
   readonly budget: BudgetInspection | null;
   readonly confinement: ConfinementDecision;
+  /** What it is down for. */
+  readonly problems: readonly Reason[];
   readonly waiting: { readonly [shard: string]: number };
   readonly meters: { readonly [shard: string]: ShardMeters | null };
 }
@@ -35,24 +39,33 @@ interface ShardMeters {
   readonly host?: { readonly group: string; readonly pid: number };
 }
 
-export function inspectionText(found: Inspection): string {
+export function inspectionText(output: Output, found: Inspection): string {
   return [
     fields([...identity(found), ...provenance(found), ...reach(found), ...use(found)]),
+    ...(found.problems.length === 0 ? [] : [reasonsText(output, found.problems)]),
     ...shardsText(found),
     confinementText(found.id, found.confinement),
-    `manifest, receipt, hashes of files, all meters: vnes capsule inspect ${found.id} -o json`,
+    output.next(`manifest, receipt, hashes of files, all meters: vnes capsule inspect ${found.id} -o json`),
   ].join("\n\n");
 }
 
 type Line = readonly [name: string, value: string | number];
 
 function identity({ id, version, state, reason, type, manifest }: Inspection): readonly Line[] {
-  const { description, capabilities, governance } = manifest;
+  const { description, capabilities, governance, interfaces } = manifest;
   return [
     ["capsule", `${id} ${version}`],
     ["state", `${state}, ${reason}`],
     ["what", description],
     ["kind", [type, capabilities.determinism_tier, capabilities.latency_class].filter(Boolean).join(", ")],
+    [
+      "entry",
+      Object.entries(interfaces ?? {})
+        .map(
+          ([language, entry]) => `${language} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
+        )
+        .join(", "),
+    ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
   ];
 }

@@ -19,6 +19,7 @@ import {
   follow,
   forgetHere,
   heardHere,
+  isClosing,
   isHere,
   loadConfig,
   loadMirror,
@@ -30,6 +31,7 @@ import {
   isLive,
   letGo,
   onReported,
+  onUnboundClosed,
   onUnboundDue,
   onWatchDue,
   onWatched,
@@ -89,8 +91,10 @@ function onChannel(turn: Turn, data: Json): void {
       return report(turn, "pathAlive", sessionId, channelId, { pathId });
     case "closed":
       turn.cancelTimer(`unbound:${channelId}`);
+      if (isClosing(turn.keys, channelId)) count(turn.keys, "closedByOwner");
+      // Should the session not end after all, the watch finds that its channel is gone.
+      else if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
       forgetHere(turn.keys, channelId);
-      if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
   }
 }
 
@@ -145,6 +149,7 @@ export default capsule({
       const { channelId, reason } = data as { readonly channelId: string; readonly reason: string };
       transport.close(turn, channelId, reason);
     },
+    unbound: onUnboundClosed,
     closed: (turn, answer) => {
       if (!answer.ok) count(turn.keys, `close.${answer.code}`);
     },

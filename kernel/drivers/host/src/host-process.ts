@@ -37,7 +37,7 @@ export interface HostOptions {
   readonly maxMessageBytes?: number;
   /** Of its line of JSON. */
   readonly maxLineBytes?: number;
-  /** `text` is what came beside the message, UTF-8, unread; usually nothing. */
+  /** `text` is what came beside the message, UTF-8, unread; usually nothing. It is written over when `onMessage` has returned. */
   onMessage(message: unknown, text: Buffer): void;
   onDeath(death: HostDeath): void;
 }
@@ -91,6 +91,8 @@ class ChildHost implements HostProcess {
   #isGone = false;
   #killedBecause: string | undefined;
   #watch: NodeJS.Timeout | undefined;
+  /** From start to hello, whatever arrives in between: who says it byte by byte is not waited for. */
+  readonly #start: NodeJS.Timeout;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -104,7 +106,7 @@ class ChildHost implements HostProcess {
     this.#pipe = this.#child.stdio[3] as Duplex;
     this.#listen();
     const startMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
-    this.expect(startMs);
+    this.#start = setTimeout(() => this.#silent(startMs), startMs);
     this.send({ hello: { protocol: HOST_PROTOCOL_VERSION, name: options.name } });
   }
 
@@ -136,7 +138,8 @@ class ChildHost implements HostProcess {
     const before = this.#arrivals;
     setImmediate(() =>
       setImmediate(() => {
-        if (this.#arrivals === before && this.#watch !== undefined)
+        if (!this.#isReady) this.#kill(`it did not say hello within ${withinMs} ms`);
+        else if (this.#arrivals === before && this.#watch !== undefined)
           this.#kill(`nothing came from it for ${withinMs} ms`);
       }),
     );
@@ -179,16 +182,17 @@ class ChildHost implements HostProcess {
       this.#hello.reject(cause);
       this.#kill(cause instanceof Error ? cause.message : String(cause));
     }
+    free(chunk);
   }
 
   #greet(message: unknown): void {
     const theirs = (message as { hello?: { protocol?: unknown } } | null)?.hello?.protocol;
     if (theirs !== HOST_PROTOCOL_VERSION) {
-      const details = { host: this.#options.name, theirs: String(theirs), ours: HOST_PROTOCOL_VERSION };
+      const details = { host: this.#options.name, theirs: told(theirs), ours: HOST_PROTOCOL_VERSION };
       throw hostErrors.create("HOST_PROTOCOL_VERSION", details);
     }
     this.#isReady = true;
-    this.expect(undefined);
+    clearTimeout(this.#start);
     this.#hello.resolve();
   }
 
@@ -196,6 +200,7 @@ class ChildHost implements HostProcess {
     if (this.#isGone) return;
     this.#isGone = true;
     clearTimeout(this.#watch);
+    clearTimeout(this.#start);
     const why = this.#walled.ended() ?? problem ?? this.#killedBecause;
     const end = signal ?? exitText(code);
     const said = this.#output.lastWords;
@@ -212,6 +217,11 @@ class ChildHost implements HostProcess {
   }
 }
 
+/** The reader has copied it. Left to the garbage collector, what a pipe gives would have it look through the whole heap every 64 MB. */
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
 /** Behind a wall the process that is waited for passes a signal on as 128 and its number. */
 function exitText(code: number | null): string {
   const number = (code ?? 0) - 128;
@@ -225,6 +235,11 @@ function framed<T>(work: () => T): T {
   } catch (cause) {
     throw coded(cause);
   }
+}
+
+/** A version as a host says it, which may be anything. */
+function told(version: unknown): string {
+  return typeof version === "number" ? String(version) : "(no number)";
 }
 
 function coded(cause: unknown): unknown {

@@ -41,3 +41,47 @@ test("a line of the log brings no more than the sdks let it", () => {
   assert.equal(withData(Array.from({ length: 8_192 }, () => 1)), undefined);
   assert.equal(withData("x".repeat(1_000_000)), "a log line that is none");
 });
+
+test("a turn asks for so many ranges and no more, and for none within what it was given", () => {
+  const asking = (ranges: string[], given: string[] = []): string | undefined =>
+    parsePiece(
+      Buffer.from(JSON.stringify([{ turn: 1, kind: "needKeys", keys: [], ranges }])),
+      [{ turn: 1, ranges: given }],
+      EFFECT_BYTES,
+      undefined,
+    ).invalid;
+  const ranges = Array.from({ length: 65 }, (_, n) => `r${n}/`);
+  assert.equal(asking(ranges.slice(1)), undefined);
+  assert.equal(asking(ranges), "needKeys without lists of keys and ranges");
+  assert.equal(asking(["a/b"], ["c/", "a/"]), "needKeys for keys that it was given");
+  assert.equal(asking(["a/b"], ["a/bc"]), undefined);
+});
+
+test("a name that JSON.parse misreads is none of those that a result is judged by", () => {
+  // Node 24 reads a last character that is escaped as a backslash, once it has met an object of that shape.
+  const escaped = (name: string): string =>
+    `${name.slice(0, -1)}\\u${name
+      .charCodeAt(name.length - 1)
+      .toString(16)
+      .padStart(4, "0")}`;
+  const judged = (value: string): string =>
+    JSON.stringify(
+      parsePiece(
+        Buffer.from(`[{"turn":1,"kind":"done","effects":[{"do":"write","key":"k","value":${value}}]}]`),
+        TURNS,
+        EFFECT_BYTES,
+        undefined,
+      ),
+    );
+  for (const name of ["__proto__", "admin"]) {
+    const confusing = `{"a":1,"${name.slice(0, -1)}\\\\":true}`;
+    for (let times = 0; times < 3; times++) judged(confusing);
+    const found = judged(`{"a":1,"${escaped(name)}":true}`);
+    assert.doesNotMatch(found, /"__proto__"/);
+  }
+  for (let times = 0; times < 3; times++) invalid(`[{"turn":1,"kind":"done","effect\\\\":[]}]`);
+  assert.equal(
+    invalid(`[{"turn":1,"kind":"done","${escaped("effects")}":[]}]`),
+    "done without a list of effects",
+  );
+});

@@ -5,6 +5,7 @@ import { kernelErrors } from "../../errors.ts";
 import { isNodeShard } from "../../placement/shard-names.ts";
 import { parseEffectId } from "../../ledger/effect-id.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
+import { reasonsFrom } from "./admit.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "../node/capsule-table.ts";
@@ -38,7 +39,10 @@ export async function activateAll(
   // Not before: what another node sends may be for any shard, and an answer for nobody would be late.
   if (context.remote !== undefined) serveOthers(context, context.remote);
   const active = new Map<string, Promise<void>>();
-  for (const capsule of capsules) active.set(capsule.id, activate(context, capsule, loaded, active));
+  for (const capsule of capsules) {
+    capsule.activation = activate(context, capsule, loaded, active);
+    active.set(capsule.id, capsule.activation);
+  }
   await Promise.all(active.values());
   for (const { caller, call } of unanswered) {
     if (call.capability === STATE_CAPABILITY) router.recoverRead(caller, call);
@@ -124,7 +128,7 @@ async function failToStart(context: NodeContext, capsule: Capsule, error: unknow
   if (!watch.isAbandoned) parts.log.error({ capsule: capsule.id, code }, message);
   if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
   await closeCapsule(context, capsule);
-  await table.move(capsule, { type: "stopped", reason: code });
+  await table.move(capsule, { type: "stopped", reason: code }, reasonsFrom(error));
 }
 
 function assertProviders({ board, table }: NodeContext, capsule: Capsule): void {

@@ -1,6 +1,6 @@
 /**
  * The budgets of a node's capsules: one each, readings of what only a sandbox knows, and what is said when one is slowed. Who
- * suspends and resumes is told by `listen`.
+ * suspends is told by `listen`.
  */
 import { budgetOf } from "../../budget/budget-of.ts";
 import { kernelErrors } from "../../errors.ts";
@@ -22,10 +22,12 @@ export interface BudgetParts {
   report(capsule: Capsule, problem: VnesError): void;
 }
 
-export interface BudgetListener {
-  suspend(capsule: Capsule, error: VnesError): void;
-  resume(capsule: Capsule): void;
-}
+/** `resumeAfterMs`: undefined where a person has to resume it. */
+export type SuspendOverBudget = (
+  capsule: Capsule,
+  error: VnesError,
+  resumeAfterMs: number | undefined,
+) => void;
 
 /** Why a capsule was suspended over its budget; times are node time. */
 export interface OverBudget {
@@ -50,16 +52,15 @@ interface Entry {
 export class Budgets {
   readonly #parts: BudgetParts;
   readonly #entries = new Map<string, Entry>();
-  readonly #resumptions = new Map<string, () => void>();
-  #listener: BudgetListener | undefined;
+  #suspend: SuspendOverBudget | undefined;
   #cancel: (() => void) | undefined;
 
   constructor(parts: BudgetParts) {
     this.#parts = parts;
   }
 
-  listen(listener: BudgetListener): void {
-    this.#listener = listener;
+  listen(suspend: SuspendOverBudget): void {
+    this.#suspend = suspend;
   }
 
   /** The one of a capsule that comes up. */
@@ -79,8 +80,8 @@ export class Budgets {
         const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
         entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
         const details = { capsule: id, by, ms, zone: capsule.zone };
-        this.#listener?.suspend(capsule, kernelErrors.create("CAPSULE_OVER_BUDGET", details));
-        if (resumesAt !== null) this.#resumeAt(capsule, resumesAt);
+        const error = kernelErrors.create("CAPSULE_OVER_BUDGET", details);
+        this.#suspend?.(capsule, error, rules?.resumeAfterMs);
       },
     });
     const entry: Entry = { capsule, budget, before: new Map(), over: null, reading: undefined };
@@ -108,47 +109,26 @@ export class Budgets {
     await entry.reading;
   }
 
-  /** The capsule starts again with all of it; a resumption that was due is not needed any more. */
+  /** The capsule starts again with all of it. */
   renew(id: string): void {
-    this.#forgetResumption(id);
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     entry.over = null;
     entry.budget.renew();
   }
 
-  /** Its resumption came to nothing: once more after the same time. */
-  resumeLater(capsule: Capsule): void {
-    const entry = this.#entries.get(capsule.id);
-    const after = budgetOf(capsule.zone, this.#parts.policy)?.resumeAfterMs;
-    if (entry === undefined || entry.over === null || after === undefined) return;
-    const resumesAt = this.#parts.clock.now() + after;
-    entry.over = { ...entry.over, resumesAt };
-    this.#resumeAt(capsule, resumesAt);
+  /** Its resumption came to nothing and is tried again then. */
+  postponed(id: string, resumesAt: number): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && entry.over !== null) entry.over = { ...entry.over, resumesAt };
   }
 
   close(id: string): void {
-    this.#forgetResumption(id);
     this.#entries.delete(id);
   }
 
   stop(): void {
     this.#cancel?.();
-    for (const id of [...this.#resumptions.keys()]) this.#forgetResumption(id);
-  }
-
-  #resumeAt(capsule: Capsule, at: number): void {
-    this.#forgetResumption(capsule.id);
-    const cancel = this.#parts.clock.wakeAt(at, () => {
-      this.#resumptions.delete(capsule.id);
-      this.#listener?.resume(capsule);
-    });
-    this.#resumptions.set(capsule.id, cancel);
-  }
-
-  #forgetResumption(id: string): void {
-    this.#resumptions.get(id)?.();
-    this.#resumptions.delete(id);
   }
 
   #readLater(): void {

@@ -5,6 +5,7 @@
 import { type Answer, isVnesError, type Json, neededRequirements } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { QuarantineEntry } from "../../ports/quarantine.ts";
+import { reasonsFrom } from "../boot/admit.ts";
 import { activateAll, closeCapsule, haltCapsule } from "../boot/activation.ts";
 import type { OpenShard } from "../boot/capsule-opening.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -17,9 +18,16 @@ import { exportReceipt, type ReceiptRequest } from "../ledger/receipt-export.ts"
 import type { RecoveredShard } from "../boot/recovery.ts";
 import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "../replay/replays.ts";
 import type { TopicControl } from "../topics/topic-control.ts";
+import { Resumptions } from "./resumptions.ts";
+import { POISON_REST_MS } from "../shard/host-trials.ts";
 import { TopicDesk } from "../topics/topic-desk.ts";
 import { nameOf } from "../boot/wiring.ts";
 
+/** Why a capsule goes on by itself, by what it was suspended for. */
+const RESUMED_BECAUSE: Readonly<Record<string, string>> = {
+  CAPSULE_OVER_BUDGET: "BUDGET_RENEWED",
+  CAPSULE_POISONED: "POISON_GIVEN_UP",
+};
 /** For the store to take what waits when the node ends. */
 const STOP_PATIENCE_MS = 3_000;
 
@@ -31,6 +39,7 @@ export class NodeRuntime implements Node {
   readonly state: NodeState;
   /** Capsules that were suspended for killing their hosts. */
   readonly #killers = new Set<string>();
+  readonly #resumptions: Resumptions;
   #stopped: Promise<void> | undefined;
   readonly #replays: Replays;
   readonly topics: TopicControl;
@@ -41,9 +50,10 @@ export class NodeRuntime implements Node {
     this.#context = context;
     this.state = new NodeState(context);
     this.topics = new TopicDesk(context);
-    context.budgets.listen({
-      suspend: (capsule, error) => this.#giveUp(capsule, error),
-      resume: (capsule) => this.#resumeByPolicy(capsule),
+    this.#resumptions = new Resumptions(context.parts.clock, (id) => this.#resumeByItself(id));
+    context.budgets.listen((capsule, error, resumeAfterMs) => {
+      this.#giveUp(capsule, error);
+      if (resumeAfterMs !== undefined) this.#resumptions.in(resumeAfterMs, capsule.id);
     });
     this.#replays = new Replays(context, async (capsule, error) => {
       this.#giveUp(capsule, error);
@@ -112,6 +122,7 @@ export class NodeRuntime implements Node {
       throw error;
     }
     await table.move(capsule, resumed);
+    this.#resumptions.forget(capsule.id);
     budgets.renew(capsule.id);
     for (const shard of shards) {
       shard.forgive();
@@ -120,15 +131,16 @@ export class NodeRuntime implements Node {
   }
 
   /** Unless somebody has done something else with it meanwhile. */
-  #resumeByPolicy(capsule: Capsule): void {
+  #resumeByItself(id: string): void {
     const { parts, watch } = this.#context;
-    void this.#change(capsule.id, async () => {
+    void this.#change(id, async (capsule) => {
       if (this.#phase === "stopping" || watch.isAbandoned) return;
-      if (capsule.state !== "suspended" || capsule.reason !== "CAPSULE_OVER_BUDGET") return;
-      await this.#resume(capsule, "BUDGET_RENEWED");
+      const reason = RESUMED_BECAUSE[capsule.reason ?? ""];
+      if (capsule.state === "suspended" && reason !== undefined) await this.#resume(capsule, reason);
     }).catch((problem: unknown) => {
-      parts.log.error({ capsule: capsule.id, ...errorText(problem) }, "a capsule could not be resumed");
-      this.#context.budgets.resumeLater(capsule);
+      parts.log.error({ capsule: id, ...errorText(problem) }, "a capsule could not be resumed");
+      const again = this.#resumptions.again(id);
+      if (again !== undefined) this.#context.budgets.postponed(id, again);
     });
   }
 
@@ -182,6 +194,7 @@ export class NodeRuntime implements Node {
     const { parts, order, table, control, kernel, watch, remote, snapshots, heads, budgets } = this.#context;
     this.#phase = "stopping";
     budgets.stop();
+    this.#resumptions.stop();
     // What the others send from now on waits with them for the next run of this node.
     remote?.close();
     control.endAll();
@@ -221,14 +234,20 @@ export class NodeRuntime implements Node {
     if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
     const again = code === "CAPSULE_KEEPS_KILLING" && this.#killers.has(capsule.id);
     if (code === "CAPSULE_KEEPS_KILLING") this.#killers.add(capsule.id);
+    if (code === "CAPSULE_POISONED") this.#resumptions.in(POISON_REST_MS, capsule.id);
     void this.#change(capsule.id, async () => {
+      // A shard delivers as soon as it has started, and can fail before the capsule as a whole is up.
+      await capsule.activation;
+      if (capsule.state !== "active" && capsule.state !== "suspended") return;
+      const problems = reasonsFrom(error);
+      const suspended = { type: "suspended", reason: code } as const;
       // Its host is well, and what it counted goes with it.
       if (code === "CAPSULE_OVER_BUDGET") await this.#context.budgets.read(capsule.id);
-      if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
+      if (capsule.state === "active") await table.move(capsule, suspended, problems);
       await haltCapsule(this.#context, capsule);
       if (!again) return;
       // It was given another chance by hand and did it again: this image is not run here any more.
-      await table.move(capsule, { type: "stopped", reason: code });
+      await table.move(capsule, { type: "stopped", reason: code }, problems);
       await closeCapsule(this.#context, capsule);
       const image = capsule.image.hash;
       await kernel.record({ type: "denied", capsule: capsule.id, image, reason: message });

@@ -104,6 +104,7 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
   return JSON.parse(
     JSON.stringify({
       ...capsuleStatus(context, capsule),
+      problems: capsule.problems ?? [],
       manifest: capsule.manifest,
       receipt: receipt === undefined ? null : JSON.parse(new TextDecoder().decode(receipt.bytes)),
       files: capsule.image.files.map(({ path, sha256, bytes }) => ({ path, sha256, size: bytes.length })),

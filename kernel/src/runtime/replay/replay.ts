@@ -25,6 +25,7 @@ import { type Ended, ReplayInstance } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
 import { ReplayState } from "./replay-state.ts";
 import { ReplayTurn } from "./replay-turn.ts";
+import { isHostDeath } from "../shard/host-trials.ts";
 import { type RecoveredShard, recoverShardAt } from "../boot/recovery.ts";
 import type { ShardHead } from "../ledger/shard-log.ts";
 import { listSnapshots } from "../ledger/snapshot-reader.ts";
@@ -52,6 +53,8 @@ export interface ReplayOptions {
   readonly against?: CapsuleImage;
   /** A new sandbox instance for every turn: nothing can be carried from one to the next but keys. */
   readonly fresh?: boolean;
+  /** One turn at a time, so that the one that ends its host is known. Set by itself once a host has died. */
+  readonly alone?: boolean;
   readonly onProgress?: (progress: ReplayProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -92,6 +95,13 @@ export async function replayShard(parts: ReplayParts, options: ReplayOptions = {
   const replay = new ShardReplay(parts, options, base, from, to);
   try {
     return await replay.run();
+  } catch (error) {
+    if (!isHostDeath(error)) throw error;
+    await replay.close();
+    // Once more, a turn at a time: either it was the machine, or the turn that does it is known.
+    if (options.alone !== true) return await replayShard(parts, { ...options, from, to, alone: true });
+    const details = { shard: parts.shard, seq: replay.seq, problem: error.message };
+    throw replayErrors.create("REPLAY_TURN_KILLED_HOST", details, error);
   } finally {
     await replay.close();
   }
@@ -104,6 +114,8 @@ async function oldestRunnable({ ledger, shard }: ReplayParts): Promise<number> {
 }
 
 class ShardReplay {
+  /** Of the record that was taken up last. */
+  seq: number;
   readonly #parts: ReplayParts;
   readonly #options: ReplayOptions;
   readonly #from: number;
@@ -128,6 +140,7 @@ class ShardReplay {
     this.#options = options;
     this.#from = from;
     this.#to = to;
+    this.seq = from - 1;
     const { ledger, shard, digest } = parts;
     this.#recorded = base.state.image;
     this.#head = base.head;
@@ -138,9 +151,10 @@ class ShardReplay {
   }
 
   async run(): Promise<ReplayReport> {
-    for await (const page of this.#reader.records(this.#head, this.#to)) {
+    for await (const page of this.#reader.records(this.#head, this.#to, true)) {
       this.#options.signal?.throwIfAborted();
       for (const stored of page) {
+        this.seq = stored.seq;
         const goesOn = this.#pushed(stored) ?? this.#step(stored);
         if (!(goesOn === true || (await goesOn))) return this.#report();
         if (stored.seq % PROGRESS_RECORDS === 0) this.#tell(stored.seq);
@@ -156,7 +170,8 @@ class ShardReplay {
 
   /** A turn that can be cut out of its record, for the instance that is there: undefined when it is anything else. */
   #pushed(stored: StoredRecord): boolean | Promise<boolean> | undefined {
-    if (!this.#instance.isOpen || this.#options.fresh === true) return undefined;
+    const { fresh, alone } = this.#options;
+    if (!this.#instance.isOpen || fresh === true || alone === true) return undefined;
     const turn = ReplayTurn.cut(stored);
     return turn === undefined ? undefined : this.#instance.push(turn);
   }
@@ -181,9 +196,10 @@ class ShardReplay {
     await this.#start();
     const delivery = await this.#reader.delivery(record);
     if (!(await this.#instance.push(ReplayTurn.decoded(stored, record, delivery)))) return false;
-    if (this.#options.fresh !== true) return true;
+    const { fresh, alone } = this.#options;
+    if (fresh !== true && alone !== true) return true;
     const goOn = await this.#instance.drain();
-    await this.#end();
+    if (fresh === true) await this.#end();
     return goOn;
   }
 
@@ -214,6 +230,8 @@ class ShardReplay {
   #compare(turn: ReplayTurn, result: Ended | undefined): boolean {
     const { shard } = this.#parts;
     const { seq } = turn;
+    // Every turn before it was looked at.
+    this.#reader.done(seq - 1);
     if (result !== undefined && isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
