@@ -74,6 +74,8 @@ export interface ReplayReport {
   readonly turns: number;
   /** Turns taken as recorded: what stopped them was not their own doing (R2). */
   readonly taken: number;
+  /** How many of those ended in which code. */
+  readonly takenAs: { readonly [code: string]: number };
   /** Images that ran, in order. */
   readonly images: readonly string[];
   /** sha256 over the outputs of the turns run, as they were recorded and as they came again; hex. */
@@ -130,6 +132,7 @@ class ShardReplay {
   #running: CapsuleImage | undefined;
   #turns = 0;
   #taken = 0;
+  readonly #takenAs = new Map<string, number>();
   #difference: Difference | null = null;
 
   constructor(parts: ReplayParts, options: ReplayOptions, base: RecoveredShard, from: number, to: number) {
@@ -148,7 +151,7 @@ class ShardReplay {
   }
 
   async run(): Promise<ReplayReport> {
-    for await (const page of this.#reader.records(this.#head, this.#to)) {
+    for await (const page of this.#reader.records(this.#head, this.#to, true)) {
       this.#options.signal?.throwIfAborted();
       for (const stored of page) {
         this.seq = stored.seq;
@@ -183,7 +186,11 @@ class ShardReplay {
         this.#recorded = record.image;
         if (this.#options.against === undefined) await this.#end();
       }
-      if (record.kind === "turn") this.#taken++;
+      if (record.kind === "turn" && record.outcome !== "ok") {
+        this.#taken++;
+        const code = record.outcome.failed;
+        this.#takenAs.set(code, (this.#takenAs.get(code) ?? 0) + 1);
+      }
       return true;
     }
     await this.#start();
@@ -223,6 +230,8 @@ class ShardReplay {
   #compare(turn: ReplayTurn, result: Ended | undefined): boolean {
     const { shard } = this.#parts;
     const { seq } = turn;
+    // Every turn before it was looked at.
+    this.#reader.done(seq - 1);
     if (result !== undefined && isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
@@ -251,6 +260,7 @@ class ShardReplay {
       to: this.#to,
       turns: this.#turns,
       taken: this.#taken,
+      takenAs: Object.fromEntries(this.#takenAs),
       images: this.#images,
       recordedHash: this.#hash.value(),
       replayedHash: this.#hash.value(this.#differing),
