@@ -91,7 +91,7 @@ export class NodeRuntime implements Node {
   }
 
   async inspect(id: string): Promise<Json> {
-    return inspectCapsule(this.#context, this.#context.table.get(id));
+    return inspectCapsule(this.#context, this.#context.table.get(id), this.#resumptions.dueAt(id));
   }
 
   async suspend(id: string): Promise<CapsuleStatus> {
