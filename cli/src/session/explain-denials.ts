@@ -5,6 +5,7 @@ import { number, object, text } from "./fields.ts";
 import { because } from "./reasons.ts";
 import type { SeenEvent } from "./session-events.ts";
 import { when } from "./when.ts";
+import { instant } from "../output/text.ts";
 
 /** Older denials are history. */
 export const LATELY_MS: number = 10 * 60_000;
@@ -65,7 +66,7 @@ function details(evidence: JsonObject | null): string {
     boundText(object(evidence?.["bound"])) === null
       ? null
       : `bound ${boundText(object(evidence?.["bound"]))}`,
-    until === null ? null : `allowed again ${new Date(until).toISOString()}`,
+    until === null ? null : `allowed again ${instant(until)}`,
     text(evidence, "cause") === null ? null : `cause ${text(evidence, "cause")}`,
     text(evidence, "code") === null ? null : `cause ${text(evidence, "code")}`,
     text(evidence, "endedFor") === null ? null : `it ended for ${text(evidence, "endedFor")}`,
