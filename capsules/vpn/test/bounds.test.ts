@@ -83,6 +83,18 @@ test("the client's own bounds are in its denials: cooldown and switches", () => 
   });
 });
 
+test("silence says how long it was and how long it may be, on both sides", () => {
+  const vpn = steady({});
+  vpn.lab.advance(400);
+  vpn.network.kill(vpn.activePath() ?? "", "blackhole");
+  const volatile = (): JsonObject | undefined => vpn.moves().find((move) => move["reason"] === "PATH_SILENT");
+  assert.ok(vpn.lab.until(() => volatile() !== undefined && told(vpn, "PATH_SILENT").length > 0, 5_000));
+  for (const evidence of [volatile()?.["evidence"] as JsonObject, told(vpn, "PATH_SILENT")[0]]) {
+    const { bound, limit, value, unit } = evidence?.["bound"] as JsonObject;
+    assert.deepEqual([bound, limit, value, unit], ["silentMs", evidence?.["silentMs"], limit, "ms"]);
+  }
+});
+
 test("a path that falls below policy, and one that is within it again, say which number said so", () => {
   const vpn = steady({ policy: { watchMs: 500, probeMs: 0, belowPings: 2, ofPings: 3, maxLatencyMs: 50 } });
   const path = vpn.activePath() as string;

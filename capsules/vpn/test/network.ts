@@ -243,7 +243,8 @@ export class Network {
       if (!end.open || end.silent || this.#hears(end)) return;
       end.silent = true;
       const isHeard = end.other !== undefined && this.#delivers(end.other);
-      this.#say(end, "pathSilent", { silentMs: SILENT_MS, direction: isHeard ? "out" : "in" });
+      const direction = isHeard ? { direction: "out" } : { direction: "in", limitMs: SILENT_MS };
+      this.#say(end, "pathSilent", { silentMs: SILENT_MS, ...direction });
     });
     this.lab.after(DEAD_MS, () => {
       if (end.open && end.silent && !this.#hears(end)) this.#close(end, "SILENT", this.#delivers(end));

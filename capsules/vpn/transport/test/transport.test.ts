@@ -148,6 +148,7 @@ for (const kind of ["udp", "tcp"] as const) {
       await it.network.clock.advance(320);
       const silent = it.client.events.at(-1);
       assert.deepEqual([silent?.["event"], silent?.["direction"]], ["pathSilent", lost]);
+      assert.equal(silent?.["limitMs"], lost === "in" ? RHYTHM.silentMs : undefined, "whose bound it was");
       assert.ok((silent?.["silentMs"] as number) >= 200 && (silent?.["silentMs"] as number) <= 320);
       assert.equal(it.gateway.events.at(-1)?.["direction"], lost === "out" ? "in" : "out");
       it.network.middle = middle;
