@@ -27,8 +27,11 @@ const MEMORY_BYTES = 4 * READ_BYTES;
 /** Pieces a frame may come in: so many, and one more for each of these bytes. Reading a byte at a time costs more than writing it. */
 const MOST_PIECES = 1_024;
 const LEAST_PIECE_BYTES = 1_024;
-/** Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. */
-const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
+/**
+ * Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. Digits are counted from the
+ * first of them: from each, a line of numbers just too short would be read three hundred times.
+ */
+const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|(?<!\d)\d{300}/;
 
 /** JSON leaves no raw line feed in what it writes. */
 const LINE_FEED = 0x0a;
@@ -171,11 +174,16 @@ function parseMessage(text: string): unknown {
   return message;
 }
 
-function refuseNumbers(value: unknown): void {
-  if (typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))) {
-    const reason = Object.is(value, -0) ? "it holds -0" : "it holds a number beyond the range of a double";
-    throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
+/** Without calling itself: a line may be nested deeper than the stack is. */
+function refuseNumbers(message: unknown): void {
+  const left = [message];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))) {
+      const reason = Object.is(value, -0) ? "it holds -0" : "it holds a number beyond the range of a double";
+      throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
+    }
+    if (typeof value !== "object" || value === null) continue;
+    for (const member of Object.values(value)) left.push(member);
   }
-  if (typeof value === "object" && value !== null)
-    for (const member of Object.values(value)) refuseNumbers(member);
 }

@@ -135,3 +135,12 @@ test("a length beyond the bound is refused before its bytes are waited for", () 
   assert.throws(() => encodeFrame("x".repeat(MAX_FRAME_BYTES)), tooLarge);
   assert.throws(() => encodeFrame("x", new Uint8Array(MAX_FRAME_BYTES)), tooLarge);
 });
+
+test("a number that is refused is found however deep it lies, and behind any number of digits", () => {
+  const deep = `${"[".repeat(100_000)}-0${"]".repeat(100_000)}`;
+  assert.equal(refusal(raw(deep)), "HOST_PROTOCOL_FRAME_INVALID");
+  assert.throws(() => [...new FrameReader().push(raw(deep))], { details: { reason: "it holds -0" } });
+  const digits = (count: number): string => `[0.5,1${"0".repeat(count)}]`;
+  assert.match(refusal(raw(digits(299))), /^arrived/);
+  assert.equal(refusal(raw(digits(320))), "HOST_PROTOCOL_FRAME_INVALID");
+});
