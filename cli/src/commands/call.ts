@@ -1,4 +1,5 @@
 /** `vnes call`: asks a capability of a running node, as a capsule would. */
+import { shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import { CALL_TIMEOUT_MS } from "../control/bounds.ts";
@@ -18,7 +19,11 @@ export function addCall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         .option("timeout", { type: "number", default: CALL_TIMEOUT_MS, describe: "Milliseconds to wait" }),
     async (args) => {
       const { capability, method } = args;
-      const input = parseJson(args.input, "The input", `vnes call vpn.transport status '{}'`);
+      const input = parseJson(
+        args.input,
+        "The input",
+        `vnes call ${shellWord(capability)} ${shellWord(method)} '{}'`,
+      );
       const value = await withNode(shell, args, (client) =>
         ask(client, capability, method, input, args.timeout),
       );

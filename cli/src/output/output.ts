@@ -1,5 +1,6 @@
 /** Where a command says things: data to standard output, talk to standard error, and colour only for people. */
 import { styleText } from "node:util";
+import { forSameNode } from "./same-node.ts";
 import { harmlessJson, onlyColours } from "./text.ts";
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -17,6 +18,8 @@ export class Output {
   readonly #streams: OutputStreams;
   /** Set from `-o` once the command line is parsed. */
   json = false;
+  /** The flags of every command, as typed. */
+  flags: readonly string[] = [];
 
   constructor(streams: OutputStreams) {
     this.#streams = streams;
@@ -36,6 +39,11 @@ export class Output {
   problem(json: object, text: string): void {
     const shown = this.json ? harmlessJson(JSON.stringify(json)) : onlyColours(text);
     this.#streams.stderr(`${shown}\n`);
+  }
+
+  /** What to type next, with whatever of the command line has to be typed again. */
+  next(text: string): string {
+    return forSameNode(text, this.flags);
   }
 
   get colourOnError(): boolean {

@@ -3,8 +3,8 @@
  * which speak the host protocol wrongly.
  */
 import { readFileSync } from "node:fs";
+import { imageOf } from "../../../kernel/contracts/sandbox-lab.ts";
 import { compile } from "../../../kernel/drivers/process/test/native-capsule.ts";
-import { imageOf } from "../../../kernel/drivers/process/test/python-capsule.ts";
 import { type Attack, HOST } from "../attack.ts";
 import type { Outside } from "../outside.ts";
 

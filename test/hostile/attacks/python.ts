@@ -1,5 +1,6 @@
 /** Capsules in Python that mean harm: the body of call `t.go`, as a function of `turn` that returns what it got hold of. */
-import { imageOf, SDK } from "../../../kernel/drivers/process/test/python-capsule.ts";
+import { imageOf } from "../../../kernel/contracts/sandbox-lab.ts";
+import { SDK } from "../../../kernel/drivers/process/test/python-capsule.ts";
 import { type Attack, HOST } from "../attack.ts";
 import type { Outside } from "../outside.ts";
 import { ACTS_ON_ITS_HOST, type HostilePython } from "./python-host.ts";

@@ -36,7 +36,7 @@ export interface HostOptions {
   readonly maxMessageBytes?: number;
   /** Of its line of JSON. */
   readonly maxLineBytes?: number;
-  /** `text` is what came beside the message, UTF-8, unread; usually nothing. */
+  /** `text` is what came beside the message, UTF-8, unread; usually nothing. It is written over when `onMessage` has returned. */
   onMessage(message: unknown, text: Buffer): void;
   onDeath(death: HostDeath): void;
 }
@@ -181,6 +181,7 @@ class ChildHost implements HostProcess {
       this.#hello.reject(cause);
       this.#kill(cause instanceof Error ? cause.message : String(cause));
     }
+    free(chunk);
   }
 
   #greet(message: unknown): void {
@@ -213,6 +214,11 @@ class ChildHost implements HostProcess {
   #startFailed(reason: string): VnesError {
     return hostErrors.create("HOST_START_FAILED", { host: this.#options.name, reason });
   }
+}
+
+/** The reader has copied it. Left to the garbage collector, what a pipe gives would have it look through the whole heap every 64 MB. */
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 function framed<T>(work: () => T): T {

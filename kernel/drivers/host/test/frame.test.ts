@@ -33,6 +33,29 @@ test("messages and their texts arrive as they were sent, in order, however the s
   );
 });
 
+test("frames of every size are read where they were written, and a large one leaves no large memory behind", () => {
+  const texts = [10, 70_000, 59_000, 59_000, 59_000, 59_000, 3_000_000, 59_000, 0, 200_000, 59_000];
+  const written = texts.map(
+    (size, index) => [{ index }, String.fromCharCode(97 + index).repeat(size)] as const,
+  );
+  const stream = Buffer.concat(written.flatMap(([message, text]) => encodeFrame(message, text)));
+  const reader = new FrameReader();
+  const arrived: unknown[] = [];
+  let largest = 0;
+  for (let from = 0; from < stream.length; ) {
+    const room = reader.room();
+    assert.ok(room.length >= 65_536);
+    largest = Math.max(largest, room.buffer.byteLength);
+    const bytes = Math.min(65_536, stream.length - from);
+    room.set(stream.subarray(from, from + bytes));
+    from += bytes;
+    for (const message of reader.wrote(bytes)) arrived.push([message, reader.text.toString()]);
+  }
+  assert.deepEqual(arrived, written);
+  assert.ok(largest > 3_000_000);
+  assert.equal(reader.room().buffer.byteLength, 262_144);
+});
+
 function noMinusZero(_key: string, value: unknown): unknown {
   return Object.is(value, -0) ? 0 : value;
 }

@@ -47,6 +47,8 @@ export function parsePiece(
   const refuse = (reason: string): Judged => refused(results, requests, reason);
   if (text.length > LEAST_BYTES_OF_MOST && hasMoreValues(text, MOST_VALUES))
     return refuse(`more than ${MOST_VALUES} values`);
+  // No effects are longer than all that came, though a number may be written in a sixth of its digits (1e20).
+  const mayBeTooLarge = 6 * text.length > effectBytes;
   let parts = 0;
   for (const part of partsOf(text)) {
     parts += 1;
@@ -66,7 +68,7 @@ export function parsePiece(
       const judged = result as TurnResult;
       const misplaced = orderProblem(judged, results.at(-1) ?? before, request);
       if (misplaced !== undefined) return refuse(misplaced);
-      if (judged.kind === "done" && atMostBytes(judged.effects) > effectBytes) {
+      if (mayBeTooLarge && judged.kind === "done" && atMostBytes(judged.effects) > effectBytes) {
         const size = Buffer.byteLength(JSON.stringify(judged.effects));
         if (size > effectBytes) return refuse(`effects of ${size} bytes, at most ${effectBytes}`);
       }

@@ -28,13 +28,11 @@ import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
 import { FailedEvents } from "../topics/failed-events.ts";
 import { Inbox } from "./inbox.ts";
+import { type Sent, SentBatches } from "./sent-batches.ts";
 import { ShardJournal } from "./shard-journal.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
 import type { Waiting } from "./waiting.ts";
-
-/** Turns that cross into a sandbox at once: enough to hide the wake-up, few enough to keep latency below a turn deadline. */
-const BATCH_TURNS = 64;
 
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
@@ -76,6 +74,8 @@ export class CapsuleShard {
   /** Highest effect of each sender that is in the inbox or consumed. */
   readonly #seen = new Map<string, { seq: number; index: number }>();
   #instance: SandboxInstance | undefined;
+  readonly #sent = new SentBatches();
+  #isFilling = false;
   #running = false;
   #again = false;
   #open = false;
@@ -196,7 +196,7 @@ export class CapsuleShard {
     return this.#instance?.meters().catch(() => undefined);
   }
 
-  /** Forgets earlier kills: a person has decided to try again. */
+  /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
     this.#hosts.forgive();
   }
@@ -239,8 +239,8 @@ export class CapsuleShard {
 
   #pump(): void {
     this.#again = this.#running;
-    if (this.#running || !this.#open || this.#instance === undefined) return;
-    if (!this.#journal.hasRoom) return;
+    if (this.#running) return this.#fill();
+    if (!this.#canSend) return;
     this.#running = true;
     this.#pumping = this.#drain()
       .catch((error: unknown) => {
@@ -255,32 +255,70 @@ export class CapsuleShard {
       });
   }
 
+  /** Something came while a batch is on its way: another may go ahead of its answer. */
+  #fill(): void {
+    if (this.#isFilling || this.#sent.first === undefined) return;
+    this.#isFilling = true;
+    // Deliveries made in the same tick cross together.
+    queueMicrotask(() => {
+      this.#isFilling = false;
+      if (this.#sent.first !== undefined) this.#send();
+    });
+  }
+
   async #drain(): Promise<void> {
     // Deliveries made in the same tick cross together.
     await Promise.resolve();
-    while (this.#open && this.#journal.hasRoom) {
-      const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
-      const room = this.#parts.budget.room(isAlone ? 1 : BATCH_TURNS);
-      const batch = this.inbox.take(room);
-      if (batch.length === 0) return;
-      await this.#runBatch(batch);
+    for (;;) {
+      this.#send();
+      const { first } = this.#sent;
+      if (first === undefined) return;
+      this.inbox.putBack(await this.#settleSent(first));
     }
   }
 
-  async #runBatch(batch: readonly Waiting[]): Promise<void> {
-    const instance = this.#instance as SandboxInstance;
-    let left = batch;
-    try {
-      const results = await instance.deliver(this.#requests(batch));
-      const { again, poisoned } = this.#settleBatch(batch, results);
-      left = again;
-      // The sandbox's cache holds writes the ledger does not: drop it before the rest runs again.
-      if (poisoned) await instance.reset();
-    } catch (error) {
-      if (!isHostDeath(error)) throw error;
-      left = await this.#runAlone(left, error.message);
+  get #canSend(): boolean {
+    return this.#open && this.#instance !== undefined && this.#journal.hasRoom;
+  }
+
+  #send(): void {
+    while (this.#canSend) {
+      const { first } = this.#sent;
+      const { backlog } = this.inbox;
+      const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
+      const turns = isAlone ? (first === undefined ? 1 : 0) : this.#sent.room(backlog);
+      if (turns === 0) return;
+      const batch = this.inbox.take(backlog === 0 ? turns : this.#affordable(turns));
+      if (batch.length === 0) return;
+      this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(this.#requests(batch)));
     }
-    this.inbox.putBack(left);
+  }
+
+  /** Not asked for no turn: a capsule that wants none must not be held to want more than its budget. */
+  #affordable(turns: number): number {
+    // What is on its way is not spent yet.
+    const out = this.#sent.turns;
+    return Math.max(0, this.#parts.budget.room(turns + out) - out);
+  }
+
+  /** The oldest batch. Resolves with what has to be delivered again, in order. */
+  async #settleSent({ batch, results }: Sent): Promise<readonly Waiting[]> {
+    let left: readonly Waiting[] = [];
+    try {
+      const { again, poisoned } = this.#settleBatch(batch, await results);
+      left = again;
+      const isWhole = again.length === 0 && !poisoned;
+      this.#sent.settled(isWhole);
+      if (isWhole) return [];
+      left = [...again, ...(await this.#sent.takeBack())];
+      // The sandbox's cache holds writes the ledger does not: drop it before the rest runs again.
+      if (poisoned) await (this.#instance as SandboxInstance).reset();
+      return left;
+    } catch (error) {
+      left = [...left, ...(await this.#sent.takeBack())];
+      if (!isHostDeath(error)) throw error;
+      return await this.#runAlone(left, error.message);
+    }
   }
 
   #requests(batch: readonly Waiting[]): TurnRequest[] {
@@ -453,7 +491,7 @@ export class CapsuleShard {
     if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
       this.#recordKilled(waiting, failure);
     }
-    const tooOften = this.#hosts.killed();
+    const tooOften = this.#hosts.killed(waiting.feed !== undefined);
     if (tooOften === undefined) return;
     this.#open = false;
     this.#parts.giveUp(tooOften);

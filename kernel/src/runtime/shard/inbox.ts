@@ -44,6 +44,7 @@ export class Inbox {
     this.#isHeld = isHeld;
   }
 
+  /** Kept in memory. */
   get waiting(): number {
     let waiting = this.#direct.length - this.#head;
     for (const queue of this.queues.values()) waiting += queue.waiting;
@@ -54,6 +55,14 @@ export class Inbox {
   /** The first of what queues here. */
   get first(): Waiting | undefined {
     return this.#direct[this.#head]?.waiting;
+  }
+
+  /** About what could be taken: what waits, and the events behind it that are still in their partitions. */
+  get backlog(): number {
+    let ready = this.#direct.length - this.#head;
+    for (const queue of this.queues.values()) ready += queue.waiting;
+    for (const feed of this.feeds) ready += feed.lag;
+    return ready;
   }
 
   /** Reads from it, from now on. */
@@ -102,6 +111,17 @@ export class Inbox {
       this.#head = 0;
     }
     if (waiting.length > 0) this.#wake();
+  }
+
+  /** Events that were pulled from the feed and put back, because the shard stopped before they ran. */
+  givenBack(feed: TopicFeed): number {
+    let events = 0;
+    for (const one of this.#direct) {
+      if (one?.waiting.feed !== feed) continue;
+      const { delivery } = one.waiting;
+      events += delivery.kind === "batch" ? delivery.events.length : 1;
+    }
+    return events;
   }
 
   /** Drops what was pulled from the feed and put back: it will be read again. */
