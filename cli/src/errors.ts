@@ -256,6 +256,13 @@ const entries = {
     remedy: "vnes session list",
     exit: "notFound",
   },
+  SESSION_NOTHING_SINCE: {
+    message: "Nothing happened to {session} on this node since {since}, so there is no incident to write.",
+    fault: "user",
+    retry: false,
+    remedy: "When things happened: vnes session history {session}",
+    exit: "notFound",
+  },
   SESSION_JUMP_ELSEWHERE: {
     message:
       "{session} is kept here for its client, and a gateway moves nobody: its client chooses the path.",

@@ -3,6 +3,7 @@ import { shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import { CALL_TIMEOUT_MS } from "../control/bounds.ts";
+import { jsonText } from "../output/text.ts";
 import { parseJson } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
@@ -26,7 +27,7 @@ export function addCall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
       const value = await withNode(shell, args, (client) =>
         ask(client, capability, method, input, args.timeout),
       );
-      shell.output.data("vnes.call.v1", { capability, method, value }, JSON.stringify(value, null, 2));
+      shell.output.data("vnes.call.v1", { capability, method, value }, jsonText(value));
     },
   );
 }

@@ -1,10 +1,11 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
 import type { CapsuleStatus, ConfinementDecision, Reason } from "@vnes/kernel";
-import { type Json, type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import { budgetLines, type BudgetInspection } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
 import type { Output } from "./output.ts";
 import { reasonsText } from "./problem.ts";
-import { bytesText, duration, fields, shortHash, table } from "./text.ts";
+import { bytesText, fields, shortHash, table } from "./text.ts";
 
 export interface Inspection extends CapsuleStatus {
   readonly manifest: Manifest;
@@ -17,18 +18,8 @@ export interface Inspection extends CapsuleStatus {
     readonly cacheBytes: number;
     readonly effectBytes: number;
   };
-  readonly budget: {
-    /** Since it came up. */
-    readonly used: { readonly [of: string]: number };
-    readonly allowed: {
-      /** A second; what is left out is not limited. */
-      readonly rates: { readonly [of: string]: number };
-      readonly memoryBytes?: number;
-      readonly patienceMs: number;
-      readonly resumeAfterMs?: number;
-    } | null;
-    readonly slowed: Json;
-  } | null;
+  /** Null: a driver, or a capsule that is not up. */
+  readonly budget: BudgetInspection | null;
   readonly confinement: ConfinementDecision;
   /** What it is down for. */
   readonly problems: readonly Reason[];
@@ -65,9 +56,7 @@ function identity({ id, version, state, reason, type, manifest }: Inspection): r
     [
       "entry",
       Object.entries(interfaces ?? {})
-        .map(
-          ([language, entry]) => `${language} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
-        )
+        .map(([name, entry]) => `${name} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`)
         .join(", "),
     ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
@@ -105,41 +94,13 @@ function reach({ manifest, requires }: Inspection): readonly Line[] {
   );
 }
 
-function use({
-  turns,
-  failedTurns,
-  deadLetters,
-  restarts,
-  limits,
-  budget,
-  meters,
-}: Inspection): readonly Line[] {
-  const cpu = Object.values(meters).reduce((sum, meter) => sum + (meter?.cpuMs ?? 0), 0);
+function use({ id, turns, failedTurns, deadLetters, restarts, limits, budget }: Inspection): readonly Line[] {
   const { memoryMb, turnMs, effectBytes } = limits;
-  const lines: Line[] = [
-    [
-      "turns",
-      `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts, ${cpu} ms of processor`,
-    ],
+  return [
+    ["turns", `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts`],
     ["limits", `${memoryMb} MiB, ${turnMs} ms a turn, ${bytesText(effectBytes)} of effects a turn`],
+    ...(budget === null ? [] : budgetLines(id, budget)),
   ];
-  if (budget === null || budget.allowed === null) return lines;
-  lines.push(["budget", budgetText(budget.allowed)]);
-  if (budget.slowed !== null) lines.push(["slowed", JSON.stringify(budget.slowed)]);
-  return lines;
-}
-
-type Allowed = NonNullable<NonNullable<Inspection["budget"]>["allowed"]>;
-
-function budgetText({ rates, memoryBytes, patienceMs, resumeAfterMs }: Allowed): string {
-  const parts = Object.entries(rates).map(([of, rate]) => {
-    if (of === "bytes") return `${bytesText(rate)}/s`;
-    return of === "cpu" ? `${rate} ms of processor/s` : `${rate} ${of}/s`;
-  });
-  if (memoryBytes !== undefined) parts.push(bytesText(memoryBytes));
-  if (parts.length === 0) return "unlimited";
-  const resumed = resumeAfterMs === undefined ? "" : ` and resumed after ${duration(resumeAfterMs)}`;
-  return `${parts.join(", ")}; slowed beyond it, suspended after ${duration(patienceMs)}${resumed}`;
 }
 
 function shardsText({ shards, waiting, meters }: Inspection): readonly string[] {

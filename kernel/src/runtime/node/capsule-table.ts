@@ -22,6 +22,8 @@ export interface Capsule {
   reason: string;
   /** What led to the last transition, with what to do about it; absent where somebody wanted it. Not kept over a boot, which finds it anew. */
   problems?: readonly Reason[];
+  /** Resolves once it is up, or did not come up; undefined before anybody began to start it. */
+  activation?: Promise<void>;
 }
 
 export class CapsuleTable {
@@ -65,6 +67,12 @@ export class CapsuleTable {
 
   isActive(id: string): boolean {
     return this.#capsules.get(id)?.state === "active";
+  }
+
+  /** Throws `LIFECYCLE_TRANSITION_ILLEGAL` where `move` would. */
+  assertMovable({ state }: Capsule, event: LifecycleEvent): void {
+    const next = step(state, event);
+    if (next.kind === "refused") throw next.error;
   }
 
   /** Moves the capsule; resolves once the transition is durable. Throws `LIFECYCLE_TRANSITION_ILLEGAL`. */
