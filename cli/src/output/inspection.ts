@@ -77,9 +77,7 @@ function identity({
     [
       "entry",
       Object.entries(interfaces ?? {})
-        .map(
-          ([language, entry]) => `${language} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
-        )
+        .map(([name, entry]) => `${name} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`)
         .join(", "),
     ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
