@@ -4,7 +4,16 @@ import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
 import { duration, fields, table } from "../output/text.ts";
-import { assertVpn, CLIENT, mirrored, NAMED, SESSION, unlessAbsent } from "../session/sessions.ts";
+import {
+  assertVpn,
+  CLIENT,
+  endedFor,
+  knownSession,
+  mirrored,
+  NAMED,
+  SESSION,
+  unlessAbsent,
+} from "../session/sessions.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
 /** The most one answer holds; a gateway with more is asked page by page. */
@@ -46,9 +55,8 @@ export function addSessionShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
     (args) => args.positional("session", NAMED),
     async (args) => {
       const session = await withNode(shell, args, async (client) => {
-        const mirror = await mirrored(client);
-        if (mirror?.["sessionId"] === args.session) return mirror;
-        return (await ask(client, SESSION, "get", { sessionId: args.session })) as JsonObject;
+        const known = await knownSession(client, args.session);
+        return known.role === "owner" ? known.view : ((await mirrored(client)) ?? {});
       });
       const text = fields(Object.entries(session).map(([name, value]) => [name, timeOr(name, value)]));
       shell.output.data("vnes.session.show.v1", { session }, text);
@@ -63,12 +71,20 @@ export function addSessionTerminate(yargs: Argv<GlobalFlags>, shell: Shell): Arg
     (args) => args.positional("session", NAMED),
     async (args) => {
       const { session } = args;
-      const answer = await withNode(shell, args, async (client) => {
-        const mirror = await mirrored(client);
-        if (mirror?.["sessionId"] === session) return await ask(client, CLIENT, "close", {});
-        return await ask(client, SESSION, "terminate", { sessionId: session, cause: "OPERATOR_TERMINATED" });
+      const { answer, ended } = await withNode(shell, args, async (client) => {
+        const known = await knownSession(client, session);
+        const reason = endedFor(known);
+        // It is as it was asked to be; asking for it again would be a denial in its history.
+        if (reason !== null) return { answer: null, ended: reason };
+        const input = { sessionId: session, cause: "OPERATOR_TERMINATED" };
+        const asked =
+          known.role === "client"
+            ? ask(client, CLIENT, "close", {})
+            : ask(client, SESSION, "terminate", input);
+        return { answer: await asked, ended: null };
       });
-      shell.output.data("vnes.session.terminate.v1", { session, answer }, `${session} is terminated`);
+      const line = ended === null ? `${session} is terminated` : `${session} had ended already (${ended})`;
+      shell.output.data("vnes.session.terminate.v1", { session, answer, ended }, line);
     },
   );
 }

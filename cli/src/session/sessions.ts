@@ -40,10 +40,21 @@ export async function unlessAbsent(asked: Promise<Json>): Promise<Json | null> {
   }
 }
 
+/** Ids as `vpn.session` makes them; anything else it would refuse as an input, which tells a person nothing. */
+const SESSION_ID = /^ses_[A-Za-z0-9]{8,40}$/;
+
 /** Which end of the session this node is, and what it says of it. */
 export type Known =
   | { readonly role: "client"; readonly status: JsonObject }
   | { readonly role: "owner"; readonly view: JsonObject };
+
+/** Why the session ended, as far as this node knows it; null: it lives. */
+export function endedFor(known: Known): string | null {
+  const { role } = known;
+  const reason = role === "owner" ? known.view["reason"] : known.status["reason"];
+  const isOver = role === "owner" ? known.view["state"] === "TERMINATED" : known.status["mode"] === "ended";
+  return isOver ? String(reason ?? "?") : null;
+}
 
 /** Rejects with `SESSION_NOT_FOUND` for a session that is neither, and as `ask` does where no VPN capsule runs. */
 export async function knownSession(client: ControlClient, session: string): Promise<Known> {
@@ -51,7 +62,8 @@ export async function knownSession(client: ControlClient, session: string): Prom
   if (mirror?.["sessionId"] === session) {
     return { role: "client", status: (await ask(client, CLIENT, "status", {})) as JsonObject };
   }
-  const view = await unlessAbsent(ask(client, SESSION, "get", { sessionId: session }));
+  const asked = SESSION_ID.test(session) ? ask(client, SESSION, "get", { sessionId: session }) : null;
+  const view = asked === null ? null : await unlessAbsent(asked);
   if (view !== null) return { role: "owner", view: view as JsonObject };
   // A client of another session knows nothing of this one; a node without VPN says which capability it lacks.
   if (mirror === null) await assertVpn(client);
