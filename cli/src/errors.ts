@@ -270,6 +270,13 @@ const entries = {
     remedy: "When things happened: vnes session history {session}",
     exit: "notFound",
   },
+  SESSION_ENDED: {
+    message: "{session} has ended ({reason}), and an ended session does not come back.",
+    fault: "user",
+    retry: false,
+    remedy: "For a new one, on the client's node: vnes call vpn.client renew",
+    exit: "conflict",
+  },
   SESSION_JUMP_ELSEWHERE: {
     message:
       "{session} is kept here for its client, and a gateway moves nobody: its client chooses the path.",

@@ -57,6 +57,14 @@ export type Known =
   | { readonly role: "client"; readonly status: JsonObject; readonly mirror: JsonObject }
   | { readonly role: "owner"; readonly view: JsonObject };
 
+/** Why the session ended, as far as this node knows it; null: it lives. */
+export function endedFor(known: Known): string | null {
+  const { role } = known;
+  const reason = role === "owner" ? known.view["reason"] : known.status["reason"];
+  const isOver = role === "owner" ? known.view["state"] === "TERMINATED" : known.status["mode"] === "ended";
+  return isOver ? String(reason ?? "?") : null;
+}
+
 /** What is no session's name is a session that is not here. */
 const NOT_HERE = ["CALL_CAPABILITY_UNAVAILABLE", "SESSION_NOT_FOUND", "CALL_INPUT_INVALID"];
 
