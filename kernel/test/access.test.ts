@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { capsule } from "@vnes/sdk";
-import { ACCESS_USES, type AccessUse, type Manifest, type Policy, type TrustZone } from "@vnes/schemas";
+import {
+  ACCESS_USES,
+  type AccessUse,
+  type Json,
+  type Manifest,
+  type Policy,
+  type TrustZone,
+} from "@vnes/schemas";
 import { accessProblem } from "../src/binding/access.ts";
 import { bootTestNode, manifestOf, policy, type TestCapsule } from "./node-harness.ts";
 
@@ -136,6 +143,37 @@ test("a capability goes with its provider: who required it is told, and nothing 
   await run.node.unload("test.echo");
   const answer = (await run.ask("test.echo", "say", 1)) as { ok: boolean; code: string };
   assert.deepEqual([answer.ok, answer.code], [false, "CALL_CAPABILITY_UNAVAILABLE"]);
+  await run.node[Symbol.asyncDispose]();
+});
+
+test("of two capsules that provide one capability nobody asks either, until one is left (B3)", async () => {
+  const echo = (id: string, answer: string | number, output: Json): TestCapsule => ({
+    manifest: manifestOf(id, { capabilities: { provides: ["echo@1.0.0"] } }),
+    spec: { "spec/schema.json": { $defs: { "echo.say.input": {}, "echo.say.output": output } } },
+    bundle: () => capsule({ calls: { "echo.say": () => answer } }),
+  });
+  const run = await bootTestNode({
+    capsules: [
+      echo("test.first", "first", { type: "string" }),
+      echo("test.second", 2, { type: "number" }),
+      { manifest: manifestOf("test.asks", { capabilities: { provides: [], requires: ["echo@^1"] } }) },
+    ].map((one) => ({ bundle: () => capsule({}), ...one })),
+  });
+  const { capsules } = await run.node.status();
+  assert.deepEqual(
+    capsules.filter(({ id }) => id.startsWith("test.")).map(({ id, reason }) => [id, reason]),
+    [
+      ["test.first", "STARTED"],
+      ["test.second", "STARTED"],
+      ["test.asks", "BINDING_AMBIGUOUS"],
+    ],
+  );
+  const answer = (await run.ask("echo", "say", 1)) as { ok: boolean; code: string; message: string };
+  assert.deepEqual([answer.ok, answer.code], [false, "CALL_PROVIDER_AMBIGUOUS"]);
+  assert.match(answer.message, /test\.first, test\.second/);
+  await run.node.unload("test.first");
+  // What is left is asked, and held to its own schemas.
+  assert.deepEqual(await run.ask("echo", "say", 1), { ok: true, value: 2 });
   await run.node[Symbol.asyncDispose]();
 });
 

@@ -18,6 +18,11 @@ export interface DriverDefinition {
 export interface DriverRuntime {
   /** Answers are values; what it throws is answered `DEVICE_CALL_FAILED`. */
   call(capability: string, method: string, input: Json): Answer | Promise<Answer>;
+  /**
+   * The kernel was not heard for as long as a driver may act without it. What has to be said to others is said in this call;
+   * after it nothing is sent and nothing arrives until the kernel is heard again, and connections end.
+   */
+  leaseLost?(): void;
   /** Closes every socket and cancels every timer. */
   stop(): void | Promise<void>;
 }

@@ -1,7 +1,8 @@
 /** Nothing is denied in silence: each reason of a gateway and of a session's owner is an event with what decided. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JsonObject } from "@vnes/sdk";
+import type { Answer, JsonObject } from "@vnes/sdk";
+import { SPECS } from "./lab.ts";
 import { KEYS, openVpn, type Vpn } from "./vpn.ts";
 
 const CHANNEL = "chn_eeeeeeeeeeeeeeeeeeee";
@@ -127,4 +128,54 @@ test("a session that is ended because its key is no longer admitted says so", ()
     [end["reason"], (end["evidence"] as JsonObject)["why"]],
     ["POLICY_TERMINATED", "PEER_NOT_ADMITTED"],
   );
+});
+
+const unbound = (vpn: Vpn): readonly JsonObject[] =>
+  denials(vpn).filter(({ reason }) => reason === "UNBOUND");
+
+test("a channel that is held and carries no session is closed and denied once, with how long it might", () => {
+  const vpn = openVpn({ gateway: { unboundMs: 2_000 } });
+  connected(vpn);
+  const holder = { name: "holder", up: true, boots: 1, report: () => {} };
+  let opened: Answer | undefined;
+  vpn.network.driver(holder).call("open", { pathId: "lte" }, (answer) => {
+    opened = answer;
+  });
+  vpn.lab.advance(1_000);
+  assert.equal(opened?.ok, true);
+  assert.equal(vpn.network.openEnds(vpn.gateway), 2);
+  assert.deepEqual(unbound(vpn), []);
+  vpn.lab.advance(2_000);
+  assert.equal(vpn.network.openEnds(vpn.gateway), 1);
+  const [held, ...more] = unbound(vpn);
+  assert.deepEqual([held?.["asked"], held?.["pathId"], more], ["hold", "lte", []]);
+  const bound = { bound: "unboundMs", limit: 2_000, value: 2_000, unit: "ms" };
+  assert.deepEqual(held?.["evidence"], { bound });
+});
+
+test("a ping that comes when its channel is closed already, or a close that nobody heard of, is no channel held", () => {
+  const vpn = openVpn({ gateway: { standbyMs: 3_000, unboundMs: 2_000 } });
+  const id = connected(vpn);
+  const from = vpn.activePath();
+  const { channelId } = vpn.status()["active"] as { channelId: string };
+  const there = vpn.gateway.value("vpn.gateway", "status", {})["sessions"] as { channelId: string }[];
+  const left = there[0]?.channelId as string;
+  assert.notEqual(left, channelId);
+  vpn.network.kill(from as string, "closed");
+  assert.ok(vpn.lab.until(() => vpn.activePath() !== from, 5_000));
+  vpn.network.inject(vpn.gateway, left, from as string, KEYS.client, {
+    v: 1,
+    type: "ping",
+    nonce: NONCE,
+    sessionId: id,
+    size: 0,
+    below: null,
+  });
+  vpn.lab.advance(1);
+  assert.ok(vpn.gateway.timersOf(SPECS.gateway.id).includes(`unbound:${left}`), "the ping is waited for");
+  vpn.lab.advance(10_000);
+  assert.deepEqual(unbound(vpn), []);
+  const { counters } = vpn.gateway.value("vpn.gateway", "status", {}) as { counters: JsonObject };
+  assert.deepEqual([counters["unboundGone"], counters["unboundClosed"]], [1, undefined]);
+  vpn.check();
 });

@@ -16,11 +16,29 @@ export function choiceSentences(
   if (pathId === null) return [];
   const since = number(active, "since");
   const carries = `Path ${pathId} carries it${since === null ? "" : `, since ${when(since, now)}`}.`;
-  const bound = events.findLast(({ event }) => {
+  const at = events.findLastIndex(({ event }) => {
     return ["attached", "switched"].includes(text(event, "event") ?? "") && text(event, "pathId") === pathId;
   });
+  const bound = events[at];
   const choice = object(object(bound?.event["evidence"])?.["choice"]);
-  return choice === null ? [carries] : [carries, whyText(pathId, choice)];
+  const left = bound === undefined ? null : leftText(bound.event, events.slice(0, at));
+  return [carries, left, choice === null ? null : whyText(pathId, choice)].filter((one) => one !== null);
+}
+
+/** Why the path before this one was left, with what the first sign of trouble had seen. */
+function leftText(bound: JsonObject, before: readonly SeenEvent[]): string | null {
+  const [from, cause] = [text(bound, "fromPathId"), text(object(bound["evidence"]), "cause")];
+  if (from === null || cause === null || from === text(bound, "pathId")) return null;
+  const sign = before.findLast(({ event }) => {
+    return ["suspected", "lost"].includes(text(event, "event") ?? "") && text(event, "pathId") === from;
+  });
+  const evidence = text(sign?.event ?? null, "reason") === cause ? object(sign?.event["evidence"]) : null;
+  const addresses = ["gone", "came"].flatMap((name) => {
+    const named = texts(evidence, name);
+    return named.length === 0 ? [] : [`${name} ${named.join(", ")}`];
+  });
+  const seen = [text(evidence, "code"), text(evidence, "detail"), ...addresses].filter((one) => one !== null);
+  return `It left ${from} because ${because(cause)} (${[cause, ...seen].join("; ")}).`;
 }
 
 function whyText(pathId: string, choice: JsonObject): string {
@@ -38,7 +56,15 @@ function whyText(pathId: string, choice: JsonObject): string {
       ? ""
       : ` Better places had ${skipped.join(", ")}, which were in trouble or tried already.`,
     problem === null ? "" : ` Routing did not rank (${problem}).`,
+    geometryText(object(choice["geometry"])),
   ].join("");
+}
+
+/** Where a ranking asked for estimates. */
+function geometryText(geometry: JsonObject | null): string {
+  const [model, problem] = [text(geometry, "model"), text(geometry, "problem")];
+  if (problem !== null) return ` What was not measured was not estimated either: geometry, ${problem}.`;
+  return model === null ? "" : ` What was not measured was asked of geometry (${model}).`;
 }
 
 /** `udp by latency: 12 ms against 40 ms`. */
@@ -81,7 +107,7 @@ function healthText(candidate: JsonObject, now: number): string {
     `priority ${number(candidate, "priority")}`,
     latency === null ? null : `latency ${Math.round(latency * 10) / 10} ms`,
     failures === 0 ? null : `failed ${times(failures)} (${text(candidate, "lastFailure") ?? "?"})`,
-    ok === null ? "never carried it" : `last attached ${when(ok, now)}`,
+    ok === null ? "never answered" : `last answered ${when(ok, now)}`,
   ];
   return `${text(candidate, "pathId")} (${words.filter((word) => word !== null).join(", ")})`;
 }

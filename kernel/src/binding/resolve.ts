@@ -3,7 +3,7 @@
  *
  * B1. A capsule that is refused takes those that require it with it, and nobody else.
  * B2. The order is a topological one with the id as tie-break; shutdown is its reverse.
- * B3. A requirement is bound to exactly one provider; two candidates are a refusal, not a choice.
+ * B3. A requirement is bound to exactly one provider; where two capsules provide its name it is refused, not chosen.
  * B4. An optional requirement that nothing here provides, whose provider is refused, or that the capsule may not reach, is left
  *     unbound and refuses nobody. One that it may reach and that does not fit is a refusal like any other.
  */
@@ -183,8 +183,9 @@ function bindOne(
     const offered = reachable.map(({ other }) => `${other.id} at ${tierOf(other.manifest)}`).join(", ");
     return bindingReason("BINDING_TIER_TOO_LOW", { ...base, tier, offered }, pointer);
   }
-  // A capsule may provide several versions of one capability; it is still one candidate.
-  const candidates = [...new Set(firm.map(({ other }) => other.id))];
+  // A capsule may provide several versions of one capability; it is still one candidate. Two capsules are two, even where
+  // only one of them fits: a call names no version, so nothing would tell it apart from a call of the other.
+  const candidates = [...new Set(offers.map(({ other }) => other.id))];
   if (candidates.length > 1) {
     return bindingReason("BINDING_AMBIGUOUS", { ...base, candidates: candidates.join(", ") }, pointer);
   }

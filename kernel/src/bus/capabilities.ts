@@ -18,9 +18,16 @@ export interface Capability {
   readonly name: string;
   readonly provider: string;
   readonly methods: ReadonlyMap<string, Method>;
+  /** Who else here provides the name. Then nobody requires it (B3), and whoever asks from outside is told to choose. */
+  readonly others: readonly Capability[];
 }
 
 export type Capabilities = ReadonlyMap<string, Capability>;
+
+/** What one capsule provides under this name; undefined: nothing. */
+export function providedBy(found: Capability | undefined, capsule: string): Capability | undefined {
+  return found?.provider === capsule ? found : found?.others.find(({ provider }) => provider === capsule);
+}
 
 const INPUT = ".input";
 const OUTPUT = ".output";

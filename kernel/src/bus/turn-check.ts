@@ -12,7 +12,7 @@ import {
 } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
 import { type OpenCall, type ShardState, sizeOf, sizeOfKey, sizeOfWrite } from "../ledger/shard-state.ts";
-import type { Capabilities } from "./capabilities.ts";
+import { type Capabilities, providedBy } from "./capabilities.ts";
 import { roughSize } from "./json-size.ts";
 import { refusedKey } from "./key-check.ts";
 import { refusedRead } from "./read-check.ts";
@@ -177,7 +177,7 @@ function isNeeded(manifest: Manifest, capability: string): boolean {
 
 function refusedAnswer(
   effect: Extract<Effect, { do: "answer" }>,
-  { capabilities }: TurnRules,
+  { capabilities, manifest }: TurnRules,
   state: ShardState,
   current: (OpenCall & { readonly callId: string }) | undefined,
   answered: Set<string> | undefined,
@@ -189,7 +189,8 @@ function refusedAnswer(
   }
   answered?.add(callId);
   if (!answer.ok) return undefined;
-  const [problem] = capabilities.get(open.capability)?.methods.get(open.method)?.output(answer.value) ?? [];
+  const provided = providedBy(capabilities.get(open.capability), manifest.id);
+  const [problem] = provided?.methods.get(open.method)?.output(answer.value) ?? [];
   if (problem === undefined) return undefined;
   const { capability, method } = open;
   const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };

@@ -1,7 +1,7 @@
 /** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
 import { type Answer, capsule, type Json, type JsonObject, type Refusal, refuse, type Turn } from "@vnes/sdk";
 import { gatewayFrames } from "@vnes/vpn-common";
-import { NEW_AGENT, step } from "./agent.ts";
+import { NEW_AGENT, step, wayToTell } from "./agent.ts";
 import { OPEN_MARGIN_MS } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
@@ -104,7 +104,7 @@ type ChannelEvent = { readonly channelId: string; readonly peer: string } & (
   | { readonly event: "pathSilent"; readonly silentMs: number; readonly direction?: "in" | "out" }
   | { readonly event: "sendFailed"; readonly code: string }
   | { readonly event: "pathAlive" }
-  | { readonly event: "closed"; readonly reason: string }
+  | { readonly event: "closed"; readonly reason: string; readonly detail?: string }
 );
 
 /** What concerns the machine, not a channel. */
@@ -148,8 +148,11 @@ function onChannel(turn: Turn, data: Json): void {
       return hear(turn, { heard: "pathRefused", channelId, code: event.code });
     case "pathAlive":
       return hear(turn, { heard: "pathAlive", channelId });
-    case "closed":
-      return hear(turn, { heard: "channelClosed", channelId, reason: event.reason });
+    case "closed": {
+      // What the other end gave as its reason tells more than that it was the other end.
+      const reason = event.detail ? `${event.reason}: ${event.detail}` : event.reason;
+      return hear(turn, { heard: "channelClosed", channelId, reason });
+    }
   }
 }
 
@@ -224,7 +227,7 @@ function close(turn: Turn): Json | Refusal {
   if (agent.mode === "idle" || agent.mode === "ended")
     return refused("CLIENT_NOT_RUNNING", { mode: agent.mode });
   hear(turn, { heard: "closeAsked" });
-  return { sessionId: agent.session?.id ?? null };
+  return { sessionId: agent.session?.id ?? null, toldOver: wayToTell(agent)?.pathId ?? null };
 }
 
 function renew(turn: Turn): Json | Refusal {

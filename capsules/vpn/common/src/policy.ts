@@ -8,6 +8,10 @@ export type PolicyField = {
   readonly usual: number;
   readonly min: number;
   readonly max: number;
+  /** 0 is a value too, beside those from `min` to `max`. */
+  readonly orZero?: true;
+  /** Name of the field of the same policy that this one may not exceed. */
+  readonly atMost?: string;
   readonly meaning: string;
 };
 
@@ -109,9 +113,10 @@ export const CLIENT_POLICY = {
   probeMs: {
     unit: "ms",
     usual: 30_000,
-    min: 0,
+    min: 100,
     max: 3_600_000,
-    meaning: "From one look at a path that carries nothing to the next; 0: never; otherwise at least 100.",
+    orZero: true,
+    meaning: "From one look at a path that carries nothing to the next; 0: never.",
   },
   standbys: {
     unit: "channels",
@@ -147,7 +152,8 @@ export const CLIENT_POLICY = {
     usual: 3,
     min: 1,
     max: 16,
-    meaning: "So many of the last `ofPings` below policy, and the active path is; at most `ofPings`.",
+    atMost: "ofPings",
+    meaning: "So many of the last `ofPings` below policy, and the active path is.",
   },
   ofPings: {
     unit: "pings",
@@ -186,13 +192,31 @@ export function parsePolicy<N extends string>(
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(table, name));
   if (unknown !== undefined) return { ok: false, pointer: `/${unknown}`, problem: "unknown field" };
   for (const name of Object.keys(given) as N[]) {
-    const { min, max } = table[name];
-    const set = given[name];
-    if (typeof set !== "number" || !Number.isInteger(set) || set < min || set > max) {
-      return { ok: false, pointer: `/${name}`, problem: `expected a whole number from ${min} to ${max}` };
-    }
+    if (isWithin(table[name], given[name])) continue;
+    const { min, max, orZero } = table[name];
+    const zero = orZero ? "0 or " : "";
+    return {
+      ok: false,
+      pointer: `/${name}`,
+      problem: `expected ${zero}a whole number from ${min} to ${max}`,
+    };
   }
-  return { ok: true, policy: ofEvery(table, (name) => (given[name] as number | undefined) ?? base[name]) };
+  const policy = ofEvery(table, (name) => (given[name] as number | undefined) ?? base[name]);
+  for (const name of Object.keys(table) as N[]) {
+    const other = table[name].atMost as N | undefined;
+    if (other !== undefined && policy[name] > policy[other])
+      return {
+        ok: false,
+        pointer: `/${name}`,
+        problem: `expected at most ${other}, which is ${policy[other]}`,
+      };
+  }
+  return { ok: true, policy };
+}
+
+function isWithin({ min, max, orZero }: PolicyField, set: unknown): boolean {
+  if (typeof set !== "number" || !Number.isInteger(set)) return false;
+  return (set >= min && set <= max) || (orZero === true && set === 0);
 }
 
 /** In the table's order, so that equal policies are written alike. */

@@ -30,6 +30,7 @@ import {
   isLive,
   letGo,
   onReported,
+  onUnboundClosed,
   onUnboundDue,
   onWatchDue,
   onWatched,
@@ -145,6 +146,7 @@ export default capsule({
       const { channelId, reason } = data as { readonly channelId: string; readonly reason: string };
       transport.close(turn, channelId, reason);
     },
+    unbound: onUnboundClosed,
     closed: (turn, answer) => {
       if (!answer.ok) count(turn.keys, `close.${answer.code}`);
     },

@@ -18,6 +18,14 @@ export function close(turn: Turn, channelId: string, reason: string): void {
   ask(turn, "close", { channelId, reason }, "closed", { channelId });
 }
 
+/** A channel that carries nothing; whether it was still open is in the answer. */
+export function closeUnbound(
+  turn: Turn,
+  context: { readonly channelId: string; readonly waiting: Json },
+): void {
+  ask(turn, "close", { channelId: context.channelId, reason: "UNBOUND" }, "unbound", context);
+}
+
 export function setActive(
   turn: Turn,
   binding: {

@@ -129,6 +129,7 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
   }
 }
 
+/** Whose a channel is that waits to carry a session, and which number of the configuration it waits for. */
 type Waiting = { readonly peer: string; readonly pathId: string; readonly limit?: "unboundMs" | "standbyMs" };
 
 /** How long a channel may be open from now without carrying a session. */
@@ -144,16 +145,27 @@ export function awaitBinding(
 export function onUnboundDue(turn: Turn, payload: Json, id: string): void {
   const channelId = id.slice(id.indexOf(":") + 1);
   if (boundSession(turn.keys, channelId) !== undefined) return;
+  transport.closeUnbound(turn, { channelId, waiting: payload as Waiting | null });
+}
+
+/**
+ * Only a channel that was open is denied. One whose end was not heard of, or that a late ping made this capsule wait for
+ * again, is closed already: the transport knows.
+ */
+export function onUnboundClosed(turn: Turn, answer: Answer, data: Json): void {
+  if (!answer.ok) return count(turn.keys, `close.${answer.code}`);
+  const { channelId, waiting } = data as { readonly channelId: string; readonly waiting: Waiting | null };
+  if (!(answer.value as { readonly closed: boolean }).closed) {
+    count(turn.keys, "unboundGone");
+    return forgetHere(turn.keys, channelId);
+  }
   count(turn.keys, "unboundClosed");
   // A timer that an earlier version set does not say whose channel it is.
-  const waiting = payload as Waiting | null;
-  if (waiting !== null) {
-    const { peer, pathId, limit: name = "unboundMs" } = waiting;
-    const limit = loadConfig(turn.keys)[name];
-    const bound = { bound: name, limit, value: limit, unit: "ms" };
-    denyClient(turn, { peer, pathId, channelId }, "hold", "UNBOUND", { bound });
-  }
-  transport.close(turn, channelId, "UNBOUND");
+  if (waiting === null) return;
+  const { peer, pathId, limit: name = "unboundMs" } = waiting;
+  const limit = loadConfig(turn.keys)[name];
+  const bound = { bound: name, limit, value: limit, unit: "ms" };
+  denyClient(turn, { peer, pathId, channelId }, "hold", "UNBOUND", { bound });
 }
 
 function sweep(turn: Turn): void {

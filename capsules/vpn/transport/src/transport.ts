@@ -240,7 +240,12 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
   }
   // Channels of an earlier process died without a word; whoever remembers any learns it from this.
   powers.publish(CHANNEL_TOPIC, ownKey, { event: "started", peer: ownKey });
-  return { call, stop };
+  /** The other ends learn it at once; who would wait for their silence may be bound elsewhere by then. */
+  const leaseLost = () => {
+    counters.count("leaseLost");
+    for (const channel of table.all()) table.close(channel, "leaseLost", true);
+  };
+  return { call, stop, leaseLost };
 }
 
 function wrongInput(method: string, field: string): Answer {

@@ -8,6 +8,7 @@ import type { CapsuleImage, Device, DeviceCall, DeviceInstance, DeviceSpec } fro
 import { imageFile } from "@vnes/kernel";
 import type { Answer, ErrorDetails, VnesError } from "@vnes/schemas";
 import { type DeviceCode, deviceErrors } from "./errors.ts";
+import { BEAT_MS } from "./lease.ts";
 import { isDetails, parseFromDevice } from "./messages.ts";
 
 export interface DeviceOptions {
@@ -63,6 +64,7 @@ class DeviceProcess implements DeviceInstance {
   #started: PromiseWithResolvers<void> = Promise.withResolvers();
   #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   #disposing: Promise<void> | undefined;
+  #beats: NodeJS.Timeout | undefined;
 
   constructor(spec: DeviceSpec, keyFile: string) {
     this.#spec = spec;
@@ -91,8 +93,10 @@ class DeviceProcess implements DeviceInstance {
         onDeath: (death) => this.#died(death.reason),
       });
       this.#host.send({ do: "start", instance, entry, bundle, powers, config, keyFile: this.#keyFile });
+      this.#beats = setInterval(() => this.#host?.send({ do: "beat" }), BEAT_MS).unref();
       await this.#started.promise;
     } catch (cause) {
+      clearInterval(this.#beats);
       this.#state = "gone";
       await this.#host?.kill();
       throw cause;
@@ -144,6 +148,7 @@ class DeviceProcess implements DeviceInstance {
     await this.#stopped.promise;
     clearTimeout(timer);
     this.#state = "gone";
+    clearInterval(this.#beats);
     await host.kill();
     this.#settleAll();
   }
@@ -186,6 +191,7 @@ class DeviceProcess implements DeviceInstance {
 
   #died(reason: string): void {
     const before = this.#state;
+    clearInterval(this.#beats);
     this.#reason = this.#verdict ?? reason;
     this.#stopped.resolve();
     this.#started.reject(

@@ -16,6 +16,8 @@ const MAX_REASON = 400;
 
 export interface DriverRunner {
   call(capability: string, method: string, input: Json): Promise<Answer>;
+  /** Never throws. */
+  leaseLost(): void;
   stop(): Promise<void>;
 }
 
@@ -49,6 +51,13 @@ export async function startDriver(options: {
         return refused("DEVICE_CALL_FAILED", { instance, capability, method, reason: reasonOf(cause) });
       }
       return isAnswer(answer) ? answer : refused("DEVICE_ANSWER_INVALID", { instance, capability, method });
+    },
+    leaseLost() {
+      try {
+        runtime.leaseLost?.();
+      } catch (cause) {
+        powers.log("error", "the driver failed at the loss of its lease", { reason: reasonOf(cause) });
+      }
     },
     stop: async () => runtime.stop(),
   };

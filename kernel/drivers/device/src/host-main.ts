@@ -3,14 +3,31 @@ import { serveHost } from "@vnes/driver-host/serve";
 import type { LogLine } from "@vnes/schemas";
 import { type DriverRunner, reasonOf, startDriver } from "./driver-runner.ts";
 import { DeviceFault } from "./fault.ts";
+import { createDeviceLease, LEASE_MS } from "./lease.ts";
 import type { FromDevice, ToDevice } from "./messages.ts";
+import { deviceClock } from "./powers/clock.ts";
 import { createPowers } from "./powers/powers.ts";
 
 let runner: DriverRunner | null = null;
 const kernel = serveHost((message) => void receive(message as ToDevice));
 const send = (message: FromDevice): void => kernel.send(message);
+const log = (level: LogLine["level"], text: string, data?: LogLine["data"]): void =>
+  send({
+    did: "log",
+    line: data === undefined ? { level, message: text } : { level, message: text, data },
+  });
+const lease = createDeviceLease({
+  clock: deviceClock,
+  leaseMs: LEASE_MS,
+  onLost(silentMs) {
+    runner?.leaseLost();
+    log("warn", "the kernel says nothing: the driver is silent until it is heard again", { silentMs });
+  },
+  onHeld: (silentMs) => log("warn", "the kernel is heard again: the driver acts again", { silentMs }),
+});
 
 async function receive(message: ToDevice): Promise<void> {
+  lease.heard();
   switch (message.do) {
     case "start":
       return start(message);
@@ -24,6 +41,8 @@ async function receive(message: ToDevice): Promise<void> {
       const memoryBytes = process.memoryUsage.rss();
       return send({ did: "meters", id: message.id, memoryBytes, cpuMs: Math.round((user + system) / 1000) });
     }
+    case "beat":
+      return;
     case "stop":
       await runner?.stop();
       return send({ did: "stop" });
@@ -31,16 +50,11 @@ async function receive(message: ToDevice): Promise<void> {
 }
 
 async function start(message: Extract<ToDevice, { do: "start" }>): Promise<void> {
-  const log = (level: LogLine["level"], text: string, data?: LogLine["data"]) =>
-    send({
-      did: "log",
-      line: data === undefined ? { level, message: text } : { level, message: text, data },
-    });
   const publish = (topic: string, key: string, event: LogLine["data"] & {}) =>
     send({ did: "publish", topic, key, event });
   try {
     const { instance, entry, bundle, config, powers: granted, keyFile } = message;
-    const powers = () => createPowers({ granted, keyFile, log, publish });
+    const powers = () => createPowers({ granted, keyFile, lease, log, publish });
     runner = await startDriver({ instance, entry, bundle, config, powers });
     send({ did: "start" });
   } catch (cause) {

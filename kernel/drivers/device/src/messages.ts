@@ -21,6 +21,8 @@ export type ToDevice =
       readonly input: Json;
     }
   | { readonly do: "meters"; readonly id: number }
+  /** Every `BEAT_MS`: a driver whose kernel says nothing falls silent (`lease.ts`). */
+  | { readonly do: "beat" }
   | { readonly do: "stop" };
 
 export type FromDevice =

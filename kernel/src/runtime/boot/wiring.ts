@@ -2,7 +2,7 @@
 import { compileSchema, type Json, topicsSubscribed } from "@vnes/schemas";
 import { imageFile } from "../../admission/image.ts";
 import { topicOffers } from "../../admission/topic-files.ts";
-import { type Capability, type Capabilities, readMethods } from "../../bus/capabilities.ts";
+import { type Capability, type Capabilities, providedBy, readMethods } from "../../bus/capabilities.ts";
 import type { SchemaCheck, Topic, Topics } from "../../bus/topics.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 
@@ -29,10 +29,15 @@ export function capabilitiesOf(capsules: readonly Capsule[]): Capabilities {
   for (const { id, manifest, image } of capsules) {
     const file = imageFile(image, "spec/schema.json");
     const schema: Json = file === undefined ? {} : (JSON.parse(decoder.decode(file.bytes)) as Json);
-    for (const provided of manifest.capabilities.provides) {
-      const name = nameOf(provided);
+    for (const offer of manifest.capabilities.provides) {
+      const name = nameOf(offer);
       const methods = readMethods(name, schema, (one) => lazily([one])[0] as SchemaCheck);
-      capabilities.set(name, { name, provider: id, methods });
+      const provided = { name, provider: id, methods, others: [] };
+      const first = capabilities.get(name);
+      // One capsule may provide several versions of a name; its methods are the same.
+      if (first === undefined || providedBy(first, id) !== undefined)
+        capabilities.set(name, first ?? provided);
+      else capabilities.set(name, { ...first, others: [...first.others, provided] });
     }
   }
   return capabilities;

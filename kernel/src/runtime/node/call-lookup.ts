@@ -1,6 +1,6 @@
 /** What a call is about: the method and its checks, the shard that takes it, and the answer when nobody can. */
 import type { Answer, Json } from "@vnes/schemas";
-import type { Capabilities, Method } from "../../bus/capabilities.ts";
+import type { Capabilities, Capability, Method } from "../../bus/capabilities.ts";
 import { stringAt } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
 import { shardForKey } from "../../placement/shard-names.ts";
@@ -24,6 +24,29 @@ export function methodOf(
   const found = capabilities.get(capability);
   if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
   return found.methods.get(method) ?? refusal("CALL_METHOD_UNKNOWN", { capability, method });
+}
+
+/** The one loaded provider, or why there is none to ask: of two that are, nobody chooses. */
+export function loadedProvider(
+  {
+    capabilities,
+    slots,
+    devices,
+  }: {
+    readonly capabilities: Capabilities;
+    readonly slots: ReadonlyMap<string, unknown>;
+    readonly devices: ReadonlyMap<string, unknown>;
+  },
+  capability: string,
+): Capability | Refusal {
+  const found = capabilities.get(capability);
+  if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
+  const loaded = [found, ...found.others].filter(
+    ({ provider }) => slots.has(provider) || devices.has(provider),
+  );
+  if (loaded.length <= 1) return loaded[0] ?? found;
+  const providers = loaded.map(({ provider }) => provider).join(", ");
+  return refusal("CALL_PROVIDER_AMBIGUOUS", { capability, providers });
 }
 
 /** The shard that takes the call; of no shard's name when the provider is not loaded. */

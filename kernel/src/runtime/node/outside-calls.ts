@@ -1,7 +1,7 @@
 /** Calls made from outside the capsules: by a person, by the kernel itself, or by the node a person asked. Kept nowhere. */
 import type { Answer, Delivery, Json } from "@vnes/schemas";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
-import { checkedAnswer, methodOf, providerShard, refusal } from "./call-lookup.ts";
+import { checkedAnswer, loadedProvider, providerShard, refusal } from "./call-lookup.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { Switchboard } from "./router.ts";
 
@@ -28,8 +28,11 @@ export class OutsideCalls {
     timeoutMs: number,
     isArrived = false,
   ): Promise<Answer> {
-    const definition = methodOf(this.#board, capability, method);
-    if ("ok" in definition) return Promise.resolve(definition);
+    const found = loadedProvider(this.#board, capability);
+    if ("ok" in found) return Promise.resolve(found);
+    const definition = found.methods.get(method);
+    if (definition === undefined)
+      return Promise.resolve(refusal("CALL_METHOD_UNKNOWN", { capability, method }));
     const [problem] = definition.input(input);
     if (problem !== undefined) {
       const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };
@@ -37,7 +40,7 @@ export class OutsideCalls {
     }
     const { callId, deadlineAt, answer } = this.#control.open({ capability, method, timeoutMs });
     const end = (given: Answer): void => void this.#control.end(callId, given);
-    const provider = this.#board.capabilities.get(capability)?.provider ?? "";
+    const { provider } = found;
     const device = this.#board.devices.get(provider);
     if (device !== undefined) {
       return device.call({ callId, capability, method, input }).then((given) => {

@@ -7,14 +7,15 @@
  * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
-import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { Delivery, Effect, Json, TurnRequest, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
 import type { Outcome, TurnRecord } from "../../ledger/record.ts";
-import { serveForeseen, serveKeys } from "../../ledger/served-keys.ts";
+import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
+import { serveForeseen } from "../../ledger/served-keys.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -31,9 +32,6 @@ import { ShardJournal } from "./shard-journal.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
 import type { Waiting } from "./waiting.ts";
-
-/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
-const MAX_KEY_ROUNDS = 1_000;
 
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
@@ -195,7 +193,7 @@ export class CapsuleShard {
     return this.#instance?.meters().catch(() => undefined);
   }
 
-  /** Forgets earlier kills: a person has decided to try again. */
+  /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
     this.#hosts.forgive();
   }
@@ -283,15 +281,21 @@ export class CapsuleShard {
   #send(): void {
     while (this.#canSend) {
       const { first } = this.#sent;
-      const isStarting = this.#started !== undefined;
-      const turns = isStarting ? (first === undefined ? 1 : 0) : this.#sent.room(this.inbox.ready);
+      const { backlog } = this.inbox;
+      const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
+      const turns = isAlone ? (first === undefined ? 1 : 0) : this.#sent.room(backlog);
       if (turns === 0) return;
-      // What is on its way is not spent yet.
-      const out = this.#sent.turns;
-      const batch = this.inbox.take(Math.max(0, this.#parts.budget.room(turns + out) - out));
+      const batch = this.inbox.take(backlog === 0 ? turns : this.#affordable(turns));
       if (batch.length === 0) return;
       this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(this.#requests(batch)));
     }
+  }
+
+  /** Not asked for no turn: a capsule that wants none must not be held to want more than its budget. */
+  #affordable(turns: number): number {
+    // What is on its way is not spent yet.
+    const out = this.#sent.turns;
+    return Math.max(0, this.#parts.budget.room(turns + out) - out);
   }
 
   /** The oldest batch. Resolves with what has to be delivered again, in order. */
@@ -317,10 +321,10 @@ export class CapsuleShard {
   #requests(batch: readonly Waiting[]): TurnRequest[] {
     const at = Math.max(this.state.at, this.#parts.clock.now());
     return batch.map((waiting) => {
-      const { turn = 0, delivery, keys, ranges } = waiting;
+      const { turn = 0, delivery, given } = waiting;
       const request = { turn, at, seed: this.#parts.random.seed(), delivery };
       waiting.ran = { at: request.at, seed: request.seed };
-      return keys === undefined ? request : { ...request, keys, ranges: ranges ?? [] };
+      return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
     });
   }
 
@@ -337,17 +341,16 @@ export class CapsuleShard {
     for (let index = 0; index < batch.length; index++) {
       const waiting = batch[index] as Waiting;
       const result = results[index] as TurnResult;
-      const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
-      if (result.kind === "needKeys" && !endless) {
-        const served = serveKeys(this.state, result);
-        waiting.rounds = (waiting.rounds ?? 0) + 1;
-        const foreseen = serveForeseen(this.state, results.slice(index + 1), served);
-        waiting.keys = [...(waiting.keys ?? []), ...served.keys, ...foreseen];
-        waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
+      const refused =
+        result.kind === "needKeys" ? this.#serve(waiting, result, results.slice(index + 1)) : undefined;
+      if (result.kind === "needKeys" && refused === undefined) {
         again = batch.slice(index);
         break;
       }
-      const verdict = this.#settle(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
+      const verdict = this.#settle(
+        waiting,
+        result.kind === "needKeys" ? failedTurn(result.turn, refused as VnesError) : result,
+      );
       if (verdict.record !== undefined) {
         records.push(verdict.record);
         if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
@@ -365,6 +368,18 @@ export class CapsuleShard {
     // After the records they ran behind were issued, so that they wait for those too.
     for (const one of unrecorded) this.#journal.releaseUnrecorded(one.waiting, one.effects);
     return { again, poisoned };
+  }
+
+  /** Why the turn is not delivered again, if it is not. */
+  #serve(
+    waiting: Waiting,
+    asked: Extract<TurnResult, { kind: "needKeys" }>,
+    behind: readonly TurnResult[],
+  ): VnesError | undefined {
+    waiting.given ??= new KeyRounds();
+    const refused = waiting.given.serve(this.state, asked);
+    if (refused === undefined) waiting.given.give(serveForeseen(this.state, behind, waiting.given));
+    return refused;
   }
 
   /** Carries out the verdict on one finished turn. */
@@ -445,10 +460,7 @@ export class CapsuleShard {
     hostDied(reason);
     let alone: SandboxInstance | undefined;
     const queue = [...batch];
-    for (const waiting of queue) {
-      delete waiting.keys;
-      delete waiting.ranges;
-    }
+    for (const waiting of queue) delete waiting.given;
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
       if (waiting.feed?.isHolding === true) {
@@ -483,7 +495,7 @@ export class CapsuleShard {
     if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
       this.#recordKilled(waiting, failure);
     }
-    const tooOften = this.#hosts.killed();
+    const tooOften = this.#hosts.killed(waiting.feed !== undefined);
     if (tooOften === undefined) return;
     this.#open = false;
     this.#parts.giveUp(tooOften);
@@ -499,11 +511,6 @@ export class CapsuleShard {
     this.#instance = await this.#hosts.open(() => this.#open);
     if (this.#instance !== undefined) this.restarts++;
   }
-}
-
-function asksForEver(turn: number): Extract<TurnResult, { kind: "failed" }> {
-  const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
-  return { turn, kind: "failed", code, message };
 }
 
 function failedWith({ code, message }: Failure): Outcome {

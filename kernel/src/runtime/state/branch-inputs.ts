@@ -1,5 +1,6 @@
 /** What a branch can be given, made into deliveries: a person's call or event, checked like any, or what its parent was delivered. */
 import { type Delivery, type Json, type Manifest, subscriptionsOf } from "@vnes/schemas";
+import { providedBy } from "../../bus/capabilities.ts";
 import { topicShard } from "../../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf } from "../../bus/topics.ts";
 import type { LedgerRecord } from "../../ledger/record.ts";
@@ -35,8 +36,8 @@ export function callDelivery(
   const { name, capsule } = beginning;
   const invalid = (problem: string): Error =>
     stateErrors.create("BRANCH_INPUT_INVALID", { name, capsule, problem });
-  const found = capabilities.get(capability);
-  if (found?.provider !== capsule) throw invalid(`it does not provide ${capability}`);
+  const found = providedBy(capabilities.get(capability), capsule);
+  if (found === undefined) throw invalid(`it does not provide ${capability}`);
   const definition = found.methods.get(method);
   if (definition === undefined) throw invalid(`${capability} has no method ${method}`);
   const [problem] = definition.input(input);
