@@ -90,8 +90,9 @@ test("silence says how long it was and how long it may be, on both sides", () =>
   const volatile = (): JsonObject | undefined => vpn.moves().find((move) => move["reason"] === "PATH_SILENT");
   assert.ok(vpn.lab.until(() => volatile() !== undefined && told(vpn, "PATH_SILENT").length > 0, 5_000));
   for (const evidence of [volatile()?.["evidence"] as JsonObject, told(vpn, "PATH_SILENT")[0]]) {
-    const { bound, limit, value, unit } = evidence?.["bound"] as JsonObject;
-    assert.deepEqual([bound, limit, value, unit], ["silentMs", evidence?.["silentMs"], limit, "ms"]);
+    assert.ok(evidence !== undefined);
+    const { bound, limit, value, unit } = evidence["bound"] as JsonObject;
+    assert.deepEqual([bound, limit, value, unit], ["silentMs", evidence["silentMs"], limit, "ms"]);
   }
 });
 

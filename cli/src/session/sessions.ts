@@ -3,6 +3,7 @@ import { isVnesError, type Json, type JsonObject } from "@vnes/schemas";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
 import { cliErrors } from "../errors.ts";
+import { text } from "./fields.ts";
 
 export const SESSION = "vpn.session";
 export const CLIENT = "vpn.client";
@@ -60,9 +61,9 @@ export type Known =
 /** Why the session ended, as far as this node knows it; null: it lives. */
 export function endedFor(known: Known): string | null {
   const { role } = known;
-  const reason = role === "owner" ? known.view["reason"] : known.status["reason"];
+  const reason = text(role === "owner" ? known.view : known.status, "reason");
   const isOver = role === "owner" ? known.view["state"] === "TERMINATED" : known.status["mode"] === "ended";
-  return isOver ? String(reason ?? "?") : null;
+  return isOver ? (reason ?? "?") : null;
 }
 
 /** What is no session's name is a session that is not here. */
