@@ -98,7 +98,7 @@ test("every refusal of vnes session is a code, what happened and the next comman
     }
   }
 
-  await says(["terminate", session], client, 0, /is terminated/);
+  await says(["terminate", session], client, 0, /has ended here/);
   await until("ended", ({ mode }) => mode === "ended");
   for (const node of [client, gateway]) {
     await says(["terminate", session], node, 0, /had ended already, for CLIENT_CLOSED/);
