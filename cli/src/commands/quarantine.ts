@@ -37,7 +37,7 @@ export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
 export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
     "show <entry>",
-    "Show one refused capsule: every reason, the evidence, the image",
+    "Show one refused capsule: every reason, and what to do about it",
     (args) =>
       args.positional("entry", { type: "string", demandOption: true, describe: "Such as qua_0123456789ab" }),
     async (args) => {

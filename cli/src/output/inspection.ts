@@ -11,7 +11,12 @@ export interface Inspection extends CapsuleStatus {
   readonly manifest: Manifest;
   readonly receipt: Receipt | null;
   readonly files: readonly { readonly path: string; readonly size: number }[];
-  readonly requires: readonly { readonly requirement: string; readonly provider: string | null }[];
+  readonly requires: readonly {
+    readonly requirement: string;
+    readonly provider: string | null;
+    /** Of the provider. */
+    readonly state: string | null;
+  }[];
   readonly limits: {
     readonly memoryMb: number;
     readonly turnMs: number;
@@ -56,7 +61,9 @@ function identity({ id, version, state, reason, type, manifest }: Inspection): r
     [
       "entry",
       Object.entries(interfaces ?? {})
-        .map(([name, entry]) => `${name} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`)
+        .map(
+          ([language, entry]) => `${language} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
+        )
         .join(", "),
     ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
@@ -79,7 +86,10 @@ function provenance({ imageHash, files, receipt, origin }: Inspection): readonly
 
 function reach({ manifest, requires }: Inspection): readonly Line[] {
   const { capabilities, bus, state } = manifest;
-  const bound = requires.map(({ requirement, provider }) => `${requirement} of ${provider ?? "nobody"}`);
+  const bound = requires.map(({ requirement, provider, state: its }) => {
+    const note = its === null || its === "active" ? "" : ` (${its})`;
+    return `${requirement} of ${provider ?? "nobody"}${note}`;
+  });
   const lists: readonly (readonly [string, readonly string[] | undefined])[] = [
     ["provides", capabilities.provides],
     ["requires", bound],

@@ -20,10 +20,10 @@ export interface Capsule {
   state: CapsuleState;
   /** Code of the reason of the last transition. */
   reason: string;
-  /** What led to the last transition, with what to do about it; absent where somebody wanted it. Not kept over a boot, which finds it anew. */
-  problems?: readonly Reason[];
   /** Resolves once it is up, or did not come up; undefined before anybody began to start it. */
   activation?: Promise<void>;
+  /** What led to the last transition, with what to do about it; absent where somebody wanted it. Not kept over a boot, which finds it anew. */
+  problems?: readonly Reason[];
 }
 
 export class CapsuleTable {

@@ -240,8 +240,8 @@ export class NodeRuntime implements Node {
       await capsule.activation;
       if (capsule.state !== "active" && capsule.state !== "suspended") return;
       const problems = reasonsFrom(error);
-      if (capsule.state === "active")
-        await table.move(capsule, { type: "suspended", reason: code }, problems);
+      const suspended = { type: "suspended", reason: code } as const;
+      if (capsule.state === "active") await table.move(capsule, suspended, problems);
       await haltCapsule(this.#context, capsule);
       if (!again) return;
       // It was given another chance by hand and did it again: this image is not run here any more.
