@@ -31,7 +31,7 @@ test("nothing from outside can move a terminal's cursor", () => {
 const hostile = fc
   .array(
     fc.oneof(
-      fc.constantFrom(..."\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $".split("")),
+      fc.constantFrom(...Array.from("\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $")),
       fc.string({ unit: "binary" }),
     ),
   )
@@ -77,6 +77,7 @@ test("a slip of a key finds its word, another word does not", () => {
   assert.equal(nearest("statsu", words), "status");
   assert.equal(nearest("bot", words), "boot");
   assert.equal(nearest("frobnicate", words), undefined);
+  assert.equal(nearest("release", ["list", "show", "delete"]), undefined);
 });
 
 test("a time that is none is told as a number, and ends no command", () => {

@@ -33,13 +33,16 @@ function isFailure(event: JsonObject): boolean {
   return isDenial(event) || text(event, "event") === "pathFailed";
 }
 
+/** What failed, by who looked. */
+const FAILED: { readonly [by: string]: string } = { probe: "The probe of", standby: "The standby over" };
+
 function sentenceOf({ event, at }: SeenEvent, now: number): string {
   const reason = text(event, "reason") ?? "?";
   const evidence = object(event["evidence"]);
   const rest = `because ${because(reason)} (${reason}${details(evidence)})`;
   const path = text(event, "pathId");
   if (text(event, "event") === "pathFailed")
-    return `The attempt over path ${path} failed ${when(at, now)}, ${rest}.`;
+    return `${FAILED[text(evidence, "by") ?? ""] ?? "The attempt over"} path ${path} failed ${when(at, now)}, ${rest}.`;
   if (text(event, "event") === "denied") {
     const person = text(evidence, "by") === "person";
     const what = person
