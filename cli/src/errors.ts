@@ -27,7 +27,7 @@ const entries = {
     message: "{path} already exists and was not touched.",
     fault: "user",
     retry: false,
-    remedy: "Choose another directory: vnes capsule new {id} --dir <dir>",
+    remedy: "Choose another directory: vnes capsule new {id}{flags} --dir <dir>",
     exit: "conflict",
   },
   CAPSULE_ID_INVALID: {
@@ -97,14 +97,14 @@ const entries = {
     message: "No node named {node} answers at {path}.",
     fault: "user",
     retry: false,
-    remedy: "vnes boot{flags}",
+    remedy: "vnes boot",
     exit: "notFound",
   },
   NODE_ALREADY_RUNNING: {
     message: "A node already runs at {path}.",
     fault: "user",
     retry: false,
-    remedy: "vnes status{flags}",
+    remedy: "vnes status",
     exit: "conflict",
   },
   CONTROL_PATH_TOO_LONG: {
@@ -263,6 +263,13 @@ const entries = {
     remedy: "For a new one, on the client's node: vnes call vpn.client renew",
     exit: "conflict",
   },
+  SESSION_NOTHING_SINCE: {
+    message: "Nothing happened to {session} on this node since {since}, so there is no incident to write.",
+    fault: "user",
+    retry: false,
+    remedy: "When things happened: vnes session history {session}",
+    exit: "notFound",
+  },
   SESSION_JUMP_ELSEWHERE: {
     message:
       "{session} is kept here for its client, and a gateway moves nobody: its client chooses the path.",
@@ -303,7 +310,8 @@ const entries = {
     message: "{capability}.{method}: {code}: {reason}",
     fault: "user",
     retry: false,
-    remedy: "vnes status",
+    remedy:
+      "what {code} means says spec/logic.md of the capsule that provides {capability}, and docs/errors.md for built-in ones; vnes capsule list",
     exit: "failed",
   },
   CAPSULE_NOT_VERIFIED: {

@@ -1,8 +1,11 @@
 /** The kernel's log as pino lines on standard error: JSON for machines, readable lines in a terminal. */
+import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
+import { Writable } from "node:stream";
 import type { Log } from "@vnes/kernel";
-import { pino } from "pino";
+import { type DestinationStream, pino } from "pino";
 import type PinoPretty from "pino-pretty";
+import { harmless, harmlessJson } from "./output/text.ts";
 
 export interface LogOptions {
   readonly node: string;
@@ -16,7 +19,9 @@ const SECRETS = ["secret", "privateKey", "private_key", "password", "token"];
 
 export function createLog({ node, level, pretty, colour }: LogOptions): Log {
   // Written synchronously: the last line before a crash is the one that is wanted.
-  const stream = pretty ? prettyStream(colour) : pino.destination({ fd: 2, sync: true });
+  const stream = pretty ? prettyStream(colour) : filtered(pino.destination({ fd: 2, sync: true }));
+  // A capsule's line is one line: after a line feed of its own it could say anything in the name of anybody.
+  const said = pretty ? harmless : (message: string): string => message;
   const logger = pino(
     {
       level,
@@ -27,11 +32,16 @@ export function createLog({ node, level, pretty, colour }: LogOptions): Log {
     stream,
   );
   return {
-    debug: (data, message) => logger.debug(data, message),
-    info: (data, message) => logger.info(data, message),
-    warn: (data, message) => logger.warn(data, message),
-    error: (data, message) => logger.error(data, message),
+    debug: (data, message) => logger.debug(data, said(message)),
+    info: (data, message) => logger.info(data, said(message)),
+    warn: (data, message) => logger.warn(data, said(message)),
+    error: (data, message) => logger.error(data, said(message)),
   };
+}
+
+/** Lines of JSON, which a terminal may show as well. */
+function filtered(to: { write(line: string): unknown }): DestinationStream {
+  return { write: (line) => void to.write(harmlessJson(line)) };
 }
 
 function prettyStream(colorize: boolean): NodeJS.WritableStream {
@@ -40,7 +50,13 @@ function prettyStream(colorize: boolean): NodeJS.WritableStream {
   return pretty({
     colorize,
     sync: true,
-    destination: 2,
+    destination: new Writable({
+      decodeStrings: false,
+      write(chunk: string | Buffer, _encoding, done) {
+        writeSync(2, harmlessJson(chunk.toString()));
+        done();
+      },
+    }),
     ignore: "pid,hostname,node",
     translateTime: "HH:MM:ss.l",
   });

@@ -37,8 +37,6 @@ export interface Place {
   readonly configFile: string | null;
   readonly node: string;
   readonly paths: NodePaths;
-  /** What a command must be given to mean the same node; starts with a space unless empty. */
-  readonly flags: string;
 }
 
 const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
@@ -49,22 +47,12 @@ export async function findPlace(shell: Shell, flags: GlobalFlags): Promise<Place
   const node = flags.node ?? config.node;
   if (!NODE_NAME.test(node)) throw cliErrors.create("CONFIG_NODE_NAME_INVALID", { name: node });
   const paths = nodePaths(home, node, flags.dataDir ?? config.data_dir);
-  const given = [
-    flags.home === undefined ? "" : ` --home ${flags.home}`,
-    flags.config === undefined ? "" : ` --config ${flags.config}`,
-    flags.node === undefined ? "" : ` --node ${flags.node}`,
-    flags.dataDir === undefined ? "" : ` --data-dir ${flags.dataDir}`,
-  ];
-  return { home, config, configFile: file, node, paths, flags: given.join("") };
+  return { home, config, configFile: file, node, paths };
 }
 
 /** Rejects with `NODE_NOT_RUNNING` when there is nobody. */
 export async function connectTo(place: Place): Promise<ControlClient> {
-  return await ControlClient.connect({
-    path: place.paths.controlSocket,
-    node: place.node,
-    flags: place.flags,
-  });
+  return await ControlClient.connect({ path: place.paths.controlSocket, node: place.node });
 }
 
 /** Opens a connection for one piece of work and closes it. */

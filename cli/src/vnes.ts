@@ -3,6 +3,7 @@ import { isVnesError } from "@vnes/schemas";
 import yargs, { type Argv } from "yargs";
 import { unexpected } from "./control/failure.ts";
 import { showError } from "./output/problem.ts";
+import { typedFlags } from "./output/same-node.ts";
 import type { GlobalFlags, Shell } from "./shell.ts";
 import { nameAsTyped, repeatedOption, usageError, valueError } from "./usage.ts";
 import { addStateBranch } from "./commands/branch.ts";
@@ -133,6 +134,7 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
     })
     .middleware((args) => {
       shell.output.json = args.output === "json";
+      shell.output.flags = typedFlags(args as unknown as GlobalFlags);
     })
     .check((args) => {
       const repeated = repeatedOption(parser, words);

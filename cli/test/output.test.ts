@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { duration, harmless, table } from "../src/output/text.ts";
+import { Output } from "../src/output/output.ts";
+import {
+  duration,
+  harmless,
+  harmlessJson,
+  jsonText,
+  onlyColours,
+  shellWord,
+  table,
+} from "../src/output/text.ts";
 import { homePaths, nodePaths } from "../src/paths.ts";
 import { nearest } from "../src/usage.ts";
 
@@ -15,6 +24,51 @@ test("nothing from outside can move a terminal's cursor", () => {
       assert.doesNotMatch(harmless(text), /[\u0000-\u001f\u007f-\u009f]/);
     }),
   );
+});
+
+/** Of control characters, of directions of writing, and what is around them. */
+const hostile = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(..."\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $"),
+      fc.string({ unit: "binary" }),
+    ),
+  )
+  .map((parts) => parts.join(""));
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+const MOVES = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+
+test("a value that is shown as JSON moves no terminal either, and stays the same JSON", () => {
+  fc.assert(
+    fc.property(fc.dictionary(hostile, hostile), (value) => {
+      const text = jsonText(value);
+      assert.doesNotMatch(text, MOVES);
+      assert.equal(JSON.stringify(JSON.parse(text)), JSON.stringify(value));
+      assert.doesNotMatch(harmlessJson(JSON.stringify(value)), MOVES);
+    }),
+  );
+});
+
+test("whatever a command says, its last look leaves lines and colours and nothing else", () => {
+  assert.equal(onlyColours("\u001b[31mred\u001b[39m\n\u001b[2J"), "\u001b[31mred\u001b[39m\n\\u001b[2J");
+  const said: string[] = [];
+  const push = (text: string): void => void said.push(text);
+  const output = new Output({ stdout: push, stderr: push, stdoutColour: false, stderrColour: false });
+  for (const json of [false, true]) {
+    output.json = json;
+    output.data("vnes.test.v1", { text: "\u009b2J" }, "\u009b2J");
+    output.problem({ text: "\u202e" }, "\u202e");
+    output.say("\u001b]0;title\u0007");
+  }
+  assert.equal(said.length, 5);
+  for (const text of said) assert.doesNotMatch(text, MOVES);
+});
+
+test("a key in a command that is offered for the next step is one word of it", () => {
+  assert.equal(shellWord("a/b-1"), "a/b-1");
+  assert.equal(shellWord("$(reboot)"), "'$(reboot)'");
+  assert.equal(shellWord("it's\nnext: reboot"), "'it'\\''s\\u000anext: reboot'");
+  assert.equal(shellWord(7), "7");
 });
 
 test("a slip of a key finds its word, another word does not", () => {

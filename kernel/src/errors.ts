@@ -18,6 +18,7 @@ export const kernelErrors: ErrorTable<
   | "CAPSULE_IMAGE_UNREADABLE"
   | "CAPSULE_DEPENDENT"
   | "CAPSULE_KEEPS_KILLING"
+  | "CAPSULE_POISONED"
   | "CAPSULE_PLACEMENT_CHANGED"
   | "CAPSULE_SHARDS_CHANGED"
   | "CALL_CAPABILITY_UNAVAILABLE"
@@ -35,6 +36,7 @@ export const kernelErrors: ErrorTable<
   | "CLUSTER_PEER_SILENT"
   | "TURN_KILLED_HOST"
   | "TURN_KEYS_ENDLESS"
+  | "TURN_KEYS_TOO_LARGE"
   | "TURN_TOPIC_UNKNOWN"
   | "TURN_TOPIC_NOT_DECLARED"
   | "TURN_EVENT_INVALID"
@@ -199,11 +201,20 @@ export const kernelErrors: ErrorTable<
     exit: "failed",
   },
   CAPSULE_KEEPS_KILLING: {
-    message: "capsule {capsule} killed its sandbox host {kills} times within {windowMs} ms",
+    message: "capsule {capsule} killed the sandbox host of {shard} {kills} times within {windowMs} ms",
     fault: "capsule",
     retry: false,
     remedy:
       "vnes capsule inspect {capsule}; mend it and install the new version, or vnes capsule resume {capsule}",
+    exit: "failed",
+  },
+  CAPSULE_POISONED: {
+    message:
+      "{kills} deliveries of kept events killed the sandbox host of {shard} within {windowMs} ms: capsule {capsule} rests for {restMs} ms",
+    fault: "capsule",
+    retry: true,
+    remedy:
+      "vnes topic tail vnes.deadletter.v1 names the events; it goes on behind them by itself, or at once with vnes capsule resume {capsule}",
     exit: "failed",
   },
   CAPSULE_PLACEMENT_CHANGED: {
@@ -328,6 +339,14 @@ export const kernelErrors: ErrorTable<
     fault: "capsule",
     retry: false,
     remedy: "read a range instead of one key after the other: turn.keys.entries(prefix)",
+    exit: "failed",
+  },
+  TURN_KEYS_TOO_LARGE: {
+    message: "the keys that the turn asked for come to more than {limit} characters of JSON {when}",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "keep and read less at once: a narrower prefix, fewer keys, one range instead of one key after the other",
     exit: "failed",
   },
   TURN_TOPIC_UNKNOWN: {

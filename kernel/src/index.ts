@@ -16,6 +16,7 @@ export * from "./ports/random.ts";
 export * from "./ports/sandbox.ts";
 export * from "./ports/signer.ts";
 export * from "./admission/image.ts";
+export type { Budget, BudgetItem } from "./budget/budget.ts";
 export * from "./confinement/confinement.ts";
 export { confinementOf, type ConfinementQuestion } from "./confinement/confinement-of.ts";
 export { groupOf, type HostGroup } from "./confinement/host-group.ts";
@@ -43,12 +44,8 @@ export { MAX_PAYLOAD_BYTES, WireMessenger } from "./messenger/wire-messenger.ts"
 export * from "./placement/ledger-group.ts";
 export * from "./placement/owner-table.ts";
 export * from "./receipts/errors.ts";
-export {
-  type ReceiptVerdict,
-  type Refusal,
-  verifyExecutionReceipt,
-  type VerifyReceiptOptions,
-} from "./receipts/verify.ts";
+export type { Refusal } from "./receipts/refusal.ts";
+export { type ReceiptVerdict, verifyExecutionReceipt, type VerifyReceiptOptions } from "./receipts/verify.ts";
 export * from "./replay/errors.ts";
 export type { Difference } from "./replay/output.ts";
 export { unlessExpected } from "./replay/unless-expected.ts";
@@ -83,3 +80,5 @@ export type { NodeParts } from "./runtime/node/parts.ts";
 export type { Moment, StateAt, StateDifference, StateHistoryPage } from "./runtime/state/state-history.ts";
 export type { KeyDifference } from "./state/diff.ts";
 export type { KeyChange } from "./state/history.ts";
+export type { OverBudget } from "./runtime/node/budgets.ts";
+export type { Usage } from "./runtime/shard/capsule-budget.ts";

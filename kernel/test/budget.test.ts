@@ -13,6 +13,9 @@ import {
   METERED,
   spend,
 } from "../src/budget/budget.ts";
+import { MemorySandbox } from "@vnes/driver-memory";
+import type { OverBudget } from "../src/runtime/node/budgets.ts";
+import type { Usage } from "../src/runtime/shard/capsule-budget.ts";
 import { bootTestNode, manifestOf, policy, type TestCapsule, type TestNode } from "./node-harness.ts";
 
 const rate = fc.integer({ min: 1, max: 10_000 });
@@ -131,7 +134,11 @@ const worker: TestCapsule = {
     bus: { publishes: [] },
     state: { owns: ["n"] },
   }),
-  spec: { "spec/schema.json": { $defs: { "test.worker.do.input": { type: "object" } } } },
+  spec: {
+    "spec/schema.json": {
+      $defs: { "test.worker.do.input": { type: "object" }, "test.worker.wide.input": { type: "object" } },
+    },
+  },
   bundle: () =>
     capsule({
       calls: {
@@ -139,6 +146,10 @@ const worker: TestCapsule = {
           const n = ((turn.keys.get("n") as number | undefined) ?? 0) + 1;
           turn.keys.set("n", n);
           return n;
+        },
+        "test.worker.wide": (turn) => {
+          for (let index = 0; index < 100; index++) turn.keys.set(`n${index}`, index);
+          return 100;
         },
       },
     }),
@@ -156,11 +167,14 @@ async function advance({ clock, settle }: TestNode, ms: number, stepMs = 100): P
   }
 }
 
-async function used({
-  node,
-}: TestNode): Promise<{ readonly used: { readonly turns: number }; slowed: Json }> {
-  const { budget } = (await node.inspect("test.worker")) as { budget: never };
-  return budget;
+interface Told {
+  readonly used: Usage;
+  readonly slowed: { readonly by: string } | null;
+  readonly over: OverBudget | null;
+}
+
+async function used({ node }: TestNode): Promise<Told> {
+  return ((await node.inspect("test.worker")) as unknown as { budget: Told }).budget;
 }
 
 test("a capsule over its budget is slowed, suspended with the reason, resumed by policy, and nothing is lost", async () => {
@@ -171,7 +185,7 @@ test("a capsule over its budget is slowed, suspended with the reason, resumed by
   const first = await used(run);
   // A burst of ten, ten more in the second, and the start turn.
   assert.ok(first.used.turns >= 15 && first.used.turns <= 22, JSON.stringify(first));
-  assert.deepEqual((first.slowed as { by: string }).by, "turns");
+  assert.deepEqual([first.slowed?.by, first.over], ["turns", null]);
   const { counters } = await node.status();
   assert.equal(counters["capsule.slowed"], 1);
 
@@ -180,7 +194,12 @@ test("a capsule over its budget is slowed, suspended with the reason, resumed by
   assert.deepEqual([capsules[0]?.state, capsules[0]?.reason], ["suspended", "CAPSULE_OVER_BUDGET"]);
   assert.equal(state, "degraded");
   assert.equal(problems[0]?.code, "CAPSULE_DOWN");
-  const before = (await used(run)).used.turns;
+  const suspended = await used(run);
+  const before = suspended.used.turns;
+  const { over } = suspended;
+  assert.deepEqual([suspended.slowed, over?.by], [null, "turns"]);
+  assert.equal(over?.resumesAt, over === null ? 0 : over.suspendedAt + 20_000);
+  assert.ok(over !== null && over.suspendedAt - over.since >= 4_000, JSON.stringify(over));
   await advance(run, 10_000, 1_000);
   assert.equal((await used(run)).used.turns, before);
 
@@ -192,6 +211,60 @@ test("a capsule over its budget is slowed, suspended with the reason, resumed by
   assert.deepEqual(
     answers.map((answer) => answer.ok && answer.value),
     answers.map((_, index) => index + 1),
+  );
+  // It had enough to do until a moment ago, and nobody has asked since; what is told is as of now.
+  await advance(run, 5_000, 1_000);
+  const last = await used(run);
+  assert.deepEqual([last.slowed, last.over], [null, null]);
+  await node[Symbol.asyncDispose]();
+});
+
+const wide: Policy = {
+  ...policy,
+  budgets: { system: { messages_per_s: 10, patience_ms: 2_000, resume_after_ms: 3_000 } },
+};
+
+test("patience ends when it ends, however long the debt is, and only for a capsule that wants more (U3)", async () => {
+  const run = await bootTestNode({ capsules: [worker], parts: { policy: wide } });
+  const { node } = run;
+  const stateNow = async (): Promise<unknown> => (await node.status()).capsules[0]?.state;
+  // A debt of nine seconds, and nobody wants anything.
+  const first = node.call("test.worker", "wide", {}, 600_000);
+  await advance(run, 6_000);
+  assert.equal(await stateNow(), "active");
+  assert.equal((await node.status()).counters["capsule.slowed"], undefined);
+  await first;
+  const second = node.call("test.worker", "do", {}, 600_000);
+  await advance(run, 1_900);
+  assert.deepEqual([await stateNow(), (await used(run)).slowed?.by], ["active", "messages"]);
+  await advance(run, 200);
+  assert.equal(await stateNow(), "suspended");
+  await advance(run, 3_000);
+  assert.deepEqual(await second, { ok: true, value: 1 });
+  await node[Symbol.asyncDispose]();
+});
+
+test("a resumption that fails leaves the capsule suspended, and policy tries again", async () => {
+  const sandbox = new MemorySandbox(
+    { "test.worker": worker.bundle as never },
+    { openFailsAt: new Set([2, 3]) },
+  );
+  const run = await bootTestNode({ capsules: [worker], parts: { policy: wide, sandbox } });
+  const { node } = run;
+  const stateNow = async (): Promise<unknown> => (await node.status()).capsules[0]?.state;
+  const asked = ["wide", "do"].map((method) => node.call("test.worker", method, {}, 600_000));
+  await advance(run, 2_500);
+  assert.equal(await stateNow(), "suspended");
+  await assert.rejects(node.resume("test.worker"), { code: "SANDBOX_HOST_DIED" });
+  const due = (await used(run)).over?.resumesAt as number;
+  assert.equal(await stateNow(), "suspended");
+  await advance(run, 3_000);
+  assert.deepEqual([await stateNow(), (await used(run)).over?.resumesAt], ["suspended", due + 3_000]);
+  await advance(run, 4_000);
+  assert.equal(await stateNow(), "active");
+  assert.deepEqual(
+    (await Promise.all(asked)).map(({ ok }) => ok),
+    [true, true],
   );
   await node[Symbol.asyncDispose]();
 });

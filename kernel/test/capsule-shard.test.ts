@@ -60,6 +60,47 @@ test("what was never durable is told to nobody, by no answer either (C1)", async
   assert.equal(h.givenUp.length, 1);
 });
 
+test("a batch goes ahead of an answer, and whatever stops the one in front of it, each call counts once and in order (B1, B2, C3)", async () => {
+  const step = fc.record({
+    key: fc.constantFrom("a", "b", "c"),
+    forbidden: fc.nat({ max: 40 }).map((dice) => dice === 0),
+    // Now and then the rest has to wait until something has been answered.
+    settles: fc.nat({ max: 30 }).map((dice) => dice === 0),
+  });
+  // One: what dies again alone is to blame, and given up.
+  const death = fc.integer({ min: 40, max: 400 });
+  let ahead = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 150, maxLength: 300 }), death, async (steps, dying) => {
+      const h = await openHarness({ hostDiesAt: new Set([dying]), onBatch: () => undefined });
+      await Promise.all([h.shard.start(null), h.settle()]);
+      // Calm, and every key known.
+      for (let n = 1; n <= 12; n++) {
+        h.call(n, { key: ["a", "b", "c"][n % 3] as string });
+        await h.settle();
+      }
+      const expected = new Map<string, unknown>();
+      const counts = new Map([..."abc"].map((key) => [key, 4]));
+      for (const [index, { key, forbidden, settles }] of steps.entries()) {
+        const n = 13 + index;
+        h.call(n, forbidden ? { key, forbidden } : { key });
+        if (!forbidden) counts.set(key, (counts.get(key) ?? 0) + 1);
+        expected.set(`test.caller/0:${n}:0`, forbidden ? "TURN_KEY_NOT_OWNED" : counts.get(key));
+        if (settles) await new Promise((resume) => setImmediate(resume));
+      }
+      for (let round = 0; round < 10; round++) await h.settle();
+      const answers = h.answers();
+      for (const [callId, value] of expected) assert.equal(answers.get(callId), value, callId);
+      assert.equal(answers.size, 12 + steps.length);
+      const records = turnsOf(h.memory);
+      for (const [index, { at }] of records.entries()) assert.ok(at >= (records[index - 1]?.at ?? 0));
+      if (h.mostSent() > 1) ahead++;
+    }),
+    { numRuns: 30, endOnFailure: true },
+  );
+  assert.ok(ahead > 4, `in ${ahead} runs of 30 a batch went ahead`);
+});
+
 test("each delivery ends in one record, whatever is repeated (C3)", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30 }), async (order) => {

@@ -157,6 +157,7 @@ export async function bootTestNode(options: {
   readonly parts?: Partial<NodeParts>;
   readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
   readonly drivers?: ConstructorParameters<typeof MemoryDevice>[0];
+  readonly sandboxFaults?: ConstructorParameters<typeof MemorySandbox>[1];
 }): Promise<TestNode> {
   const clock = options.clock ?? new MemoryClock();
   const quarantine = new MemoryQuarantine();
@@ -178,7 +179,7 @@ export async function bootTestNode(options: {
     log: silence,
     ledger:
       options.parts?.ledger ?? new MemoryLedgerStore(options.memory ?? new LedgerMemory(), options.faults),
-    sandbox: new MemorySandbox(bundles),
+    sandbox: new MemorySandbox(bundles, options.sandboxFaults),
     device: new MemoryDevice(options.drivers ?? {}),
     sources: [new MemoryCapsuleSource(images.map((image) => ({ origin: `memory:${image.hash}`, image })))],
     quarantine,

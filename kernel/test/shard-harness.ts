@@ -17,6 +17,7 @@ import type { OutboxEntry } from "../src/ledger/outbox.ts";
 import { emptyShard } from "../src/ledger/shard-state.ts";
 import type { Digest } from "../src/ports/digest.ts";
 import type { Log } from "../src/ports/log.ts";
+import type { Sandbox, SandboxInstance } from "../src/ports/sandbox.ts";
 
 export const digest: Digest = {
   sha256: (...chunks) => {
@@ -106,6 +107,8 @@ export interface Harness {
   readonly released: { readonly entry: OutboxEntry; confirm(): void }[];
   readonly deadLetters: string[];
   readonly givenUp: unknown[];
+  /** Batches that were in the sandbox at the same time, at most. */
+  mostSent(): number;
   /** Answers given so far by call id. */
   answers(): Map<string, unknown>;
   call(n: number, input: Json): boolean;
@@ -113,6 +116,27 @@ export interface Harness {
   ask(n: number, input: Json): boolean;
   /** Lets everything that can happen without time passing happen. */
   settle(): Promise<void>;
+}
+
+function countSent(sandbox: Sandbox, sent: { now: number; most: number }): Sandbox {
+  const counted = (instance: SandboxInstance): SandboxInstance => ({
+    deliver: async (batch) => {
+      sent.most = Math.max(sent.most, ++sent.now);
+      try {
+        return await instance.deliver(batch);
+      } finally {
+        sent.now--;
+      }
+    },
+    repeat: (batch) => instance.repeat(batch),
+    reset: () => instance.reset(),
+    meters: () => instance.meters(),
+    dispose: () => instance.dispose(),
+  });
+  return {
+    open: async (spec) => counted(await sandbox.open(spec)),
+    [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
+  };
 }
 
 export async function openHarness(options: {
@@ -144,7 +168,9 @@ export async function openHarness(options: {
     ...(hostDiesAt === undefined ? {} : { hostDiesAt }),
     ...(onBatch === undefined ? {} : { later }),
   };
-  const sandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
+  const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
+  const sent = { now: 0, most: 0 };
+  const sandbox = countSent(memorySandbox, sent);
   const shard = new CapsuleShard({
     spec: {
       instance: name,
@@ -190,6 +216,7 @@ export async function openHarness(options: {
     released,
     deadLetters,
     givenUp,
+    mostSent: () => sent.most,
     answers: () =>
       new Map(
         released.flatMap(({ entry: { effect } }) =>

@@ -1,5 +1,5 @@
 /** A node with topics under test, and its ledger read back record by record. */
-import { LedgerMemory, MemoryClock, MemoryLedgerStore } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryClock, MemoryLedgerStore, type SandboxFaults } from "@vnes/driver-memory";
 import type { Json } from "@vnes/schemas";
 import {
   decodeRecord,
@@ -25,12 +25,17 @@ export interface TopicNode extends TestNode {
 
 export async function bootTopics(
   capsules: readonly TestCapsule[],
-  options: { readonly memory?: LedgerMemory; readonly clock?: MemoryClock } = {},
+  options: {
+    readonly memory?: LedgerMemory;
+    readonly clock?: MemoryClock;
+    readonly sandboxFaults?: SandboxFaults;
+  } = {},
 ): Promise<TopicNode> {
   const memory = options.memory ?? new LedgerMemory();
   const clock = options.clock ?? new MemoryClock();
   const store = new MemoryLedgerStore(memory);
-  const node = await bootTestNode({ capsules, clock, parts: { ledger: store } });
+  const { sandboxFaults = {} } = options;
+  const node = await bootTestNode({ capsules, clock, sandboxFaults, parts: { ledger: store } });
   const records = async (shard: string): Promise<readonly LedgerRecord[]> => {
     const stored = await store.read(shard, 1, 1_000_000);
     return stored.map(({ seq, bytes }) => decodeRecord(shard, seq, bytes));

@@ -19,10 +19,23 @@ export const BESIDE: ReadonlySet<string> = new Set([
   "package.json",
   "package-lock.json",
   "tsconfig.json",
+  "asconfig.json",
+  "pyproject.toml",
+  "Makefile",
   "node_modules",
   ".git",
   ".gitignore",
+  ".venv",
+  ".mypy_cache",
+  ".ruff_cache",
+  ".pytest_cache",
 ]);
+
+/**
+ * What Python leaves beside a module wherever it is imported from, to test it for instance: no source, other bytes each time, and read by no
+ * capsule's interpreter. It is no part of the image at any depth.
+ */
+export const LEFT_BEHIND = "__pycache__";
 
 export interface ImageBounds {
   /** Files and directories together. */

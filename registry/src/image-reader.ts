@@ -14,7 +14,14 @@ import { type CapsuleImage, type Digest, type ImageFile, treeHash } from "@vnes/
 import type { VnesError } from "@vnes/schemas";
 import { codeOf } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
-import { BESIDE, IMAGE_BOUNDS, IMAGE_DIRECTORIES, IMAGE_FILES, type ImageBounds } from "./image-layout.ts";
+import {
+  BESIDE,
+  IMAGE_BOUNDS,
+  IMAGE_DIRECTORIES,
+  IMAGE_FILES,
+  type ImageBounds,
+  LEFT_BEHIND,
+} from "./image-layout.ts";
 import { refusePaths } from "./image-paths.ts";
 import { nodeDigest } from "./node-digest.ts";
 
@@ -78,6 +85,7 @@ async function readDirectory(
     if (depth === 0) refuseStrangers(reading, entries);
     for (const { name, kind } of entries) {
       if (depth === 0 && BESIDE.has(name)) continue;
+      if (depth > 0 && kind === "directory" && name === LEFT_BEHIND) continue;
       const file = prefix + name;
       if (kind === "link") throw refusal(reading, "IMAGE_LINK_REFUSED", file);
       if (kind === "directory") {

@@ -33,7 +33,14 @@ test("an image holds manifest, spec, src and impl, sorted, and nothing that lies
   const dir = writeCapsule(
     scratch(t),
     {},
-    { "impl/é.js": "1", "impl/a.js": "2", "test/x.test.ts": "", LICENSE: "" },
+    {
+      "impl/é.js": "1",
+      "impl/a.js": "2",
+      "test/x.test.ts": "",
+      LICENSE: "",
+      ".mypy_cache/x.json": "",
+      "impl/__pycache__/a.cpython-311.pyc": "1",
+    },
   );
   chmodSync(join(dir, "impl/a.js"), 0o755);
   const image = await readImage(dir);

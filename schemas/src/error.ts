@@ -3,6 +3,7 @@
  * meet in between is a `VnesError` whose code stands in exactly one table and in `docs/errors.md`.
  */
 import type { Json } from "./json.ts";
+import { shellWord } from "./shell-word.ts";
 
 export type Fault = "user" | "capsule" | "system";
 
@@ -26,7 +27,7 @@ export interface ErrorEntry {
   readonly fault: Fault;
   /** True when the same request may succeed later without anybody changing anything. */
   readonly retry: boolean;
-  /** What to do next, preferably a command; `{name}` is filled from `details`. */
+  /** What to do next, preferably a command; `{name}` is filled from `details`, as one word of a shell. */
   readonly remedy: string;
   readonly exit: ExitName;
 }
@@ -47,7 +48,9 @@ export class VnesError extends Error {
     this.code = code;
     this.fault = entry.fault;
     this.retry = entry.retry;
-    this.remedy = fill(entry.remedy, details);
+    this.remedy = fill(entry.remedy, details, (text, name) =>
+      SEVERAL_WORDS.has(name) ? text : shellWord(text),
+    );
     this.exit = entry.exit;
     this.details = details;
   }
@@ -73,10 +76,17 @@ export function isVnesError(value: unknown): value is VnesError {
   return value instanceof VnesError;
 }
 
-function fill(template: string, details: ErrorDetails): string {
+/** Details that are more than one word already: the rest of a command. */
+const SEVERAL_WORDS: ReadonlySet<string> = new Set(["flags", "next"]);
+
+function fill(
+  template: string,
+  details: ErrorDetails,
+  written: (text: string, name: string) => string = (text) => text,
+): string {
   return template.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = details[name];
     if (value === undefined) return whole;
-    return typeof value === "string" ? value : JSON.stringify(value);
+    return typeof value === "string" ? written(value, name) : JSON.stringify(value);
   });
 }

@@ -11,6 +11,7 @@ export * from "./parse.ts";
 export * from "./optional.ts";
 export * from "./policy.ts";
 export * from "./receipt.ts";
+export * from "./shell-word.ts";
 export * from "./strict-json.ts";
 export * from "./subscription.ts";
 export * from "./topic.ts";

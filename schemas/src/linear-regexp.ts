@@ -72,8 +72,12 @@ interface Row {
   readonly waiting: readonly number[];
   readonly matched: boolean;
   readonly matchedAtEnd: boolean;
+  /** By code, of those in a list of fixed length; nearly all texts have no others. */
+  readonly ascii: (Row | undefined)[];
   readonly next: Map<number, Row>;
 }
+
+const ASCII = 128;
 
 class Automaton implements LinearRegExp {
   readonly #pattern: string;
@@ -95,9 +99,15 @@ class Automaton implements LinearRegExp {
 
   test(text: string): boolean {
     let row = this.#first;
-    for (const character of text) {
+    for (let at = 0; at < text.length; at++) {
       if (row.matched) return true;
-      const code = character.codePointAt(0) as number;
+      const unit = text.charCodeAt(at);
+      if (unit < ASCII) {
+        row = row.ascii[unit] ?? this.#advance(row, unit);
+        continue;
+      }
+      const code = text.codePointAt(at) as number;
+      if (code > 0xffff) at++;
       row = row.next.get(code) ?? this.#advance(row, code);
     }
     return row.matched || row.matchedAtEnd;
@@ -110,7 +120,8 @@ class Automaton implements LinearRegExp {
     });
     // A search is not anchored: a match may begin at every character.
     const next = this.#row([...reached, this.#entry], false);
-    if (row.next.size < MAX_CACHED) row.next.set(code, next);
+    if (code < ASCII) row.ascii[code] = next;
+    else if (row.next.size < MAX_CACHED) row.next.set(code, next);
     return next;
   }
 
@@ -126,8 +137,10 @@ class Automaton implements LinearRegExp {
       // Rows hold each other, so dropping the table is not enough: the first row must forget its successors too.
       this.#rows.clear();
       this.#first?.next.clear();
+      this.#first?.ascii.fill(undefined);
     }
-    const row: Row = { ...plain, matchedAtEnd, next: new Map() };
+    const ascii = new Array<Row | undefined>(ASCII).fill(undefined);
+    const row: Row = { ...plain, matchedAtEnd, ascii, next: new Map() };
     this.#rows.set(full, row);
     return row;
   }

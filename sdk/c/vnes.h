@@ -32,6 +32,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* C++ may include what is declared here; one file of C has the implementation. longjmp runs no destructors (2). */
+#if defined(__cplusplus)
+#define VNES_NORETURN [[noreturn]]
+extern "C" {
+#else
+#define VNES_NORETURN _Noreturn
+#endif
+
 typedef struct vnes_turn vnes_turn;
 typedef struct vnes_value vnes_value;
 
@@ -77,7 +85,7 @@ __attribute__((format(printf, 2, 3)))
 #endif
 const char *vnes_format(vnes_turn *turn, const char *format, ...);
 /* Ends the turn as an exception would elsewhere: TURN_HANDLER_THREW, nothing kept. */
-_Noreturn void vnes_fail(vnes_turn *turn, const char *message);
+VNES_NORETURN void vnes_fail(vnes_turn *turn, const char *message);
 
 /* NULL when the key does not exist. */
 const vnes_value *vnes_get(vnes_turn *turn, const char *key);
@@ -189,9 +197,17 @@ typedef struct {
 /* Serves the kernel on descriptor 3 until it is gone; the exit code of `main`. */
 int vnes_serve(const vnes_handlers *handlers);
 
+#if defined(__cplusplus)
+}
+#endif
+
 #endif
 
 #ifdef VNES_IMPLEMENTATION
+
+#if defined(__cplusplus)
+#error "the implementation is C: define VNES_IMPLEMENTATION in a .c file, and link its object"
+#endif
 
 #include <errno.h>
 #include <math.h>
@@ -345,6 +361,17 @@ const vnes_value *vnes_at(const vnes_value *value, size_t index) {
 }
 const char *vnes_name_at(const vnes_value *value, size_t index) {
   return vnes_kind_of(value) == VNES_OBJECT && index < value->count ? value->members[index].name : "";
+}
+
+/* What is no integer of JSON is 0: to convert it would be undefined. */
+static int64_t vnes__integer(const vnes_value *value) {
+  const double number = vnes_number(value);
+  return fabs(number) <= VNES__MAX_SAFE ? (int64_t)number : 0;
+}
+
+static size_t vnes__bytes(const vnes_value *value) {
+  const int64_t bytes = vnes__integer(value);
+  return bytes < 0 ? 0 : (size_t)bytes;
 }
 
 static vnes__member *vnes__find(const vnes_value *value, const char *name, size_t length) {
@@ -527,7 +554,8 @@ static const vnes_value *vnes__read(vnes__reader *reader) {
       char *end;
       value->kind = VNES_NUMBER;
       value->number = strtod(reader->at, &end);
-      if (end == reader->at) vnes__broken("the kernel sent something that is not JSON");
+      /* It reads infinities and hexadecimals, too. */
+      if (end == reader->at || strspn(reader->at, "-+.0123456789eE") < (size_t)(end - reader->at)) vnes__broken("the kernel sent something that is not JSON");
       reader->at = end;
     }
   }
@@ -1186,7 +1214,7 @@ static void vnes__run_call(vnes_turn *turn, const vnes_value *delivery) {
   const vnes_call_info info = {
     vnes_text(vnes_member(delivery, "callId")),
     vnes_text(vnes_member(delivery, "caller")),
-    (int64_t)vnes_number(vnes_member(delivery, "deadlineAt")),
+    vnes__integer(vnes_member(delivery, "deadlineAt")),
   };
   const vnes_call_handler *handler = turn->host->handlers->calls;
   while (handler != NULL && handler->method != NULL && strcmp(handler->method, name) != 0) handler++;
@@ -1229,8 +1257,8 @@ static void vnes__run(vnes_turn *turn, const vnes_value *delivery) {
     const vnes_event_info info = {
       vnes_text(vnes_member(delivery, "topic")),
       vnes_text(vnes_member(delivery, "key")),
-      (int64_t)vnes_number(vnes_member(delivery, "partition")),
-      (int64_t)vnes_number(vnes_member(delivery, "seq")),
+      vnes__integer(vnes_member(delivery, "partition")),
+      vnes__integer(vnes_member(delivery, "seq")),
     };
     if (kind[0] == 'e') {
       const vnes_event_handler *handler = handlers->events;
@@ -1256,7 +1284,7 @@ static void vnes__run(vnes_turn *turn, const vnes_value *delivery) {
     const vnes_timer_handler *handler = handlers->timers;
     while (handler != NULL && handler->name != NULL && strcmp(handler->name, name) != 0) handler++;
     if (handler == NULL || handler->name == NULL) vnes__missing(turn, "timers", name);
-    handler->run(turn, vnes_member(delivery, "payload"), id, (int64_t)vnes_number(vnes_member(delivery, "dueAt")));
+    handler->run(turn, vnes_member(delivery, "payload"), id, vnes__integer(vnes_member(delivery, "dueAt")));
   } else if (strcmp(kind, "start") == 0) {
     if (handlers->start != NULL)
       handlers->start(turn, vnes_member(delivery, "config"), vnes_boolean(vnes_member(delivery, "resumed")));
@@ -1286,7 +1314,7 @@ static void vnes__learn(vnes__host *host, const vnes_value *request) {
     if (kept->json != NULL) host->bytes -= vnes__cost(kept);
     vnes__set_json(kept, value == NULL ? NULL : value->raw, value == NULL ? 0 : value->raw_length);
     kept->knows_version = version != NULL;
-    kept->version = (int64_t)vnes_number(version);
+    kept->version = vnes__integer(version);
     host->bytes += vnes__cost(kept);
   }
   for (size_t index = 0; index < vnes_count(ranges); index++) {
@@ -1377,10 +1405,16 @@ static void vnes__write_result(vnes_turn *turn, vnes__buffer *out) {
     vnes__add(out, "]", 1);
     return;
   }
-  if (turn->code != NULL) return vnes__write_failed(out, turn->code, turn->message);
+  if (turn->code != NULL) {
+    vnes__write_failed(out, turn->code, turn->message);
+    return;
+  }
   const size_t start = out->length;
   const size_t size = vnes__write_done(turn, out);
-  if (size <= host->effect_bytes) return vnes__commit(host);
+  if (size <= host->effect_bytes) {
+    vnes__commit(host);
+    return;
+  }
   out->length = start;
   vnes__write_failed(
     out, "TURN_EFFECTS_TOO_LARGE",
@@ -1409,7 +1443,7 @@ static bool vnes__deliver(vnes__host *host, const char **text, const char *end, 
     vnes__reader reader = {*text, end, &host->arena, 0};
     const vnes_value *request = vnes__read(&reader);
     *text = reader.at;
-    turn.at = (int64_t)vnes_number(vnes_member(request, "at"));
+    turn.at = vnes__integer(vnes_member(request, "at"));
     turn.seed = vnes_text(vnes_member(request, "seed"));
     if (strlen(turn.seed) < 16) vnes__broken("a turn without a seed");
     vnes__learn(host, request);
@@ -1492,12 +1526,12 @@ static void vnes__answer_batch(vnes__host *host, int64_t batch, bool is_more, vn
 static void vnes__obey_deliver(vnes__host *host, const vnes_value *message, const char *text, const char *end) {
   static vnes__buffer results;
   const vnes_value *turns = vnes_member(message, "turns");
-  const int64_t batch = (int64_t)vnes_number(vnes_member(message, "batch"));
+  const int64_t batch = vnes__integer(vnes_member(message, "batch"));
   const size_t count = vnes_count(turns);
   /* The message's own memory goes with the first turn. */
   int64_t *numbers = vnes__resized(NULL, count * sizeof *numbers);
-  for (size_t index = 0; index < count; index++) numbers[index] = (int64_t)vnes_number(vnes_at(turns, index));
-  bool goes_on = (int64_t)vnes_number(vnes_member(message, "stops")) == host->stops;
+  for (size_t index = 0; index < count; index++) numbers[index] = vnes__integer(vnes_at(turns, index));
+  bool goes_on = vnes__integer(vnes_member(message, "stops")) == host->stops;
   if (goes_on && *text++ != '[') vnes__broken("a delivery without a list of requests");
   for (size_t index = 0; index < count; index++) {
     if (results.length > 0) vnes__add(&results, ",", 1);
@@ -1523,11 +1557,11 @@ static void vnes__obey_deliver(vnes__host *host, const vnes_value *message, cons
 static void vnes__obey_open(vnes__host *host, const vnes_value *message) {
   const vnes_value *limits = vnes_member(message, "limits");
   host->memory_mb = vnes_number(vnes_member(limits, "memoryMb"));
-  host->cache_bytes = (size_t)vnes_number(vnes_member(limits, "cacheBytes"));
-  host->effect_bytes = (size_t)vnes_number(vnes_member(limits, "effectBytes"));
+  host->cache_bytes = vnes__bytes(vnes_member(limits, "cacheBytes"));
+  host->effect_bytes = vnes__bytes(vnes_member(limits, "effectBytes"));
 #if !defined(__SANITIZE_ADDRESS__)
   /* Of malloc and what is mapped besides files. Its shadow memory alone is more for an address sanitizer. */
-  const rlim_t bytes = (rlim_t)(host->memory_mb * 1048576) + VNES__PROCESS_BYTES;
+  const rlim_t bytes = (rlim_t)vnes__bytes(vnes_member(limits, "memoryMb")) * 1048576 + VNES__PROCESS_BYTES;
   setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes + VNES__ANSWER_BYTES});
 #endif
   const size_t start = vnes__begin(host);
@@ -1539,7 +1573,7 @@ static void vnes__obey_reset(vnes__host *host, const vnes_value *message) {
   vnes__forget(host);
   const size_t start = vnes__begin(host);
   vnes__say(&host->out, "{\"did\":\"ask\",\"ask\":");
-  vnes__say_integer(&host->out, (int64_t)vnes_number(vnes_member(message, "ask")));
+  vnes__say_integer(&host->out, vnes__integer(vnes_member(message, "ask")));
   vnes__add(&host->out, "}", 1);
   vnes__end(host, start);
 }

@@ -14,8 +14,41 @@ Module variables are caches: a turn may run in a fresh interpreter. It does what
 said where it differs. A handler may take fewer arguments than there are. docs/python.md is the page about it.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-incomplete-defs
+
+from __future__ import annotations
+
 import json
 from collections import namedtuple
+
+# For type checkers only; what they say of typing costs a process of a capsule nothing.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, Mapping, NamedTuple, NoReturn, TypeVar
+
+    #: Plain JSON. What it holds the schemas of spec/ say, and they are checked before a handler runs.
+    Json = Any
+    Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+    class CallInfo(NamedTuple):
+        call_id: str
+        caller: str
+        deadline_at: int
+
+    class EventInfo(NamedTuple):
+        topic: str
+        key: str
+        partition: int
+        seq: int | None
+
+    class BatchInfo(NamedTuple):
+        topic: str
+        partition: int
+else:
+    Json = object
+    CallInfo = namedtuple("CallInfo", "call_id caller deadline_at")
+    EventInfo = namedtuple("EventInfo", "topic key partition seq")
+    BatchInfo = namedtuple("BatchInfo", "topic partition")
 
 MAX_JSON_DEPTH = 64
 MAX_LOG_LINES = 64
@@ -26,6 +59,8 @@ _MAX_LOG_DATA = 16_384
 # A guard against a loop that only asks; the kernel's own bound is far below.
 _MAX_ASKED = 65_536
 _MAX_THROWN = 500
+# Of a traceback are looked at; a recursion without end has a thousand.
+_MAX_FRAMES = 2_000
 # What a key costs beside its text and value.
 _ENTRY_BYTES = 64
 _MAX_SAFE_INTEGER = 2**53 - 1
@@ -55,12 +90,8 @@ class _Later:
 #: Returned by a call handler that will answer in a later turn with `turn.answer(call_id, ...)`.
 later = _Later()
 
-CallInfo = namedtuple("CallInfo", "call_id caller deadline_at")
-EventInfo = namedtuple("EventInfo", "topic key partition seq")
-BatchInfo = namedtuple("BatchInfo", "topic partition")
 
-
-def refuse(code, message, details=ABSENT):
+def refuse(code: str, message: str, details: Json = ABSENT) -> Json:
     """Returned by a call handler to end the call with a coded error. Effects already asked for are kept."""
     refused = {"code": code, "message": message}
     if details is not ABSENT:
@@ -71,20 +102,20 @@ def refuse(code, message, details=ABSENT):
 class TurnStop(BaseException):
     """Why a turn ended before its handler returned. No `except Exception` holds it up, and catching it changes nothing."""
 
-    def __init__(self, code, message):
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
 
 
 class NotJson(Exception):
-    def __init__(self, path, problem):
+    def __init__(self, path: Iterable[str | int], problem: str) -> None:
         super().__init__(problem)
         self.pointer = "".join("/" + str(name) for name in path)
         self.problem = problem
 
 
-def copy_json(value):
+def copy_json(value: Json) -> tuple[Json, int]:
     """A copy of `value` and about the length of its JSON text. Raises NotJson. Tuples become lists, whole floats become integers."""
     kind = type(value)
     if kind is str:
@@ -128,7 +159,7 @@ def _copy(value, depth, path, size):
             raise NotJson(_unfold(path), "nested deeper than %d" % MAX_JSON_DEPTH)
         size[0] += 2 + len(value)
         return [_copy(member, depth + 1, (path, index), size) for index, member in enumerate(value)]
-    raise NotJson(_unfold(path), "a %s is not JSON" % kind.__name__)
+    raise NotJson(_unfold(path), "a value of type %s is not JSON" % kind.__name__)
 
 
 def _copy_dict(value, depth, path, size):
@@ -137,7 +168,7 @@ def _copy_dict(value, depth, path, size):
     size[0] += 2
     for key, member in value.items():
         if type(key) is not str:
-            raise NotJson(_unfold(path), "a member's name is a string, not a %s" % type(key).__name__)
+            raise NotJson(_unfold(path), "a member's name is a string, not of type %s" % type(key).__name__)
         if key == "__proto__":
             raise NotJson(_unfold(path), "a member must not be called __proto__")
         if key[:1] <= "9" and key.isdecimal():
@@ -195,8 +226,9 @@ def _units(text):
     return text.encode("utf-16-be", "surrogatepass")
 
 
-def sorted_keys(keys):
+def sorted_keys(keys: Iterable[str]) -> list[str]:
     """Sorted by UTF-16 code units, as the kernel sorts them."""
+    keys = list(keys)
     if all(map(str.isascii, keys)):
         return sorted(keys)
     return sorted(keys, key=_units)
@@ -207,7 +239,7 @@ class SeededRandom:
 
     __slots__ = ("_a", "_b", "_c", "_counter")
 
-    def __init__(self, seed):
+    def __init__(self, seed: str) -> None:
         self._a = int(seed[:8], 16)
         self._b = int(seed[8:], 16)
         self._c = 0
@@ -215,7 +247,7 @@ class SeededRandom:
         for _ in range(12):
             self._next()
 
-    def _next(self):
+    def _next(self) -> int:
         a, b, c = self._a, self._b, self._c
         drawn = (a + b + self._counter) & 0xFFFFFFFF
         self._counter = (self._counter + 1) & 0xFFFFFFFF
@@ -224,11 +256,11 @@ class SeededRandom:
         self._c = (((c << 21) | (c >> 11)) + drawn) & 0xFFFFFFFF
         return drawn
 
-    def random(self):
+    def random(self) -> float:
         """In [0, 1), with 53 bits."""
         return ((self._next() >> 5) * 0x4000000 + (self._next() >> 6)) / 0x20000000000000
 
-    def id(self, prefix):
+    def id(self, prefix: str) -> str:
         return prefix + "_" + "".join("0123456789abcdefghjkmnpqrstvwxyz"[self._next() >> 27] for _ in range(20))
 
 
@@ -239,10 +271,10 @@ class KeyCache:
     overlay: key to (value, bytes, options), the running turn's writes.
     """
 
-    def __init__(self):
-        self.known = {}
-        self.complete = set()
-        self.overlay = {}
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[Json, int, Any]] = {}
+        self.complete: set[str] = set()
+        self.overlay: dict[str, tuple[Json, int, dict[str, Any] | None]] = {}
         self.bytes = 0
         self.max_bytes = DEFAULT_CACHE_BYTES
 
@@ -259,13 +291,14 @@ class KeyCache:
                 return True
         return False
 
-    def version(self, key):
+    def version(self, key: str) -> int | None | _Absent:
         known = self.known.get(key)
         if known is None:
             return None if self.is_complete(key) else ABSENT
-        return None if known[0] is ABSENT else known[2]
+        version: int | None | _Absent = known[2]
+        return None if known[0] is ABSENT else version
 
-    def entries(self, prefix):
+    def entries(self, prefix: str) -> list[tuple[str, Json]] | None:
         if not self.is_complete(prefix):
             return None
         found = {key: value for key, (value, _, _) in self.known.items() if key.startswith(prefix)}
@@ -311,12 +344,12 @@ class Keys:
 
     __slots__ = ("_turn", "_cache")
 
-    def __init__(self, turn, cache):
+    def __init__(self, turn: Turn, cache: KeyCache) -> None:
         self._turn = turn
         self._cache = cache
 
-    def get(self, key, default=None):
-        """`default` when the key does not exist."""
+    def get(self, key: str, default: Json = None) -> Json:
+        """A copy of the value, or `default` when the key does not exist."""
         turn, cache = self._turn, self._cache
         turn._must_be_open()
         if type(key) is not str:
@@ -328,13 +361,23 @@ class Keys:
             turn._need("keys", key)
         return default if cached[0] is ABSENT else _thaw(cached[0])
 
-    def version(self, key):
+    def get_all(self, keys: Iterable[str], default: Json = None) -> list[Json]:
+        """The value of each, `default` for a key that does not exist. What is not here yet is fetched together."""
+        turn, cache = self._turn, self._cache
+        turn._must_be_open()
+        names = [turn._text(key, "key") for key in keys]
+        missing = [key for key in names if key not in cache.overlay and key not in cache.known and not cache.is_complete(key)]
+        if missing:
+            turn._need("keys", *missing)
+        return [self.get(key, default) for key in names]
+
+    def version(self, key: str) -> int | None:
         """Version before this turn: seq of the record that last wrote the key, None when it did not exist."""
         self._turn._must_be_open()
         version = self._cache.version(self._turn._text(key, "key"))
-        return self._turn._need("keys", key) if version is ABSENT else version
+        return self._turn._need("keys", key) if isinstance(version, _Absent) else version
 
-    def set(self, key, value, expect=ABSENT, ttl_ms=None):
+    def set(self, key: str, value: Json, expect: int | None | _Absent = ABSENT, ttl_ms: int | None = None) -> None:
         """`expect`: the turn fails with TURN_VERSION_CONFLICT unless `version(key)` is this. `ttl_ms`: the key is deleted by a turn of its own then."""
         turn = self._turn
         turn._must_be_open()
@@ -345,12 +388,13 @@ class Keys:
             turn._refuse(cause, "write " + key)
         self._cache.set(key, copied, size, self._options(key, expect, ttl_ms))
 
-    def delete(self, key, expect=ABSENT):
+    def delete(self, key: str, expect: int | None | _Absent = ABSENT) -> None:
+        """Deletes the key, there or not; `expect` as for `set`."""
         self._turn._must_be_open()
         self._turn._text(key, "key")
         self._cache.set(key, ABSENT, 0, self._options(key, expect, None))
 
-    def entries(self, prefix):
+    def entries(self, prefix: str) -> list[tuple[str, Json]]:
         """Every key that starts with `prefix` with its value, sorted by UTF-16 code units."""
         self._turn._must_be_open()
         entries = self._cache.entries(self._turn._text(prefix, "prefix"))
@@ -383,40 +427,50 @@ class Turn:
 
     __slots__ = ("at", "keys", "_seed", "_random", "_effects", "_logs", "_dropped", "_needed", "_failure", "_open")
 
-    def __init__(self, at, seed, cache):
+    def __init__(self, at: int, seed: str, cache: KeyCache) -> None:
+        #: Node time in milliseconds; it stands still during the turn.
         self.at = at
         self.keys = Keys(self, cache)
         self._seed = seed
-        self._random = None
-        self._effects = []
-        self._logs = []
+        self._random: SeededRandom | None = None
+        self._effects: list[dict[str, Json]] = []
+        self._logs: list[dict[str, Json]] = []
         self._dropped = 0
-        self._needed = None
-        self._failure = None
+        self._needed: dict[str, dict[str, bool]] | None = None
+        self._failure: TurnStop | None = None
         self._open = True
 
-    def random(self):
+    def random(self) -> float:
         """In [0, 1), from the turn's seed: the same again on replay."""
         self._must_be_open()
         if self._random is None:
             self._random = SeededRandom(self._seed)
         return self._random.random()
 
-    def id(self, prefix):
+    def id(self, prefix: str) -> str:
         """`<prefix>_` and 20 characters from the turn's seed."""
         self._must_be_open()
         if self._random is None:
             self._random = SeededRandom(self._seed)
         return self._random.id(self._text(prefix, "id prefix"))
 
-    def publish(self, topic, key, event):
+    def publish(self, topic: str, key: str, event: Json) -> None:
+        """Publishes an event; events of one key stay in order. The manifest lists the topic under bus.publishes."""
         self._must_be_open()
         what = "publish %s" % (topic,)
         topic, key = self._text(topic, what), self._text(key, what)
         self._ask({"do": "publish", "topic": topic, "key": key, "event": self._json(event, what)})
 
-    def call(self, capability, method, input, tag, context=None, timeout_ms=_DEFAULT_TIMEOUT_MS):
-        """Asks a capability; the end of it arrives as a delivery handled by the answer handler of `tag`."""
+    def call(
+        self,
+        capability: str,
+        method: str,
+        input: Json,
+        tag: str,
+        context: Json = None,
+        timeout_ms: int = _DEFAULT_TIMEOUT_MS,
+    ) -> None:
+        """Asks a capability; the end of it arrives, in a later turn, at the answer handler of `tag`, `context` with it."""
         self._must_be_open()
         what = "call %s.%s" % (capability, method)
         self._ask(
@@ -431,21 +485,32 @@ class Turn:
             }
         )
 
-    def read(self, capsule, tag, keys=None, prefix=None, shard=None, after=None, limit=None, context=None,
-             timeout_ms=_DEFAULT_TIMEOUT_MS):
+    def read(
+        self,
+        capsule: str,
+        tag: str,
+        keys: Iterable[str] | None = None,
+        prefix: str | None = None,
+        shard: int | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        context: Json = None,
+        timeout_ms: int = _DEFAULT_TIMEOUT_MS,
+    ) -> None:
         """Asks for keys of another capsule: either `keys` or a `prefix`. The end of it arrives at the answer handler of `tag`."""
         self._must_be_open()
         what = "read %s" % (capsule,)
         if (keys is None) == (prefix is None):
             self._fail("TURN_EFFECT_INVALID", "%s: name either keys or a prefix" % what)
         effect = {"do": "read", "tag": self._text(tag, what), "capsule": self._text(capsule, what)}
-        query = {"shard": shard, "keys": keys, "prefix": prefix, "after": after, "limit": limit}
+        names = None if keys is None else list(keys)
+        query = {"shard": shard, "keys": names, "prefix": prefix, "after": after, "limit": limit}
         effect.update((name, self._json(value, what)) for name, value in query.items() if value is not None)
         effect["context"] = self._json(context, what)
         effect["timeoutMs"] = self._whole(timeout_ms, what)
         self._ask(effect)
 
-    def answer(self, call_id, answer):
+    def answer(self, call_id: str, answer: Json) -> None:
         """Ends a call whose handler returned `later`: {"ok": True, "value": ...} or {"ok": False, "code": ..., "message": ...}."""
         self._must_be_open()
         what = "answer %s" % (call_id,)
@@ -454,18 +519,20 @@ class Turn:
             self._fail("TURN_EFFECT_INVALID", "%s: not { ok: true, value } or { ok: false, code, message }" % what)
         self._ask({"do": "answer", "callId": self._text(call_id, what), "answer": copied})
 
-    def set_timer(self, id, at, payload=None):
-        """Sets or replaces the timer `id`; it fires at or after node time `at`."""
+    def set_timer(self, id: str, at: int, payload: Json = None) -> None:
+        """Sets or replaces the timer `id`; it fires at or after node time `at`, in milliseconds, and `payload` comes with it."""
         self._must_be_open()
         what = "timer %s" % (id,)
         id, at = self._text(id, what), self._whole(at, what)
         self._ask({"do": "setTimer", "id": id, "at": at, "payload": self._json(payload, what)})
 
-    def cancel_timer(self, id):
+    def cancel_timer(self, id: str) -> None:
+        """One that is not set is none to cancel: nothing happens."""
         self._must_be_open()
         self._ask({"do": "cancelTimer", "id": self._text(id, "cancelTimer")})
 
-    def log(self, level, message, data=ABSENT):
+    def log(self, level: str, message: object, data: Json = ABSENT) -> None:
+        """A line of the turn in the node's log, kept only if the turn succeeds; `level`: debug, info, warn, error."""
         self._must_be_open()
         if len(self._logs) >= MAX_LOG_LINES:
             self._dropped += 1
@@ -480,16 +547,16 @@ class Turn:
         if self._dropped > 0:
             self._logs.append({"level": "warn", "message": "%d more lines of this turn were dropped" % self._dropped})
 
-    def _fail(self, code, message):
+    def _fail(self, code: str, message: str) -> NoReturn:
         if self._failure is None:
             self._failure = TurnStop(code, message)
         raise self._failure
 
-    def _need(self, kind, name):
+    def _need(self, kind: str, *names: str) -> NoReturn:
         if self._needed is None:
             self._needed = {"keys": {}, "ranges": {}}
-        self._needed[kind][name] = True
-        raise TurnStop("NEEDS_KEYS", name + " is not here yet")
+        self._needed[kind].update((name, True) for name in names)
+        raise TurnStop("NEEDS_KEYS", names[0] + " is not here yet")
 
     def _ask(self, effect):
         if len(self._effects) >= _MAX_ASKED:
@@ -502,12 +569,12 @@ class Turn:
         except NotJson as cause:
             return self._refuse(cause, what)
 
-    def _refuse(self, cause, what):
+    def _refuse(self, cause: NotJson, what: str) -> NoReturn:
         self._fail("TURN_EFFECT_INVALID", "%s: %s: %s" % (what, cause.pointer or "/", cause.problem))
 
     def _text(self, value, what):
         if type(value) is not str:
-            self._fail("TURN_EFFECT_INVALID", "%s: a %s where a string belongs" % (what, type(value).__name__))
+            self._fail("TURN_EFFECT_INVALID", "%s: a value of type %s where a string belongs" % (what, type(value).__name__))
         return value
 
     def _whole(self, value, what):
@@ -550,7 +617,15 @@ class Capsule:
     timers[name](turn, payload, id, due_at), by the part of the timer's id before its first colon.
     """
 
-    def __init__(self, start=None, events=None, batches=None, calls=None, answers=None, timers=None):
+    def __init__(
+        self,
+        start: Callable[..., Any] | None = None,
+        events: Mapping[str, Callable[..., Any]] | None = None,
+        batches: Mapping[str, Callable[..., Any]] | None = None,
+        calls: Mapping[str, Callable[..., Any]] | None = None,
+        answers: Mapping[str, Callable[..., Any]] | None = None,
+        timers: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         self._cache = KeyCache()
         self._start = None if start is None else _fitting(start, 3)
         self._events = _table(events, 3)
@@ -559,34 +634,40 @@ class Capsule:
         self._answers = _table(answers, 4)
         self._timers = _table(timers, 4)
 
-    def start(self, handler):
+    def start(self, handler: Handler) -> Handler:
+        """`@run.start` before `(turn, config, resumed)`: the first turn of every boot."""
         self._start = _fitting(handler, 3)
         return handler
 
-    def event(self, topic):
+    def event(self, topic: str) -> Callable[[Handler], Handler]:
+        """`@run.event("acme.fed.v1")` before `(turn, event, info)`."""
         return _entry(self._events, topic, 3)
 
-    def batch(self, topic):
+    def batch(self, topic: str) -> Callable[[Handler], Handler]:
+        """`@run.batch("acme.fed.v1")` before `(turn, events, info)`; an event is a dict of seq, key and event."""
         return _entry(self._batches, topic, 3)
 
-    def call(self, method):
+    def call(self, method: str) -> Callable[[Handler], Handler]:
+        """`@run.call("acme.greeter.greet")`, capability and method, before `(turn, input, info)`, which returns the answer."""
         return _entry(self._calls, method, 3)
 
-    def answer(self, tag):
+    def answer(self, tag: str) -> Callable[[Handler], Handler]:
+        """`@run.answer("greeted")` before `(turn, answer, context, call_id)`: the end of a call or read that was given this tag."""
         return _entry(self._answers, tag, 4)
 
-    def timer(self, name):
+    def timer(self, name: str) -> Callable[[Handler], Handler]:
+        """`@run.timer("fade")` before `(turn, payload, id, due_at)`: of timers called fade or fade:whatever."""
         return _entry(self._timers, name, 4)
 
-    def reset(self):
+    def reset(self) -> None:
         """Drops every cached key. Module variables of the capsule stay: they are caches of its own."""
         self._cache.clear()
 
-    def set_cache_bytes(self, size):
+    def set_cache_bytes(self, size: int) -> None:
         """Beyond this the cache is dropped between turns."""
         self._cache.max_bytes = size
 
-    def __call__(self, request):
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
         cache = self._cache
         number = request["turn"]
         self._learn(request)
@@ -722,22 +803,41 @@ def _missing(turn, table, name):
 
 
 def describe_thrown(thrown):
-    """What a handler raised, in words. Looking at it may raise again."""
+    """What a handler raised, in words, and where in the capsule. Looking at it may raise again."""
     try:
         text = "%s: %s" % (type(thrown).__name__, thrown)
-        return text if len(text) <= _MAX_THROWN else text[:_MAX_THROWN] + "..."
+        return (text if len(text) <= _MAX_THROWN else text[:_MAX_THROWN] + "...") + _place_of(thrown)
     except MemoryError:
         raise
     except BaseException:
         return "raised something that cannot be described"
 
 
+def _place_of(thrown):
+    """The innermost line of the capsule's own modules that led there; a library's line says little to its author."""
+    place = ""
+    frame = thrown.__traceback__
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            break
+        file = frame.tb_frame.f_code.co_filename
+        if file != __file__ and file.startswith("impl/"):
+            place = " (%s, line %d)" % (file, frame.tb_lineno)
+        frame = frame.tb_next
+    return place
+
+
 def _table(handlers, most):
     return {} if handlers is None else {name: _fitting(handler, most) for name, handler in handlers.items()}
 
 
-def _entry(table, name, most):
-    def keep(handler):
+def _entry(table: dict[str, Callable[..., Any]], name: str, most: int) -> Callable[[Handler], Handler]:
+    if type(name) is not str:
+        raise TypeError('say what the handler is for, as in @run.call("acme.greeter.greet")')
+
+    def keep(handler: Handler) -> Handler:
+        if name in table:
+            raise ValueError("two handlers for %s: the second would replace the first" % name)
         table[name] = _fitting(handler, most)
         return handler
 

@@ -15,10 +15,15 @@ static vnes_value *pairs(vnes_turn *turn, const char *prefix) {
   return all;
 }
 
+static int64_t integer(const vnes_value *value) {
+  const double number = vnes_number(value);
+  return number > -1e18 && number < 1e18 ? (int64_t)number : 0;
+}
+
 static void set(vnes_turn *turn, const char *key, const vnes_value *value, const vnes_value *options) {
   const vnes_value *expect = vnes_member(options, "expect"), *ttl_ms = vnes_member(options, "ttlMs");
-  const int64_t expected = expect == NULL ? VNES_ANY : (int64_t)vnes_number(expect);
-  vnes_set_with(turn, key, value, expected, (int64_t)vnes_number(ttl_ms));
+  const int64_t expected = expect == NULL ? VNES_ANY : integer(expect);
+  vnes_set_with(turn, key, value, expected, integer(ttl_ms));
 }
 
 static const vnes_value *step(vnes_turn *turn, const vnes_value *given) {
@@ -40,7 +45,7 @@ static const vnes_value *step(vnes_turn *turn, const vnes_value *given) {
   else if (strcmp(what, "set") == 0) set(turn, name, value, vnes_at(given, 3));
   else if (strcmp(what, "publish") == 0) vnes_publish(turn, "t", name, value);
   else if (strcmp(what, "log") == 0) vnes_log(turn, "info", name, value);
-  else if (strcmp(what, "timer") == 0) vnes_set_timer(turn, name, (int64_t)vnes_number(value), NULL);
+  else if (strcmp(what, "timer") == 0) vnes_set_timer(turn, name, integer(value), NULL);
   else vnes_fail(turn, what);
   return NULL;
 }

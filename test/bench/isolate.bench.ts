@@ -1,17 +1,16 @@
 /** A turn through a sandbox host, one at a time and 64 in flight, beside bare isolated-vm calls that do the same work. */
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { ISOLATE_FLAGS, isolateExecutor } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
-import type { BareCosts, BareRequest } from "./isolate-bare.ts";
+import { BareIsolate } from "./bare-isolate.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
 import { requests } from "./turn-requests.ts";
+import { COUNTER, perTurn } from "./turn-time.ts";
 
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
-const ROUND_MS = 400;
+const BARE_ROUND_MS = 400;
 /** Enough that one more or less does not matter. */
 const FURTHER_INSTANCES = 24;
 const MEGABYTE = 1024 * 1024;
@@ -24,20 +23,8 @@ export const notMeasured: readonly string[] = [
   "a core for each process: kernel, host and bare calls share what the machine has",
 ];
 
-const SOURCE = `
-import { capsule } from "@vnes/sdk";
-export default capsule({
-  calls: {
-    "bench.turn": (turn, input) => {
-      turn.keys.set("n", (turn.keys.get("n") ?? 0) + 1);
-      return input;
-    },
-  },
-});
-`;
-
 export async function run(): Promise<readonly BenchResult[]> {
-  const bundle = await bundleSource(SOURCE);
+  const bundle = await bundleSource(COUNTER);
   await using sandbox = openHostSandbox(isolateExecutor);
   const startedAt = performance.now();
   const instance = await sandbox.open(specOf(bundle, { limits: { turnMs: 1_000 } }));
@@ -45,7 +32,7 @@ export async function run(): Promise<readonly BenchResult[]> {
   await warmUp(instance);
   const memoryBefore = (await instance.meters()).host.memoryBytes;
 
-  const bare = await startBare();
+  const bare = await BareIsolate.start();
   const single: number[] = [];
   const batched: number[] = [];
   const piped: number[] = [];
@@ -54,11 +41,11 @@ export async function run(): Promise<readonly BenchResult[]> {
   const bareInOneCall: number[] = [];
   // In turns, so that a neighbour's noise meets all of them.
   for (let round = 0; round < ROUNDS; round++) {
-    const { inFlight, inOneCall } = await bareAlone(bare);
+    const { inFlight, inOneCall } = await bare.costs(requests(IN_FLIGHT), BARE_ROUND_MS);
     bareInFlight.push(inFlight);
     bareInOneCall.push(inOneCall);
     batched.push(await perTurn(IN_FLIGHT, () => instance.deliver(requests(IN_FLIGHT))));
-    bareSingle.push(await perTurn(1, () => bareAsked(bare)));
+    bareSingle.push(await perTurn(1, () => bare.answer(requests(1))));
     single.push(await perTurn(1, () => instance.deliver(requests(1))));
     piped.push(
       await perTurn(IN_FLIGHT, () =>
@@ -107,34 +94,4 @@ async function warmUp(instance: SandboxInstance): Promise<void> {
   const results = await instance.deliver(requests(IN_FLIGHT));
   const bad = results.find(({ kind }) => kind !== "done");
   if (bad !== undefined) throw new Error(`a turn did not end well: ${JSON.stringify(bad)}`);
-}
-
-async function perTurn(turnsEach: number, work: () => Promise<unknown>): Promise<number> {
-  let done = 0;
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < ROUND_MS) {
-    await work();
-    done += turnsEach;
-  }
-  return ((performance.now() - startedAt) * 1_000) / done;
-}
-
-async function startBare(): Promise<ChildProcess> {
-  const bare = fork(new URL("./isolate-bare.ts", import.meta.url), {
-    execArgv: [...ISOLATE_FLAGS, "--conditions=source"],
-  });
-  await bareAsked(bare);
-  return bare;
-}
-
-async function bareAsked(bare: ChildProcess): Promise<void> {
-  bare.send({ text: JSON.stringify(requests(1)) } satisfies BareRequest);
-  const [text] = (await once(bare, "message")) as [string];
-  JSON.parse(text);
-}
-
-async function bareAlone(bare: ChildProcess): Promise<BareCosts> {
-  bare.send({ measure: { requests: requests(IN_FLIGHT), roundMs: ROUND_MS } } satisfies BareRequest);
-  const [costs] = (await once(bare, "message")) as [BareCosts];
-  return costs;
 }

@@ -7,10 +7,10 @@ import { compile, nativeSpec } from "../../kernel/drivers/process/test/native-ca
 import { pythonSpec } from "../../kernel/drivers/process/test/python-capsule.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
 import { requests } from "./turn-requests.ts";
+import { perTurn } from "./turn-time.ts";
 
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
-const ROUND_MS = 400;
 const STARTS = 5;
 const MEGABYTE = 1024 * 1024;
 const LIMITS = { turnMs: 1_000 };
@@ -137,16 +137,6 @@ async function starts(
     await instance.dispose();
   }
   return median(took);
-}
-
-async function perTurn(turnsEach: number, work: () => Promise<unknown>): Promise<number> {
-  let done = 0;
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < ROUND_MS) {
-    await work();
-    done += turnsEach;
-  }
-  return ((performance.now() - startedAt) * 1_000) / done;
 }
 
 class Echo {

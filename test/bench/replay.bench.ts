@@ -2,12 +2,10 @@
  * Recorded turns run again, beside bare isolated-vm calls that do the same work: by a whole replay, reading and checking
  * included; and by the sandbox alone, from texts in memory.
  */
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ISOLATE_FLAGS, isolateExecutor } from "@vnes/driver-isolate";
+import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import {
@@ -20,15 +18,18 @@ import {
 } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
 import type { TurnRequest } from "@vnes/schemas";
-import { bundleSource, imageOf, LIMITS } from "../../kernel/drivers/isolate/test/bundle.ts";
+import { LIMITS } from "../../kernel/contracts/sandbox-lab.ts";
+import { bundleSource, imageOf } from "../../kernel/drivers/isolate/test/bundle.ts";
 import { MemoryClock } from "@vnes/driver-memory";
 import type { LedgerRecord } from "../../kernel/src/ledger/record.ts";
 import { ShardLog } from "../../kernel/src/runtime/ledger/shard-log.ts";
 import { ReplayLot } from "../../kernel/src/runtime/replay/replay-lot.ts";
 import { ReplayTurn } from "../../kernel/src/runtime/replay/replay-turn.ts";
-import type { BareCosts, BareRequest } from "./isolate-bare.ts";
+import { BareIsolate } from "./bare-isolate.ts";
 import { processorUs } from "./processor-time.ts";
 import { atLeast, type BenchResult, median } from "./result.ts";
+import { INPUT } from "./turn-requests.ts";
+import { COUNTER } from "./turn-time.ts";
 
 const TURNS = 100_000;
 const BATCH = 64;
@@ -39,8 +40,6 @@ const BARE_ROUND_MS = 400;
 const SHARD = "bench.turn/0";
 /** Of the hosts that replays of the shard run in. */
 const GROUP = `replay/${SHARD}`;
-/** About 1 KB of JSON each way, as in the bench of isolates. */
-const INPUT = { session: "ses_0123456789abcdefghjk", note: "x".repeat(900), path: 7 };
 const SPEC = {
   language: "javascript",
   entry: "impl/main.js",
@@ -57,24 +56,12 @@ export const notMeasured: readonly string[] = [
   "in the rates, the start of a host, which has a row of its own; that of an isolate is in them",
 ];
 
-const SOURCE = `
-import { capsule } from "@vnes/sdk";
-export default capsule({
-  calls: {
-    "bench.turn": (turn, input) => {
-      turn.keys.set("n", (turn.keys.get("n") ?? 0) + 1);
-      return input;
-    },
-  },
-});
-`;
-
 export async function run(): Promise<readonly BenchResult[]> {
   const directory = mkdtempSync(join(tmpdir(), "vnes-bench-replay-"));
   try {
     await using ledger = await openSqliteLedgerStore({ path: join(directory, "ledger.sqlite") });
     await using sandbox = openHostSandbox(isolateExecutor);
-    const image = imageOf(await bundleSource(SOURCE));
+    const image = imageOf(await bundleSource(COUNTER));
     await record(ledger, sandbox, image);
     const replay = async (to?: number): Promise<void> => {
       const parts = { ledger, sandbox, digest: nodeDigest, shard: SHARD, imageOf: async () => image };
@@ -87,11 +74,11 @@ export async function run(): Promise<readonly BenchResult[]> {
     // Keeps the host that replays of the shard run in.
     const keeper = await sandbox.open({ ...SPEC, instance: "bench.keeper/0", image, group: GROUP });
     const { pid } = (await keeper.meters()).host;
-    const bare = await startBare();
+    const bare = await BareIsolate.start();
     const [beside, whole, alone]: [number[], Cost[], Cost[]] = [[], [], []];
     // In turns, so that a neighbour's noise meets all of them.
     for (let round = 0; round < ROUNDS; round++) {
-      beside.push((await bareCosts(bare)).inOneCall);
+      beside.push((await bare.costs(requests(BATCH, 0, 1_000), BARE_ROUND_MS)).inOneCall);
       whole.push(perTurn(await timed(replay, pid)));
       alone.push(perTurn(await repeatFromMemory(ledger, sandbox, image, pid)));
     }
@@ -263,20 +250,4 @@ function requests(count: number, done: number, at: number): TurnRequest[] {
     } as const;
     return { turn, at, seed: "0011223344556677", delivery };
   });
-}
-
-async function startBare(): Promise<ChildProcess> {
-  const bare = fork(new URL("./isolate-bare.ts", import.meta.url), {
-    execArgv: [...ISOLATE_FLAGS, "--conditions=source"],
-  });
-  bare.send({ text: "[]" } satisfies BareRequest);
-  await once(bare, "message");
-  return bare;
-}
-
-async function bareCosts(bare: ChildProcess): Promise<BareCosts> {
-  const measure = { requests: requests(BATCH, 0, 1_000), roundMs: BARE_ROUND_MS };
-  bare.send({ measure } satisfies BareRequest);
-  const [costs] = (await once(bare, "message")) as [BareCosts];
-  return costs;
 }

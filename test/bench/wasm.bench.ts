@@ -6,14 +6,15 @@ import { openHostSandbox } from "@vnes/driver-sandbox";
 import { wasmExecutor } from "@vnes/driver-wasm";
 import type { SandboxInstance } from "@vnes/kernel";
 import type { TurnRequest } from "@vnes/schemas";
-import { callOf, specOf, wat } from "../../kernel/drivers/wasm/test/modules.ts";
+import { callOf } from "../../kernel/contracts/sandbox-lab.ts";
+import { specOf, wat } from "../../kernel/drivers/wasm/test/modules.ts";
 import { requirePeer } from "./peers.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
 import { INPUT } from "./turn-requests.ts";
+import { perTurn } from "./turn-time.ts";
 
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
-const ROUND_MS = 400;
 const OPENINGS = 5;
 const FURTHER_INSTANCES = 24;
 const MEGABYTE = 1024 * 1024;
@@ -179,14 +180,4 @@ async function checked(instance: SandboxInstance): Promise<void> {
   const results = await instance.deliver(Array.from({ length: IN_FLIGHT }, request));
   const bad = results.find(({ kind }) => kind !== "done");
   if (bad !== undefined) throw new Error(`a turn did not end well: ${JSON.stringify(bad)}`);
-}
-
-async function perTurn(turnsEach: number, work: () => Promise<unknown>): Promise<number> {
-  let done = 0;
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < ROUND_MS) {
-    await work();
-    done += turnsEach;
-  }
-  return ((performance.now() - startedAt) * 1_000) / done;
 }

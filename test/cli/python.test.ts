@@ -1,6 +1,6 @@
 /** The way of an author in Python: from `capsule new` to a capsule that answers, survives a killed node, and replays. */
 import assert from "node:assert/strict";
-import { appendFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openWalls } from "@vnes/driver-confine";
@@ -42,19 +42,16 @@ test("a turn that hangs or ends its process is told to who asked, and the capsul
     (await home.run("capsule", "new", "acme.greeter", "--dir", dir, "--language", "python")).code,
     0,
   );
-  appendFileSync(
-    join(dir, "impl/main.py"),
-    `
-import random
-
-kind = greet
-
-@run.call("acme.greeter.greet")
-def greet_or_hang(turn, input):
-    while input["name"] == "Loop": pass
-    if input["name"] == "End": random._os._exit(1)
-    return kind(turn, input)
-`,
+  const main = join(dir, "impl/main.py");
+  const first = '    name = input["name"]\n';
+  const source = readFileSync(main, "utf8");
+  assert.ok(source.includes(first));
+  const hangsOrEnds = `    while name == "Loop": pass
+    if name == "End": random._os._exit(1)
+`;
+  writeFileSync(
+    main,
+    source.replace(first, first + hangsOrEnds).replace("from .vnes", "import random\nfrom .vnes"),
   );
   assert.equal((await home.run("capsule", "build", dir)).code, 0);
   const node = await home.boot("--unconfined-dev", "--capsules", dir);

@@ -1,6 +1,6 @@
 /** A session as people see it: two real nodes, two paths through relays, one of which dies; and the incident run again without them. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -160,11 +160,33 @@ test("a session is explained, followed, moved and ended; its incident runs again
   assert.equal((await run("history", session, "--since", "soon", ...client)).code, 2);
   assert.match((await run("explain", session, ...client)).out, /jump to mars was refused .*PATH_UNKNOWN/);
 
+  // Another's session, and a name that is no session's, are not here, on either side.
+  for (const flags of [gateway, client]) {
+    for (const name of ["ses_00000000000000000000", "nonsense"]) {
+      for (const command of ["show", "explain", "terminate"]) {
+        const { code, err } = await run(command, name, ...flags);
+        assert.deepEqual(
+          [code, err.startsWith("SESSION_NOT_FOUND ")],
+          [3, true],
+          `${command} ${name}: ${err}`,
+        );
+      }
+    }
+  }
+  assert.match((await run("explain", ...client)).out, new RegExp(`^Session ${session} is attached`));
+  assert.equal((await run("explain", ...gateway)).code, 2);
+  const none = join(home.dir, "none.incident");
+  const late = await run("export", session, "--out", none, "--since", "2099-01-01T00:00:00Z", ...client);
+  assert.deepEqual(
+    [late.code, late.err.startsWith("SESSION_NOTHING_SINCE "), existsSync(none)],
+    [3, true, false],
+  );
+
   const files = { gateway: join(home.dir, "gateway.incident"), client: join(home.dir, "client.incident") };
   for (const [name, flags] of Object.entries({ gateway, client })) {
     const { code, err, out } = await run("export", session, "--out", files[name as "gateway"], ...flags);
     assert.equal(code, 0, err);
-    assert.match(out, /no secret key\nnext: vnes replay --file/);
+    assert.match(out, /no secret key\nnext: vnes replay .*--file/);
   }
 
   assert.equal((await run("terminate", session, ...gateway)).code, 0);
@@ -179,10 +201,36 @@ test("a session is explained, followed, moved and ended; its incident runs again
   assert.match(all.out(), new RegExp(`${session}  ATTACHED -> TERMINATED .*OPERATOR_TERMINATED`));
   assert.match((await run("explain", session, ...gateway)).out, /has ended.*\(TERMINATED\)/);
 
+  for (const flags of [gateway, client]) {
+    const again = await run("terminate", session, ...flags);
+    assert.deepEqual([again.code, again.out], [0, `${session} had ended already, for OPERATOR_TERMINATED\n`]);
+  }
+
+  // Another session follows it at the client, and the ended one can still be told and taken away.
+  await home.json("call", "vpn.client", "renew", ...client);
+  let following = "";
+  await until("renewed", async () => {
+    const { sessions } = await home.json<{ sessions: readonly { sessionId: string; state: string }[] }>(
+      ...["session", "list"],
+      ...client,
+    );
+    following = sessions[0]?.sessionId ?? "";
+    return following !== session && sessions[0]?.state === "ATTACHED";
+  });
+  assert.match(
+    (await run("explain", session, ...client)).out,
+    /is not kept here any more; its events are\.\nIt ended .*OPERATOR_TERMINATED/,
+  );
+  const past = join(home.dir, "past.incident");
+  const exported = await run("export", session, "--out", past, ...client);
+  assert.equal(exported.code, 0, exported.err);
+  const closed = await run("terminate", following, ...client);
+  assert.match(closed.out, /has ended here; the gateway was told over path udp/);
+
   await nodes.stop();
   for (const dir of nodes.dirs()) rmSync(dir, { recursive: true });
 
-  for (const file of Object.values(files)) {
+  for (const file of [...Object.values(files), past]) {
     const again = await home.json<Replayed>("replay", "--file", file);
     assert.deepEqual([again.difference, again.recordedHash], [null, again.replayedHash]);
     assert.ok(again.turns >= 5, `${again.turns}`);

@@ -92,11 +92,7 @@ export async function boot({ home, name, run, config, bus, onDeath }: BootOption
   const args = ["boot", "--home", home, "--config", file, "--output", "json"];
   const child = await start({ name, file: VNES, args, onDeath });
   const { controlSocket } = JSON.parse(child.ready) as { readonly controlSocket: string };
-  const control = await ControlClient.connect({
-    path: controlSocket,
-    node: name,
-    flags: ` --config ${file}`,
-  });
+  const control = await ControlClient.connect({ path: controlSocket, node: name });
   return { name, child, control };
 }
 

@@ -1,12 +1,32 @@
-/** `docs/errors.md` is the tables of all packages, both ways. `UPDATE=1` writes it anew. */
+/** `docs/errors.md` is the tables of all packages and of the built-in capsules, both ways. `UPDATE=1` writes it anew. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { EXIT_CODES } from "@vnes/schemas";
-import { errorTables } from "vnes";
+import { fileURLToPath } from "node:url";
+import { EXIT_CODES, type ErrorEntry } from "@vnes/schemas";
+import { errorTables, type NamedTable } from "vnes";
 
 const FILE = new URL("../../docs/errors.md", import.meta.url);
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CODE = /^[A-Z]+(_[A-Z0-9]+)+$/;
+
+/** What capsules answer and refuse to start with; the program itself does not know these codes, so their sources are read. */
+const CAPSULE_TABLES: readonly NamedTable[] = await Promise.all(
+  globSync("capsules/*/*/src/errors.ts", { cwd: ROOT })
+    .sort()
+    .map(async (file) => {
+      const exports = (await import(join(ROOT, file))) as Readonly<Record<string, unknown>>;
+      const [name] = Object.keys(exports).filter((name) => name.endsWith("Errors"));
+      assert.ok(name, `${file} exports a table whose name ends in Errors`);
+      const { entries } = exports[name] as { readonly entries: Readonly<Record<string, ErrorEntry>> };
+      return { package: dirname(dirname(file)), name, entries };
+    }),
+);
+
+function allTables(): readonly NamedTable[] {
+  return [...errorTables(), ...CAPSULE_TABLES];
+}
 
 function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("\n", " ").replaceAll("<", "&lt;");
@@ -16,7 +36,7 @@ function page(): string {
   const lines = [
     "# Errors",
     "",
-    "Every code a user can meet, by the package that owns it. Written from the tables in the code by",
+    "Every code a user can meet, by the package or built-in capsule that owns it. Written from the tables in the code by",
     "`UPDATE=1 npm test -- test/docs/errors.test.ts`; a test compares the two. `{name}` is filled in with what it was about.",
     "",
     "Commands exit with: " +
@@ -25,7 +45,7 @@ function page(): string {
         .join(", ") +
       ".",
   ];
-  for (const { package: folder, name, entries } of errorTables()) {
+  for (const { package: folder, name, entries } of allTables()) {
     lines.push(
       "",
       `## ${folder}: \`${name}\``,
@@ -52,7 +72,7 @@ test("docs/errors.md says what the tables say", () => {
 
 test("a code belongs to one table only, and every entry can be shown to a person", () => {
   const owner = new Map<string, string>();
-  for (const { name, entries } of errorTables()) {
+  for (const { name, entries } of allTables()) {
     for (const [code, { message, remedy }] of Object.entries(entries)) {
       assert.match(code, CODE);
       assert.equal(owner.get(code), undefined, `${code} is in ${owner.get(code)} and ${name}`);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
-import { callOf } from "../../kernel/drivers/wasm/test/modules.ts";
+import { callOf } from "../../kernel/contracts/sandbox-lab.ts";
 
 /** A turn that is still asking by then asks for ever. */
 const MAX_ROUNDS = 2_000;

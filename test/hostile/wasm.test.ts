@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { wasmExecutor } from "@vnes/driver-wasm";
-import { callOf, endOf, specOf, watModule } from "../../kernel/drivers/wasm/test/modules.ts";
+import { callOf } from "../../kernel/contracts/sandbox-lab.ts";
+import { endOf, specOf, watModule } from "../../kernel/drivers/wasm/test/modules.ts";
 import { HOSTILE_MODULES } from "./attacks/wasm.ts";
 
 const LIMITS = { memoryMb: 16, turnMs: 250, effectBytes: 65_536, cacheBytes: 1_000_000 };

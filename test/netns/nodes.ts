@@ -137,7 +137,7 @@ export async function bootIn(
   writeFileSync(join(dir, "config.json"), JSON.stringify(settings));
   const booted = await home.boot();
   const path = booted.ready.controlSocket;
-  const control = await ControlClient.connect({ path, node: space, flags: "" });
+  const control = await ControlClient.connect({ path, node: space });
   stack.defer(() => control.close());
   const ask = async <T>(capability: string, method: string, input: JsonObject = {}): Promise<T> => {
     const params = { capability, method, input, timeout_ms: 5000 };

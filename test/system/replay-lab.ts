@@ -12,7 +12,8 @@ import {
   type Sandbox,
 } from "@vnes/kernel";
 import type { Manifest } from "@vnes/schemas";
-import { bundleSource, LIMITS } from "../../kernel/drivers/isolate/test/bundle.ts";
+import { LIMITS } from "../../kernel/contracts/sandbox-lab.ts";
+import { bundleSource } from "../../kernel/drivers/isolate/test/bundle.ts";
 import { bootTestNode, imageOf, manifestOf, receiptFor } from "../../kernel/test/node-harness.ts";
 import { digest } from "../../kernel/test/shard-harness.ts";
 

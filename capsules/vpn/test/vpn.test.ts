@@ -397,3 +397,19 @@ test("a flood of frames is answered once and counted", () => {
   assert.ok(Number(counters["rejected.RATE_LIMITED"]) >= 198);
   assert.ok(Number(counters["send.TRANSPORT_CHANNEL_UNKNOWN"]) <= 4);
 });
+
+test("a person's close says over which path the gateway is told, or that it cannot be: then its own clock ends the session", () => {
+  const well = openVpn();
+  assert.ok(well.lab.until(() => well.mode() === "steady", 10_000));
+  const path = well.activePath();
+  assert.equal(well.client.value("vpn.client", "close", {})["toldOver"], path);
+  assert.ok(well.lab.until(() => well.moves().at(-1)?.["reason"] === "CLIENT_CLOSED", 1_000));
+
+  const cut = openVpn({ gateway: { policy: { transportLossTtlMs: 5_000 } } });
+  assert.ok(cut.lab.until(() => cut.mode() === "steady", 10_000));
+  for (const one of ["wifi", "lte"]) cut.network.kill(one, "closed");
+  assert.ok(cut.lab.until(() => cut.mode() === "recovering" && cut.status()["attempt"] === null, 5_000));
+  assert.equal(cut.client.value("vpn.client", "close", {})["toldOver"], null);
+  assert.ok(cut.lab.until(() => cut.moves().at(-1)?.["to"] === "TERMINATED", 6_000));
+  assert.equal(cut.moves().at(-1)?.["reason"], "TRANSPORT_LOSS_TTL_EXPIRED");
+});

@@ -56,8 +56,11 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         { node, pid, controlSocket, dataDir: place.paths.dataDir, bootMs, active, capsules, quarantined },
         [
           `node ${node} runs: ${active} of ${capsules.length} capsules active after ${duration(bootMs)}, ${quarantined} in quarantine`,
-          ...problems.flatMap(({ code, message, remedy }) => [`${code}  ${message}`, `  next: ${remedy}`]),
-          `next: vnes status${place.flags}`,
+          ...problems.flatMap(({ code, message, remedy }) => [
+            `${code}  ${message}`,
+            `  next: ${shell.output.next(remedy)}`,
+          ]),
+          shell.output.next("next: vnes status"),
         ].join("\n"),
       );
       const signal = await stop;

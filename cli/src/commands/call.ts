@@ -1,7 +1,9 @@
 /** `vnes call`: asks a capability of a running node, as a capsule would. */
+import { shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import { CALL_TIMEOUT_MS } from "../control/bounds.ts";
+import { jsonText } from "../output/text.ts";
 import { parseJson } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
@@ -17,11 +19,15 @@ export function addCall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         .option("timeout", { type: "number", default: CALL_TIMEOUT_MS, describe: "Milliseconds to wait" }),
     async (args) => {
       const { capability, method } = args;
-      const input = parseJson(args.input, "The input", `vnes call vpn.transport status '{}'`);
+      const input = parseJson(
+        args.input,
+        "The input",
+        `vnes call ${shellWord(capability)} ${shellWord(method)} '{}'`,
+      );
       const value = await withNode(shell, args, (client) =>
         ask(client, capability, method, input, args.timeout),
       );
-      shell.output.data("vnes.call.v1", { capability, method, value }, JSON.stringify(value, null, 2));
+      shell.output.data("vnes.call.v1", { capability, method, value }, jsonText(value));
     },
   );
 }

@@ -1,6 +1,6 @@
 /** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
 import type { Verified } from "@vnes/registry";
-import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES } from "@vnes/schemas";
+import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES, shellWord } from "@vnes/schemas";
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
@@ -36,7 +36,8 @@ export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glob
       const dir = args.dir ?? args.id.split(".").at(-1) ?? args.id;
       const files = await writeTemplate(dir, args.id, args.language);
       const compile = languageTemplates[args.language].compile?.(dir);
-      const next = `next: ${compile === undefined ? "" : `${compile} && `}vnes capsule build ${dir}`;
+      const build = shell.output.next(`vnes capsule build ${shellWord(dir)}`);
+      const next = `next: ${compile === undefined ? "" : `${compile} && `}${build}`;
       const text = [`${dir}/`, ...files.map((file) => `  ${file}`), next].join("\n");
       shell.output.data("vnes.capsule.new.v1", { id: args.id, dir, files }, text);
     },
@@ -64,7 +65,7 @@ export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
           ["files", image.files.length],
           ["signed", signers.join(", ")],
         ]),
-        `next: vnes capsule verify ${args.dir}`,
+        shell.output.next(`next: vnes capsule verify ${shellWord(args.dir)}`),
       ].join("\n");
       shell.output.data("vnes.capsule.build.v1", { id, version, image: image.hash, receipt }, text);
     },
@@ -206,7 +207,7 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const done = await (await openRegistry(place)).install(verified, { allowDowngrade, replace });
       const { id, version, image, changed } = done;
       const text = changed
-        ? `installed  ${id} ${version}  image ${shortHash(image)}\nnext: vnes boot, or restart the node that runs`
+        ? `installed  ${id} ${version}  image ${shortHash(image)}\n${shell.output.next("next: vnes boot, or restart the node that runs")}`
         : `unchanged  ${id} ${version}  image ${shortHash(image)} was installed already`;
       shell.output.data("vnes.capsule.install.v1", { id, version, image, changed }, text);
     },

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { findPython, isUsable } from "@vnes/driver-process";
-import { isVnesError } from "@vnes/schemas";
+import { isVnesError, shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
@@ -71,10 +71,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
     accessSync(paths.dataDir, constants.R_OK | constants.W_OK);
     const open = (statSync(paths.dataDir).mode & 0o077) !== 0;
     return open
-      ? ["failed", `${paths.dataDir} is open to other users`, `chmod 700 ${paths.dataDir}`]
+      ? ["failed", `${paths.dataDir} is open to other users`, `chmod 700 ${shellWord(paths.dataDir)}`]
       : ["ok", paths.dataDir];
   },
-  "control socket": async ({ paths, flags }) => {
+  "control socket": async ({ paths }) => {
     const bytes = Buffer.byteLength(paths.controlSocket);
     if (bytes > MAX_SOCKET_PATH_BYTES) {
       return [
@@ -85,10 +85,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
     }
     return (await isLive(paths.controlSocket))
       ? ["ok", paths.controlSocket]
-      : ["note", `nobody at ${paths.controlSocket}`, `vnes boot${flags}`];
+      : ["note", `nobody at ${paths.controlSocket}`, "vnes boot"];
   },
   node: async (place) => {
-    if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", `vnes boot${place.flags}`];
+    if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", "vnes boot"];
     using client = await connectTo(place);
     const status = (await client.request("status")) as {
       readonly state: string;
@@ -96,7 +96,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     };
     return status.state === "running"
       ? ["ok", "running"]
-      : ["failed", `${status.state}, ${status.problems.length} problems`, `vnes status${place.flags}`];
+      : ["failed", `${status.state}, ${status.problems.length} problems`, "vnes status"];
   },
 };
 
@@ -125,7 +125,7 @@ export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
           paint: ({ state }, cell) => output.paint(colours[state], cell),
         },
         { title: "found", value: ({ found }) => found },
-        { title: "next", value: ({ next }) => next },
+        { title: "next", value: ({ next }) => output.next(next) },
       ]);
       output.data("vnes.doctor.v1", { findings }, text);
       const count = findings.filter(({ state }) => state === "failed").length;

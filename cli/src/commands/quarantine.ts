@@ -5,7 +5,7 @@
 import type { Argv } from "yargs";
 import { openQuarantine } from "../node/authority.ts";
 import { reasonsText } from "../output/problem.ts";
-import { fields, shortHash, table } from "../output/text.ts";
+import { fields, jsonText, shortHash, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
 
 export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -55,7 +55,7 @@ export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
           ["refused", `${entry.times} times, last ${new Date(entry.at).toISOString()}`],
         ]),
         reasonsText(shell.output, entry.reasons),
-        `evidence\n${JSON.stringify(evidence, null, 2)}`,
+        `evidence\n${jsonText(evidence)}`,
       ];
       shell.output.data("vnes.quarantine.show.v1", detail, text.join("\n\n"));
     },

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ReceiptVerdict, Refusal } from "@vnes/kernel";
-import type { ExecutionReceipt, JsonObject, TrustDocument } from "@vnes/schemas";
+import { type ExecutionReceipt, type JsonObject, shellWord, type TrustDocument } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { MAX_RESPONSE_BYTES } from "../control/bounds.ts";
 import type { ControlClient } from "../control/client.ts";
@@ -97,7 +97,9 @@ export function addReceiptVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
           ...summaryOf(receipt),
         };
         const notes = [
-          isReplayable(receipt) ? [`it can be run again: vnes replay --file ${file}`] : [],
+          isReplayable(receipt)
+            ? [shell.output.next(`it can be run again: vnes replay --file ${shellWord(file)}`)]
+            : [],
           known.key ? [] : ["whose key that is was not checked: --key PUB"],
           known.builds ? [] : ["who built the images was not checked: --trust FILE"],
         ].flat();

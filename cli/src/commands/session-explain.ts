@@ -1,28 +1,64 @@
 /** `vnes session explain`: in sentences, why a session is where it is. */
 import type { Argv } from "yargs";
-import { explain, sentencesOf } from "../session/explain.ts";
-import { findEvents } from "../session/session-events.ts";
-import { knownSession, NAMED } from "../session/sessions.ts";
+import type { ControlClient } from "../control/client.ts";
+import { cliErrors } from "../errors.ts";
 import { harmless } from "../output/text.ts";
+import { type Explanation, explain, sentencesOf } from "../session/explain.ts";
+import { object, text } from "../session/fields.ts";
+import { findEvents, isOfDecision } from "../session/session-events.ts";
+import { assertVpn, clientStatus, endOf } from "../session/sessions.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
 /** Enough to find the last transition and every denial of the last minutes. */
 const LIMIT = 200;
+const CLIENT_TOPIC = "vpn.client.v1";
 
 export function addSessionExplain(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
-    "explain <session>",
+    "explain [session]",
     "Say in sentences why a session is where it is, what was denied, and what comes next",
-    (args) => args.positional("session", NAMED),
+    (args) =>
+      args.positional("session", {
+        type: "string",
+        describe: "Such as ses_...; default that of this node's client",
+      }),
     async (args) => {
-      const { session } = args;
-      const explanation = await withNode(shell, args, async (client) => {
-        const standing = await knownSession(client, session);
-        const { events } = await findEvents(client, { session, limit: LIMIT });
-        return explain(session, standing, events, Date.now());
-      });
-      const shown = sentencesOf(explanation).map(harmless).join("\n");
+      const told = await withNode(shell, args, (client) =>
+        args.session === undefined ? explainClient(client) : explainNamed(client, args.session),
+      );
+      const shown = sentencesOf(told.explanation).map(harmless).join("\n");
+      const { session, explanation } = told;
       shell.output.data("vnes.session.explain.v1", { session, ...explanation }, shown);
     },
   );
+}
+
+interface Told {
+  readonly session: string | null;
+  readonly explanation: Explanation;
+}
+
+/** One that is let go of, or was followed by another, is told by its events. */
+async function explainNamed(client: ControlClient, session: string): Promise<Told> {
+  const known = await endOf(client, session);
+  const { events } = await findEvents(client, { session, limit: LIMIT });
+  if (known === null && !events.some(isOfDecision)) throw cliErrors.create("SESSION_NOT_FOUND", { session });
+  return { session, explanation: explain(session, known ?? { role: "past" }, events, Date.now()) };
+}
+
+/** What this node's client is about, also while it has no session. */
+async function explainClient(client: ControlClient): Promise<Told> {
+  const status = await clientStatus(client);
+  if (status === null) {
+    await assertVpn(client);
+    const problem = "no client runs on this node, and a gateway keeps the sessions of many: name one";
+    throw cliErrors.create("CLI_USAGE", { problem, next: "vnes session list" });
+  }
+  const session = text(object(status["session"]), "id");
+  const { events } = await findEvents(client, { session: session ?? undefined, limit: LIMIT });
+  const own = events.filter(
+    ({ topic, event }) => topic === CLIENT_TOPIC && text(event, "sessionId") === null,
+  );
+  const standing = { role: "client", status } as const;
+  return { session, explanation: explain(session, standing, session === null ? own : events, Date.now()) };
 }

@@ -4,10 +4,10 @@ import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
 import { duration, fields, table } from "../output/text.ts";
+import { text } from "../session/fields.ts";
 import {
   assertVpn,
   CLIENT,
-  endedFor,
   knownSession,
   mirrored,
   NAMED,
@@ -34,7 +34,7 @@ export function addSessionList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
     (args) => args,
     async (args) => {
       const listed = await withNode(shell, args, (client) => listSessions(client));
-      const text = table(listed.sessions, [
+      const lines = table(listed.sessions, [
         { title: "session", value: (session) => show(session["sessionId"]) },
         { title: "role", value: (session) => show(session["role"]) },
         { title: "state", value: (session) => show(session["state"]) },
@@ -43,7 +43,7 @@ export function addSessionList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
         { title: "path", value: (session) => pathOf(session["binding"]) },
       ]);
       if (listed.cut) shell.output.say(`only the first ${listed.sessions.length} sessions are listed`);
-      shell.output.data("vnes.session.list.v1", listed, listed.sessions.length === 0 ? "no sessions" : text);
+      shell.output.data("vnes.session.list.v1", listed, listed.sessions.length === 0 ? "no sessions" : lines);
     },
   );
 }
@@ -56,10 +56,10 @@ export function addSessionShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
     async (args) => {
       const session = await withNode(shell, args, async (client) => {
         const known = await knownSession(client, args.session);
-        return known.role === "owner" ? known.view : ((await mirrored(client)) ?? {});
+        return known.role === "owner" ? known.view : known.mirror;
       });
-      const text = fields(Object.entries(session).map(([name, value]) => [name, timeOr(name, value)]));
-      shell.output.data("vnes.session.show.v1", { session }, text);
+      const lines = fields(Object.entries(session).map(([name, value]) => [name, timeOr(name, value)]));
+      shell.output.data("vnes.session.show.v1", { session }, lines);
     },
   );
 }
@@ -71,22 +71,35 @@ export function addSessionTerminate(yargs: Argv<GlobalFlags>, shell: Shell): Arg
     (args) => args.positional("session", NAMED),
     async (args) => {
       const { session } = args;
-      const { answer, ended } = await withNode(shell, args, async (client) => {
-        const known = await knownSession(client, session);
-        const reason = endedFor(known);
-        // It is as it was asked to be; asking for it again would be a denial in its history.
-        if (reason !== null) return { answer: null, ended: reason };
-        const input = { sessionId: session, cause: "OPERATOR_TERMINATED" };
-        const asked =
-          known.role === "client"
-            ? ask(client, CLIENT, "close", {})
-            : ask(client, SESSION, "terminate", input);
-        return { answer: await asked, ended: null };
-      });
-      const line = ended === null ? `${session} is terminated` : `${session} had ended already (${ended})`;
-      shell.output.data("vnes.session.terminate.v1", { session, answer, ended }, line);
+      const { answer, said } = await withNode(shell, args, (client) => terminate(client, session));
+      shell.output.data("vnes.session.terminate.v1", { session, answer }, `${session} ${said}`);
     },
   );
+}
+
+interface Terminated {
+  readonly answer: Json;
+  /** What became of the session, behind its name. */
+  readonly said: string;
+}
+
+/** Asked for again it has ended already, on either side. */
+async function terminate(client: ControlClient, session: string): Promise<Terminated> {
+  const known = await knownSession(client, session);
+  const { state, reason } = known.role === "owner" ? known.view : known.mirror;
+  const already = state === "TERMINATED" ? `had ended already, for ${show(reason)}` : undefined;
+  if (known.role === "owner") {
+    const input = { sessionId: session, cause: "OPERATOR_TERMINATED" };
+    return { answer: await ask(client, SESSION, "terminate", input), said: already ?? "is terminated" };
+  }
+  if (already !== undefined) return { answer: { sessionId: session, toldOver: null }, said: already };
+  const answer = (await ask(client, CLIENT, "close", {})) as JsonObject;
+  const toldOver = text(answer, "toldOver");
+  const gateway =
+    toldOver === null
+      ? "no channel was open to tell the gateway, whose clock ends it there"
+      : `the gateway was told over path ${toldOver}`;
+  return { answer, said: `has ended here; ${gateway}` };
 }
 
 async function listSessions(client: ControlClient): Promise<Listed> {

@@ -31,7 +31,7 @@ function statusText(output: Output, status: NodeStatus): string {
       ["up", `${duration(now - bootedAt)}, booted in ${duration(bootMs)}`],
       ["ledger", ledgerText(ledger)],
       ...(status.bus === undefined ? [] : [["bus", busText(status.bus)] as const]),
-      ["quarantine", quarantined === 0 ? "empty" : `${quarantined} (vnes quarantine list)`],
+      ["quarantine", quarantined === 0 ? "empty" : output.next(`${quarantined} (vnes quarantine list)`)],
     ]),
     capsules.length === 0 ? "no capsules" : capsuleTable(output, capsules),
   ];

@@ -3,7 +3,7 @@ import type { EventPlace, TopicSummary, TopicView } from "@vnes/kernel";
 import { type Json, parseInstant } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
-import { fields, table } from "../output/text.ts";
+import { fields, jsonText, table } from "../output/text.ts";
 import { parseArgument } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
@@ -77,7 +77,7 @@ function viewText(view: TopicView): string {
     { title: "retried", value: ({ retried }) => retried, align: "right" },
     { title: "dead letters", value: ({ deadLetters }) => deadLetters, align: "right" },
   ]);
-  const schemas = definition.schemas.map((schema) => JSON.stringify(schema, null, 2)).join("\n");
+  const schemas = definition.schemas.map((schema) => jsonText(schema)).join("\n");
   return `${head}\n\n${places.length === 0 ? "no subscribers" : readers}\n\nschemas\n${schemas}`;
 }
 

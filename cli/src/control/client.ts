@@ -25,8 +25,6 @@ interface Waiting {
 export interface ControlTarget {
   readonly path: string;
   readonly node: string;
-  /** What a command must be given to reach the same node, for remedies. */
-  readonly flags: string;
 }
 
 export class ControlClient {
@@ -50,7 +48,7 @@ export class ControlClient {
   }
 
   /** Rejects with `NODE_NOT_RUNNING` or `CONTROL_REFUSED`. */
-  static async connect({ path, node, flags }: ControlTarget): Promise<ControlClient> {
+  static async connect({ path, node }: ControlTarget): Promise<ControlClient> {
     assertSocketPath(path);
     const socket = connect({ path });
     await new Promise<void>((done, fail) => {
@@ -61,7 +59,7 @@ export class ControlClient {
         const reason = cause.code ?? cause.message;
         fail(
           gone
-            ? cliErrors.create("NODE_NOT_RUNNING", { node, path, flags }, cause)
+            ? cliErrors.create("NODE_NOT_RUNNING", { node, path }, cause)
             : cliErrors.create("CONTROL_REFUSED", { path, reason }, cause),
         );
       });

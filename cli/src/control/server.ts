@@ -36,7 +36,7 @@ export interface ControlServer {
 /** Rejects with `NODE_ALREADY_RUNNING`, `CONTROL_PATH_TOO_LONG` or `CONTROL_REFUSED`. */
 export async function openControlServer(path: string, node: ControlledNode): Promise<ControlServer> {
   assertSocketPath(path);
-  if (await isLive(path)) throw cliErrors.create("NODE_ALREADY_RUNNING", { path, flags: "" });
+  if (await isLive(path)) throw cliErrors.create("NODE_ALREADY_RUNNING", { path });
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
   const refused = new Set<Socket>();

@@ -55,7 +55,7 @@ export async function openNode(place: Place, options: OpenNodeOptions): Promise<
   assertSocketPath(paths.controlSocket);
   makeDataDir(paths.dataDir);
   if (await isLive(paths.controlSocket)) {
-    throw cliErrors.create("NODE_ALREADY_RUNNING", { path: paths.controlSocket, flags: place.flags });
+    throw cliErrors.create("NODE_ALREADY_RUNNING", { path: paths.controlSocket });
   }
   const clock = new SystemClock();
   const table = clusterTable(place, options.bus);

@@ -1,6 +1,7 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
 import type { CapsuleStatus, ConfinementDecision } from "@vnes/kernel";
-import { type Json, type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import { budgetLines, type BudgetInspection } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
 import { bytesText, fields, shortHash, table } from "./text.ts";
 
@@ -15,11 +16,8 @@ export interface Inspection extends CapsuleStatus {
     readonly cacheBytes: number;
     readonly effectBytes: number;
   };
-  readonly budget: {
-    readonly used: { readonly [of: string]: number };
-    readonly allowed: { readonly [of: string]: number } | null;
-    readonly slowed: Json;
-  } | null;
+  /** Null: a driver, or a capsule that is not up. */
+  readonly budget: BudgetInspection | null;
   readonly confinement: ConfinementDecision;
   readonly waiting: { readonly [shard: string]: number };
   readonly meters: { readonly [shard: string]: ShardMeters | null };
@@ -44,12 +42,18 @@ export function inspectionText(found: Inspection): string {
 type Line = readonly [name: string, value: string | number];
 
 function identity({ id, version, state, reason, type, manifest }: Inspection): readonly Line[] {
-  const { description, capabilities, governance } = manifest;
+  const { description, capabilities, governance, interfaces } = manifest;
   return [
     ["capsule", `${id} ${version}`],
     ["state", `${state}, ${reason}`],
     ["what", description],
     ["kind", [type, capabilities.determinism_tier, capabilities.latency_class].filter(Boolean).join(", ")],
+    [
+      "entry",
+      Object.entries(interfaces ?? {})
+        .map(([name, entry]) => `${name} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`)
+        .join(", "),
+    ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),
   ];
 }
@@ -85,32 +89,13 @@ function reach({ manifest, requires }: Inspection): readonly Line[] {
   );
 }
 
-function use({
-  turns,
-  failedTurns,
-  deadLetters,
-  restarts,
-  limits,
-  budget,
-  meters,
-}: Inspection): readonly Line[] {
-  const cpu = Object.values(meters).reduce((sum, meter) => sum + (meter?.cpuMs ?? 0), 0);
+function use({ id, turns, failedTurns, deadLetters, restarts, limits, budget }: Inspection): readonly Line[] {
   const { memoryMb, turnMs, effectBytes } = limits;
-  const lines: Line[] = [
-    [
-      "turns",
-      `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts, ${cpu} ms of processor`,
-    ],
+  return [
+    ["turns", `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts`],
     ["limits", `${memoryMb} MiB, ${turnMs} ms a turn, ${bytesText(effectBytes)} of effects a turn`],
+    ...(budget === null ? [] : budgetLines(id, budget)),
   ];
-  if (budget === null || budget.allowed === null) return lines;
-  const parts = Object.entries(budget.allowed).map(([of, allowed]) => {
-    const used = budget.used[of];
-    return used === undefined ? `${of} ${allowed}` : `${of} ${used} of ${allowed}`;
-  });
-  lines.push(["budget", parts.join(", ")]);
-  if (budget.slowed !== null) lines.push(["slowed", JSON.stringify(budget.slowed)]);
-  return lines;
 }
 
 function shardsText({ shards, waiting, meters }: Inspection): readonly string[] {

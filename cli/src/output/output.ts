@@ -1,5 +1,7 @@
 /** Where a command says things: data to standard output, talk to standard error, and colour only for people. */
 import { styleText } from "node:util";
+import { forSameNode } from "./same-node.ts";
+import { harmlessJson, onlyColours } from "./text.ts";
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -16,6 +18,8 @@ export class Output {
   readonly #streams: OutputStreams;
   /** Set from `-o` once the command line is parsed. */
   json = false;
+  /** The flags of every command, as typed. */
+  flags: readonly string[] = [];
 
   constructor(streams: OutputStreams) {
     this.#streams = streams;
@@ -23,17 +27,23 @@ export class Output {
 
   /** `schema` is the name and version of the shape, `vnes.status.v1`; `text` is the same for people. */
   data(schema: string, value: object, text: string): void {
-    const shown = this.json ? JSON.stringify({ schema, ...value }) : text;
+    const shown = this.json ? harmlessJson(JSON.stringify({ schema, ...value })) : onlyColours(text);
     this.#streams.stdout(`${shown}\n`);
   }
 
   say(text: string): void {
-    if (!this.json) this.#streams.stderr(`${text}\n`);
+    if (!this.json) this.#streams.stderr(`${onlyColours(text)}\n`);
   }
 
   /** In JSON too: the only thing on standard error that a program may want to read. */
   problem(json: object, text: string): void {
-    this.#streams.stderr(`${this.json ? JSON.stringify(json) : text}\n`);
+    const shown = this.json ? harmlessJson(JSON.stringify(json)) : onlyColours(text);
+    this.#streams.stderr(`${shown}\n`);
+  }
+
+  /** What to type next, with whatever of the command line has to be typed again. */
+  next(text: string): string {
+    return forSameNode(text, this.flags);
   }
 
   get colourOnError(): boolean {

@@ -8,7 +8,8 @@ import { harmless } from "./text.ts";
 const PLACES = ["file", "pointer", "line"] as const;
 
 export function showError(output: Output, error: VnesError): void {
-  const { code, message, remedy, exit, details } = error;
+  const { code, message, exit, details } = error;
+  const remedy = output.next(error.remedy);
   const json = { schema: "vnes.error.v1", code, message, remedy, exit: EXIT_CODES[exit], details };
   const place = PLACES.flatMap((name) => {
     const value = details[name];
@@ -30,7 +31,7 @@ export function reasonsText(output: Output, reasons: readonly Reason[]): string 
       return [
         `${output.paint("red", code)}  ${harmless(message)}`,
         ...(at === "" ? [] : [`  at: ${harmless(at)}`]),
-        `  next: ${harmless(remedy)}`,
+        `  next: ${harmless(output.next(remedy))}`,
       ].join("\n");
     })
     .join("\n");

@@ -3,9 +3,35 @@
 /** Control characters could move the cursor or recolour what was said before; they are shown, not sent. */
 export function harmless(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
+  return harmlessJson(text.replace(/[\u0000-\u001f]/g, escaped));
+}
+
+/** JSON escapes the first of them itself; what it lets through a terminal obeys all the same, or reads from right to left. It stays the same JSON. */
+export function harmlessJson(json: string): string {
+  return json.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escaped);
+}
+
+/** For the last look at a whole text of ours, which has lines and colours: nothing else in it moves a terminal. */
+export function onlyColours(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return harmlessJson(
+    text.replace(/\u001b(?!\[[\d;]{0,16}m)|[\u0000-\u0009\u000b-\u001a\u001c-\u001f]/g, escaped),
+  );
+}
+
+/** A value for people, over as many lines as it takes. */
+export function jsonText(value: unknown): string {
+  return harmlessJson(JSON.stringify(value, null, 2));
+}
+
+/** As one word of a command line that somebody may copy, whatever stands in it. */
+export function shellWord(text: string | number): string {
+  const word = harmless(String(text));
+  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 export interface Column<Row> {

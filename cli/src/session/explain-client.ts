@@ -56,7 +56,15 @@ function whyText(pathId: string, choice: JsonObject): string {
       ? ""
       : ` Better places had ${skipped.join(", ")}, which were in trouble or tried already.`,
     problem === null ? "" : ` Routing did not rank (${problem}).`,
+    geometryText(object(choice["geometry"])),
   ].join("");
+}
+
+/** Where a ranking asked for estimates. */
+function geometryText(geometry: JsonObject | null): string {
+  const [model, problem] = [text(geometry, "model"), text(geometry, "problem")];
+  if (problem !== null) return ` What was not measured was not estimated either: geometry, ${problem}.`;
+  return model === null ? "" : ` What was not measured was asked of geometry (${model}).`;
 }
 
 /** `udp by latency: 12 ms against 40 ms`. */
@@ -99,7 +107,7 @@ function healthText(candidate: JsonObject, now: number): string {
     `priority ${number(candidate, "priority")}`,
     latency === null ? null : `latency ${Math.round(latency * 10) / 10} ms`,
     failures === 0 ? null : `failed ${times(failures)} (${text(candidate, "lastFailure") ?? "?"})`,
-    ok === null ? "never carried it" : `last attached ${when(ok, now)}`,
+    ok === null ? "never answered" : `last answered ${when(ok, now)}`,
   ];
   return `${text(candidate, "pathId")} (${words.filter((word) => word !== null).join(", ")})`;
 }

@@ -8,14 +8,16 @@ import { attemptSentence, candidateSentences, choiceSentences, waitSentences } f
 import { denialSentences, isDenial, LATELY_MS } from "./explain-denials.ts";
 import { number, object, text } from "./fields.ts";
 import { because, REASONS } from "./reasons.ts";
-import type { SeenEvent } from "./session-events.ts";
+import { isEnd, isOfDecision, type SeenEvent } from "./session-events.ts";
 import { times, when } from "./when.ts";
 
 export type Standing =
   /** What `vpn.session` says of it: this node owns it. */
   | { readonly role: "owner"; readonly view: JsonObject }
-  /** What `vpn.client` says of itself: this node mirrors it. */
-  | { readonly role: "client"; readonly status: JsonObject };
+  /** What `vpn.client` says of itself: this node mirrors it, or its client has none yet. */
+  | { readonly role: "client"; readonly status: JsonObject }
+  /** Neither says anything of it any more; there are events of it. */
+  | { readonly role: "past" };
 
 export interface Explanation {
   readonly where: readonly string[];
@@ -43,16 +45,27 @@ const MODES: { readonly [mode: string]: string } = {
   ended: "has ended, and the client does not begin another by itself",
 };
 
-/** `events`: the session's own, oldest first; older ones than `session-events.ts` looks through are not among them. */
+/** Of a client that ended before it had a session. */
+const GAVE_UP = "has no session, and asks for none any more";
+
+/**
+ * `events`: the session's own, oldest first; older ones than `session-events.ts` looks through are not among them.
+ * `session` is null for a client that has none.
+ */
 export function explain(
-  session: string,
+  session: string | null,
   standing: Standing,
   events: readonly SeenEvent[],
   now: number,
 ): Explanation {
-  return standing.role === "owner"
-    ? explainOwned(session, standing.view, events, now)
-    : explainMirrored(session, standing.status, events, now);
+  switch (standing.role) {
+    case "owner":
+      return explainOwned(session ?? "?", standing.view, events, now);
+    case "client":
+      return explainMirrored(session, standing.status, events, now);
+    case "past":
+      return explainPast(session ?? "?", events, now);
+  }
 }
 
 export function sentencesOf({ where, path, denied, next, person }: Explanation): readonly string[] {
@@ -108,6 +121,7 @@ function seen(evidence: JsonObject | null): string {
     measured(evidence, "troubleMs", "trouble for"),
     measured(evidence, "attemptMs", "attempt took"),
     named(evidence, "reason", "reported"),
+    named(evidence, "below", "reported"),
     named(evidence, "detail", "reported"),
     named(evidence, "why", "why"),
     named(evidence, "caller", "asked by"),
@@ -176,7 +190,7 @@ function switchAllowedAt(events: readonly SeenEvent[], most: number, now: number
 }
 
 function explainMirrored(
-  session: string,
+  session: string | null,
   status: JsonObject,
   events: readonly SeenEvent[],
   now: number,
@@ -191,10 +205,12 @@ function explainMirrored(
   const since = number(status, "troubleSince") ?? number(active, "since") ?? last?.at ?? null;
   const mirror = object(status["session"]);
   const isIdle = mode === "ended" || mode === "idle";
-  const what = mode === "seeking" || mode === "idle" ? "The client" : `Session ${session}`;
+  const isClient = session === null || mode === "seeking" || mode === "idle";
+  const what = isClient ? "The client" : `Session ${session}`;
+  const does = session === null && mode === "ended" ? GAVE_UP : (MODES[mode] ?? `is ${mode}`);
   const state = text(mirror, "state");
   const where = [
-    `${what} ${MODES[mode] ?? `is ${mode}`} (${[mode, state].filter((word) => word !== null).join(", ")})${since === null ? "" : `, since ${when(since, now)}`}.`,
+    `${what} ${does} (${[mode, state].filter((word) => word !== null).join(", ")})${since === null ? "" : `, since ${when(since, now)}`}.`,
     `That is so because ${because(reason)} (${reason}${seen(object(last?.event["evidence"]))}).`,
     ...qualitySentence(status),
   ];
@@ -207,6 +223,25 @@ function explainMirrored(
   };
 }
 
+/** Let go of, or followed by another: what is left is what was said of it. */
+function explainPast(session: string, events: readonly SeenEvent[], now: number): Explanation {
+  const last = events.findLast(isOfDecision);
+  const [event, reason] = [last?.event ?? null, text(last?.event ?? null, "reason") ?? "?"];
+  const state = text(event, "to") ?? text(event, "event");
+  const became = last !== undefined && isEnd(last) ? "It ended" : `Its last event is ${state}`;
+  const at = last === undefined ? "" : ` ${when(last.at, now)}`;
+  return {
+    where: [
+      `Session ${session} is not kept here any more; its events are.`,
+      `${became}${at}, because ${because(reason)} (${reason}${seen(object(event?.["evidence"]))}).`,
+    ],
+    path: [],
+    denied: denialSentences(events, now),
+    next: [],
+    person: [`Everything that happened: vnes session history ${session}.`],
+  };
+}
+
 /** Attached, and not as well as the policy asks: the client's own judgement. */
 function qualitySentence(status: JsonObject): readonly string[] {
   const quality = object(status["quality"]);
@@ -215,9 +250,9 @@ function qualitySentence(status: JsonObject): readonly string[] {
   return [`It does less than the policy asks, because ${because(reason)} (${reason}).`];
 }
 
-function mirroredNext(session: string, status: JsonObject, now: number): readonly string[] {
+function mirroredNext(session: string | null, status: JsonObject, now: number): readonly string[] {
   const own = [...attemptSentence(status, now), ...waitSentences(status, now)];
-  if (object(status["session"]) === null) return own;
+  if (session === null) return own;
   return [
     ...own,
     `When its clocks end it, the gateway knows: vnes session explain ${session} on the gateway's node.`,
@@ -226,7 +261,7 @@ function mirroredNext(session: string, status: JsonObject, now: number): readonl
 
 /** What can be done about where it is, and about the last denial. */
 function advice(
-  session: string,
+  session: string | null,
   reason: string,
   events: readonly SeenEvent[],
   now: number,
@@ -236,7 +271,8 @@ function advice(
   const codes = [reason, ...(denied === undefined || isOver ? [] : [text(denied.event, "reason") ?? ""])];
   const steps = new Set(codes.flatMap((code) => REASONS[code]?.next ?? []));
   if (steps.size === 0) steps.add("There is nothing to do.");
-  return [...steps, `Everything that happened: vnes session history ${session}.`];
+  const all = session === null ? "vnes topic tail vpn.client.v1 --from 1" : `vnes session history ${session}`;
+  return [...steps, `Everything that happened: ${all}.`];
 }
 
 function whenOf(of: JsonObject, name: string, now: number): string {

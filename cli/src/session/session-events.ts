@@ -89,6 +89,11 @@ export function isEnd({ event }: SeenEvent): boolean {
   return text(event, "to") === "TERMINATED" || text(event, "event") === "ended";
 }
 
+/** A transition, or what its client did: somebody may name a session that never was in a request that is denied. */
+export function isOfDecision({ topic, event }: SeenEvent): boolean {
+  return topic !== DENIAL_TOPIC && text(event, "event") !== "denied";
+}
+
 export function seenEvent(topic: string, { partition, seq, at, event, source }: KeptEvent): SeenEvent {
   const fields = object(event) ?? {};
   const said = fields["at"];

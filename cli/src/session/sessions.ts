@@ -15,9 +15,17 @@ export async function assertVpn(client: ControlClient): Promise<void> {
   await ask(client, SESSION, "list", { limit: 1 });
 }
 
+/** What the client of this node says of itself; null where none runs. */
+export async function clientStatus(client: ControlClient): Promise<JsonObject | null> {
+  return (await unlessAbsent(ask(client, CLIENT, "status", {}))) as JsonObject | null;
+}
+
 /** The session a client node is one end of; null when it has none. */
 export async function mirrored(client: ControlClient): Promise<JsonObject | null> {
-  const status = (await unlessAbsent(ask(client, CLIENT, "status", {}))) as JsonObject | null;
+  return mirrorOf(await clientStatus(client));
+}
+
+function mirrorOf(status: JsonObject | null): JsonObject | null {
   const session = status?.["session"];
   if (status === null || typeof session !== "object" || session === null) return null;
   const { id, ...rest } = session as JsonObject;
@@ -32,20 +40,21 @@ export async function mirrored(client: ControlClient): Promise<JsonObject | null
 }
 
 export async function unlessAbsent(asked: Promise<Json>): Promise<Json | null> {
+  return await unless(asked, ["CALL_CAPABILITY_UNAVAILABLE"]);
+}
+
+async function unless(asked: Promise<Json>, codes: readonly string[]): Promise<Json | null> {
   try {
     return await asked;
   } catch (error) {
-    if (isVnesError(error) && error.code === "CALL_CAPABILITY_UNAVAILABLE") return null;
+    if (isVnesError(error) && codes.includes(error.code)) return null;
     throw error;
   }
 }
 
-/** Ids as `vpn.session` makes them; anything else it would refuse as an input, which tells a person nothing. */
-const SESSION_ID = /^ses_[A-Za-z0-9]{8,40}$/;
-
 /** Which end of the session this node is, and what it says of it. */
 export type Known =
-  | { readonly role: "client"; readonly status: JsonObject }
+  | { readonly role: "client"; readonly status: JsonObject; readonly mirror: JsonObject }
   | { readonly role: "owner"; readonly view: JsonObject };
 
 /** Why the session ended, as far as this node knows it; null: it lives. */
@@ -56,16 +65,24 @@ export function endedFor(known: Known): string | null {
   return isOver ? String(reason ?? "?") : null;
 }
 
-/** Rejects with `SESSION_NOT_FOUND` for a session that is neither, and as `ask` does where no VPN capsule runs. */
-export async function knownSession(client: ControlClient, session: string): Promise<Known> {
-  const mirror = await mirrored(client);
-  if (mirror?.["sessionId"] === session) {
-    return { role: "client", status: (await ask(client, CLIENT, "status", {})) as JsonObject };
-  }
-  const asked = SESSION_ID.test(session) ? ask(client, SESSION, "get", { sessionId: session }) : null;
-  const view = asked === null ? null : await unlessAbsent(asked);
+/** What is no session's name is a session that is not here. */
+const NOT_HERE = ["CALL_CAPABILITY_UNAVAILABLE", "SESSION_NOT_FOUND", "CALL_INPUT_INVALID"];
+
+/** Null: neither end of it, or no longer. Rejects as `ask` does where no VPN capsule runs. */
+export async function endOf(client: ControlClient, session: string): Promise<Known | null> {
+  const status = await clientStatus(client);
+  const mirror = mirrorOf(status);
+  if (status !== null && mirror?.["sessionId"] === session) return { role: "client", status, mirror };
+  const view = await unless(ask(client, SESSION, "get", { sessionId: session }), NOT_HERE);
   if (view !== null) return { role: "owner", view: view as JsonObject };
   // A client of another session knows nothing of this one; a node without VPN says which capability it lacks.
-  if (mirror === null) await assertVpn(client);
-  throw cliErrors.create("SESSION_NOT_FOUND", { session });
+  if (status === null) await assertVpn(client);
+  return null;
+}
+
+/** Rejects with `SESSION_NOT_FOUND` for a session of which this node is no end. */
+export async function knownSession(client: ControlClient, session: string): Promise<Known> {
+  const known = await endOf(client, session);
+  if (known === null) throw cliErrors.create("SESSION_NOT_FOUND", { session });
+  return known;
 }

@@ -1,6 +1,6 @@
 /** What of a new capsule differs by the language it is written in. */
 import { readFileSync } from "node:fs";
-import type { DeterminismTier } from "@vnes/schemas";
+import { type DeterminismTier, shellWord } from "@vnes/schemas";
 
 export const TEMPLATE_LANGUAGES = ["typescript", "python", "native"] as const;
 export type TemplateLanguage = (typeof TEMPLATE_LANGUAGES)[number];
@@ -34,7 +34,12 @@ export const languageTemplates: { readonly [language in TemplateLanguage]: Langu
       ["src/main.c", native(id, topic)],
       ["src/vnes.h", sdkFile("c/vnes.h")],
     ],
-    compile: (dir) => `mkdir -p ${dir}/impl && cc -O2 -o ${dir}/impl/main ${dir}/src/main.c`,
+    compile: (dir) => {
+      const [impl, program, source] = ["impl", "impl/main", "src/main.c"].map((path) =>
+        shellWord(`${dir}/${path}`),
+      );
+      return `mkdir -p ${impl} && cc -O2 -o ${program} ${source}`;
+    },
   },
 };
 

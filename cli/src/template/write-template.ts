@@ -6,7 +6,8 @@ import { cliErrors } from "../errors.ts";
 import type { TemplateLanguage } from "./languages.ts";
 import { templateFiles } from "./template-files.ts";
 
-const CAPSULE_ID = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$/;
+/** What a manifest may hold as `id`, and at least two parts: the first names whose it is. */
+const CAPSULE_ID = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$/;
 const MAX_ID = 128;
 
 /** The files written, relative to `dir`. Rejects with `CAPSULE_ID_INVALID` or `CLI_FILE_EXISTS`; nothing is overwritten. */
@@ -17,7 +18,12 @@ export async function writeTemplate(
 ): Promise<readonly string[]> {
   if (!CAPSULE_ID.test(id) || id.length > MAX_ID) throw cliErrors.create("CAPSULE_ID_INVALID", { id });
   const root = resolve(dir);
-  if (existsSync(root)) throw cliErrors.create("CLI_FILE_EXISTS", { path: root, id });
+  if (existsSync(root))
+    throw cliErrors.create("CLI_FILE_EXISTS", {
+      path: root,
+      id,
+      flags: language === "typescript" ? "" : ` --language ${language}`,
+    });
   const files = templateFiles(id, language);
   for (const [path, text] of files) {
     const file = join(root, path);

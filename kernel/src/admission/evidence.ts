@@ -6,6 +6,7 @@ import {
   parseReceipt,
   type Policy,
   type Receipt,
+  shellWord,
   type TopicDefinition,
   type TrustDocument,
 } from "@vnes/schemas";
@@ -120,7 +121,11 @@ function readDocument<T>(
 
 /** Remedies name the directory a person would type. */
 function withOrigin(evidence: Evidence, origin: string): Evidence {
-  const name = (reason: Reason): Reason => ({ ...reason, remedy: reason.remedy.replaceAll("<dir>", origin) });
+  const dir = shellWord(origin);
+  const name = (reason: Reason): Reason => ({
+    ...reason,
+    remedy: reason.remedy.replaceAll("<dir>", () => dir),
+  });
   const findings = Object.fromEntries(
     Object.entries(evidence.findings).map(([area, reasons]) => [area, reasons.map(name)]),
   ) as unknown as Evidence["findings"];

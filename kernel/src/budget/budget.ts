@@ -40,7 +40,7 @@ const MEMORY_PACE_MS = 1_000;
 
 export type Allowance =
   | { readonly kind: "free"; readonly turns: number }
-  /** Nothing before `until`. */
+  /** Nothing before `until`, when it is to ask again: there is room then, or its patience has ended. */
   | { readonly kind: "slowed"; readonly by: BudgetItem; readonly until: number }
   | { readonly kind: "exhausted"; readonly by: BudgetItem; readonly since: number };
 
@@ -81,9 +81,10 @@ export function allow(
   const next = { ...state, slowed };
   if (state.at - slowed.since >= budget.patienceMs)
     return { state: next, allowance: { kind: "exhausted", by, since: slowed.since } };
-  if (held !== undefined) return { state: next, allowance: { kind: "slowed", ...held } };
-  if (state.at < state.pacedTo)
-    return { state: next, allowance: { kind: "slowed", by, until: state.pacedTo } };
+  if (held !== undefined || state.at < state.pacedTo) {
+    const until = Math.min(held?.until ?? state.pacedTo, slowed.since + budget.patienceMs);
+    return { state: next, allowance: { kind: "slowed", by, until } };
+  }
   return {
     state: { ...next, pacedTo: state.at + MEMORY_PACE_MS },
     allowance: { kind: "free", turns: 1 },

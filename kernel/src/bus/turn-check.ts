@@ -5,6 +5,7 @@
 import {
   type Effect,
   isOptionalTopic,
+  type Json,
   type Manifest,
   neededRequirements,
   type VnesError,
@@ -12,6 +13,7 @@ import {
 import { kernelErrors } from "../errors.ts";
 import { type OpenCall, type ShardState, sizeOf, sizeOfKey, sizeOfWrite } from "../ledger/shard-state.ts";
 import { type Capabilities, providedBy } from "./capabilities.ts";
+import { roughSize } from "./json-size.ts";
 import { refusedKey } from "./key-check.ts";
 import { refusedRead } from "./read-check.ts";
 import { publishProblem, type Topics } from "./topics.ts";
@@ -23,6 +25,9 @@ const MAX_TIMER_ID_LENGTH = 256;
 export const MAX_TIMERS_PER_SHARD = 1_048_576;
 /** A call nobody answers is a leak; a day is the longest anybody waits. */
 const MAX_TIMEOUT_MS = 86_400_000;
+
+/** What a key or timer counts beside its name and value (`sizeOf`), and more. */
+const MOST_BESIDE_VALUE = 256;
 
 export interface TurnRules {
   readonly manifest: Manifest;
@@ -71,6 +76,7 @@ function refusedGrowth(
   { maxStateSize }: TurnRules,
   state: ShardState,
 ): VnesError | undefined {
+  if (surelyFits(effects, maxStateSize - state.size)) return undefined;
   let added = 0;
   for (const effect of effects) {
     if (effect.do === "write") added += sizeOfWrite(effect);
@@ -80,6 +86,22 @@ function refusedGrowth(
   // A turn that only frees is always welcome.
   if (added <= 0 || state.size + added <= maxStateSize) return undefined;
   return kernelErrors.create("TURN_STATE_TOO_LARGE", { size: state.size + added, limit: maxStateSize });
+}
+
+/** Without writing any value out; false when it is not sure. */
+function surelyFits(effects: readonly Effect[], room: number): boolean {
+  let added = 0;
+  for (const effect of effects) {
+    if (effect.do === "write") added += mostSize(effect.key, effect.value, room);
+    else if (effect.do === "setTimer") added += mostSize(effect.id, effect.payload, room);
+    if (added > room) return false;
+  }
+  return true;
+}
+
+/** A value's JSON is at most six times its rough size, texts within it escaped and numbers with every digit. */
+function mostSize(name: string, value: Json, most: number): number {
+  return name.length + MOST_BESIDE_VALUE + 6 * roughSize(value, most);
 }
 
 function freed(effect: Extract<Effect, { do: "delete" | "cancelTimer" }>, state: ShardState): number {

@@ -15,16 +15,44 @@ export interface ServedKeys {
   readonly ranges: readonly string[];
 }
 
-/** A small state crosses whole the first time anything is missing; one key a turn would be one crossing a key. */
-export function serveKeys(
-  state: KeyState,
-  asked: { readonly keys: readonly string[]; readonly ranges: readonly string[] },
-): ServedKeys {
-  const keys = asked.keys.map((key) => given(state, key));
-  const ranges = isSmall(state) ? [""] : asked.ranges;
-  for (const prefix of ranges)
-    for (const key of state.keys.keys()) if (key.startsWith(prefix)) keys.push(given(state, key));
+/** What a sandbox asks for with `needKeys`. */
+export interface Asked {
+  readonly keys: readonly string[];
+  readonly ranges: readonly string[];
+}
+
+/** What its turn has been given before. */
+export interface GivenBefore {
+  readonly names: ReadonlySet<string>;
+  readonly ranges: readonly string[];
+}
+
+const NOTHING: GivenBefore = { names: new Set(), ranges: [] };
+
+/**
+ * A small state crosses whole the first time anything is missing; one key a turn would be one crossing a key. Each key comes once,
+ * whatever a capsule asks for, and not again once it was given.
+ */
+export function serveKeys(state: KeyState, asked: Asked, before: GivenBefore = NOTHING): ServedKeys {
+  const names = new Set(asked.keys);
+  const ranges = uncovered(isSmall(state) ? [""] : asked.ranges, before.ranges);
+  if (ranges.length > 0)
+    for (const key of state.keys.keys()) if (ranges.some((prefix) => key.startsWith(prefix))) names.add(key);
+  const keys: GivenKey[] = [];
+  for (const name of names) if (!before.names.has(name)) keys.push(given(state, name));
   return { keys, ranges };
+}
+
+/** Those of `asked` that lie within none of `known`, nor within another. */
+function uncovered(asked: readonly string[], known: readonly string[]): readonly string[] {
+  const kept: string[] = [];
+  // A prefix of another comes before it.
+  for (const prefix of [...asked].sort()) {
+    const last = kept.at(-1);
+    const isCovered = last !== undefined && prefix.startsWith(last);
+    if (!isCovered && !known.some((other) => prefix.startsWith(other))) kept.push(prefix);
+  }
+  return kept;
 }
 
 /**
@@ -55,7 +83,7 @@ export function serveForeseen(
   return keys;
 }
 
-type KeyState = Pick<ShardState, "keys" | "versions" | "size">;
+export type KeyState = Pick<ShardState, "keys" | "versions" | "size">;
 
 function given({ keys, versions }: KeyState, key: string): GivenKey {
   const [value, version] = [keys.get(key), versions.get(key)];

@@ -57,7 +57,7 @@ export interface ShardState {
   readonly versions: TrackedMap<number>;
   /** Node time at which a key expires, of those that do. */
   readonly expiries: TrackedMap<number>;
-  /** Length of the JSON of keys, values, timer ids and payloads: what the shard keeps in the kernel's memory. */
+  /** Of keys, values, timer ids and payloads (`sizeOf`): what the shard keeps in the kernel's memory. */
   size: number;
   readonly timers: TrackedMap<Timer>;
   readonly pending: TrackedMap<PendingCall>;
@@ -202,9 +202,21 @@ function askedBy(
   return { capability: STATE_CAPABILITY, method: READ_METHOD, input: requestOf(effect) as unknown as Json };
 }
 
-/** What one key or timer counts: its name, its JSON, and what a map entry costs beside them. */
+/**
+ * What one key or timer counts: its name, its JSON, and what a map entry costs beside them. A text is as long as it is kept, whatever
+ * its JSON would escape: it is counted again with each write and each write over it, and writing it out takes longer than the fold.
+ */
 export function sizeOf(name: string, value: Json): number {
-  return name.length + JSON.stringify(value).length + ENTRY_SIZE;
+  const length = typeof value === "string" ? value.length + 2 : JSON.stringify(value).length;
+  return name.length + length + ENTRY_SIZE;
+}
+
+/** From what is kept: a snapshot of an earlier version counted in another way. */
+export function sizeOfAll({ keys, expiries, timers }: ShardState): number {
+  let size = expiries.size * EXPIRY_SIZE;
+  for (const [key, value] of keys) size += sizeOf(key, value);
+  for (const [id, { payload }] of timers) size += sizeOf(id, payload);
+  return size;
 }
 
 /** A map entry each for a key's value and its version. */

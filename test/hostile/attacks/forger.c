@@ -111,6 +111,25 @@ static void sends_a_line_of_lists(int batch, int turn) {
   (void)turn;
   large_frame(said("{\"did\":\"deliver\",\"id\":0,\"batch\":%d,\"stops\":0,\"x\":[", batch), "[],", "0]}\n[]");
 }
+/** In one line, which is as long as one may be. */
+static void tells_long_numbers(int batch, int turn) {
+  static char digits[300], line[65000];
+  memset(digits, '1', 299);
+  size_t length = (size_t)snprintf(line, sizeof line, "{\"did\":\"deliver\",\"id\":0,\"batch\":%d,\"stops\":0,\"x\":[0", batch);
+  while (length < sizeof line - 400) length += (size_t)snprintf(line + length, sizeof line - length, ",%s", digits);
+  const char *text = said("]}\n[{\"turn\":%d,\"kind\":\"done\",\"effects\":[]}]", turn);
+  put_size(length + strlen(text)), put(line, length), put(text, strlen(text));
+}
+static void nests_minus_zero(int batch, int turn) {
+  static char line[60000];
+  (void)turn;
+  int length = snprintf(line, sizeof line, "{\"did\":\"deliver\",\"id\":0,\"batch\":%d,\"stops\":0,\"x\":", batch);
+  memset(line + length, '[', 25000), length += 25000;
+  line[length++] = '-', line[length++] = '0';
+  memset(line + length, ']', 25000), length += 25000;
+  line[length++] = '}';
+  put_size((size_t)length), put(line, (size_t)length);
+}
 static void nests_its_line(int batch, int turn) { (void)batch, (void)turn; large_frame("", "[", ""); }
 static void sends_results_of_lists(int batch, int turn) { (void)turn; large_frame(said(ANSWER "[", batch), "[],", "0]"); }
 static void sends_lists_without_results(int batch, int turn) { (void)turn; large_frame(said(ANSWER, batch), "[]\n", "[]"); }

@@ -3,6 +3,7 @@
  */
 import { bundleSource, imageOf } from "../../../kernel/drivers/isolate/test/bundle.ts";
 import { type Attack, HOST } from "../attack.ts";
+import { UNSTOPPABLE } from "./unstoppable.ts";
 
 interface Hostile {
   readonly name: string;
@@ -14,6 +15,8 @@ interface Hostile {
   readonly bundle?: string;
   readonly ends: readonly string[];
   readonly spoils?: boolean;
+  /** Its answer is what it got hold of, or null. */
+  readonly tells?: boolean;
 }
 
 const MEMORY = ["TURN_MEMORY", "TURN_DEADLINE", HOST];
@@ -28,7 +31,17 @@ var capsule = { default: { reset() {}, deliver(request) {
 const done = (effects: string): string =>
   answering(`({ turn: request.turn, kind: "done", effects: ${effects} })`);
 
+/** The same, with an answer that sees `deliver` too. */
+const telling = (found: string): string =>
+  `var capsule = { default: { reset() {}, deliver: function deliver(request) {
+  const { turn, delivery } = request;
+  if (delivery.method !== "go") return { turn, kind: "done", effects: [] };
+  const value = (() => { ${found} return null; })();
+  return { turn, kind: "done", effects: [{ do: "answer", callId: delivery.callId, answer: { ok: true, value } }] };
+} } };`;
+
 const HOSTILE: readonly Hostile[] = [
+  ...UNSTOPPABLE.map(([name, go]) => ({ name, go, ends: [HOST, "TURN_DEADLINE", "TURN_MEMORY"] })),
   { name: "loops", go: "while (true);", ends: ["TURN_DEADLINE"] },
   {
     name: "loops and catches",
@@ -174,12 +187,12 @@ const HOSTILE: readonly Hostile[] = [
   {
     name: "takes over Array.prototype.join",
     go: "Array.prototype.join = () => '{\"turn\":1},{}'; return 1;",
-    ends: GARBAGE,
+    ends: ["done"],
   },
   {
     name: "takes over Array.prototype.push",
     go: "Array.prototype.push = () => 0; return 1;",
-    ends: [...GARBAGE, "TURN_HANDLER_THREW"],
+    ends: ["done", "TURN_HANDLER_THREW"],
   },
   {
     name: "takes over Map.prototype",
@@ -267,6 +280,105 @@ const HOSTILE: readonly Hostile[] = [
     ends: GARBAGE,
   },
   {
+    name: "takes the functions that call it, by caller",
+    bundle: telling(
+      `for (let one = deliver; (one = one.caller) !== null; ) return String(one).slice(0, 60);`,
+    ),
+    ends: ["done"],
+    tells: true,
+  },
+  {
+    name: "takes the functions that call it, out of a stack trace",
+    bundle: telling(`Error.prepareStackTrace = (_, sites) => sites;
+      const found = new Error().stack.find((site) => site.getFunctionName() === "runTurn");
+      if (found === undefined || found.getFunction() || found.getThis()) return "runTurn, or not even its frame";`),
+    ends: ["done"],
+    tells: true,
+  },
+  {
+    name: "measures real time",
+    go: `const marks = () => [Date.now(), +new Date(), Date(), new Date().getTimezoneOffset(), new Intl.DateTimeFormat("en", { fractionalSecondDigits: 3 }).format(),
+        Reflect.construct(Date, [], class extends Date {}).getTime(), typeof performance, typeof Temporal === "object" && Temporal.Now].join();
+      const before = marks();
+      for (let n = 0; n < 2e7; n++);
+      return before === marks() ? null : "a clock";`,
+    ends: ["done"],
+    tells: true,
+  },
+  {
+    name: "finds by other ways what was taken away",
+    go: `const all = [];
+      const look = (value) => { if ((typeof value === "object" && value !== null || typeof value === "function") && !all.includes(value)) all.push(value); };
+      look(globalThis);
+      for (const one of all) {
+        for (const key of Reflect.ownKeys(one)) { const it = Reflect.getOwnPropertyDescriptor(one, key); look(it.value); look(it.get); look(it.set); }
+        look(Reflect.getPrototypeOf(one));
+      }
+      for (const one of [function* () {}, async () => {}, async function* () {}]) look(one.constructor);
+      const names = all.map((one) => typeof one === "function" ? one.name : Object.prototype.toString.call(one));
+      return names.find((name) => /^(WeakRef|FinalizationRegistry|SharedArrayBuffer|Atomics|\\[object (Atomics|WebAssembly)\\]|Reference|ExternalCopy|Callback|Isolate|require)$/.test(name)) ?? null;`,
+    ends: ["done"],
+    tells: true,
+  },
+  {
+    name: "imports a module of its host",
+    go: `import("node:fs").then((found) => { globalThis.found = Object.keys(found).length; }, () => {}); return globalThis.found ?? null;`,
+    ends: ["done"],
+    tells: true,
+  },
+  {
+    name: "leaves a prototype behind for its neighbours",
+    go: `Object.prototype.polluted = "polluted"; Function.prototype.call = () => "taken"; return null;`,
+    ends: ["done"],
+    spoils: true,
+  },
+  {
+    name: "rejects with an error that never ends",
+    go: `const e = new Error("x"); Object.defineProperty(e, "message", { get() { while (true); } }); Promise.reject(e); return 1;`,
+    ends: [HOST],
+  },
+  {
+    name: "rejects with a proxy that never ends",
+    go: `Promise.reject(new Proxy(new Error("x"), { get() { while (true); }, getPrototypeOf() { while (true); } })); return 1;`,
+    ends: [HOST],
+  },
+  {
+    name: "rejects with what it never settled, a hundred thousand times",
+    go: `for (let n = 0; n < 1e5; n++) Promise.reject(n); return 1;`,
+    ends: ["TURN_HANDLER_THREW", "TURN_DEADLINE", ...MEMORY],
+  },
+  {
+    name: "claims in a rejection that its time was over",
+    go: `Promise.reject(new Error("Script execution timed out.")); return 1;`,
+    ends: ["TURN_HANDLER_THREW", "TURN_DEADLINE"],
+  },
+  {
+    name: "says a line of ten million characters",
+    bundle: answering(
+      `({ turn: request.turn, kind: "done", effects: [], logs: [{ level: "info", message: "x".repeat(1e7) }] })`,
+    ),
+    ends: ["done", ...MEMORY],
+  },
+  {
+    name: "asks for a key of ten million characters",
+    bundle: answering(`({ turn: request.turn, kind: "needKeys", keys: ["x".repeat(1e7)], ranges: [] })`),
+    ends: [...GARBAGE, ...MEMORY],
+  },
+  {
+    name: "asks for a thousand ranges",
+    bundle: answering(
+      `({ turn: request.turn, kind: "needKeys", keys: [], ranges: Array.from({ length: 1000 }, (_, n) => "r" + n) })`,
+    ),
+    ends: GARBAGE,
+  },
+  {
+    name: "hides its effects in a __proto__ that toJSON makes",
+    bundle: answering(
+      `(JSON.stringify({}), { turn: request.turn, kind: "done", effects: [], toJSON: () => ({ turn: request.turn, kind: "done", effects: [], ["__proto__"]: { effects: [{ do: "exec" }] } }) })`,
+    ),
+    ends: [...GARBAGE],
+  },
+  {
     name: "reaches for the host",
     go: "return [typeof process, typeof require, typeof ivm, this === undefined, new Function('return typeof process')()];",
     ends: ["done"],
@@ -278,6 +390,8 @@ export const JAVASCRIPT: readonly Attack[] = HOSTILE.map((hostile) => ({
   language: "javascript",
   ends: hostile.ends,
   spoils: hostile.spoils ?? false,
+  gotHold: (answer) =>
+    hostile.tells === true && answer !== null ? `it got hold of ${JSON.stringify(answer)}` : undefined,
   program: async () => {
     const bundle = hostile.bundle ?? (await bundleSource(sourceOf(hostile)));
     return { image: imageOf(bundle), entry: "impl/main.js" };

@@ -3,8 +3,8 @@
  * which speak the host protocol wrongly.
  */
 import { readFileSync } from "node:fs";
+import { imageOf } from "../../../kernel/contracts/sandbox-lab.ts";
 import { compile } from "../../../kernel/drivers/process/test/native-capsule.ts";
-import { imageOf } from "../../../kernel/drivers/process/test/python-capsule.ts";
 import { type Attack, HOST } from "../attack.ts";
 import type { Outside } from "../outside.ts";
 
@@ -80,6 +80,8 @@ const FORGERIES: readonly Hostile[] = [
   ["goes_on_in_crumbs", "has answered and goes on byte by byte", ["done", HOST], "ends its host"],
   ["has_more_without_end", "always has more to come, and no result", KILLED],
   ["sends_a_line_of_lists", "sends a message of five million lists", KILLED],
+  ["tells_long_numbers", "tells two hundred numbers of 299 digits each", NOTHING],
+  ["nests_minus_zero", "nests -0 deeper than a stack goes", KILLED],
   ["nests_its_line", "nests its message without end", KILLED],
   ["sends_results_of_lists", "has five million lists for results", KILLED],
   ["sends_lists_without_results", "sends five million times no results", KILLED],

@@ -1,16 +1,9 @@
 /** Capsules in Python that mean harm: the body of call `t.go`, as a function of `turn` that returns what it got hold of. */
-import { imageOf, SDK } from "../../../kernel/drivers/process/test/python-capsule.ts";
+import { imageOf } from "../../../kernel/contracts/sandbox-lab.ts";
+import { SDK } from "../../../kernel/drivers/process/test/python-capsule.ts";
 import { type Attack, HOST } from "../attack.ts";
 import type { Outside } from "../outside.ts";
-
-interface Hostile {
-  readonly name: string;
-  /** Statements; what lies outside is in `SECRET`, `FILE`, `FOLDER`, `PORT`, `SOCKET`, `PID`. */
-  readonly go: string;
-  readonly ends: readonly string[];
-  /** It acts on its interpreter, and has to live with it. */
-  readonly spoils?: boolean;
-}
+import { ACTS_ON_ITS_HOST, type HostilePython } from "./python-host.ts";
 
 const THREW = ["TURN_HANDLER_THREW"];
 const MEMORY = ["TURN_MEMORY", "TURN_DEADLINE", HOST];
@@ -33,7 +26,8 @@ def module_of(name):
     raise ImportError(name)
 `;
 
-const HOSTILE: readonly Hostile[] = [
+const HOSTILE: readonly HostilePython[] = [
+  ...ACTS_ON_ITS_HOST,
   { name: "loops", go: "while True: pass", ends: ["TURN_DEADLINE"] },
   {
     name: "loops and catches everything",
@@ -197,18 +191,21 @@ return ", ".join(got) or None`,
   },
 ];
 
-export const PYTHON: readonly Attack[] = HOSTILE.map(({ name, go, ends, spoils = false }) => ({
-  name,
-  language: "python",
-  ends,
-  spoils,
-  needsWall: true,
-  program: async (outside) => {
-    const image = imageOf({ "impl/main.py": sourceOf(go, outside), "impl/vnes.py": SDK });
-    return { image, entry: "impl.main:run" };
-  },
-  gotHold: (answer) => (typeof answer === "string" ? `it got hold of ${answer}` : undefined),
-}));
+export const PYTHON: readonly Attack[] = HOSTILE.map(
+  ({ name, go, ends, spoils = false, endsItsHost = false }) => ({
+    name,
+    language: "python",
+    ends,
+    spoils,
+    endsItsHost,
+    needsWall: true,
+    program: async (outside) => {
+      const image = imageOf({ "impl/main.py": sourceOf(go, outside), "impl/vnes.py": SDK });
+      return { image, entry: "impl.main:run" };
+    },
+    gotHold: (answer) => (typeof answer === "string" ? `it got hold of ${answer}` : undefined),
+  }),
+);
 
 function sourceOf(go: string, { secret, secretFile, folder, port, socketPath, pid }: Outside): string {
   const known = {

@@ -30,6 +30,18 @@ const forever = (body: string): string => `(loop $again ${body} (br $again))`;
 const GROW_ALL = `(drop (memory.grow (i32.sub (i32.const 256) (memory.size))))
   (memory.fill (i32.const 2048) (i32.const 7) (i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 2048)))`;
 
+const OPEN = wasi("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32");
+/** Paths as they stand in a module's text. */
+const LEAVING: readonly (readonly [what: string, path: string])[] = [
+  ["the folder above its own", ".."],
+  ["what lies above by a way down and up", "a/../../etc/passwd"],
+  ["what lies above behind dots and slashes", ".//./..//.//../proc/self/environ"],
+  ["an absolute path", "/etc/passwd"],
+  ["an absolute path within its own", "/capsule/../etc/passwd"],
+  ["what a NUL hides", "a\\00/../../etc/passwd"],
+  ["a folder by a name that is no UTF-8", "\\c0\\ae\\c0\\ae/etc"],
+];
+
 export const HOSTILE_MODULES: readonly HostileModule[] = [
   { name: "loops", go: forever(""), ends: DEADLINE },
   {
@@ -196,6 +208,83 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
       (if (i32.ne (local.get $i) (i32.const 33)) (then unreachable))
       (if (i32.ne (local.get $j) (i32.const 60)) (then unreachable))`,
     ends: DONE,
+  },
+  ...LEAVING.map(([what, path]) => ({
+    name: `opens ${what}`,
+    head: OPEN,
+    more: `(data (i32.const 2048) "${path}")`,
+    // From the capsule's files and from scratch, with every flag and right there is: none is success.
+    go: `(local.set $i (i32.const 3))
+      (loop $folders
+        (local.set $j (i32.const 0))
+        (loop $flags
+          (if (i32.eqz (call $path_open (local.get $i) (i32.const 1) (i32.const 2048) (i32.const ${new TextEncoder().encode(path.replaceAll(/\\../g, "x")).length}) (local.get $j) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 4096))) (then unreachable))
+          (local.set $j (i32.add (local.get $j) (i32.const 1)))
+          (br_if $flags (i32.lt_u (local.get $j) (i32.const 16))))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $folders (i32.lt_u (local.get $i) (i32.const 8))))`,
+    ends: DONE,
+  })),
+  {
+    name: "takes the place of its standard streams and folders",
+    head: `${wasi("fd_renumber", "i32 i32")}${wasi("fd_close", "i32")}${wasi("fd_write", "i32 i32 i32 i32")}`,
+    go: `(drop (call $fd_renumber (i32.const 4) (i32.const 3)))
+      (drop (call $fd_renumber (i32.const 3) (i32.const 1)))
+      (drop (call $fd_renumber (i32.const 1) (i32.const -1)))
+      (drop (call $fd_renumber (i32.const 2) (i32.const 2147483647)))
+      (drop (call $fd_close (i32.const 0)))
+      (drop (call $fd_close (i32.const 0)))
+      (drop (call $fd_write (i32.const 1) (i32.const 2048) (i32.const 1) (i32.const 2060)))
+      (if (i32.eqz (call $fd_renumber (i32.const 1) (i32.const -1))) (then unreachable))`,
+    ends: DONE,
+  },
+  {
+    name: "hands over vectors that are too many, too long, negative and on top of one another",
+    head: `${OPEN}${wasi("fd_read", "i32 i32 i32 i32")}${wasi("fd_write", "i32 i32 i32 i32")}`,
+    go: `(drop (call $path_open (i32.const 4) (i32.const 0) (i32.const 1020) (i32.const 1) (i32.const 1) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 4096)))
+      (local.set $i (i32.load (i32.const 4096)))
+      (i32.store (i32.const 2048) (i32.const 2048)) (i32.store (i32.const 2052) (i32.const -1))
+      ${["2147483647", "-1", "1025", "1"]
+        .flatMap((count) => [`$fd_read|${count}`, `$fd_write|${count}`])
+        .map((call) => {
+          const [name, count] = call.split("|");
+          return `(if (i32.eqz (call ${name} (local.get $i) (i32.const 2048) (i32.const ${count}) (i32.const 2056))) (then unreachable))`;
+        })
+        .join("")}
+      (i32.store (i32.const 2052) (i32.const 16))
+      (drop (call $fd_write (local.get $i) (i32.const 2048) (i32.const 1) (i32.const 2048)))
+      (drop (call $fd_read (local.get $i) (i32.const 131064) (i32.const 1) (i32.const 131068)))
+      (if (i32.eqz (call $fd_read (local.get $i) (i32.const 131070) (i32.const 1) (i32.const 2056))) (then unreachable))`,
+    ends: DONE,
+  },
+  {
+    name: "waits for events without end, and for more than there can be",
+    head: wasi("poll_oneoff", "i32 i32 i32 i32"),
+    go: `(if (i32.eqz (call $poll_oneoff (i32.const 2048) (i32.const 2048) (i32.const -1) (i32.const 2040))) (then unreachable))
+      (if (i32.eqz (call $poll_oneoff (i32.const 131060) (i32.const 2048) (i32.const 1) (i32.const 2040))) (then unreachable))
+      ${forever("(drop (call $poll_oneoff (i32.const 2048) (i32.const 2100) (i32.const 1024) (i32.const 2040)))")}`,
+    ends: DEADLINE,
+  },
+  {
+    name: "makes folders in folders until there is no room, and goes on",
+    head: wasi("path_create_directory", "i32 i32 i32"),
+    more: `(data (i32.const 2048) "${"a/".repeat(300)}")`,
+    go: `(local.set $i (i32.const 1))
+      (loop $again
+        (local.set $j (call $path_create_directory (i32.const 4) (i32.const 2048) (local.get $i)))
+        (local.set $i (i32.add (local.get $i) (i32.const 2)))
+        (br_if $again (i32.eqz (local.get $j))))
+      (if (i32.ne (local.get $j) (i32.const 51)) (then unreachable))`,
+    ends: DONE,
+  },
+  {
+    name: "goes down to the end of the stack and writes from there",
+    head: SET,
+    go: "(drop (call $deeper (i32.const 0)))",
+    more: `(func $deeper (param i32) (result i32)
+      (try (do (drop (call $deeper (i32.add (local.get 0) (i32.const 1))))) (catch_all ${set(KEY, KEY)}))
+      (i32.const 1))`,
+    ends: [...THREW, ...INVALID, ...DEADLINE, "TURN_EFFECTS_TOO_LARGE", ...DONE],
   },
 ];
 

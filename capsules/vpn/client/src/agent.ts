@@ -226,14 +226,25 @@ function onJumpRefused(
   tell(draft, "denied", reason, { path: pathId }, { by: "person", ...evidence });
 }
 
+/** What the gateway is told over that the session ends; null: nothing is open, or there is no session to end. */
+export function wayToTell({ active, attempt, session }: Agent): {
+  readonly channelId: string;
+  readonly pathId: string;
+} | null {
+  if (session === null) return null;
+  if (active !== null) return active;
+  // Without an active channel the one that is being asked over does as well.
+  const channelId = attempt?.channelId ?? null;
+  return attempt === null || channelId === null ? null : { channelId, pathId: attempt.pathId };
+}
+
 function onCloseAsked(draft: Draft): void {
-  const { active, attempt, session, mode } = draft.agent;
+  const { active, session, mode } = draft.agent;
   if (mode === "ended") return count(draft, "late.closeAsked");
-  // Without an active channel the one that is being asked over tells the gateway as well.
-  const channelId = active?.channelId ?? attempt?.channelId ?? null;
-  if (channelId !== null && session !== null) {
+  const way = wayToTell(draft.agent);
+  if (way !== null && session !== null) {
     const frame = frames.close(draft.nonce, session.id);
-    ask(draft, { ask: "sendAndClose", channelId, frame, reason: "CLIENT_CLOSED" });
+    ask(draft, { ask: "sendAndClose", channelId: way.channelId, frame, reason: "CLIENT_CLOSED" });
     if (active !== null) change(draft, { active: null });
     else change(draft, { attempt: null });
   }

@@ -1,7 +1,7 @@
 /** `vpn.client`: keeps one session alive over transports that die. The agent decides; this carries its words. */
 import { type Answer, capsule, type Json, type JsonObject, type Refusal, refuse, type Turn } from "@vnes/sdk";
 import { gatewayFrames } from "@vnes/vpn-common";
-import { NEW_AGENT, step } from "./agent.ts";
+import { NEW_AGENT, step, wayToTell } from "./agent.ts";
 import { OPEN_MARGIN_MS } from "./attempts.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
 import { type ClientErrorCode, describe } from "./errors.ts";
@@ -227,7 +227,7 @@ function close(turn: Turn): Json | Refusal {
   if (agent.mode === "idle" || agent.mode === "ended")
     return refused("CLIENT_NOT_RUNNING", { mode: agent.mode });
   hear(turn, { heard: "closeAsked" });
-  return { sessionId: agent.session?.id ?? null };
+  return { sessionId: agent.session?.id ?? null, toldOver: wayToTell(agent)?.pathId ?? null };
 }
 
 function renew(turn: Turn): Json | Refusal {

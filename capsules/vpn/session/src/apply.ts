@@ -12,11 +12,24 @@ import {
 import { count } from "./counters.ts";
 import { lossDeadline, sessionDeadline, step } from "./machine.ts";
 import { placeOf } from "./places.ts";
-import { loadWakeAt, retire, saveSession, saveWakeAt } from "./store.ts";
+import { loadWakeAt, retire, saveAnswers, saveSession, saveWakeAt } from "./store.ts";
 
 export function applyEvent(turn: Turn, session: Session, event: SessionEvent, evidence: Json): Step {
   const result = step(session, event, turn.at);
+  settle(turn, session, result, evidence);
+  return result;
+}
+
+/** Carries out what a step came to. `answers`: those to remember from now on, if there are others than before. */
+export function settle(
+  turn: Turn,
+  session: Session,
+  result: Step,
+  evidence: Json,
+  answers?: readonly string[],
+): void {
   if (result.kind === "rejected") {
+    if (answers !== undefined) saveAnswers(turn.keys, session.id, answers);
     count(turn.keys, `rejected.${result.reason}`);
     turn.log("info", "session request rejected", {
       sessionId: session.id,
@@ -25,16 +38,15 @@ export function applyEvent(turn: Turn, session: Session, event: SessionEvent, ev
       reason: result.reason,
       bound: result.bound,
     });
-    return result;
+    return;
   }
-  saveSession(turn.keys, result.session);
-  setClocks(turn, result.session);
+  const wakeAt = clockFor(turn, result.session, loadWakeAt(turn.keys, session.id));
+  saveSession(turn.keys, result.session, wakeAt, answers);
   if (result.session.state === "TERMINATED") {
     retire(turn.keys, result.session);
   }
   count(turn.keys, `moved.${result.reason}`);
   publishTransition(turn, result.session, result, evidence);
-  return result;
 }
 
 type How = Pick<SessionMoved, "from" | "trigger" | "released"> & { readonly bound: Bound | null };
@@ -74,18 +86,14 @@ function fieldsOf(evidence: Json): JsonObject {
 }
 
 /**
- * One timer for both clocks. It is set for the next of the two at the latest: when a clock was moved back since, it finds nothing
- * due and is set again. So a session that is heard again and again sets none.
+ * One timer for both clocks, `set` for the next of the two at the latest: when a clock was moved back since, it finds nothing
+ * due and is set again. So a session that is heard again and again sets none. Returns for when it is set now.
  */
-function setClocks(turn: Turn, session: Session): void {
-  const { id } = session;
-  const set = loadWakeAt(turn.keys, id);
-  if (session.state === "TERMINATED") {
-    if (set === null) return;
-    turn.cancelTimer(clockOf(id));
-    return saveWakeAt(turn.keys, id, null);
-  }
-  if (set === null || set > nextDeadline(session)) saveWakeAt(turn.keys, id, setClock(turn, session));
+function clockFor(turn: Turn, session: Session, set: number | null): number | null {
+  if (session.state !== "TERMINATED")
+    return set === null || set > nextDeadline(session) ? setClock(turn, session) : set;
+  if (set !== null) turn.cancelTimer(clockOf(session.id));
+  return null;
 }
 
 /** Returns for when it is set. */
@@ -99,7 +107,7 @@ export function setClock(turn: Turn, session: Session): number {
 export function onClock(turn: Turn, session: Session): void {
   saveWakeAt(turn.keys, session.id, null);
   const dueAt = nextDeadline(session);
-  if (turn.at < dueAt) return setClocks(turn, session);
+  if (turn.at < dueAt) return saveWakeAt(turn.keys, session.id, setClock(turn, session));
   const trigger = dueAt === lossDeadline(session) ? "lossClock" : "sessionClock";
   applyEvent(turn, session, { trigger }, { dueAt });
 }

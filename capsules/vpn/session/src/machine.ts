@@ -192,7 +192,10 @@ function dueClock(session: Session, at: number): "sessionClock" | "lossClock" | 
 }
 
 export function recentSwitches(session: Session, at: number): readonly number[] {
-  return session.switches.filter((switchedAt) => switchedAt > at - SWITCH_WINDOW_MS);
+  const { switches } = session;
+  // They stand in the order of time.
+  const first = switches.findIndex((switchedAt) => switchedAt > at - SWITCH_WINDOW_MS);
+  return first === 0 ? switches : first < 0 ? [] : switches.slice(first);
 }
 
 function nextSwitchAt(session: Session, at: number): number {

@@ -1,130 +1,143 @@
 /**
  * What is kept of one session, as text: its names would take half of it, and the node keeps it in memory. Everything that belongs
  * to a session is in one record, so a request reads one key and writes one.
+ *
+ *   <id>|<owner>|<sessionTtlMs>|<transportLossTtlMs>|<maxSwitchesPerMinute>|<createdAt>|<state>|<version>|<epoch>|
+ *   <channelId>|<pathId>|<bound at>|<lossSince>|<switches>|<reason>|<changedAt>|<wakeAt>[|<answer> ...]
+ *
+ * Times are told from the birth on, and of switches how long they were before the last change: a few digits each. What is not there
+ * is empty. JSON in a text has every quote of it escaped, again by whoever writes, measures or keeps it: so there are no quotes here.
  */
 import type { Json } from "@vnes/sdk";
 import type { Outcome, Session, State, TransitionReason } from "@vnes/vpn-common";
+import { unpackJsonRecord } from "./json-record.ts";
 import type { RecordedAnswer } from "./nonces.ts";
 
 export interface Kept {
   readonly session: Session;
   /** For when the session's one timer is set; null: it is not. */
   readonly wakeAt: number | null;
-  /** Newest last. */
-  readonly answers: readonly RecordedAnswer[];
+  /** Newest last, each as `packAnswer` made it: few are ever looked at again. */
+  readonly answers: readonly string[];
 }
 
-/** Times are told from the birth on, and of switches how long they were before the last change: a few digits each. */
-type Row = readonly [
-  id: string,
-  owner: string,
-  policy: readonly [sessionTtlMs: number, transportLossTtlMs: number, maxSwitchesPerMinute: number],
-  createdAt: number,
-  state: State,
-  version: number,
-  epoch: number,
-  binding: readonly [channelId: string, pathId: string, at: number] | 0,
-  lossSince: number | null,
-  switches: readonly number[],
-  reason: TransitionReason,
-  changedAt: number,
-  wakeAt: number | null,
-  ...answers: AnswerRow[],
-];
-
-type AnswerRow = readonly [
-  nonce: string,
-  /** Of an end nothing is remembered. */
-  isAccepted: 0 | 1,
-  reason: Outcome["reason"],
-  trigger: Outcome["trigger"],
-  state: Outcome["state"],
-  version: number,
-  epoch: number,
-  channelId?: string | null,
-  previousChannelId?: string | null,
-  bound?: readonly [bound: string, limit: number, value: number, unit: string] | null,
-  retryAfterMs?: number | null,
-];
+/** Fields of a record in front of its answers. */
+const HEAD_FIELDS = 17;
 
 export function packRecord({ session, wakeAt, answers }: Kept): string {
-  const { id, owner, policy, createdAt, state, version, epoch, binding, lossSince, switches } = session;
-  const since = (at: number | null): number | null => (at === null ? null : at - createdAt);
-  const row: Row = [
-    id,
-    owner,
-    [policy.sessionTtlMs, policy.transportLossTtlMs, policy.maxSwitchesPerMinute],
-    createdAt,
-    state,
-    version,
-    epoch,
-    binding === null ? 0 : [binding.channelId, binding.pathId, binding.at - createdAt],
-    since(lossSince),
-    switches.map((at) => session.changedAt - at),
-    session.reason,
-    session.changedAt - createdAt,
-    since(wakeAt),
-    ...answers.map(packAnswer),
-  ];
-  return JSON.stringify(row);
+  const { id, owner, policy, createdAt, state, version, epoch, binding, lossSince, changedAt } = session;
+  const { sessionTtlMs, transportLossTtlMs, maxSwitchesPerMinute } = policy;
+  const place =
+    binding === null ? "||" : `${word(binding.channelId)}|${word(binding.pathId)}|${binding.at - createdAt}`;
+  let switches = "";
+  for (const at of session.switches) switches += `${switches === "" ? "" : ","}${changedAt - at}`;
+  let text = `${id}|${owner}|${sessionTtlMs}|${transportLossTtlMs}|${maxSwitchesPerMinute}|${createdAt}|${state}|${version}|${epoch}|${place}`;
+  text += `|${since(lossSince, createdAt)}|${switches}|${session.reason}|${changedAt - createdAt}|${since(wakeAt, createdAt)}`;
+  for (const answer of answers) text += `|${answer}`;
+  return text;
 }
 
 export function unpackRecord(value: Json): Kept {
-  const row = JSON.parse(value as string) as Row;
-  const [id, owner, policy, createdAt, state, version, epoch, binding, lossSince, switches, reason] = row;
-  const [sessionTtlMs, transportLossTtlMs, maxSwitchesPerMinute] = policy;
-  const [changed, wake, ...answers] = row.slice(11) as unknown as [number, number | null, ...AnswerRow[]];
-  const at = (since: number | null): number | null => (since === null ? null : createdAt + since);
-  const changedAt = createdAt + changed;
+  const text = value as string;
+  if (text.startsWith("[")) return unpackJsonRecord(text);
+  const fields = text.split("|");
+  const [id, owner, sessionTtlMs, transportLossTtlMs, maxSwitchesPerMinute, birth, state, version, epoch] =
+    fields as [string, ...string[]];
+  const [channelId = "", pathId, boundAt, loss = "", switches = "", reason, change, wake = ""] =
+    fields.slice(9);
+  const createdAt = Number(birth);
+  const changedAt = createdAt + Number(change);
+  const at = (since: string): number | null => (since === "" ? null : createdAt + Number(since));
   return {
     session: {
       id,
-      owner,
-      policy: { sessionTtlMs, transportLossTtlMs, maxSwitchesPerMinute },
+      owner: owner as string,
+      policy: {
+        sessionTtlMs: Number(sessionTtlMs),
+        transportLossTtlMs: Number(transportLossTtlMs),
+        maxSwitchesPerMinute: Number(maxSwitchesPerMinute),
+      },
       createdAt,
-      state,
-      version,
-      epoch,
+      state: state as State,
+      version: Number(version),
+      epoch: Number(epoch),
       binding:
-        binding === 0 ? null : { channelId: binding[0], pathId: binding[1], at: createdAt + binding[2] },
-      lossSince: at(lossSince),
-      switches: switches.map((before) => changedAt - before),
-      reason,
+        channelId === ""
+          ? null
+          : {
+              channelId: unword(channelId),
+              pathId: unword(pathId as string),
+              at: createdAt + Number(boundAt),
+            },
+      lossSince: at(loss),
+      switches: switches === "" ? [] : switches.split(",").map((before) => changedAt - Number(before)),
+      reason: reason as TransitionReason,
       changedAt,
     },
     wakeAt: at(wake),
-    answers: answers.map((answer) => unpackAnswer(answer, id)),
+    answers: fields.slice(HEAD_FIELDS),
   };
 }
 
-/** The session's id, and that it was no repeat, go without saying. */
-function packAnswer({ nonce, answer }: RecordedAnswer): AnswerRow {
-  const { outcome, reason, trigger, state, version, epoch } = answer;
-  const { channelId, previousChannelId, bound, retryAfterMs } = answer;
-  const row = [nonce, outcome === "accepted" ? 1 : 0, reason, trigger, state, version, epoch] as const;
-  const met = bound === null ? null : ([bound.bound, bound.limit, bound.value, bound.unit] as const);
-  if (retryAfterMs !== null) return [...row, channelId, previousChannelId, met, retryAfterMs];
-  if (met !== null) return [...row, channelId, previousChannelId, met];
-  if (previousChannelId !== null) return [...row, channelId, previousChannelId];
-  return channelId === null ? row : [...row, channelId];
+/** The session's id, and that it was no repeat, go without saying; of an end nothing is remembered. */
+export function packAnswer({ nonce, answer }: RecordedAnswer): string {
+  const { outcome, reason, trigger, state, version, epoch, channelId, previousChannelId, bound } = answer;
+  const decided = `${nonce},${outcome === "accepted" ? 1 : 0},${reason},${trigger},${state ?? ""},${version},${epoch}`;
+  const channels = `${channelId === null ? "" : word(channelId)},${previousChannelId === null ? "" : word(previousChannelId)}`;
+  const met =
+    bound === null ? ",,," : `${word(bound.bound)},${bound.limit},${bound.value},${word(bound.unit)}`;
+  return `${decided},${channels},${met},${answer.retryAfterMs ?? ""}`;
 }
 
-function unpackAnswer(row: AnswerRow, sessionId: string): RecordedAnswer {
-  const [nonce, isAccepted, reason, trigger, state, version, epoch, ...more] = row;
-  const [channelId = null, previousChannelId = null, met = null, retryAfterMs = null] = more;
+/** Whether the packed answer is the one to this nonce. */
+export function isAnswerTo(packed: string, nonce: string): boolean {
+  return packed.startsWith(nonce) && packed[nonce.length] === ",";
+}
+
+export function unpackAnswer(packed: string, sessionId: string): RecordedAnswer {
+  const [nonce, isAccepted, reason, trigger, state, version, epoch, ...more] = packed.split(",") as [
+    string,
+    ...string[],
+  ];
+  const [channelId = "", previousChannelId = "", name = "", limit, value, unit, retryAfterMs = ""] = more;
   const answer: Outcome = {
-    outcome: isAccepted === 1 ? "accepted" : "rejected",
-    reason,
-    trigger,
+    outcome: isAccepted === "1" ? "accepted" : "rejected",
+    reason: reason as Outcome["reason"],
+    trigger: trigger as Outcome["trigger"],
     repeated: false,
     sessionId,
-    state,
-    version,
-    epoch,
-    channelId,
-    previousChannelId,
-    retryAfterMs,
-    bound: met === null ? null : { bound: met[0], limit: met[1], value: met[2], unit: met[3] },
+    state: state === "" ? null : (state as State),
+    version: Number(version),
+    epoch: Number(epoch),
+    channelId: channelId === "" ? null : unword(channelId),
+    previousChannelId: previousChannelId === "" ? null : unword(previousChannelId),
+    retryAfterMs: retryAfterMs === "" ? null : Number(retryAfterMs),
+    bound:
+      name === ""
+        ? null
+        : { bound: unword(name), limit: Number(limit), value: Number(value), unit: unword(unit as string) },
   };
   return { nonce, answer };
+}
+
+function since(at: number | null, createdAt: number): string {
+  return at === null ? "" : `${at - createdAt}`;
+}
+
+/** Names from outside may hold anything: what could be taken for a field's end is told by its code, and so is that there is nothing. */
+const STRANGE = /[^A-Za-z0-9_.:@+/=-]/g;
+
+function word(text: string): string {
+  if (text === "") return "~";
+  // Nearly always there is nothing to replace.
+  return text.search(STRANGE) < 0
+    ? text
+    : text.replace(STRANGE, (unit) => `~${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function unword(packed: string): string {
+  if (!packed.includes("~")) return packed;
+  return packed === "~"
+    ? ""
+    : packed.replace(/~(.{4})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 }

@@ -1,14 +1,14 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
 import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
-import { applyEvent, publishTransition, setClock } from "./apply.ts";
+import { publishTransition, setClock, settle } from "./apply.ts";
 import { loadConfig } from "./config.ts";
 import { count } from "./counters.ts";
-import { birth } from "./machine.ts";
+import { birth, step } from "./machine.ts";
 import { recall, remember } from "./nonces.ts";
 import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
 import { loadPlaces } from "./places.ts";
-import { loadAnswers, loadCreations, loadSession, placeSession, saveAnswers, saveBirth } from "./store.ts";
+import { loadAnswers, loadCreations, loadSession, placeSession, saveBirth } from "./store.ts";
 
 /** Inputs arrive checked by the kernel against `spec/schema.json`. */
 export type CreateInput = {
@@ -73,20 +73,19 @@ function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidenc
   // An ended session has one answer, also for nonces it once accepted: nobody is told they are attached.
   if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED", trigger);
   const recorded = loadAnswers(turn.keys, session.id);
-  const earlier = recall(recorded, input.nonce);
+  const earlier = recall(recorded, session.id, input.nonce);
   if (earlier !== undefined) {
     count(turn.keys, "repeated");
     return earlier;
   }
-  const result = applyEvent(turn, session, event, evidence);
+  const result = step(session, event, turn.at);
   const alreadyBound = event.trigger === "attach" && result.kind === "rejected" && session.epoch > 0;
   const answer = alreadyBound
     ? outcomeAt(session, "rejected", "ALREADY_ATTACHED", trigger)
     : outcomeOf(session, result, turn.at);
-  // The turn may have evicted this session with its own end; then there is nothing to remember it by.
-  if (answer.outcome !== "terminated") {
-    saveAnswers(turn.keys, session.id, remember(recorded, input.nonce, answer));
-  }
+  // Of an end nothing is remembered: the session may be let go of with it.
+  const answers = answer.outcome === "terminated" ? recorded : remember(recorded, input.nonce, answer);
+  settle(turn, session, result, evidence, answers);
   return answer;
 }
 

@@ -13,7 +13,6 @@
 import type { Keys } from "@vnes/sdk";
 import { assertSession, type Session } from "@vnes/vpn-common";
 import { count } from "./counters.ts";
-import type { RecordedAnswer } from "./nonces.ts";
 import { endPlace, idAt, loadPlaces, placeOf, takePlace } from "./places.ts";
 import { type Kept, packRecord, unpackRecord } from "./record.ts";
 
@@ -29,10 +28,15 @@ export function loadSession(keys: Keys, id: string): Session | undefined {
   return loadKept(keys, id)?.session;
 }
 
-export function saveSession(keys: Keys, session: Session): void {
+/** Writes the record once: each writing of it costs more than everything else a request does. */
+export function saveSession(
+  keys: Keys,
+  session: Session,
+  wakeAt: number | null,
+  answers: readonly string[] = loadAnswers(keys, session.id),
+): void {
   assertSession(session);
-  const before = loadKept(keys, session.id);
-  save(keys, { session, wakeAt: before?.wakeAt ?? null, answers: before?.answers ?? [] });
+  save(keys, { session, wakeAt, answers });
 }
 
 /** A session that was not there before: nothing is read that is known not to be there. */
@@ -56,11 +60,12 @@ export function saveWakeAt(keys: Keys, id: string, wakeAt: number | null): void 
   change(keys, id, { wakeAt });
 }
 
-export function loadAnswers(keys: Keys, id: string): readonly RecordedAnswer[] {
+/** As `nonces.ts` reads them. */
+export function loadAnswers(keys: Keys, id: string): readonly string[] {
   return loadKept(keys, id)?.answers ?? [];
 }
 
-export function saveAnswers(keys: Keys, id: string, answers: readonly RecordedAnswer[]): void {
+export function saveAnswers(keys: Keys, id: string, answers: readonly string[]): void {
   change(keys, id, { answers });
 }
 

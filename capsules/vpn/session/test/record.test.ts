@@ -5,10 +5,10 @@ import { REJECTION_REASONS, type RejectionReason, type Session, type State } fro
 import { KeyTable } from "@vnes/sdk/testing";
 import type { Json, Keys } from "@vnes/sdk";
 import fc from "fast-check";
-import { RECORDED_ANSWERS } from "../src/nonces.ts";
+import { RECORDED_ANSWERS, recall } from "../src/nonces.ts";
 import { outcomeAt } from "../src/outcome.ts";
 import { behindPlace, endPlace, idAt, loadPlaces, placeOf, takePlace } from "../src/places.ts";
-import { type Kept, packRecord, unpackRecord } from "../src/record.ts";
+import { type Kept, packAnswer, packRecord, unpackAnswer, unpackRecord } from "../src/record.ts";
 
 const BORN = 1_790_000_000_000;
 const OWNER = `${"k".repeat(43)}=`;
@@ -49,21 +49,57 @@ const answers = fc.array(
 test("a record comes back as it was, whatever a session holds", () => {
   fc.assert(
     fc.property(session, fc.option(time), answers, (one, wakeAt, given) => {
-      const kept: Kept = {
-        session: one,
-        wakeAt,
-        answers: given.map(({ nonce, reason, ...more }) => {
-          const answer = {
-            ...outcomeAt({ ...one, state: "ATTACHED" }, "rejected", reason, "reattach"),
-            ...more,
-          };
-          return { nonce, answer };
-        }),
-      };
-      assert.deepEqual(unpackRecord(packRecord(kept)), JSON.parse(JSON.stringify(kept)));
+      const told = given.map(({ nonce, reason, ...more }) => {
+        const answer = {
+          ...outcomeAt({ ...one, state: "ATTACHED" }, "rejected", reason, "reattach"),
+          ...more,
+        };
+        return { nonce, answer };
+      });
+      const kept: Kept = { session: one, wakeAt, answers: told.map(packAnswer) };
+      const packed = packRecord(kept);
+      assert.deepEqual(unpackRecord(packed), JSON.parse(JSON.stringify(kept)));
+      assert.deepEqual(
+        unpackRecord(packed).answers.map((answer) => unpackAnswer(answer, one.id)),
+        JSON.parse(JSON.stringify(told)),
+      );
+      assert.equal(JSON.stringify(packed).length, packed.length + 2, "it is escaped where it is kept");
     }),
     { numRuns: 300 },
   );
+});
+
+test("a record of the first version, JSON in a text, is read as what it says and kept in the new form", () => {
+  const old = JSON.stringify([
+    "ses_0000j0123456789abcde",
+    OWNER,
+    [60_000, 5_000, 30],
+    BORN,
+    "ATTACHED",
+    3,
+    2,
+    ["chn_1", 'wi-fi "5|6, 7"', 10],
+    null,
+    [7, 0],
+    "REATTACHED",
+    12,
+    60_000,
+    ["nre_12345678", 1, "REATTACHED", "reattach", "ATTACHED", 3, 2, "chn_1", null, ["b", 30, 2, "switches"]],
+    ["nre_87654321", 0, "EPOCH_STALE", "reattach", "ATTACHED", 3, 2],
+  ]);
+  const kept = unpackRecord(old);
+  assert.deepEqual(unpackRecord(packRecord(kept)), kept);
+  const { session: one, wakeAt, answers } = kept;
+  assert.deepEqual(one.binding, { channelId: "chn_1", pathId: 'wi-fi "5|6, 7"', at: BORN + 10 });
+  assert.deepEqual([one.switches, one.changedAt, wakeAt], [[BORN + 5, BORN + 12], BORN + 12, BORN + 60_000]);
+  assert.deepEqual(recall(answers, one.id, "nre_12345678"), {
+    ...outcomeAt(one, "accepted", "REATTACHED", "reattach"),
+    channelId: "chn_1",
+    bound: { bound: "b", limit: 30, value: 2, unit: "switches" },
+    repeated: true,
+  });
+  assert.equal(recall(answers, one.id, "nre_87654321")?.reason, "EPOCH_STALE");
+  assert.equal(recall(answers, one.id, "nre_8765432"), undefined);
 });
 
 test("with every answer it remembers and the identifiers that clients and transports really make, it is below 1 KB", () => {
@@ -93,7 +129,7 @@ test("with every answer it remembers and the identifiers that clients and transp
     },
   }));
   const length = JSON.stringify(
-    packRecord({ session: one, wakeAt: BORN + 86_400_000, answers: given }),
+    packRecord({ session: one, wakeAt: BORN + 86_400_000, answers: given.map(packAnswer) }),
   ).length;
   assert.ok(length <= 1_024, `${length} bytes`);
 });

@@ -20,11 +20,18 @@ export class FrameError extends Error {
 /** A full batch of the largest turns, or a capsule's whole cache asked for at once. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 const HEADER_BYTES = 4;
+/** What a pipe gives in one read, at most. */
+const READ_BYTES = 64 * 1024;
+/** Of a reader that waits for no larger frame: several lots of a replay, so that what came in part is seldom moved. */
+const MEMORY_BYTES = 4 * READ_BYTES;
 /** Pieces a frame may come in: so many, and one more for each of these bytes. Reading a byte at a time costs more than writing it. */
 const MOST_PIECES = 1_024;
 const LEAST_PIECE_BYTES = 1_024;
-/** Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. */
-const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|\d{300}/;
+/**
+ * Only text with such a thing in it can hold a number that is refused; only then is the whole message looked at. Digits are counted from the
+ * first of them: from each, a line of numbers just too short would be read three hundred times.
+ */
+const SUSPECT_NUMBER = /-0|[eE]\+?\d{3}|(?<!\d)\d{300}/;
 
 /** JSON leaves no raw line feed in what it writes. */
 const LINE_FEED = 0x0a;
@@ -61,17 +68,23 @@ export interface FrameBounds {
   readonly maxLineBytes?: number;
 }
 
-/** Puts chunks together and takes messages out. After it has thrown, the stream cannot be read any further. */
+/**
+ * Puts what is read together, in one piece of memory that is used again and again, and takes messages out: buffers of their
+ * own for what comes would have V8 look through its whole heap for the sake of them. After it has thrown, the stream cannot
+ * be read any further.
+ */
 export class FrameReader {
-  #chunks: Buffer[] = [];
-  #bytes = 0;
+  #memory = Buffer.allocUnsafeSlow(MEMORY_BYTES);
+  /** What has come and is not taken lies from here to `#end`. */
+  #start = 0;
+  #end = 0;
   /** Of the frame that is arriving; undefined until its header is here. */
   #size: number | undefined;
   /** That the frame has come in so far. */
   #pieces = 0;
   readonly #maxBytes: number;
   readonly #maxLineBytes: number;
-  /** What came beside the message last taken: UTF-8, unread. */
+  /** What came beside the message last taken: UTF-8, unread. It is written over once the next message is asked for. */
   text: Buffer = NOTHING;
 
   constructor({ maxBytes = MAX_FRAME_BYTES, maxLineBytes = MAX_FRAME_BYTES }: FrameBounds = {}) {
@@ -79,24 +92,36 @@ export class FrameReader {
     this.#maxLineBytes = maxLineBytes;
   }
 
-  /** Messages that are complete with this chunk, in order. Throws `HOST_PROTOCOL_*`. */
-  *push(chunk: Buffer): IterableIterator<unknown> {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
+  /** Where the next bytes of the stream are to be written: room for `atLeast`. */
+  room(atLeast: number = READ_BYTES): Buffer {
+    const held = this.#end - this.#start;
+    if (held === 0 && this.#memory.length > MEMORY_BYTES)
+      this.#memory = Buffer.allocUnsafeSlow(Math.max(MEMORY_BYTES, atLeast));
+    if (held === 0 || this.#memory.length - this.#end < atLeast) this.#makeRoom(held, atLeast);
+    return this.#memory.subarray(this.#end);
+  }
+
+  /** `bytes` were written where there was `room`. Messages that are complete with them, in order. Throws `HOST_PROTOCOL_*`. */
+  *wrote(bytes: number): IterableIterator<unknown> {
+    this.#end += bytes;
     this.#pieces += 1;
     while (true) {
+      const held = this.#end - this.#start;
       if (this.#size === undefined) {
-        if (this.#bytes < HEADER_BYTES) return;
-        this.#size = this.#take(HEADER_BYTES).readUInt32BE(0);
+        if (held < HEADER_BYTES) return;
+        this.#size = this.#memory.readUInt32BE(this.#start);
+        this.#start += HEADER_BYTES;
         if (this.#size > this.#maxBytes) {
           throw new FrameError("HOST_PROTOCOL_FRAME_TOO_LARGE", {
             size: this.#size,
             limit: this.#maxBytes,
           });
         }
+        continue;
       }
-      if (this.#bytes < this.#size) return this.#refuseCrumbs(this.#size);
-      const body = this.#take(this.#size);
+      if (held < this.#size) return this.#refuseCrumbs(held, this.#size);
+      const body = this.#memory.subarray(this.#start, this.#start + this.#size);
+      this.#start += this.#size;
       this.#size = undefined;
       this.#pieces = 0;
       const end = body.indexOf(LINE_FEED);
@@ -110,26 +135,31 @@ export class FrameReader {
     }
   }
 
-  /** True when the stream ended within a frame. */
-  get isMidFrame(): boolean {
-    return this.#bytes > 0 || this.#size !== undefined;
+  /** `wrote`, for bytes that came in a buffer of their own. */
+  push(chunk: Uint8Array): IterableIterator<unknown> {
+    this.room(chunk.length).set(chunk);
+    return this.wrote(chunk.length);
   }
 
-  #refuseCrumbs(size: number): void {
+  /** True when the stream ended within a frame. */
+  get isMidFrame(): boolean {
+    return this.#end > this.#start || this.#size !== undefined;
+  }
+
+  #refuseCrumbs(held: number, size: number): void {
     if (this.#pieces <= MOST_PIECES + size / LEAST_PIECE_BYTES) return;
-    const reason = `${this.#bytes} of its ${size} bytes came in ${this.#pieces} pieces`;
+    const reason = `${held} of its ${size} bytes came in ${this.#pieces} pieces`;
     throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
   }
 
-  #take(size: number): Buffer {
-    const [first] = this.#chunks;
-    // The usual case, and without a copy: frames arrive whole.
-    if (first === undefined || first.length < size) this.#chunks = [Buffer.concat(this.#chunks)];
-    const whole = this.#chunks[0] ?? Buffer.alloc(0);
-    if (whole.length === size) this.#chunks.shift();
-    else this.#chunks[0] = whole.subarray(size);
-    this.#bytes -= size;
-    return whole.subarray(0, size);
+  /** At the front where that is enough, otherwise in twice as much: never what a header says, but what has come. */
+  #makeRoom(held: number, atLeast: number): void {
+    const from = this.#memory;
+    if (from.length - held < atLeast)
+      this.#memory = Buffer.allocUnsafeSlow(Math.max(2 * from.length, held + atLeast));
+    if (held > 0) from.copy(this.#memory, 0, this.#start, this.#end);
+    this.#start = 0;
+    this.#end = held;
   }
 }
 
@@ -144,11 +174,16 @@ function parseMessage(text: string): unknown {
   return message;
 }
 
-function refuseNumbers(value: unknown): void {
-  if (typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))) {
-    const reason = Object.is(value, -0) ? "it holds -0" : "it holds a number beyond the range of a double";
-    throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
+/** Without calling itself: a line may be nested deeper than the stack is. */
+function refuseNumbers(message: unknown): void {
+  const left = [message];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))) {
+      const reason = Object.is(value, -0) ? "it holds -0" : "it holds a number beyond the range of a double";
+      throw new FrameError("HOST_PROTOCOL_FRAME_INVALID", { reason });
+    }
+    if (typeof value !== "object" || value === null) continue;
+    for (const member of Object.values(value)) left.push(member);
   }
-  if (typeof value === "object" && value !== null)
-    for (const member of Object.values(value)) refuseNumbers(member);
 }

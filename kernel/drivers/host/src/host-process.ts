@@ -36,7 +36,7 @@ export interface HostOptions {
   readonly maxMessageBytes?: number;
   /** Of its line of JSON. */
   readonly maxLineBytes?: number;
-  /** `text` is what came beside the message, UTF-8, unread; usually nothing. */
+  /** `text` is what came beside the message, UTF-8, unread; usually nothing. It is written over when `onMessage` has returned. */
   onMessage(message: unknown, text: Buffer): void;
   onDeath(death: HostDeath): void;
 }
@@ -90,6 +90,8 @@ class ChildHost implements HostProcess {
   #isGone = false;
   #killedBecause: string | undefined;
   #watch: NodeJS.Timeout | undefined;
+  /** From start to hello, whatever arrives in between: who says it byte by byte is not waited for. */
+  readonly #start: NodeJS.Timeout;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -103,7 +105,7 @@ class ChildHost implements HostProcess {
     this.#pipe = this.#child.stdio[3] as Duplex;
     this.#listen();
     const startMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
-    this.expect(startMs);
+    this.#start = setTimeout(() => this.#silent(startMs), startMs);
     this.send({ hello: { protocol: HOST_PROTOCOL_VERSION, name: options.name } });
   }
 
@@ -135,7 +137,8 @@ class ChildHost implements HostProcess {
     const before = this.#arrivals;
     setImmediate(() =>
       setImmediate(() => {
-        if (this.#arrivals === before && this.#watch !== undefined)
+        if (!this.#isReady) this.#kill(`it did not say hello within ${withinMs} ms`);
+        else if (this.#arrivals === before && this.#watch !== undefined)
           this.#kill(`nothing came from it for ${withinMs} ms`);
       }),
     );
@@ -178,16 +181,17 @@ class ChildHost implements HostProcess {
       this.#hello.reject(cause);
       this.#kill(cause instanceof Error ? cause.message : String(cause));
     }
+    free(chunk);
   }
 
   #greet(message: unknown): void {
     const theirs = (message as { hello?: { protocol?: unknown } } | null)?.hello?.protocol;
     if (theirs !== HOST_PROTOCOL_VERSION) {
-      const details = { host: this.#options.name, theirs: String(theirs), ours: HOST_PROTOCOL_VERSION };
+      const details = { host: this.#options.name, theirs: told(theirs), ours: HOST_PROTOCOL_VERSION };
       throw hostErrors.create("HOST_PROTOCOL_VERSION", details);
     }
     this.#isReady = true;
-    this.expect(undefined);
+    clearTimeout(this.#start);
     this.#hello.resolve();
   }
 
@@ -195,6 +199,7 @@ class ChildHost implements HostProcess {
     if (this.#isGone) return;
     this.#isGone = true;
     clearTimeout(this.#watch);
+    clearTimeout(this.#start);
     const why = this.#walled.ended() ?? problem ?? this.#killedBecause;
     const end = signal === null ? `exit code ${code}` : signal;
     const said = this.#output.lastWords;
@@ -211,12 +216,22 @@ class ChildHost implements HostProcess {
   }
 }
 
+/** The reader has copied it. Left to the garbage collector, what a pipe gives would have it look through the whole heap every 64 MB. */
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
 function framed<T>(work: () => T): T {
   try {
     return work();
   } catch (cause) {
     throw coded(cause);
   }
+}
+
+/** A version as a host says it, which may be anything. */
+function told(version: unknown): string {
+  return typeof version === "number" ? String(version) : "(no number)";
 }
 
 function coded(cause: unknown): unknown {

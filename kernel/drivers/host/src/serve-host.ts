@@ -25,16 +25,13 @@ export interface KernelLink {
   send(message: unknown, text?: string): void;
 }
 
+/** `text` is what came beside the message; it is written over when `onMessage` has returned. */
 export function serveHost(onMessage: (message: unknown, text: Buffer) => void): KernelLink {
-  const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true });
   const reader = new FrameReader();
   let greeted = false;
-  const link: KernelLink = {
-    send: (message, text) => writeTogether(pipe, encodeFrame(message, text)),
-  };
-  pipe.on("data", (chunk) => {
+  const receive = (bytes: number): true => {
     try {
-      for (const message of reader.push(chunk)) {
+      for (const message of reader.wrote(bytes)) {
         if (greeted) onMessage(message, reader.text);
         else greeted = greet(message, pipe);
       }
@@ -43,10 +40,13 @@ export function serveHost(onMessage: (message: unknown, text: Buffer) => void): 
       writeSync(2, `Error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
       process.exit(EXIT_PROTOCOL);
     }
-  });
+    return true;
+  };
+  const onread = { buffer: () => reader.room(), callback: receive };
+  const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true, onread });
   pipe.on("end", () => process.exit(0));
   pipe.on("error", () => process.exit(0));
-  return link;
+  return { send: (message, text) => writeTogether(pipe, encodeFrame(message, text)) };
 }
 
 function greet(message: unknown, pipe: Socket): true {

@@ -33,6 +33,29 @@ test("messages and their texts arrive as they were sent, in order, however the s
   );
 });
 
+test("frames of every size are read where they were written, and a large one leaves no large memory behind", () => {
+  const texts = [10, 70_000, 59_000, 59_000, 59_000, 59_000, 3_000_000, 59_000, 0, 200_000, 59_000];
+  const written = texts.map(
+    (size, index) => [{ index }, String.fromCharCode(97 + index).repeat(size)] as const,
+  );
+  const stream = Buffer.concat(written.flatMap(([message, text]) => encodeFrame(message, text)));
+  const reader = new FrameReader();
+  const arrived: unknown[] = [];
+  let largest = 0;
+  for (let from = 0; from < stream.length; ) {
+    const room = reader.room();
+    assert.ok(room.length >= 65_536);
+    largest = Math.max(largest, room.buffer.byteLength);
+    const bytes = Math.min(65_536, stream.length - from);
+    room.set(stream.subarray(from, from + bytes));
+    from += bytes;
+    for (const message of reader.wrote(bytes)) arrived.push([message, reader.text.toString()]);
+  }
+  assert.deepEqual(arrived, written);
+  assert.ok(largest > 3_000_000);
+  assert.equal(reader.room().buffer.byteLength, 262_144);
+});
+
 function noMinusZero(_key: string, value: unknown): unknown {
   return Object.is(value, -0) ? 0 : value;
 }
@@ -111,4 +134,13 @@ test("a length beyond the bound is refused before its bytes are waited for", () 
   const tooLarge = { code: "HOST_PROTOCOL_FRAME_TOO_LARGE" };
   assert.throws(() => encodeFrame("x".repeat(MAX_FRAME_BYTES)), tooLarge);
   assert.throws(() => encodeFrame("x", new Uint8Array(MAX_FRAME_BYTES)), tooLarge);
+});
+
+test("a number that is refused is found however deep it lies, and behind any number of digits", () => {
+  const deep = `${"[".repeat(100_000)}-0${"]".repeat(100_000)}`;
+  assert.equal(refusal(raw(deep)), "HOST_PROTOCOL_FRAME_INVALID");
+  assert.throws(() => [...new FrameReader().push(raw(deep))], { details: { reason: "it holds -0" } });
+  const digits = (count: number): string => `[0.5,1${"0".repeat(count)}]`;
+  assert.match(refusal(raw(digits(299))), /^arrived/);
+  assert.equal(refusal(raw(digits(320))), "HOST_PROTOCOL_FRAME_INVALID");
 });

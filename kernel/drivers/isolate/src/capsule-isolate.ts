@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs";
 import ivm from "isolated-vm";
 import type { SandboxLimits } from "@vnes/kernel";
+import { watched } from "./overrun-watch.ts";
 import { installPrelude, type Prelude } from "./prelude.ts";
 
 /** Loading runs the capsule's top level; a bundle that needs longer does more there than declare handlers. */
@@ -17,7 +18,8 @@ const MAX_REASON = 200;
  * full isolate throws its compiled code away with it. One that is copied as part of a value dies young.
  */
 const COPIED = { arguments: { copy: true }, result: { copy: true } } as const;
-const PRELUDE = `return (${installPrelude.toString()})($0);`;
+/** Strict: a sloppy function is handed to whoever it calls, as `caller` and in the frames of a stack trace, with all it can do. */
+const PRELUDE = `"use strict"; return (${installPrelude.toString()})($0);`;
 
 export interface Bundle {
   readonly instance: string;
@@ -41,7 +43,7 @@ export type Slice =
 interface Calls {
   readonly run: ivm.Reference<Prelude["run"]>;
   readonly partial: ivm.Reference<() => string>;
-  readonly reset: ivm.Reference<() => void>;
+  readonly reset: ivm.Reference<() => boolean>;
   readonly heldBytes: ivm.Reference<() => number>;
 }
 
@@ -81,12 +83,10 @@ export class CapsuleIsolate {
         heldBytes: member("heldBytes"),
       };
       if (given !== undefined) context.global.setSync("given", new ivm.ExternalCopy(given).copyInto());
-      this.#isolate
-        .compileScriptSync(text, { filename: `${instance}:${entry}` })
-        .runSync(context, { timeout });
-      const problem = bind.applySync(undefined, [limits.cacheBytes, limits.effectBytes], {
-        timeout,
-      }) as unknown;
+      const script = this.#isolate.compileScriptSync(text, { filename: `${instance}:${entry}` });
+      watched(timeout, () => script.runSync(context, { timeout }));
+      const bounds: [number, number] = [limits.cacheBytes, limits.effectBytes];
+      const problem: unknown = watched(timeout, () => bind.applySync(undefined, bounds, { timeout }));
       if (problem !== "")
         throw new Error(typeof problem === "string" ? problem : "its prelude answered nothing");
     } catch (cause) {
@@ -99,7 +99,8 @@ export class CapsuleIsolate {
     let answer: unknown;
     try {
       const given = [text, from, limit, sliceMs] as const;
-      [answer] = this.#calls.run.applySync(undefined, [given], { timeout: this.#turnMs, ...COPIED });
+      const options = { timeout: this.#turnMs, ...COPIED } as const;
+      [answer] = watched(this.#turnMs, () => this.#calls.run.applySync(undefined, [given], options));
     } catch (cause) {
       return this.#interrupted(cause, left);
     }
@@ -113,8 +114,8 @@ export class CapsuleIsolate {
   /** False when the isolate did not survive it. */
   reset(): boolean {
     try {
-      this.#calls.reset.applySync(undefined, [], { timeout: this.#turnMs });
-      return true;
+      const timeout = this.#turnMs;
+      return watched(timeout, () => this.#calls.reset.applySync(undefined, [], { timeout })) === true;
     } catch {
       return false;
     }
@@ -141,10 +142,9 @@ export class CapsuleIsolate {
     const message = cause instanceof Error ? cause.message : String(cause);
     if (!message.includes("timed out")) return { end: "threw", reason: message.slice(0, MAX_REASON) };
     try {
-      const told = parseHead(
-        this.#calls.partial.applySync(undefined, [], { timeout: PARTIAL_TIMEOUT_MS }),
-        left,
-      );
+      const timeout = PARTIAL_TIMEOUT_MS;
+      const partial = watched(timeout, () => this.#calls.partial.applySync(undefined, [], { timeout }));
+      const told = parseHead(partial, left);
       // All finished and still not back: what went on afterwards belongs to no turn that can be named.
       if (told?.flag === true && told.count < left) {
         return { end: "deadline", lost: false, count: told.count, part: told.part };

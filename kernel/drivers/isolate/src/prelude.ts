@@ -10,6 +10,7 @@
  * P4. Behind a turn that needs keys nothing runs; what the next ones would ask for is looked up all the same, and told in their
  *     place. It is never counted as running: a host that has to interrupt a guess runs the slice again, turn by turn.
  * P5. What comes out is text the kernel judges; a capsule that tampers with the language spoils its own turns only.
+ * P6. Nothing is thrown out of here, and no function of it, its arguments or its `this` can be had by what it calls: it is strict.
  */
 
 /** What the host calls. Results are `<count> <stopped 0|1> <JSON array of that many results>`. */
@@ -23,7 +24,8 @@ export interface Prelude {
   run(given: readonly [text: string, from: number, limit: number, sliceMs: number]): readonly [string];
   /** What an interrupted `run` had finished; a third word tells whether a turn was running. */
   partial(): string;
-  reset(): void;
+  /** False when the bundle threw. */
+  reset(): boolean;
   /** Memory of a module, for a script that runs one. */
   heldBytes(): number;
 }
@@ -41,6 +43,8 @@ export function installPrelude(runsModule: boolean): Prelude {
   const MAX_LINE = 2_000;
   /** Results that leave at once: far below what a message may hold, so that a batch of large turns leaves in several. */
   const MAX_SLICE_CHARS = 262_144;
+  /** Of one result: what goes with it into the same message, in three bytes each, is below what that holds as well. */
+  const MAX_RESULT_CHARS = 1_835_008;
   /** Behind one turn that needs keys: a whole batch of the kernel's. */
   const MAX_GUESSES = 64;
   /** A state that is known but for a key here and there: looking on would cost more than stopping again. */
@@ -53,7 +57,9 @@ export function installPrelude(runsModule: boolean): Prelude {
   let lines: { level: string; message: string }[] = [];
   let droppedLines = 0;
   let requests: { readonly turn: number; readonly at: number; readonly seed: string }[] = [];
-  let finished: string[] = [];
+  /** JSON of the results that are finished, with commas between, and how many they are. */
+  let told = "";
+  let finished = 0;
   let isRunning = false;
   let hasStopped = false;
   let effectBytes = 0;
@@ -171,44 +177,52 @@ export function installPrelude(runsModule: boolean): Prelude {
     return length;
   }
 
+  /** Lines of a log are in no record: the turn counts without them. */
+  function resultText(result: ReturnType<typeof bundle.deliver>): string {
+    let said = result.logs as typeof lines | undefined;
+    if (lines.length > 0 && result.kind === "done") {
+      if (droppedLines > 0) {
+        lines.push({
+          level: "warn",
+          message: `${droppedLines} more console lines of this turn were dropped`,
+        });
+      }
+      said = said === undefined ? lines : [...said, ...lines];
+    }
+    const text = stringify(said === result.logs ? result : { ...result, logs: said });
+    if (text.length <= MAX_RESULT_CHARS || said === undefined || result.kind !== "done") return text;
+    const message = `${said.length} lines of this turn were dropped, its result has ${text.length} characters`;
+    return stringify({ ...result, logs: [{ level: "warn", message }] });
+  }
+
   function runTurn(request: { readonly turn: number; readonly at: number; readonly seed: string }): string {
     at = request.at;
     seed = request.seed;
     stream = undefined;
     lines = [];
     droppedLines = 0;
-    let text: string | undefined;
+    const { turn } = request;
     try {
       const result = bundle.deliver(request);
-      if (lines.length > 0 && result.kind === "done") {
-        if (droppedLines > 0) {
-          lines.push({
-            level: "warn",
-            message: `${droppedLines} more console lines of this turn were dropped`,
-          });
-        }
-        const logs = result.logs === undefined ? lines : [...(result.logs as typeof lines), ...lines];
-        text = stringify({ ...result, logs });
-      } else {
-        text = stringify(result);
-      }
+      const text = resultText(result);
       if (text.length * 3 > effectBytes && result.kind === "done") {
         const size = utf8Length(stringify(result.effects));
         if (size > effectBytes) {
           bundle.reset();
           const message = `the effects of the turn take ${size} bytes; at most ${effectBytes} are allowed`;
-          text = failed(request.turn, "TURN_EFFECTS_TOO_LARGE", message);
+          return failed(turn, "TURN_EFFECTS_TOO_LARGE", message);
         }
       }
+      if (text.length > MAX_RESULT_CHARS) {
+        const message = `a result of ${text.length} characters, at most ${MAX_RESULT_CHARS} are read`;
+        return failed(turn, "SANDBOX_ANSWER_INVALID", message);
+      }
       if (result.kind === "needKeys") hasStopped = true;
+      return text;
     } catch {
       // The sdk's engine never throws: this bundle brought its own.
-      text = undefined;
+      return failed(turn, "SANDBOX_ANSWER_INVALID", "the capsule's own deliver threw or gave no result");
     }
-    return (
-      text ??
-      failed(request.turn, "SANDBOX_ANSWER_INVALID", "the capsule's own deliver threw or gave no result")
-    );
   }
 
   /** P4. What stands for the next turn, and whether it names a key. */
@@ -224,7 +238,10 @@ export function installPrelude(runsModule: boolean): Prelude {
       keys = undefined;
     }
     const named = isArray(keys) ? keys : [];
-    return [stringify({ turn: request.turn, kind: "needKeys", keys: named, ranges: [] }), named.length === 0];
+    const { turn } = request;
+    const text = stringify({ turn, kind: "needKeys", keys: named, ranges: [] });
+    if (text.length <= MAX_RESULT_CHARS) return [text, named.length === 0];
+    return [stringify({ turn, kind: "needKeys", keys: [], ranges: [] }), true];
   }
 
   function learnFromGuesses(): void {
@@ -233,53 +250,75 @@ export function installPrelude(runsModule: boolean): Prelude {
     ranSince = 0;
   }
 
+  function bound(cacheBytes: number, maxEffectBytes: number): string {
+    effectBytes = maxEffectBytes;
+    const exported = globals["capsule"] as { readonly default?: typeof bundle } | undefined;
+    const found = exported?.default;
+    if (typeof found?.deliver !== "function" || typeof found.reset !== "function") {
+      return "capsule.default is not what capsule({...}) returns";
+    }
+    bundle = found;
+    bundle.setCacheBytes?.(cacheBytes);
+    return "";
+  }
+
+  function slice(text: string, from: number, limit: number, sliceMs: number): void {
+    if (text !== "") requests = parse(text) as typeof requests;
+    told = "";
+    finished = 0;
+    hasStopped = false;
+    const startedAt = realNow();
+    let vain = 0;
+    for (let index = from; index < requests.length && finished < limit; index++) {
+      const request = requests[index] as (typeof requests)[number];
+      let result: string;
+      if (hasStopped) {
+        let isVain: boolean;
+        [result, isVain] = guess(request);
+        vain = isVain ? vain + 1 : 0;
+        guessed++;
+      } else {
+        isRunning = true;
+        result = runTurn(request);
+        isRunning = false;
+        if (hasStopped) learnFromGuesses();
+        else ranSince++;
+      }
+      told += finished === 0 ? result : `,${result}`;
+      finished++;
+      if (hasStopped && (bundle.foresee === undefined || guessed >= guesses || vain >= MAX_VAIN_GUESSES))
+        break;
+      if (told.length > MAX_SLICE_CHARS || realNow() - startedAt >= sliceMs) break;
+    }
+  }
+
+  // P6: outside, what was thrown would be asked what it is without a deadline.
   return {
     bind(cacheBytes, maxEffectBytes) {
-      effectBytes = maxEffectBytes;
-      const exported = globals["capsule"] as { readonly default?: typeof bundle } | undefined;
-      const found = exported?.default;
-      if (typeof found?.deliver !== "function" || typeof found.reset !== "function") {
-        return "capsule.default is not what capsule({...}) returns";
+      try {
+        return bound(cacheBytes, maxEffectBytes);
+      } catch {
+        return "capsule.default threw when it was looked at";
       }
-      bundle = found;
-      bundle.setCacheBytes?.(cacheBytes);
-      return "";
     },
     run({ 0: text, 1: from, 2: limit, 3: sliceMs }) {
-      if (text !== "") requests = parse(text) as typeof requests;
-      finished = [];
-      hasStopped = false;
-      const startedAt = realNow();
-      let chars = 0;
-      let vain = 0;
-      for (let index = from; index < requests.length && finished.length < limit; index++) {
-        const request = requests[index] as (typeof requests)[number];
-        let result: string;
-        if (hasStopped) {
-          let isVain: boolean;
-          [result, isVain] = guess(request);
-          vain = isVain ? vain + 1 : 0;
-          guessed++;
-        } else {
-          isRunning = true;
-          result = runTurn(request);
-          isRunning = false;
-          if (hasStopped) learnFromGuesses();
-          else ranSince++;
-        }
-        finished.push(result);
-        chars += result.length;
-        if (hasStopped && (bundle.foresee === undefined || guessed >= guesses || vain >= MAX_VAIN_GUESSES))
-          break;
-        if (chars > MAX_SLICE_CHARS || realNow() - startedAt >= sliceMs) break;
+      try {
+        slice(text, from, limit, sliceMs);
+      } catch {
+        return [""];
       }
-      return [`${finished.length} ${hasStopped ? 1 : 0} [${finished.join(",")}]`];
+      return [`${finished} ${hasStopped ? 1 : 0} [${told}]`];
     },
     partial() {
-      return `${finished.length} ${isRunning ? 1 : 0} [${finished.join(",")}]`;
+      return `${finished} ${isRunning ? 1 : 0} [${told}]`;
     },
     reset() {
-      bundle.reset();
+      try {
+        bundle.reset();
+        return true;
+      } catch {
+        return false;
+      }
     },
     heldBytes() {
       return bundle.heldBytes?.() ?? 0;

@@ -6,6 +6,7 @@ import { serveHost } from "@vnes/driver-host/serve";
 import type { FromHost, ToHost } from "@vnes/driver-sandbox";
 import type { Bundle } from "./capsule-isolate.ts";
 import { HostedInstance } from "./hosted-instance.ts";
+import { rests, watchOverruns } from "./overrun-watch.ts";
 
 export type { Bundle } from "./capsule-isolate.ts";
 export type OpenMessage = Extract<ToHost, { do: "open" }>;
@@ -49,12 +50,14 @@ function receive(message: ToHost, text: string): void {
 
 function open(message: OpenMessage, text: string): void {
   const { id } = message;
+  if (instances.size > 0) watchOverruns();
   try {
     instances.set(id, new HostedInstance(bundleOf(message, text), send));
     send({ did: "open", id });
   } catch (cause) {
     send({ did: "fail", id, reason: describe(cause) });
   }
+  if (!scheduled) rests();
 }
 
 /** One step of each instance in turn, until nothing is left or the pass is over; then answers leave and messages are read. */
@@ -68,7 +71,7 @@ function work(): void {
     else if (instance.hasWork) ready.push(instance);
   } while (performance.now() - startedAt < PASS_MS);
   scheduled = ready.length > 0;
-  if (!scheduled) return;
+  if (!scheduled) return rests();
   if (performance.now() - lastSaid > ALIVE_MS) send({ did: "alive" });
   setImmediate(work);
 }

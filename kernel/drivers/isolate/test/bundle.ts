@@ -1,16 +1,14 @@
 /** Capsules for tests: written as text, bundled with the sdk as the builder does it, in an image of one file. */
-import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import type { CapsuleImage, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { CapsuleImage, SandboxSpec } from "@vnes/kernel";
+import {
+  imageOf as imageOfFiles,
+  type SpecOptions,
+  specOf as specOfProgram,
+} from "../../../contracts/sandbox-lab.ts";
 
 const ENTRY = "impl/main.js";
-export const LIMITS: SandboxLimits = {
-  memoryMb: 32,
-  turnMs: 200,
-  cacheBytes: 1_000_000,
-  effectBytes: 65_536,
-};
 
 /** `source` is a module whose default export is `capsule({...})`. */
 export async function bundleSource(source: string): Promise<string> {
@@ -29,26 +27,9 @@ export async function bundleSource(source: string): Promise<string> {
 }
 
 export function imageOf(bundle: string): CapsuleImage {
-  const bytes = new TextEncoder().encode(bundle);
-  const sha256 = `sha256:${createHash("sha256").update(bytes).digest("hex")}` as const;
-  return { hash: sha256, files: [{ path: ENTRY, bytes, executable: false, sha256 }] };
+  return imageOfFiles({ [ENTRY]: bundle });
 }
 
-export function specOf(
-  bundle: string,
-  {
-    group = "test",
-    instance = "test.capsule/0",
-    limits = {},
-  }: { group?: string; instance?: string; limits?: Partial<SandboxLimits> } = {},
-): SandboxSpec {
-  return {
-    instance,
-    image: imageOf(bundle),
-    language: "javascript",
-    entry: ENTRY,
-    zone: "system",
-    group,
-    limits: { ...LIMITS, ...limits },
-  };
+export function specOf(bundle: string, options: SpecOptions = {}): SandboxSpec {
+  return specOfProgram({ language: "javascript", entry: ENTRY, files: { [ENTRY]: bundle } }, options);
 }

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { SandboxInstance } from "@vnes/kernel";
-import { isVnesError, type Json, type TurnRequest, type TurnResult } from "@vnes/schemas";
+import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxContract } from "../../../contracts/sandbox.ts";
+import { AT, callOf, told, valueOf } from "../../../contracts/sandbox-lab.ts";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { isolateExecutor } from "../src/index.ts";
 import { bundleSource, specOf } from "./bundle.ts";
@@ -29,31 +30,6 @@ sandboxContract({
 const sandbox = openHostSandbox(isolateExecutor);
 after(() => sandbox[Symbol.asyncDispose]());
 
-let turn = 0;
-const call = (method: string, input: Json = null, more: Partial<TurnRequest> = {}): TurnRequest => {
-  turn += 1;
-  const delivery = {
-    kind: "call",
-    callId: `c${turn}`,
-    capability: "t",
-    method,
-    input,
-    caller: "x",
-    deadlineAt: 0,
-  } as const;
-  return { turn, at: 1_000_000_000_000, seed: "0123456789abcdef", delivery, ...more };
-};
-
-const valueOf = (result: TurnResult | undefined): unknown => {
-  assert.equal(result?.kind, "done", JSON.stringify(result));
-  const effects = result?.kind === "done" ? result.effects : [];
-  const answer = effects.find((effect) => effect.do === "answer")?.answer;
-  return answer?.ok === true ? answer.value : answer;
-};
-
-const told = (results: readonly TurnResult[]): string[] =>
-  results.map((result) => (result.kind === "failed" ? result.code : result.kind));
-
 async function open(calls: string, limits: Parameters<typeof specOf>[1] = {}): Promise<SandboxInstance> {
   const bundle = await bundleSource(`import { capsule } from "@vnes/sdk"; const kept = [];
     export default capsule({ calls: { ${calls} } });`);
@@ -68,11 +44,11 @@ test("time and randomness are the turn's, by every way the language has", async 
     parts: new Intl.DateTimeFormat("en-GB").formatToParts().length, own: new Intl.DateTimeFormat("en-GB").format(0),
     random: [Math.random(), Math.random()], offset: new Date().getTimezoneOffset(), locale: (1234.5).toLocaleString(),
   })`);
-  const [first] = await one.deliver([call("go")]);
-  const [second] = await one.deliver([call("go")]);
+  const [first] = await one.deliver([callOf("go")]);
+  const [second] = await one.deliver([callOf("go")]);
   const value = valueOf(first) as { random: number[] };
   assert.deepEqual(valueOf(second), value);
-  const at = 1_000_000_000_000;
+  const at = AT;
   const { random, ...rest } = value;
   assert.deepEqual(rest, {
     now: at,
@@ -91,7 +67,7 @@ test("time and randomness are the turn's, by every way the language has", async 
     locale: "1,234.5",
   });
   assert.ok(random.every((draw) => draw >= 0 && draw < 1) && random[0] !== random[1]);
-  const [other] = await one.deliver([call("go", null, { seed: "fedcba9876543210" })]);
+  const [other] = await one.deliver([callOf("go", null, { seed: "fedcba9876543210" })]);
   assert.notDeepEqual((valueOf(other) as { random: number[] }).random, random);
 });
 
@@ -113,14 +89,14 @@ test("what is not deterministic or reaches outside is absent", async () => {
   const one = await open(
     `"t.go": () => ${JSON.stringify(names)}.filter((name) => globalThis[name] !== undefined)`,
   );
-  assert.deepEqual(valueOf((await one.deliver([call("go")]))[0]), []);
+  assert.deepEqual(valueOf((await one.deliver([callOf("go")]))[0]), []);
 });
 
 test("console becomes lines of the turn, bounded and counted", async () => {
   const one =
     await open(`"t.go": (turn) => { turn.log("info", "by log"); console.warn("by console", { n: 1 }, [2]); return null; },
     "t.flood": () => { for (let n = 0; n < 5000; n++) console.log("x".repeat(10000)); return null; }`);
-  const [said, flood] = await one.deliver([call("go"), call("flood")]);
+  const [said, flood] = await one.deliver([callOf("go"), callOf("flood")]);
   assert.deepEqual(said?.kind === "done" && said.logs, [
     { level: "info", message: "by log" },
     { level: "warn", message: 'by console {"n":1} [2]' },
@@ -133,22 +109,22 @@ test("console becomes lines of the turn, bounded and counted", async () => {
 
 test("a looping turn fails alone: those before it are kept, those behind it come again", async () => {
   const one = await open(`"t.ok": (turn, input) => input, "t.loop": () => { while (true); }`);
-  assert.deepEqual(told(await one.deliver([call("ok"), call("ok"), call("loop"), call("ok")])), [
+  assert.deepEqual(told(await one.deliver([callOf("ok"), callOf("ok"), callOf("loop"), callOf("ok")])), [
     "done",
     "done",
     "TURN_DEADLINE",
     "needKeys",
   ]);
-  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
+  assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
 });
 
 test("what is thrown after a handler returned fails the turn that left it behind, and no other", async () => {
   const one = await open(
     `"t.ok": () => 1, "t.late": (turn) => { (async () => { await 1; turn.keys.set("k", 1); })(); return 1; }`,
   );
-  const batch = [call("ok"), call("late"), call("ok")];
+  const batch = [callOf("ok"), callOf("late"), callOf("ok")];
   assert.deepEqual(told(await one.deliver(batch)), ["done", "TURN_HANDLER_THREW", "needKeys"]);
-  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
+  assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
 });
 
 test("many turns that are slow together do not share one deadline", async () => {
@@ -157,7 +133,7 @@ test("many turns that are slow together do not share one deadline", async () => 
     { limits: { turnMs: 300 } },
   );
   assert.deepEqual(
-    new Set(told(await one.deliver(Array.from({ length: 40 }, () => call("slow"))))),
+    new Set(told(await one.deliver(Array.from({ length: 40 }, () => callOf("slow"))))),
     new Set(["done"]),
   );
   const { cpuMs } = await one.meters();
@@ -171,10 +147,10 @@ test("a busy instance holds up its neighbour for a slice, not for a batch", asyn
   );
   const quick = await open(`"t.ok": () => 1`, { instance: "quick/0" });
   let isBusy = true;
-  const batch = busy.deliver(Array.from({ length: 64 }, () => call("slow"))).finally(() => {
+  const batch = busy.deliver(Array.from({ length: 64 }, () => callOf("slow"))).finally(() => {
     isBusy = false;
   });
-  await quick.deliver([call("ok")]);
+  await quick.deliver([callOf("ok")]);
   assert.equal(isBusy, true);
   await batch;
 });
@@ -184,7 +160,7 @@ test("a turn at the memory limit ends in TURN_MEMORY or with its host, and never
     `"t.ok": () => 1, "t.take": () => { const all = []; while (true) all.push("x".repeat(1000) + all.length); }`,
     { group: "memory", limits: { memoryMb: 16, turnMs: 5_000 } },
   );
-  const end = await one.deliver([call("ok"), call("take")]).catch((error: unknown) => error);
+  const end = await one.deliver([callOf("ok"), callOf("take")]).catch((error: unknown) => error);
   if (isVnesError(end)) assert.equal(end.code, "SANDBOX_HOST_DIED");
   else assert.deepEqual(told(end as TurnResult[]).slice(-1), ["TURN_MEMORY"]);
 });
@@ -222,7 +198,7 @@ test("when a host dies, what it owed is rejected and its group opens again in a 
     limits: { turnMs: 5_000 },
   });
   const { pid } = (await one.meters()).host;
-  const owed = one.deliver([call("loop")]);
+  const owed = one.deliver([callOf("loop")]);
   setTimeout(() => process.kill(pid, "SIGKILL"), 50);
   await assert.rejects(owed, (error: unknown) => {
     assert.ok(isVnesError(error));
@@ -231,11 +207,11 @@ test("when a host dies, what it owed is rejected and its group opens again in a 
     assert.equal(error.retry, true);
     return true;
   });
-  await assert.rejects(one.deliver([call("ok")]), { code: "SANDBOX_HOST_DIED" });
+  await assert.rejects(one.deliver([callOf("ok")]), { code: "SANDBOX_HOST_DIED" });
   await assert.rejects(one.reset(), { code: "SANDBOX_HOST_DIED" });
   await one.dispose();
   const again = await open(`"t.ok": () => 1`, { group: "dying" });
-  assert.deepEqual(told(await again.deliver([call("ok")])), ["done"]);
+  assert.deepEqual(told(await again.deliver([callOf("ok")])), ["done"]);
   assert.notEqual((await again.meters()).host.pid, pid);
 });
 
@@ -250,7 +226,7 @@ test("a large batch leaves in several parts and nothing is lost", async () => {
   const one = await open(`"t.big": (turn) => { turn.keys.set("k", "ä".repeat(200000)); return null; }`, {
     limits: { effectBytes: 768 * 1024, turnMs: 2_000, memoryMb: 128 },
   });
-  let batch = Array.from({ length: 64 }, () => call("big"));
+  let batch = Array.from({ length: 64 }, () => callOf("big"));
   let done = 0;
   for (let round = 0; round < 20 && batch.length > 0; round++) {
     const results = await one.deliver(batch);
@@ -274,7 +250,7 @@ test("what a repeated batch said besides, and one that ran in several slices, ar
     const turns = batch.map((it) => it.turn);
     return await one.repeat({ turns, requests: requests as Buffer, expected: results as Buffer });
   };
-  const saying = [call("say", 2), call("say", 3)];
+  const saying = [callOf("say", 2), callOf("say", 3)];
   const said = await one.deliver(saying);
   const quiet = said.map((result) => {
     assert.ok(result.kind === "done");
@@ -284,7 +260,7 @@ test("what a repeated batch said besides, and one that ran in several slices, ar
   assert.deepEqual(await repeat(saying, quiet), said);
   assert.equal(await repeat(saying, said), undefined);
   // Far more than one slice is long.
-  const slow = Array.from({ length: 64 }, (_, n) => call("slow", n));
+  const slow = Array.from({ length: 64 }, (_, n) => callOf("slow", n));
   const results = await one.deliver(slow);
   assert.equal(await repeat(slow, results), undefined);
   assert.deepEqual(await repeat(slow, results.with(63, { ...results[63], turn: 0 } as TurnResult)), results);
@@ -298,7 +274,7 @@ test("behind a turn that needs keys, what the next ones will ask for is told, an
   }, "t.stuck": () => { for (;;); }`);
   const asked = async (batch: readonly TurnRequest[]): Promise<unknown[]> =>
     (await one.deliver(batch)).map((result) => (result.kind === "needKeys" ? result.keys : result.kind));
-  const batch = ["a", "b", "a", "c"].map((key) => call("add", key));
+  const batch = ["a", "b", "a", "c"].map((key) => callOf("add", key));
   assert.deepEqual(await asked(batch), [["a"], ["b"], ["a"], ["c"]]);
   const keys = [
     ["a", 10],
@@ -309,7 +285,7 @@ test("behind a turn that needs keys, what the next ones will ask for is told, an
   const results = await one.deliver([{ ...first, keys }, ...rest]);
   assert.deepEqual(results.map(valueOf), [11, 21, 12, 31]);
   // A guess that never ends stops nobody but itself, in its own turn.
-  const [behind, stuck] = [call("add", "d"), call("stuck")];
+  const [behind, stuck] = [callOf("add", "d"), callOf("stuck")];
   assert.deepEqual(await asked([behind, stuck]), [["d"], []]);
   const after = await one.deliver([{ ...behind, keys: [["d"]] }, stuck]);
   assert.deepEqual(told(after), ["done", "TURN_DEADLINE"]);
@@ -322,7 +298,7 @@ test("guesses that are of no use become few", async () => {
     turn.keys.set("n", n + 1);
     return n;
   }`);
-  let batch = Array.from({ length: 32 }, () => call("next"));
+  let batch = Array.from({ length: 32 }, () => callOf("next"));
   let guesses = 0;
   for (let round = 0; batch.length > 0; round++) {
     assert.ok(round < 64, "it asks for ever");

@@ -1,4 +1,5 @@
 /** Faults a simulation asks for, by the running number of the operation they hit; the first is 1. */
+import type { TurnRequest } from "@vnes/schemas";
 
 export interface StoreFaults {
   /** This append (counted over all shards) is refused as a full disk would. */
@@ -16,6 +17,8 @@ export interface StoreFaults {
 export interface SandboxFaults {
   /** The host dies at this delivery, counted over every instance of the sandbox. */
   readonly hostDiesAt?: ReadonlySet<number>;
+  /** The host dies of this turn, whenever and wherever it runs. */
+  readonly hostDiesOn?: (request: TurnRequest) => boolean;
   /** The deadline falls during this delivery, counted the same way: its turn fails and its instance starts afresh. */
   readonly deadlineAt?: ReadonlySet<number>;
   /** This opening of an instance fails as a host that does not start does. */

@@ -59,10 +59,11 @@ export class MemorySandbox implements Sandbox {
   }
 
   /** Counts a delivery and says what happens to it; a host that dies takes its whole group along. */
-  fateOf(group: string): "runs" | "hostDies" | "deadline" {
+  fateOf(group: string, request: TurnRequest): "runs" | "hostDies" | "deadline" {
     const delivery = ++this.#deliveries;
     if (this.#faults.deadlineAt?.has(delivery) === true) return "deadline";
-    if (this.#faults.hostDiesAt?.has(delivery) !== true) return "runs";
+    const { hostDiesAt, hostDiesOn } = this.#faults;
+    if (hostDiesAt?.has(delivery) !== true && hostDiesOn?.(request) !== true) return "runs";
     for (const instance of this.#instances) if (instance.group === group) instance.die();
     return "hostDies";
   }
@@ -151,7 +152,7 @@ class MemoryInstance implements SandboxInstance {
       const notRun = { turn: request.turn, kind: "needKeys", keys: [], ranges: [] } as const;
       if (isLate) return notRun;
       if (this.#stops !== stops) return this.#bundle.foresee?.(request) ?? notRun;
-      const fate = this.#sandbox.fateOf(this.group);
+      const fate = this.#sandbox.fateOf(this.group, request);
       if (fate === "hostDies") throw hostDied(this.#spec.instance);
       const result = fate === "deadline" ? this.#late(request) : this.#bounded(this.#bundle.deliver(request));
       if (result.kind === "needKeys") this.#stops++;

@@ -4,11 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { SandboxLimits, SandboxSpec } from "@vnes/kernel";
-import { imageOf, LIMITS } from "./python-capsule.ts";
+import type { SandboxSpec } from "@vnes/kernel";
+import { type SpecOptions, specOf } from "../../../contracts/sandbox-lab.ts";
 
+const TURN_MS = 500;
 const SDK = fileURLToPath(new URL("../../../../sdk/c", import.meta.url));
-const WARNINGS = ["-Wall", "-Wextra", "-Werror"];
+const WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-pedantic", "-Werror"];
 
 /** The executable. */
 export function compile(source: string, flags: readonly string[] = ["-O2"]): Uint8Array {
@@ -25,21 +26,8 @@ export function compile(source: string, flags: readonly string[] = ["-O2"]): Uin
   }
 }
 
-export function nativeSpec(
-  program: Uint8Array,
-  {
-    group = "test",
-    instance = "test.capsule/0",
-    limits = {},
-  }: { group?: string; instance?: string; limits?: Partial<SandboxLimits> } = {},
-): SandboxSpec {
-  return {
-    instance,
-    image: imageOf({ "impl/main": program }),
-    language: "native",
-    entry: "impl/main",
-    zone: "system",
-    group,
-    limits: { ...LIMITS, ...limits },
-  };
+export function nativeSpec(program: Uint8Array, options: SpecOptions = {}): SandboxSpec {
+  const files = { "impl/main": program };
+  const limits = { turnMs: TURN_MS, ...options.limits };
+  return specOf({ language: "native", entry: "impl/main", files }, { ...options, limits });
 }

@@ -7,7 +7,7 @@ import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type Json, type TurnRequest } from "@vnes/schemas";
 import { nativeExecutor, openProcessSandbox } from "../src/index.ts";
 import { compile, nativeSpec } from "./native-capsule.ts";
-import { call, told, valueOf } from "./turn-calls.ts";
+import { callOf, told, valueOf } from "../../../contracts/sandbox-lab.ts";
 
 const sandbox = openProcessSandbox(nativeExecutor);
 after(() => sandbox[Symbol.asyncDispose]());
@@ -63,17 +63,17 @@ const open = (limits: Parameters<typeof nativeSpec>[1] = {}): Promise<SandboxIns
 for (const method of ["loop", "pauses"]) {
   test(`a turn that hangs (${method}) fails alone: those before it are kept, those behind it come again`, async () => {
     const one = await open();
-    const results = await one.deliver([call("ok"), call("ok"), call(method), call("ok")]);
+    const results = await one.deliver([callOf("ok"), callOf("ok"), callOf(method), callOf("ok")]);
     assert.deepEqual(told(results), ["done", "done", "TURN_DEADLINE", "needKeys"]);
-    assert.deepEqual(told(await one.deliver([call("ok"), call("ok")])), ["done", "done"]);
+    assert.deepEqual(told(await one.deliver([callOf("ok"), callOf("ok")])), ["done", "done"]);
   });
 }
 
 test("a turn at the memory limit ends in TURN_MEMORY, and the next one has all of it", async () => {
   const one = await open({ limits: { turnMs: 5_000 } });
-  const results = await one.deliver([call("ok"), call("hog"), call("ok")]);
+  const results = await one.deliver([callOf("ok"), callOf("hog"), callOf("ok")]);
   assert.deepEqual(told(results), ["done", "TURN_MEMORY", "needKeys"]);
-  assert.deepEqual(told(await one.deliver([call("half"), call("half"), call("half")])), [
+  assert.deepEqual(told(await one.deliver([callOf("half"), callOf("half"), callOf("half")])), [
     "done",
     "done",
     "done",
@@ -83,7 +83,7 @@ test("a turn at the memory limit ends in TURN_MEMORY, and the next one has all o
 test("what cannot be kept fails its turn by name and leaves nothing behind", async () => {
   const one = await open({ limits: { memoryMb: 256, turnMs: 5_000 } });
   const methods = ["fails", "floods", "giant", "deep", "bytes", "zero", "large", "proto", "wrong", "none"];
-  const results = await one.deliver(methods.map((method) => call(method)));
+  const results = await one.deliver(methods.map((method) => callOf(method)));
   assert.deepEqual(told(results), [
     "TURN_HANDLER_THREW",
     "TURN_EFFECTS_TOO_LARGE",
@@ -107,15 +107,15 @@ test("values come back as they were given: every character, half a surrogate pai
     ["", '\u0000\u001f\u007f"\\/\b\f\n\r\t', "é\u2028\uffee", "😀", "\ud800", "a\udc00\ud800b", "\ud83d"],
     { "": 1, a: { b: [{}, []] }, "1": 2 },
   ];
-  const results = await one.deliver(values.map((value) => call("ok", value)));
+  const results = await one.deliver(values.map((value) => callOf("ok", value)));
   assert.deepEqual(results.map(valueOf), values);
-  const [order] = await one.deliver([call("order", { b: 1, "10": 2, "9": 3, "01": 4 })]);
+  const [order] = await one.deliver([callOf("order", { b: 1, "10": 2, "9": 3, "01": 4 })]);
   assert.deepEqual(valueOf(order), ["9", "10", "b", "01"]);
 });
 
 test("what it prints is dropped beyond a bound, and what it logs is bounded and counted", async () => {
   const one = await open({ limits: { turnMs: 5_000 } });
-  const [prints, chats] = await one.deliver([call("prints"), call("chats", { n: 1 })]);
+  const [prints, chats] = await one.deliver([callOf("prints"), callOf("chats", { n: 1 })]);
   assert.equal(prints?.kind, "done");
   const logs = chats?.kind === "done" ? (chats.logs ?? []) : [];
   assert.equal(logs.length, 65);
@@ -126,8 +126,8 @@ test("what it prints is dropped beyond a bound, and what it logs is bounded and 
 for (const method of ["ends", "crashes"]) {
   test(`a program that ${method} in the middle of a turn rejects what it owed`, async () => {
     const one = await open();
-    await assert.rejects(one.deliver([call("ok"), call(method)]), { code: "SANDBOX_HOST_DIED" });
-    await assert.rejects(one.deliver([call("ok")]), { code: "SANDBOX_HOST_DIED" });
+    await assert.rejects(one.deliver([callOf("ok"), callOf(method)]), { code: "SANDBOX_HOST_DIED" });
+    await assert.rejects(one.deliver([callOf("ok")]), { code: "SANDBOX_HOST_DIED" });
     await one.dispose();
   });
 }
@@ -215,17 +215,17 @@ const ENDS: { readonly [title: string]: readonly [body: string, end: typeof died
 test("a process that goes on talking behind its answer is ended, and costs nobody anything", async () => {
   const answer = ANSWER(`[{\\"turn\\":%ld,\\"kind\\":\\"done\\",\\"effects\\":[]}]`);
   const one = await sandbox.open(nativeSpec(rogue(`${answer} for (;;) frame("{\\"did\\":\\"alive\\"}");`)));
-  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
-  await assert.rejects(one.deliver([call("ok")]), died);
+  assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
+  await assert.rejects(one.deliver([callOf("ok")]), died);
 });
 
 for (const [title, [body, end]] of Object.entries(ENDS)) {
   test(`an answer that ${title} ends in ${typeof end === "string" ? end : end.code}`, async () => {
     const one = await sandbox.open(nativeSpec(rogue(body)));
-    if (typeof end !== "string") return await assert.rejects(one.deliver([call("ok")]), end);
-    assert.deepEqual(told(await one.deliver([call("ok")])), [end]);
+    if (typeof end !== "string") return await assert.rejects(one.deliver([callOf("ok")]), end);
+    assert.deepEqual(told(await one.deliver([callOf("ok")])), [end]);
     // A new process has taken its place.
-    assert.deepEqual(told(await one.deliver([call("ok")])), [end]);
+    assert.deepEqual(told(await one.deliver([callOf("ok")])), [end]);
     await one.dispose();
   });
 }
@@ -234,7 +234,7 @@ test("the example of docs/native.md compiles and answers", async () => {
   const page = readFileSync(new URL("../../../../docs/native.md", import.meta.url), "utf8");
   const [, example = ""] = /^```c\n([\s\S]*?)^```$/m.exec(page) ?? [];
   const one = await sandbox.open(nativeSpec(compile(example)));
-  const asked = call("greet", { name: "Ada" }, { keys: [["greeted/Ada"]] });
+  const asked = callOf("greet", { name: "Ada" }, { keys: [["greeted/Ada"]] });
   const delivery = { ...asked.delivery, capability: "acme.greeter" } as TurnRequest["delivery"];
   const [greeted] = await one.deliver([{ ...asked, delivery }]);
   assert.equal(valueOf(greeted), "Hello, Ada, for the 1th time!");
@@ -248,7 +248,7 @@ test("a program that answers no question of its sandbox does not hold it up", as
 
 test("a program is charged with what it used, whatever it says of itself and however it ends", async () => {
   const one = await sandbox.open(nativeSpec(rogue("for (;;) { }")));
-  const asked = one.deliver([call("ok")]);
+  const asked = one.deliver([callOf("ok")]);
   // Far more than it takes to start one.
   const much = 80;
   // While it runs, and could not be asked.

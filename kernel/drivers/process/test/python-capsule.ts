@@ -1,52 +1,25 @@
 /** Python capsules for tests: written as text, with the sdk beside them as an author has it. */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { CapsuleImage, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { SandboxSpec } from "@vnes/kernel";
+import { type SpecOptions, specOf } from "../../../contracts/sandbox-lab.ts";
 
 export const SDK: Buffer = readFileSync(new URL("../../../../sdk/python/vnes.py", import.meta.url));
-export const LIMITS: SandboxLimits = {
-  memoryMb: 32,
-  turnMs: 500,
-  cacheBytes: 1_000_000,
-  effectBytes: 65_536,
-};
 
-export function imageOf(files: { readonly [path: string]: string | Uint8Array }): CapsuleImage {
-  const hash = (bytes: Uint8Array): `sha256:${string}` =>
-    `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  return {
-    hash: hash(new TextEncoder().encode(JSON.stringify(Object.keys(files)))),
-    files: Object.entries(files).map(([path, text]) => {
-      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-      return { path, bytes, executable: false, sha256: hash(bytes) };
-    }),
-  };
+/** An interpreter takes longer to load than a turn may take elsewhere. */
+export const TURN_MS = 500;
+
+export interface PythonOptions extends SpecOptions {
+  readonly entry?: string;
+  /** Beside `impl/main.py` and the sdk. */
+  readonly files?: { readonly [path: string]: string };
 }
 
 /** `source` is `impl/main.py`; its `run` is the entry. */
 export function pythonSpec(
   source: string,
-  {
-    group = "test",
-    instance = "test.capsule/0",
-    entry = "impl.main:run",
-    limits = {},
-    files = {},
-  }: {
-    group?: string;
-    instance?: string;
-    entry?: string;
-    limits?: Partial<SandboxLimits>;
-    files?: { readonly [path: string]: string };
-  } = {},
+  { entry = "impl.main:run", files = {}, ...options }: PythonOptions = {},
 ): SandboxSpec {
-  return {
-    instance,
-    image: imageOf({ "impl/main.py": source, "impl/vnes.py": SDK, ...files }),
-    language: "python",
-    entry,
-    zone: "system",
-    group,
-    limits: { ...LIMITS, ...limits },
-  };
+  const all = { "impl/main.py": source, "impl/vnes.py": SDK, ...files };
+  const limits = { turnMs: TURN_MS, ...options.limits };
+  return specOf({ language: "python", entry, files: all }, { ...options, limits });
 }

@@ -5,8 +5,8 @@ import { after, test } from "node:test";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnRequest } from "@vnes/schemas";
 import { openProcessSandbox, pythonExecutor } from "../src/index.ts";
-import { LIMITS, pythonSpec } from "./python-capsule.ts";
-import { AT, call, told, valueOf } from "./turn-calls.ts";
+import { pythonSpec, TURN_MS } from "./python-capsule.ts";
+import { AT, callOf, told, valueOf } from "../../../contracts/sandbox-lab.ts";
 
 const sandbox = openProcessSandbox(pythonExecutor());
 after(() => sandbox[Symbol.asyncDispose]());
@@ -45,17 +45,17 @@ test("time, randomness and hashes are the turn's, by every way the library has",
     },
     { top: "import time, datetime, random, secrets, uuid" },
   );
-  const [first, again] = await one.deliver([call("go"), call("go")]);
+  const [first, again] = await one.deliver([callOf("go"), callOf("go")]);
   const other = await open({ go: "return [str(hash('a')), random.random()]" }, { top: "import random" });
   const value = valueOf(first) as { [name: string]: unknown[] };
   assert.deepEqual(valueOf(again), value);
   assert.deepEqual(value["time"], [AT / 1000, `${AT}000000`, AT / 1000, AT / 1000, 2001, "2001"]);
   assert.equal(value["now"]?.[0], "2001-09-09T01:46:40.123000");
-  assert.deepEqual(valueOf((await other.deliver([call("go")]))[0]), [
+  assert.deepEqual(valueOf((await other.deliver([callOf("go")]))[0]), [
     value["hash"]?.[0],
     value["random"]?.[0],
   ]);
-  const [differently] = await one.deliver([call("go", null, { seed: "fedcba9876543210" })]);
+  const [differently] = await one.deliver([callOf("go", null, { seed: "fedcba9876543210" })]);
   const drawn = valueOf(differently) as { [name: string]: unknown[] };
   for (const [index, draw] of (value["random"] ?? []).entries())
     assert.notEqual(drawn["random"]?.[index], draw);
@@ -123,12 +123,12 @@ return outcomes`,
   );
   const names = [...modules, ...more];
   const [imports, part, builtins, reach, sleep, exit] = await one.deliver([
-    call("imports", names),
-    call("part"),
-    call("builtins"),
-    call("reach"),
-    call("sleep"),
-    call("exit"),
+    callOf("imports", names),
+    callOf("part"),
+    callOf("builtins"),
+    callOf("reach"),
+    callOf("sleep"),
+    callOf("exit"),
   ]);
   assert.deepEqual(valueOf(imports), []);
   assert.match(JSON.stringify(part), /TURN_HANDLER_THREW.*ImportError/);
@@ -149,10 +149,10 @@ test("printed lines are lines of the turn, bounded and counted", async () => {
     silent: `return None`,
   });
   const [said, flood, wide, silent] = await one.deliver([
-    call("go"),
-    call("flood"),
-    call("wide"),
-    call("silent"),
+    callOf("go"),
+    callOf("flood"),
+    callOf("wide"),
+    callOf("silent"),
   ]);
   assert.deepEqual(said?.kind === "done" && said.logs, [
     { level: "info", message: "by log" },
@@ -177,16 +177,16 @@ const HANGS: { readonly [name: string]: string } = {
 for (const [name, body] of Object.entries(HANGS)) {
   test(`a turn that hangs (${name}) fails alone: those before it are kept, those behind it come again`, async () => {
     const one = await open({ ok: "return input", hang: body }, { limits: { memoryMb: 1_024 } });
-    const results = await one.deliver([call("ok"), call("ok"), call("hang"), call("ok")]);
+    const results = await one.deliver([callOf("ok"), callOf("ok"), callOf("hang"), callOf("ok")]);
     assert.deepEqual(told(results), ["done", "done", "TURN_DEADLINE", "needKeys"]);
-    assert.deepEqual(told(await one.deliver([call("ok"), call("ok")])), ["done", "done"]);
-    assert.deepEqual(told(await one.deliver([call("hang")])), ["TURN_DEADLINE"]);
+    assert.deepEqual(told(await one.deliver([callOf("ok"), callOf("ok")])), ["done", "done"]);
+    assert.deepEqual(told(await one.deliver([callOf("hang")])), ["TURN_DEADLINE"]);
     await one.reset();
-    assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
+    assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
     const { failedTurns, cpuMs } = await one.meters();
     assert.equal(failedTurns, 2);
     // Both were killed, after more than a deadline of work each.
-    assert.ok(cpuMs >= LIMITS.turnMs, `only ${cpuMs} ms were charged`);
+    assert.ok(cpuMs >= TURN_MS, `only ${cpuMs} ms were charged`);
   });
 }
 
@@ -195,28 +195,25 @@ test("of batches sent together the one that hangs is to blame, and no turn is lo
     add: `turn.keys.set("n", turn.keys.get("n") + 1)\nreturn turn.keys.get("n")`,
     hang: HANGS["loop"] as string,
   });
-  await one.deliver([{ ...call("add"), keys: [["n", 0]] }]);
-  const batches = [[call("add")], [call("hang")], [call("add"), call("add")]];
+  await one.deliver([{ ...callOf("add"), keys: [["n", 0]] }]);
+  const batches = [[callOf("add")], [callOf("hang")], [callOf("add"), callOf("add")]];
   const results = await Promise.all(batches.map((batch) => one.deliver(batch)));
   // The first had ended, but nobody knew: it runs again in a process that has no keys.
   assert.deepEqual(results.map(told), [["needKeys"], ["needKeys"], ["needKeys", "needKeys"]]);
   const again = await Promise.all([
-    one.deliver([{ ...call("add"), keys: [["n", 1]] }]),
-    one.deliver([call("hang")]),
-    one.deliver([call("add")]),
+    one.deliver([{ ...callOf("add"), keys: [["n", 1]] }]),
+    one.deliver([callOf("hang")]),
+    one.deliver([callOf("add")]),
   ]);
   assert.deepEqual(again.map(told), [["done"], ["TURN_DEADLINE"], ["needKeys"]]);
 });
 
 test("many turns that are slow together do not share one deadline", async () => {
   const one = await open({ slow: "x = 0\nfor n in range(1_200_000): x += n\nreturn x" });
-  const results = await one.deliver(Array.from({ length: 40 }, () => call("slow")));
+  const results = await one.deliver(Array.from({ length: 40 }, () => callOf("slow")));
   assert.deepEqual(new Set(told(results)), new Set(["done"]));
   const { cpuMs } = await one.meters();
-  assert.ok(
-    cpuMs > LIMITS.turnMs,
-    `the batch took ${cpuMs} ms of CPU, which is to be more than one deadline`,
-  );
+  assert.ok(cpuMs > TURN_MS, `the batch took ${cpuMs} ms of CPU, which is to be more than one deadline`);
 });
 
 const HOGS: { readonly [name: string]: string } = {
@@ -233,12 +230,12 @@ for (const [name, body] of Object.entries(HOGS)) {
       { ok: "return len(kept)", half: "return len(bytearray(16 << 20))", hog: body },
       { top: "kept = []", limits: { turnMs: 10_000 } },
     );
-    assert.deepEqual(told(await one.deliver([call("ok"), call("hog"), call("ok")])), [
+    assert.deepEqual(told(await one.deliver([callOf("ok"), callOf("hog"), callOf("ok")])), [
       "done",
       "TURN_MEMORY",
       "needKeys",
     ]);
-    const [ok, half] = await one.deliver([call("ok"), call("half")]);
+    const [ok, half] = await one.deliver([callOf("ok"), callOf("half")]);
     assert.deepEqual([valueOf(ok), valueOf(half)], [0, 16 << 20]);
   });
 }
@@ -268,7 +265,7 @@ test("what a handler does to the stack, and returns instead of a value, fails it
     "raises",
     "bare",
   ];
-  assert.deepEqual(told(await one.deliver(names.map((name) => call(name)))), [
+  assert.deepEqual(told(await one.deliver(names.map((name) => callOf(name)))), [
     "TURN_HANDLER_THREW",
     "TURN_EFFECT_INVALID",
     "TURN_EFFECT_INVALID",
@@ -282,6 +279,42 @@ test("what a handler does to the stack, and returns instead of a value, fails it
   ]);
 });
 
+test("what a handler raises is told with the capsule's own line that led there", async () => {
+  const source = `from .vnes import Capsule
+from .rules import check
+import json
+run = Capsule()
+@run.call("t.own")
+def own(turn): check(turn)
+@run.call("t.library")
+def library(turn): json.loads("{")
+@run.call("t.misused")
+def misused(turn): turn.keys.set("k", 1, ttl=5)`;
+  const files = { "impl/rules.py": "def check(turn):\n  raise ValueError('no')" };
+  const one = await sandbox.open(pythonSpec(source, { files }));
+  const results = await one.deliver([callOf("own"), callOf("library"), callOf("misused")]);
+  assert.deepEqual(
+    results.map((result) => /\([^()]*\)$/.exec((result as { message?: string }).message ?? "")?.[0]),
+    ["(impl/rules.py, line 2)", "(impl/main.py, line 8)", "(impl/main.py, line 10)"],
+  );
+});
+
+test("several keys at once are asked for together (get_all)", async () => {
+  const one = await open({ go: `turn.keys.set("c", 3)\nreturn turn.keys.get_all(["a", "b", "c", "d"], 0)` });
+  const [needs] = await one.deliver([callOf("go")]);
+  assert.deepEqual((needs as { keys?: readonly string[] }).keys, ["a", "b", "d"]);
+  const keys: TurnRequest["keys"] = [["a", 1, 1], ["b"], ["d", null, 2]];
+  assert.deepEqual(valueOf((await one.deliver([callOf("go", null, { keys })]))[0]), [1, 0, 3, null]);
+});
+
+test("a table with two handlers of one name, or a decorator without one, does not load", async () => {
+  const head = "from .vnes import Capsule\nrun = Capsule()\n";
+  const handler = (decorator: string): string => `${decorator}\ndef one(turn): pass\n`;
+  const twice = pythonSpec(head + handler('@run.call("t.a")') + handler('@run.call("t.a")'));
+  await assert.rejects(sandbox.open(twice), /two handlers for t\.a/);
+  await assert.rejects(sandbox.open(pythonSpec(head + handler("@run.event"))), /say what the handler is for/);
+});
+
 test("floods of effects and keys end in a code", async () => {
   const one = await open(
     {
@@ -292,26 +325,24 @@ test("floods of effects and keys end in a code", async () => {
     },
     { limits: { turnMs: 5_000, memoryMb: 128 } },
   );
-  assert.deepEqual(told(await one.deliver([call("flood"), call("giant"), call("wide"), call("asking")])), [
-    "TURN_EFFECTS_TOO_LARGE",
-    "TURN_EFFECTS_TOO_LARGE",
-    "TURN_EFFECTS_TOO_LARGE",
-    "needKeys",
-  ]);
+  assert.deepEqual(
+    told(await one.deliver([callOf("flood"), callOf("giant"), callOf("wide"), callOf("asking")])),
+    ["TURN_EFFECTS_TOO_LARGE", "TURN_EFFECTS_TOO_LARGE", "TURN_EFFECTS_TOO_LARGE", "needKeys"],
+  );
 });
 
 test("a process that ends in the middle of a turn rejects what it owed, and its instance with it", async () => {
   const one = await open({ ok: "return 1", end: "random._os._exit(0)" }, { top: "import random" });
   const died = { code: "SANDBOX_HOST_DIED" };
   const [first, second] = await Promise.allSettled([
-    one.deliver([call("ok"), call("end")]),
-    one.deliver([call("ok")]),
+    one.deliver([callOf("ok"), callOf("end")]),
+    one.deliver([callOf("ok")]),
   ]);
   for (const outcome of [first, second]) {
     assert.ok(outcome.status === "rejected" && isVnesError(outcome.reason), JSON.stringify(outcome));
     assert.equal(outcome.reason.code, "SANDBOX_HOST_DIED");
   }
-  await assert.rejects(one.deliver([call("ok")]), died);
+  await assert.rejects(one.deliver([callOf("ok")]), died);
   await assert.rejects(one.reset(), died);
   await one.dispose();
 });
@@ -333,20 +364,20 @@ def host_of():
     },
     { top },
   );
-  assert.deepEqual(told(await one.deliver([call("ok"), call("wrong"), call("ok")])), [
+  assert.deepEqual(told(await one.deliver([callOf("ok"), callOf("wrong"), callOf("ok")])), [
     "done",
     "SANDBOX_ANSWER_INVALID",
     "needKeys",
   ]);
-  assert.deepEqual(told(await one.deliver([call("ok")])), ["done"]);
-  await assert.rejects(one.deliver([call("frame")]), { code: "SANDBOX_HOST_DIED" });
+  assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
+  await assert.rejects(one.deliver([callOf("frame")]), { code: "SANDBOX_HOST_DIED" });
   const two = await open(
     {
       owed: `globals = host_of()\nbody = b'{"did":"deliver","id":0,"batch":99,"stops":0}'\nglobals["_write"](3, len(body).to_bytes(4, "big") + body)`,
     },
     { top },
   );
-  await assert.rejects(two.deliver([call("owed")]), { code: "SANDBOX_HOST_DIED" });
+  await assert.rejects(two.deliver([callOf("owed")]), { code: "SANDBOX_HOST_DIED" });
 });
 
 test("format strings find nothing that is not a capsule's own, and a value read back has not changed", async () => {
@@ -357,13 +388,13 @@ test("format strings find nothing that is not a capsule's own, and a value read 
     whole: `turn.keys.set("w", 4 / 2)\nreturn repr(turn.keys.get("w"))`,
   });
   const [secret] = await one.deliver([
-    call("format", "{turn.keys._turn._seed.__class__.__init__.__globals__}"),
+    callOf("format", "{turn.keys._turn._seed.__class__.__init__.__globals__}"),
   ]);
   assert.equal(valueOf(secret), "AttributeError");
   const [change, order, whole] = await one.deliver([
-    { ...call("change"), keys: [["k", { list: [1] }, 4]] },
-    call("order"),
-    call("whole"),
+    { ...callOf("change"), keys: [["k", { list: [1] }, 4]] },
+    callOf("order"),
+    callOf("whole"),
   ]);
   assert.deepEqual(
     [valueOf(change), valueOf(order), valueOf(whole)],
@@ -375,7 +406,7 @@ test("the example of docs/python.md answers", async () => {
   const page = readFileSync(new URL("../../../../docs/python.md", import.meta.url), "utf8");
   const [, example = ""] = /^```python\n([\s\S]*?)^```$/m.exec(page) ?? [];
   const one = await sandbox.open(pythonSpec(example));
-  const asked = call("greet", { name: "Ada" }, { keys: [["greeted/Ada"]] });
+  const asked = callOf("greet", { name: "Ada" }, { keys: [["greeted/Ada"]] });
   const delivery = { ...asked.delivery, capability: "acme.greeter" } as TurnRequest["delivery"];
   const [greeted] = await one.deliver([{ ...asked, delivery }]);
   assert.deepEqual(valueOf(greeted), { greeting: "Hello, Ada!", times: 1 });
@@ -389,7 +420,7 @@ import impl.parts.rules as same
 run = Capsule(calls={"t.go": lambda turn, input: [twice(rules.STEP), same is rules, __name__, rules.__name__, rules.__file__]})`;
   const files = { "impl/parts/rules.py": "STEP = 21", "impl/helper.py": "def twice(n): return 2 * n" };
   const one = await sandbox.open(pythonSpec(source, { files }));
-  assert.deepEqual(valueOf((await one.deliver([call("go")]))[0]), [
+  assert.deepEqual(valueOf((await one.deliver([callOf("go")]))[0]), [
     42,
     true,
     "impl.main",
@@ -398,7 +429,7 @@ run = Capsule(calls={"t.go": lambda turn, input: [twice(rules.STEP), same is rul
   ]);
   const plain = `def run(request): return {"turn": request["turn"], "kind": "done", "effects": []}`;
   const two = await sandbox.open(pythonSpec(plain));
-  assert.deepEqual(told(await two.deliver([call("go"), call("go")])), ["done", "done"]);
+  assert.deepEqual(told(await two.deliver([callOf("go"), callOf("go")])), ["done", "done"]);
   await two.reset();
 });
 
@@ -444,7 +475,7 @@ test("memory that was given back is no longer charged", async () => {
   );
   const bytes: number[] = [];
   for (const method of ["take", "give"]) {
-    assert.deepEqual(told(await one.deliver([call(method)])), ["done"]);
+    assert.deepEqual(told(await one.deliver([callOf(method)])), ["done"]);
     bytes.push((await one.meters()).memoryBytes);
   }
   const [taken = 0, given = 0] = bytes;

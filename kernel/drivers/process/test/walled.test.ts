@@ -7,7 +7,7 @@ import type { Confinement, SandboxInstance } from "@vnes/kernel";
 import { nativeExecutor, openProcessSandbox, pythonExecutor } from "../src/index.ts";
 import { compile, nativeSpec } from "./native-capsule.ts";
 import { pythonSpec } from "./python-capsule.ts";
-import { call, told, valueOf } from "./turn-calls.ts";
+import { callOf, told, valueOf } from "../../../contracts/sandbox-lab.ts";
 
 const CONFINEMENT: Confinement = {
   zone: "ephemeral",
@@ -56,9 +56,9 @@ int main(void) { static const vnes_handlers handlers = {.calls = calls}; return 
 `;
 
 async function works(one: SandboxInstance): Promise<void> {
-  const results = await one.deliver([call("ok", 1), call("loop"), call("ok", 2)]);
+  const results = await one.deliver([callOf("ok", 1), callOf("loop"), callOf("ok", 2)]);
   assert.deepEqual(told(results), ["done", "TURN_DEADLINE", "needKeys"]);
-  assert.deepEqual(told(await one.deliver([call("ok", 2)])), ["done"]);
+  assert.deepEqual(told(await one.deliver([callOf("ok", 2)])), ["done"]);
   const { memoryBytes, bytes } = await one.meters();
   assert.ok(memoryBytes > 0 && bytes > 0);
 }
@@ -67,7 +67,7 @@ test("a capsule in Python runs behind the wall", { skip }, async () => {
   await using sandbox = openProcessSandbox(pythonExecutor(), { wallOf });
   const one = await sandbox.open({ ...pythonSpec(PYTHON), confinement: CONFINEMENT });
   await works(one);
-  assert.match(String(valueOf((await one.deliver([call("clock")]))[0])), /^2001-09-09T/);
+  assert.match(String(valueOf((await one.deliver([callOf("clock")]))[0])), /^2001-09-09T/);
 });
 
 test("a native capsule runs behind the wall and finds nothing there", { skip }, async () => {
@@ -76,9 +76,9 @@ test("a native capsule runs behind the wall and finds nothing there", { skip }, 
   await works(one);
   const files = ["/etc/passwd", import.meta.filename, "/usr/bin/python3", "/root/.bashrc"];
   assert.ok(readFileSync(files[0] as string).length > 0);
-  const reads = await one.deliver(files.map((file) => call("reads", file)));
+  const reads = await one.deliver(files.map((file) => callOf("reads", file)));
   assert.deepEqual(reads.map(valueOf), [false, false, false, false]);
-  const reached = await one.deliver([call("connects")]).catch((error: { code: string }) => error.code);
+  const reached = await one.deliver([callOf("connects")]).catch((error: { code: string }) => error.code);
   // The filter may end the process instead of refusing.
   if (typeof reached !== "string") assert.equal(valueOf(reached[0]), false);
 });

@@ -16,6 +16,8 @@ const MOST_VALUES = 1_000_000;
 const LEAST_BYTES_OF_MOST = 2 * MOST_VALUES;
 /** A turn that asks for more at once reads a range instead. */
 const MAX_NEEDED = 65_536;
+/** Each is a look at every key of the shard. */
+const MAX_RANGES = 64;
 const LEVELS: ReadonlySet<unknown> = new Set(["debug", "info", "warn", "error"]);
 
 export interface Judged {
@@ -45,6 +47,8 @@ export function parsePiece(
   const refuse = (reason: string): Judged => refused(results, requests, reason);
   if (text.length > LEAST_BYTES_OF_MOST && hasMoreValues(text, MOST_VALUES))
     return refuse(`more than ${MOST_VALUES} values`);
+  // No effects are longer than all that came, though a number may be written in a sixth of its digits (1e20).
+  const mayBeTooLarge = 6 * text.length > effectBytes;
   let parts = 0;
   for (const part of partsOf(text)) {
     parts += 1;
@@ -64,7 +68,7 @@ export function parsePiece(
       const judged = result as TurnResult;
       const misplaced = orderProblem(judged, results.at(-1) ?? before, request);
       if (misplaced !== undefined) return refuse(misplaced);
-      if (judged.kind === "done" && atMostBytes(judged.effects) > effectBytes) {
+      if (mayBeTooLarge && judged.kind === "done" && atMostBytes(judged.effects) > effectBytes) {
         const size = Buffer.byteLength(JSON.stringify(judged.effects));
         if (size > effectBytes) return refuse(`effects of ${size} bytes, at most ${effectBytes}`);
       }
@@ -137,7 +141,8 @@ function orderProblem(
   if (asksNothing) return before === undefined ? "needKeys that names none" : undefined;
   const given = new Set(keys.map(([key]) => key));
   const isNew =
-    result.keys.some((key) => !given.has(key)) || result.ranges.some((range) => !ranges.includes(range));
+    result.keys.some((key) => !given.has(key)) ||
+    result.ranges.some((prefix) => !ranges.some((known) => prefix.startsWith(known)));
   return isNew ? undefined : "needKeys for keys that it was given";
 }
 
@@ -153,7 +158,7 @@ function problemOf(result: unknown, turn: number): string | undefined {
     case "done":
       return doneProblem(result);
     case "needKeys":
-      return hasOnly(result, 4) && isTexts(result["keys"]) && isTexts(result["ranges"])
+      return hasOnly(result, 4) && isTexts(result["keys"]) && isTexts(result["ranges"], MAX_RANGES)
         ? undefined
         : "needKeys without lists of keys and ranges";
     case "failed": {
@@ -284,8 +289,8 @@ function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.length <= MAX_NEEDED && value.every(isText);
+function isTexts(value: unknown, most = MAX_NEEDED): boolean {
+  return Array.isArray(value) && value.length <= most && value.every(isText);
 }
 
 /** `members`, and of the `optional` ones as many as there are. */

@@ -28,14 +28,14 @@ export interface SandboxHostOptions {
 }
 
 export interface Delivered {
-  /** Lines, each JSON of results, as the isolate made it. */
+  /** Lines, each JSON of results, as the isolate made it. Written over by what the host says next. */
   readonly text: Buffer;
   readonly stops: number;
 }
 
 interface Owed {
-  resolve(value: never): void;
-  reject(error: VnesError): void;
+  settle(value: never): void;
+  reject(error: unknown): void;
 }
 
 export class SandboxHost {
@@ -102,8 +102,13 @@ export class SandboxHost {
     }
   }
 
-  deliver(message: Extract<ToHost, { do: "deliver" }>, requests: string | Uint8Array): Promise<Delivered> {
-    return this.#ask(`deliver ${message.id} ${message.batch}`, message, requests);
+  /** Resolves with what `judge` makes of the answer, which it has to read at once. */
+  deliver<T>(
+    message: Extract<ToHost, { do: "deliver" }>,
+    requests: string | Uint8Array,
+    judge: (delivered: Delivered) => T,
+  ): Promise<T> {
+    return this.#ask(`deliver ${message.id} ${message.batch}`, message, requests, judge);
   }
 
   reset(id: number): Promise<void> {
@@ -142,12 +147,18 @@ export class SandboxHost {
     await this.kill();
   }
 
-  #ask<T>(name: string, message: ToHost, text?: string | Uint8Array): Promise<T> {
+  #ask<T, V = T>(
+    name: string,
+    message: ToHost,
+    text?: string | Uint8Array,
+    judge?: (value: V) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
       // Throws for a message no frame holds; nothing is owed then.
       this.#process?.send(message, text);
-      this.#owed.set(name, { resolve, reject });
+      const settle = judge === undefined ? resolve : (value: V) => resolve(judge(value));
+      this.#owed.set(name, { settle, reject });
       if (!this.#isExpecting || message.do === "open") this.#expect();
     });
   }
@@ -184,7 +195,12 @@ export class SandboxHost {
   }
 
   #settle(name: string, value: unknown): void {
-    this.#answered(name)?.resolve(value as never);
+    const owed = this.#answered(name);
+    try {
+      owed?.settle(value as never);
+    } catch (cause) {
+      owed?.reject(cause);
+    }
   }
 
   #refuse(name: string, reason: unknown): void {

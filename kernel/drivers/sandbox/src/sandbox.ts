@@ -93,28 +93,34 @@ class HostedShard implements SandboxInstance {
     if (batch.length === 0) return [];
     const stops = this.#stops;
     const turns = batch.map(({ turn }) => turn);
-    return this.#judged(batch, stops, await this.#sent(turns, JSON.stringify(batch), stops));
+    return this.#sent(turns, JSON.stringify(batch), (delivered) => this.#judged(batch, stops, delivered));
   }
 
   async repeat({ turns, requests, expected }: RepeatedBatch): Promise<readonly TurnResult[] | undefined> {
     if (turns.length === 0) return undefined;
     const stops = this.#stops;
-    const delivered = await this.#sent(turns, requests, stops);
-    if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.text, expected)) {
-      const batch = turns.map((turn) => ({ turn }));
-      return this.#judged(batch, stops, delivered);
-    }
-    this.#tally.allDone(turns.length);
-    return undefined;
+    return this.#sent(turns, requests, (delivered) => {
+      if (stops !== this.#stops || stops !== delivered.stops || !isAsExpected(delivered.text, expected)) {
+        const batch = turns.map((turn) => ({ turn }));
+        return this.#judged(batch, stops, delivered);
+      }
+      this.#tally.allDone(turns.length);
+      return undefined;
+    });
   }
 
-  /** `stops`: those known of when the batch leaves. */
-  #sent(turns: readonly number[], requests: string | Uint8Array, stops: number): Promise<Delivered> {
+  /** `judge` hears of stops that became known since the batch has left. */
+  #sent<T>(
+    turns: readonly number[],
+    requests: string | Uint8Array,
+    judge: (delivered: Delivered) => T,
+  ): Promise<T> {
+    const stops = this.#stops;
     const message = { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns } as const;
     this.#tally.bytes += Buffer.byteLength(requests);
-    const sent = this.#host.deliver(message, requests).then((delivered) => {
+    const sent = this.#host.deliver(message, requests, (delivered) => {
       this.#tally.bytes += delivered.text.length;
-      return delivered;
+      return judge(delivered);
     });
     this.#inFlight = sent.catch(() => undefined);
     return sent;

@@ -41,3 +41,18 @@ test("a line of the log brings no more than the sdks let it", () => {
   assert.equal(withData(Array.from({ length: 8_192 }, () => 1)), undefined);
   assert.equal(withData("x".repeat(1_000_000)), "a log line that is none");
 });
+
+test("a turn asks for so many ranges and no more, and for none within what it was given", () => {
+  const asking = (ranges: string[], given: string[] = []): string | undefined =>
+    parsePiece(
+      Buffer.from(JSON.stringify([{ turn: 1, kind: "needKeys", keys: [], ranges }])),
+      [{ turn: 1, ranges: given }],
+      EFFECT_BYTES,
+      undefined,
+    ).invalid;
+  const ranges = Array.from({ length: 65 }, (_, n) => `r${n}/`);
+  assert.equal(asking(ranges.slice(1)), undefined);
+  assert.equal(asking(ranges), "needKeys without lists of keys and ranges");
+  assert.equal(asking(["a/b"], ["c/", "a/"]), "needKeys for keys that it was given");
+  assert.equal(asking(["a/b"], ["a/bc"]), undefined);
+});

@@ -7,7 +7,8 @@ import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnResult } from "@vnes/schemas";
 import { wasmExecutor } from "../src/index.ts";
-import { callOf, endOf, finish, type SpecOptions, specOf, type Watch, wat, watModule } from "./modules.ts";
+import { callOf } from "../../../contracts/sandbox-lab.ts";
+import { endOf, finish, type ModuleOptions, specOf, type Watch, wat, watModule } from "./modules.ts";
 
 const MEGABYTE = 1024 * 1024;
 const DELIVER = '(func (export "deliver") (param i32))';
@@ -16,14 +17,14 @@ const MEMORY = '(memory (export "memory") 1 16)';
 const sandbox = openHostSandbox(wasmExecutor);
 after(() => sandbox[Symbol.asyncDispose]());
 
-async function refusal(module: Uint8Array, options: SpecOptions = {}): Promise<string> {
+async function refusal(module: Uint8Array, options: ModuleOptions = {}): Promise<string> {
   const error: unknown = await sandbox.open(specOf(module, options)).catch((cause: unknown) => cause);
   assert.ok(isVnesError(error), "it was opened");
   assert.equal(error.code, "SANDBOX_BUNDLE_BROKEN");
   return error.message;
 }
 
-async function open(go: string, watch: Watch = {}, options: SpecOptions = {}): Promise<SandboxInstance> {
+async function open(go: string, watch: Watch = {}, options: ModuleOptions = {}): Promise<SandboxInstance> {
   return await sandbox.open(specOf(watModule(go, watch), options));
 }
 

@@ -1,15 +1,19 @@
 /** Modules for tests: compiled from AssemblyScript or from text, each in an image with what else the capsule has. */
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { CapsuleImage, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
+import type { CapsuleImage, SandboxInstance, SandboxSpec } from "@vnes/kernel";
 import type { TurnRequest, TurnResult } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
 import loadWabt from "wabt";
+import {
+  imageOf as imageOfFiles,
+  type SpecOptions,
+  specOf as specOfProgram,
+} from "../../../contracts/sandbox-lab.ts";
 
 const ENTRY = "impl/main.wasm";
 const SDK = fileURLToPath(new URL("../../../../sdk/assemblyscript/vnes.ts", import.meta.url));
@@ -17,13 +21,6 @@ const ASC = fileURLToPath(new URL("../../../../node_modules/assemblyscript/bin/a
 const COMPILE_TIMEOUT_MS = 120_000;
 const run = promisify(execFile);
 const wabt = await loadWabt();
-
-export const LIMITS: SandboxLimits = {
-  memoryMb: 32,
-  turnMs: 200,
-  cacheBytes: 1_000_000,
-  effectBytes: 65_536,
-};
 
 /** As `docs/wasm.md` says to: `src/<name>.ts` of `dir`, with the sdk's file beside it, to `impl/<name>.wasm`. */
 export async function compileAssembly(dir: string, name: string): Promise<void> {
@@ -69,57 +66,20 @@ export function wat(text: string): Uint8Array {
 }
 
 export function imageOf(module: Uint8Array, files: { readonly [path: string]: string } = {}): CapsuleImage {
-  const all = { [ENTRY]: module, ...files };
-  const listed = Object.entries(all).map(([path, content]) => {
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    return { path, bytes, executable: false, sha256: hashOf(bytes) };
-  });
-  return { hash: hashOf(module), files: listed };
+  return imageOfFiles({ [ENTRY]: module, ...files });
 }
 
-export interface SpecOptions {
-  readonly group?: string;
-  readonly instance?: string;
-  readonly limits?: Partial<SandboxLimits>;
+export interface ModuleOptions extends SpecOptions {
+  /** Beside the module. */
   readonly files?: { readonly [path: string]: string };
 }
 
-export function specOf(module: Uint8Array, options: SpecOptions = {}): SandboxSpec {
-  const { group = "test", instance = "test.capsule/0", limits = {}, files = {} } = options;
-  return {
-    instance,
-    image: imageOf(module, files),
-    language: "wasm",
-    entry: ENTRY,
-    zone: "system",
-    group,
-    limits: { ...LIMITS, ...limits },
-  };
+export function specOf(module: Uint8Array, { files = {}, ...options }: ModuleOptions = {}): SandboxSpec {
+  return specOfProgram({ language: "wasm", entry: ENTRY, files: { [ENTRY]: module, ...files } }, options);
 }
 
-function hashOf(bytes: Uint8Array): `sha256:${string}` {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-}
-
+/** Where the method begins in the delivery of a call of `t.<method>`. */
 const METHOD_AT = '{"kind":"call","callId":"c0000","capability":"t","method":"'.length;
-
-/** A call of `t.<method>`, whose method begins at `METHOD_AT` of the delivery. */
-export function callOf(method: string, more: Partial<TurnRequest> = {}): TurnRequest {
-  turns += 1;
-  const callId = `c${String(turns % 10_000).padStart(4, "0")}`;
-  const delivery = {
-    kind: "call",
-    callId,
-    capability: "t",
-    method,
-    input: null,
-    caller: "x",
-    deadlineAt: 0,
-  } as const;
-  return { turn: turns, at: 1_000_000_000_000, seed: "0123456789abcdef", delivery, ...more };
-}
-
-let turns = 0;
 
 export interface Watch {
   /** Imports and whatever else goes before functions. */

@@ -8,11 +8,11 @@ import { GuestMemory } from "../src/adapter/guest-memory.ts";
 import { ERRNO } from "../src/adapter/wasi-errno.ts";
 import { openWasi } from "../src/adapter/wasi-functions.ts";
 import { wasmExecutor } from "../src/index.ts";
-import { callOf, finish, specOf, watModule } from "./modules.ts";
+import { AT, callOf } from "../../../contracts/sandbox-lab.ts";
+import { finish, specOf, watModule } from "./modules.ts";
 
 const CAPSULE = 3;
 const SCRATCH = 4;
-const AT = 1_700_000_000_123;
 const NAME = 1_000;
 const LIST = 2_000;
 const OUT = 3_000;
@@ -267,7 +267,7 @@ test("a module reads a file of its capsule and the clock, and prints; its next t
      (i32.store (i32.const 2052) (i32.load (i32.const 2064)))
      (drop (call $fd_write (i32.const 2) (i32.const 2048) (i32.const 1) (i32.const 2064)))
      (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 2072)))
-     (if (i64.ne (i64.load (i32.const 2072)) (i64.const 1000000000000000000)) (then unreachable))`,
+     (if (i64.ne (i64.load (i32.const 2072)) (i64.const ${AT}000000)) (then unreachable))`,
     {
       head: `(import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))

@@ -38,7 +38,10 @@ export async function activateAll(
   // Not before: what another node sends may be for any shard, and an answer for nobody would be late.
   if (context.remote !== undefined) serveOthers(context, context.remote);
   const active = new Map<string, Promise<void>>();
-  for (const capsule of capsules) active.set(capsule.id, activate(context, capsule, loaded, active));
+  for (const capsule of capsules) {
+    capsule.activation = activate(context, capsule, loaded, active);
+    active.set(capsule.id, capsule.activation);
+  }
   await Promise.all(active.values());
   for (const { caller, call } of unanswered) {
     if (call.capability === STATE_CAPABILITY) router.recoverRead(caller, call);

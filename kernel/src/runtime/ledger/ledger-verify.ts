@@ -12,7 +12,7 @@ import { decodeRecord, type LedgerRecord, snapshotOf } from "../../ledger/record
 import { type Reference, referenceProblem, referencesIn } from "../../ledger/references.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { LedgerStore, StoredRecord } from "../../ports/ledger-store.ts";
-import { RecordPages } from "./record-pages.ts";
+import { type DecodedRecord, RecordPages } from "./record-pages.ts";
 import { listSnapshots, loadSnapshot, readSnapshot } from "./snapshot-reader.ts";
 
 const PAGE = 512;
@@ -175,7 +175,7 @@ async function isElsewhere(
     return true;
   }
   if (reference.seq < (await store.firstSeq(reference.shard))) return true;
-  const found = await readable({ store, pages }, reference);
+  const found = await readable(pages, reference);
   if (found === "unreadable") return true;
   if (found === undefined) throw wrong("there is no such record");
   const problem = referenceProblem(reference, found);
@@ -185,14 +185,11 @@ async function isElsewhere(
 
 /** A record that cannot be read is damage of the shard it is in, and said there. */
 async function readable(
-  { store, pages }: Pick<Ledger, "store" | "pages">,
+  pages: RecordPages,
   { shard, seq }: Reference,
-): Promise<{ readonly record: LedgerRecord; readonly hash: Uint8Array } | "unreadable" | undefined> {
+): Promise<DecodedRecord | "unreadable" | undefined> {
   try {
-    // The page may hold another record that cannot be read.
-    const stored = await pages.get(shard, seq).catch(async () => (await store.read(shard, seq, 1))[0]);
-    if (stored === undefined) return undefined;
-    return { record: decodeRecord(shard, seq, stored.bytes), hash: stored.hash };
+    return await pages.decoded(shard, seq);
   } catch (error) {
     if (isVnesError(error)) return "unreadable";
     throw error;

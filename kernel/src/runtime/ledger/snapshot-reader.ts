@@ -1,6 +1,6 @@
 /** Reads a snapshot back: every chunk under its own hash, or none of it. */
 import { decodeRecord, snapshotOf } from "../../ledger/record.ts";
-import { emptyShard, type ShardState } from "../../ledger/shard-state.ts";
+import { emptyShard, type ShardState, sizeOfAll } from "../../ledger/shard-state.ts";
 import {
   decodeChunk,
   type KeptSnapshot,
@@ -57,6 +57,7 @@ export async function loadSnapshot(
   }
   // Chunks are in the order of names; effects leave in the order they were asked for.
   state.outbox.sortLoaded();
+  state.size = sizeOfAll(state);
   return { state, written: { sections: snapshot.sections, sizes } };
 }
 

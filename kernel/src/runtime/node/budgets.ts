@@ -1,12 +1,13 @@
 /**
  * The budgets of a node's capsules: one each, readings of what only a sandbox knows, and what is said when one is slowed. Who
- * suspends and resumes is told by `listen`.
+ * suspends is told by `listen`.
  */
 import { budgetOf } from "../../budget/budget-of.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { Policy, VnesError } from "@vnes/schemas";
 import type { Clock } from "../../ports/clock.ts";
 import type { SandboxMeters } from "../../ports/sandbox.ts";
+import type { BudgetItem } from "../../budget/budget.ts";
 import { CapsuleBudget } from "../shard/capsule-budget.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -21,9 +22,21 @@ export interface BudgetParts {
   report(capsule: Capsule, problem: VnesError): void;
 }
 
-export interface BudgetListener {
-  suspend(capsule: Capsule, error: VnesError): void;
-  resume(capsule: Capsule): void;
+/** `resumeAfterMs`: undefined where a person has to resume it. */
+export type SuspendOverBudget = (
+  capsule: Capsule,
+  error: VnesError,
+  resumeAfterMs: number | undefined,
+) => void;
+
+/** Why a capsule was suspended over its budget; times are node time. */
+export interface OverBudget {
+  readonly by: BudgetItem;
+  /** When it began to be slowed. */
+  readonly since: number;
+  readonly suspendedAt: number;
+  /** When policy resumes it; null: only a person does. */
+  readonly resumesAt: number | null;
 }
 
 interface Entry {
@@ -31,21 +44,23 @@ interface Entry {
   readonly budget: CapsuleBudget;
   /** By shard: the last reading. */
   readonly before: Map<string, Pick<SandboxMeters, "cpuMs" | "bytes">>;
+  over: OverBudget | null;
+  /** The reading that is under way. */
+  reading: Promise<void> | undefined;
 }
 
 export class Budgets {
   readonly #parts: BudgetParts;
   readonly #entries = new Map<string, Entry>();
-  readonly #resumptions = new Map<string, () => void>();
-  #listener: BudgetListener | undefined;
+  #suspend: SuspendOverBudget | undefined;
   #cancel: (() => void) | undefined;
 
   constructor(parts: BudgetParts) {
     this.#parts = parts;
   }
 
-  listen(listener: BudgetListener): void {
-    this.#listener = listener;
+  listen(suspend: SuspendOverBudget): void {
+    this.#suspend = suspend;
   }
 
   /** The one of a capsule that comes up. */
@@ -61,12 +76,18 @@ export class Budgets {
       },
       slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
       exhausted: (by, ms) => {
+        const now = clock.now();
+        const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
+        entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
+        // Asked before its sandbox is given back, which ends the count.
+        void this.read(id);
         const details = { capsule: id, by, ms, zone: capsule.zone };
-        this.#listener?.suspend(capsule, kernelErrors.create("CAPSULE_OVER_BUDGET", details));
-        if (rules?.resumeAfterMs !== undefined) this.#resumeIn(capsule, rules.resumeAfterMs);
+        const error = kernelErrors.create("CAPSULE_OVER_BUDGET", details);
+        this.#suspend?.(capsule, error, rules?.resumeAfterMs);
       },
     });
-    this.#entries.set(id, { capsule, budget, before: new Map() });
+    const entry: Entry = { capsule, budget, before: new Map(), over: null, reading: undefined };
+    this.#entries.set(id, entry);
     if (budget.needsReadings) this.#readLater();
     return budget;
   }
@@ -75,35 +96,41 @@ export class Budgets {
     return this.#entries.get(id)?.budget;
   }
 
-  /** The capsule starts again with all of it; a resumption that was due is not needed any more. */
+  /** Null: it is not suspended over its budget. */
+  over(id: string): OverBudget | null {
+    return this.#entries.get(id)?.over ?? null;
+  }
+
+  /** Resolves once what only sandboxes know is counted up to now. */
+  async read(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.reading ??= this.#read(entry).finally(() => {
+      entry.reading = undefined;
+    });
+    await entry.reading;
+  }
+
+  /** The capsule starts again with all of it. */
   renew(id: string): void {
-    this.#forgetResumption(id);
-    this.find(id)?.renew();
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.over = null;
+    entry.budget.renew();
+  }
+
+  /** Its resumption came to nothing and is tried again then. */
+  postponed(id: string, resumesAt: number): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && entry.over !== null) entry.over = { ...entry.over, resumesAt };
   }
 
   close(id: string): void {
-    this.#forgetResumption(id);
     this.#entries.delete(id);
   }
 
   stop(): void {
     this.#cancel?.();
-    for (const id of [...this.#resumptions.keys()]) this.#forgetResumption(id);
-  }
-
-  #resumeIn(capsule: Capsule, ms: number): void {
-    this.#forgetResumption(capsule.id);
-    const { clock } = this.#parts;
-    const cancel = clock.wakeAt(clock.now() + ms, () => {
-      this.#resumptions.delete(capsule.id);
-      this.#listener?.resume(capsule);
-    });
-    this.#resumptions.set(capsule.id, cancel);
-  }
-
-  #forgetResumption(id: string): void {
-    this.#resumptions.get(id)?.();
-    this.#resumptions.delete(id);
   }
 
   #readLater(): void {
@@ -121,7 +148,7 @@ export class Budgets {
     const needed = [...this.#entries.values()].filter(
       ({ budget, capsule }) => budget.needsReadings && capsule.state === "active",
     );
-    await Promise.all(needed.map((entry) => this.#read(entry)));
+    await Promise.all(needed.map(({ capsule }) => this.read(capsule.id)));
   }
 
   async #read({ capsule, budget, before }: Entry): Promise<void> {

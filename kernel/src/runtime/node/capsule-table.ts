@@ -19,6 +19,8 @@ export interface Capsule {
   state: CapsuleState;
   /** Code of the reason of the last transition. */
   reason: string;
+  /** Resolves once it is up, or did not come up; undefined before anybody began to start it. */
+  activation?: Promise<void>;
 }
 
 export class CapsuleTable {
@@ -62,6 +64,12 @@ export class CapsuleTable {
 
   isActive(id: string): boolean {
     return this.#capsules.get(id)?.state === "active";
+  }
+
+  /** Throws `LIFECYCLE_TRANSITION_ILLEGAL` where `move` would. */
+  assertMovable({ state }: Capsule, event: LifecycleEvent): void {
+    const next = step(state, event);
+    if (next.kind === "refused") throw next.error;
   }
 
   /** Moves the capsule; resolves once the transition is durable. Throws `LIFECYCLE_TRANSITION_ILLEGAL`. */

@@ -17,9 +17,16 @@ import { exportReceipt, type ReceiptRequest } from "../ledger/receipt-export.ts"
 import type { RecoveredShard } from "../boot/recovery.ts";
 import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "../replay/replays.ts";
 import type { TopicControl } from "../topics/topic-control.ts";
+import { Resumptions } from "./resumptions.ts";
+import { POISON_REST_MS } from "../shard/host-trials.ts";
 import { TopicDesk } from "../topics/topic-desk.ts";
 import { nameOf } from "../boot/wiring.ts";
 
+/** Why a capsule goes on by itself, by what it was suspended for. */
+const RESUMED_BECAUSE: Readonly<Record<string, string>> = {
+  CAPSULE_OVER_BUDGET: "BUDGET_RENEWED",
+  CAPSULE_POISONED: "POISON_GIVEN_UP",
+};
 /** For the store to take what waits when the node ends. */
 const STOP_PATIENCE_MS = 3_000;
 
@@ -31,6 +38,7 @@ export class NodeRuntime implements Node {
   readonly state: NodeState;
   /** Capsules that were suspended for killing their hosts. */
   readonly #killers = new Set<string>();
+  readonly #resumptions: Resumptions;
   #stopped: Promise<void> | undefined;
   readonly #replays: Replays;
   readonly topics: TopicControl;
@@ -41,9 +49,10 @@ export class NodeRuntime implements Node {
     this.#context = context;
     this.state = new NodeState(context);
     this.topics = new TopicDesk(context);
-    context.budgets.listen({
-      suspend: (capsule, error) => this.#giveUp(capsule, error),
-      resume: (capsule) => this.#resumeByPolicy(capsule),
+    this.#resumptions = new Resumptions(context.parts.clock, (id) => this.#resumeByItself(id));
+    context.budgets.listen((capsule, error, resumeAfterMs) => {
+      this.#giveUp(capsule, error);
+      if (resumeAfterMs !== undefined) this.#resumptions.in(resumeAfterMs, capsule.id);
     });
     this.#replays = new Replays(context, async (capsule, error) => {
       this.#giveUp(capsule, error);
@@ -87,6 +96,7 @@ export class NodeRuntime implements Node {
   async suspend(id: string): Promise<CapsuleStatus> {
     this.#context.watch.assertTaking();
     return this.#change(id, async (capsule) => {
+      await this.#context.budgets.read(id);
       await this.#context.table.move(capsule, { type: "suspended", reason: "ASKED" });
       await haltCapsule(this.#context, capsule);
     });
@@ -99,24 +109,38 @@ export class NodeRuntime implements Node {
 
   async #resume(capsule: Capsule, reason: string): Promise<void> {
     const { table, board, budgets } = this.#context;
-    await table.move(capsule, { type: "resumed", reason });
+    const resumed = { type: "resumed", reason } as const;
+    table.assertMovable(capsule, resumed);
+    const shards = loadedShards(this.#context, capsule);
+    try {
+      await board.devices.get(capsule.id)?.start();
+      for (const shard of shards) await shard.load();
+    } catch (error) {
+      // It stays as it was: suspended, with what waits for it.
+      await haltCapsule(this.#context, capsule);
+      throw error;
+    }
+    await table.move(capsule, resumed);
+    this.#resumptions.forget(capsule.id);
     budgets.renew(capsule.id);
-    await board.devices.get(capsule.id)?.start();
-    for (const shard of loadedShards(this.#context, capsule)) {
+    for (const shard of shards) {
       shard.forgive();
-      await shard.load();
       shard.run();
     }
   }
 
   /** Unless somebody has done something else with it meanwhile. */
-  #resumeByPolicy(capsule: Capsule): void {
+  #resumeByItself(id: string): void {
     const { parts, watch } = this.#context;
-    void this.#change(capsule.id, async () => {
+    void this.#change(id, async (capsule) => {
       if (this.#phase === "stopping" || watch.isAbandoned) return;
-      if (capsule.state !== "suspended" || capsule.reason !== "CAPSULE_OVER_BUDGET") return;
-      await this.#resume(capsule, "BUDGET_RENEWED");
-    }).catch((problem: unknown) => parts.log.error(errorText(problem), "a capsule could not be resumed"));
+      const reason = RESUMED_BECAUSE[capsule.reason ?? ""];
+      if (capsule.state === "suspended" && reason !== undefined) await this.#resume(capsule, reason);
+    }).catch((problem: unknown) => {
+      parts.log.error({ capsule: id, ...errorText(problem) }, "a capsule could not be resumed");
+      const again = this.#resumptions.again(id);
+      if (again !== undefined) this.#context.budgets.postponed(id, again);
+    });
   }
 
   async unload(id: string): Promise<CapsuleStatus> {
@@ -169,6 +193,7 @@ export class NodeRuntime implements Node {
     const { parts, order, table, control, kernel, watch, remote, snapshots, heads, budgets } = this.#context;
     this.#phase = "stopping";
     budgets.stop();
+    this.#resumptions.stop();
     // What the others send from now on waits with them for the next run of this node.
     remote?.close();
     control.endAll();
@@ -208,7 +233,11 @@ export class NodeRuntime implements Node {
     if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
     const again = code === "CAPSULE_KEEPS_KILLING" && this.#killers.has(capsule.id);
     if (code === "CAPSULE_KEEPS_KILLING") this.#killers.add(capsule.id);
+    if (code === "CAPSULE_POISONED") this.#resumptions.in(POISON_REST_MS, capsule.id);
     void this.#change(capsule.id, async () => {
+      // A shard delivers as soon as it has started, and can fail before the capsule as a whole is up.
+      await capsule.activation;
+      if (capsule.state !== "active" && capsule.state !== "suspended") return;
       if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
       await haltCapsule(this.#context, capsule);
       if (!again) return;

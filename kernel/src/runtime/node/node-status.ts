@@ -85,6 +85,7 @@ export function capsuleStatus(context: NodeContext, capsule: Capsule): CapsuleSt
 export async function inspectCapsule(context: NodeContext, capsule: Capsule): Promise<Json> {
   const { parts, board } = context;
   const shards = loadedShards(context, capsule);
+  await context.budgets.read(capsule.id);
   const receipt = imageFile(capsule.image, "receipt.stunir.json");
   const meters = await Promise.all(
     shards.map(async (shard) => [shard.name, (await shard.meters()) ?? null] as const),
@@ -104,22 +105,23 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
       limits: limitsOf(capsule.manifest, capsule.zone, parts.policy),
       budget: budgetStatus(context, capsule),
       confinement: confinementFor(parts, capsule.manifest, capsule.zone),
-      waiting: Object.fromEntries(shards.map((shard) => [shard.name, shard.inbox.waiting])),
+      waiting: Object.fromEntries(shards.map((shard) => [shard.name, shard.inbox.backlog])),
       meters: Object.fromEntries(meters),
       device: (await board.devices.get(capsule.id)?.meters()) ?? null,
     }),
   ) as Json;
 }
 
-function budgetStatus({ budgets, parts }: NodeContext, { id, zone }: Capsule): Json {
+/** `slowed`: since when it waits for what it may use again, while it runs. `over`: why it was suspended, and until when. */
+function budgetStatus({ budgets, parts }: NodeContext, { id, zone, state }: Capsule): Json {
   const budget = budgets.find(id);
   if (budget === undefined) return null;
-  const { slowed } = budget;
   return JSON.parse(
     JSON.stringify({
       used: budget.usage,
       allowed: budgetOf(zone, parts.policy) ?? null,
-      slowed: slowed ?? null,
+      slowed: (state === "active" ? budget.slowed : undefined) ?? null,
+      over: state === "suspended" ? budgets.over(id) : null,
     }),
   ) as Json;
 }

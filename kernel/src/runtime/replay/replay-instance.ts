@@ -6,8 +6,8 @@
  * I2. Keys are those of the turns before: what a turn asks for is served once every turn before it has ended and was
  *     taken (`take`).
  */
-import type { TurnResult } from "@vnes/schemas";
-import { serveKeys } from "../../ledger/served-keys.ts";
+import type { TurnResult, VnesError } from "@vnes/schemas";
+import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
 import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
 import { ReplayLot } from "./replay-lot.ts";
 import type { ReplayState } from "./replay-state.ts";
@@ -15,8 +15,6 @@ import type { ReplayTurn } from "./replay-turn.ts";
 
 /** Lots on their way: one is run while one is looked at. */
 const MAX_IN_FLIGHT = 3;
-/** What a turn asks for it asks for at once or in a few steps. */
-const MAX_KEY_ROUNDS = 1_000;
 
 export type Ended = Exclude<TurnResult, { kind: "needKeys" }>;
 /** How a turn ended; undefined when it came to what is recorded, and nobody had to read it. */
@@ -121,17 +119,15 @@ export class ReplayInstance {
     this.#inFlight = [];
     await Promise.all(skipped.map(({ answer }) => answer));
     const state = await this.#state.after(turn.seq - 1);
-    let { request } = turn;
+    const given = new KeyRounds();
     let result: TurnResult = asked;
-    for (let round = 0; result.kind === "needKeys"; round++) {
-      if (round === MAX_KEY_ROUNDS) throw new Error(`turn ${turn.seq} asks for keys without an end`);
-      const { keys, ranges } = serveKeys(state, result);
-      request = {
-        ...request,
-        keys: [...(request.keys ?? []), ...keys],
-        ranges: [...(request.ranges ?? []), ...ranges],
-      };
-      [result] = (await this.#opened().deliver([request])) as [TurnResult];
+    while (result.kind === "needKeys") {
+      const refused: VnesError | undefined = given.serve(state, result);
+      if (refused !== undefined) result = failedTurn(asked.turn, refused);
+      else {
+        const request = { ...turn.request, keys: given.keys, ranges: given.ranges };
+        [result] = (await this.#opened().deliver([request])) as [TurnResult];
+      }
     }
     if (!this.#take(turn, result)) return false;
     const rest = new ReplayLot();

@@ -51,8 +51,11 @@ export class CapsuleBudget {
     return this.#used;
   }
 
+  /** As of now: one that has not asked since it was slowed may have its budget back. */
   get slowed(): BudgetState["slowed"] {
-    return this.#state?.slowed;
+    const { budget, clock } = this.#parts;
+    if (budget === undefined || this.#state?.slowed === undefined) return undefined;
+    return allow(this.#state, budget, clock.now()).state.slowed;
   }
 
   /** True when something of it can only be known by asking the sandbox. */

@@ -7,14 +7,15 @@
  * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
-import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { Delivery, Effect, Json, TurnRequest, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
 import type { Outcome, TurnRecord } from "../../ledger/record.ts";
-import { serveForeseen, serveKeys } from "../../ledger/served-keys.ts";
+import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
+import { serveForeseen } from "../../ledger/served-keys.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -26,15 +27,11 @@ import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
 import { FailedEvents } from "../topics/failed-events.ts";
 import { Inbox } from "./inbox.ts";
+import { type Sent, SentBatches } from "./sent-batches.ts";
 import { ShardJournal } from "./shard-journal.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
 import type { Waiting } from "./waiting.ts";
-
-/** Turns that cross into a sandbox at once: enough to hide the wake-up, few enough to keep latency below a turn deadline. */
-const BATCH_TURNS = 64;
-/** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
-const MAX_KEY_ROUNDS = 1_000;
 
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
@@ -75,6 +72,8 @@ export class CapsuleShard {
   /** Highest effect of each sender that is in the inbox or consumed. */
   readonly #seen = new Map<string, { seq: number; index: number }>();
   #instance: SandboxInstance | undefined;
+  readonly #sent = new SentBatches();
+  #isFilling = false;
   #running = false;
   #again = false;
   #open = false;
@@ -194,7 +193,7 @@ export class CapsuleShard {
     return this.#instance?.meters().catch(() => undefined);
   }
 
-  /** Forgets earlier kills: a person has decided to try again. */
+  /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
     this.#hosts.forgive();
   }
@@ -237,8 +236,8 @@ export class CapsuleShard {
 
   #pump(): void {
     this.#again = this.#running;
-    if (this.#running || !this.#open || this.#instance === undefined) return;
-    if (!this.#journal.hasRoom) return;
+    if (this.#running) return this.#fill();
+    if (!this.#canSend) return;
     this.#running = true;
     this.#pumping = this.#drain()
       .catch((error: unknown) => {
@@ -253,40 +252,79 @@ export class CapsuleShard {
       });
   }
 
+  /** Something came while a batch is on its way: another may go ahead of its answer. */
+  #fill(): void {
+    if (this.#isFilling || this.#sent.first === undefined) return;
+    this.#isFilling = true;
+    // Deliveries made in the same tick cross together.
+    queueMicrotask(() => {
+      this.#isFilling = false;
+      if (this.#sent.first !== undefined) this.#send();
+    });
+  }
+
   async #drain(): Promise<void> {
     // Deliveries made in the same tick cross together.
     await Promise.resolve();
-    while (this.#open && this.#journal.hasRoom) {
-      const room = this.#parts.budget.room(this.#started === undefined ? BATCH_TURNS : 1);
-      const batch = this.inbox.take(room);
-      if (batch.length === 0) return;
-      await this.#runBatch(batch);
+    for (;;) {
+      this.#send();
+      const { first } = this.#sent;
+      if (first === undefined) return;
+      this.inbox.putBack(await this.#settleSent(first));
     }
   }
 
-  async #runBatch(batch: readonly Waiting[]): Promise<void> {
-    const instance = this.#instance as SandboxInstance;
-    let left = batch;
-    try {
-      const results = await instance.deliver(this.#requests(batch));
-      const { again, poisoned } = this.#settleBatch(batch, results);
-      left = again;
-      // The sandbox's cache holds writes the ledger does not: drop it before the rest runs again.
-      if (poisoned) await instance.reset();
-    } catch (error) {
-      if (!isHostDeath(error)) throw error;
-      left = await this.#runAlone(left, error.message);
+  get #canSend(): boolean {
+    return this.#open && this.#instance !== undefined && this.#journal.hasRoom;
+  }
+
+  #send(): void {
+    while (this.#canSend) {
+      const { first } = this.#sent;
+      const { backlog } = this.inbox;
+      const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
+      const turns = isAlone ? (first === undefined ? 1 : 0) : this.#sent.room(backlog);
+      if (turns === 0) return;
+      const batch = this.inbox.take(backlog === 0 ? turns : this.#affordable(turns));
+      if (batch.length === 0) return;
+      this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(this.#requests(batch)));
     }
-    this.inbox.putBack(left);
+  }
+
+  /** Not asked for no turn: a capsule that wants none must not be held to want more than its budget. */
+  #affordable(turns: number): number {
+    // What is on its way is not spent yet.
+    const out = this.#sent.turns;
+    return Math.max(0, this.#parts.budget.room(turns + out) - out);
+  }
+
+  /** The oldest batch. Resolves with what has to be delivered again, in order. */
+  async #settleSent({ batch, results }: Sent): Promise<readonly Waiting[]> {
+    let left: readonly Waiting[] = [];
+    try {
+      const { again, poisoned } = this.#settleBatch(batch, await results);
+      left = again;
+      const isWhole = again.length === 0 && !poisoned;
+      this.#sent.settled(isWhole);
+      if (isWhole) return [];
+      left = [...again, ...(await this.#sent.takeBack())];
+      // The sandbox's cache holds writes the ledger does not: drop it before the rest runs again.
+      if (poisoned) await (this.#instance as SandboxInstance).reset();
+      return left;
+    } catch (error) {
+      left = [...left, ...(await this.#sent.takeBack())];
+      if (!isHostDeath(error)) throw error;
+      return await this.#runAlone(left, error.message);
+    }
   }
 
   #requests(batch: readonly Waiting[]): TurnRequest[] {
     const at = Math.max(this.state.at, this.#parts.clock.now());
     return batch.map((waiting) => {
-      const { turn = 0, delivery, keys, ranges } = waiting;
+      const { turn = 0, delivery, given } = waiting;
       const request = { turn, at, seed: this.#parts.random.seed(), delivery };
       waiting.ran = { at: request.at, seed: request.seed };
-      return keys === undefined ? request : { ...request, keys, ranges: ranges ?? [] };
+      return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
     });
   }
 
@@ -303,17 +341,16 @@ export class CapsuleShard {
     for (let index = 0; index < batch.length; index++) {
       const waiting = batch[index] as Waiting;
       const result = results[index] as TurnResult;
-      const endless = result.kind === "needKeys" && (waiting.rounds ?? 0) >= MAX_KEY_ROUNDS;
-      if (result.kind === "needKeys" && !endless) {
-        const served = serveKeys(this.state, result);
-        waiting.rounds = (waiting.rounds ?? 0) + 1;
-        const foreseen = serveForeseen(this.state, results.slice(index + 1), served);
-        waiting.keys = [...(waiting.keys ?? []), ...served.keys, ...foreseen];
-        waiting.ranges = [...(waiting.ranges ?? []), ...served.ranges];
+      const refused =
+        result.kind === "needKeys" ? this.#serve(waiting, result, results.slice(index + 1)) : undefined;
+      if (result.kind === "needKeys" && refused === undefined) {
         again = batch.slice(index);
         break;
       }
-      const verdict = this.#settle(waiting, result.kind === "needKeys" ? asksForEver(result.turn) : result);
+      const verdict = this.#settle(
+        waiting,
+        result.kind === "needKeys" ? failedTurn(result.turn, refused as VnesError) : result,
+      );
       if (verdict.record !== undefined) {
         records.push(verdict.record);
         if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
@@ -331,6 +368,18 @@ export class CapsuleShard {
     // After the records they ran behind were issued, so that they wait for those too.
     for (const one of unrecorded) this.#journal.releaseUnrecorded(one.waiting, one.effects);
     return { again, poisoned };
+  }
+
+  /** Why the turn is not delivered again, if it is not. */
+  #serve(
+    waiting: Waiting,
+    asked: Extract<TurnResult, { kind: "needKeys" }>,
+    behind: readonly TurnResult[],
+  ): VnesError | undefined {
+    waiting.given ??= new KeyRounds();
+    const refused = waiting.given.serve(this.state, asked);
+    if (refused === undefined) waiting.given.give(serveForeseen(this.state, behind, waiting.given));
+    return refused;
   }
 
   /** Carries out the verdict on one finished turn. */
@@ -411,10 +460,7 @@ export class CapsuleShard {
     hostDied(reason);
     let alone: SandboxInstance | undefined;
     const queue = [...batch];
-    for (const waiting of queue) {
-      delete waiting.keys;
-      delete waiting.ranges;
-    }
+    for (const waiting of queue) delete waiting.given;
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
       if (waiting.feed?.isHolding === true) {
@@ -449,7 +495,7 @@ export class CapsuleShard {
     if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
       this.#recordKilled(waiting, failure);
     }
-    const tooOften = this.#hosts.killed();
+    const tooOften = this.#hosts.killed(waiting.feed !== undefined);
     if (tooOften === undefined) return;
     this.#open = false;
     this.#parts.giveUp(tooOften);
@@ -465,11 +511,6 @@ export class CapsuleShard {
     this.#instance = await this.#hosts.open(() => this.#open);
     if (this.#instance !== undefined) this.restarts++;
   }
-}
-
-function asksForEver(turn: number): Extract<TurnResult, { kind: "failed" }> {
-  const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
-  return { turn, kind: "failed", code, message };
 }
 
 function failedWith({ code, message }: Failure): Outcome {

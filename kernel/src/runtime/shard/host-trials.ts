@@ -3,6 +3,7 @@
  * killed one. Does not know what a delivery is.
  */
 import { isVnesError, type VnesError } from "@vnes/schemas";
+import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
@@ -10,15 +11,23 @@ import { type BackOff, delayMs } from "./back-off.ts";
 
 /** A host that dies is restarted at once the first time, then ever more slowly. */
 export const RESTART: BackOff = { firstMs: 10, maxMs: 5_000 };
-/** A capsule that kills its host this often within the window is suspended. */
+/** A capsule that kills its host this often within the window is suspended: every death costs its neighbours theirs. */
 const MAX_KILLS = 3;
 const KILL_WINDOW_MS = 60_000;
+/** When only events brought that about: three deaths a minute go on being all that poison can cost. */
+export const POISON_REST_MS: number = KILL_WINDOW_MS;
+
+interface Kill {
+  readonly at: number;
+  /** A kept event, which was given up for it: it will not kill again. */
+  readonly isEvent: boolean;
+}
 
 export class HostTrials {
   readonly #spec: SandboxSpec;
   readonly #sandbox: Sandbox;
   readonly #clock: Clock;
-  #kills: number[] = [];
+  #kills: Kill[] = [];
 
   constructor(parts: { readonly spec: SandboxSpec; readonly sandbox: Sandbox; readonly clock: Clock }) {
     this.#spec = parts.spec;
@@ -36,16 +45,23 @@ export class HostTrials {
     return this.#patiently({ ...this.#spec, group: `alone/${this.#spec.instance}` }, isWanted);
   }
 
-  /** A delivery killed its host. `CAPSULE_KEEPS_KILLING` when that has happened too often. */
-  killed(): VnesError | undefined {
+  /**
+   * A delivery killed its host. When that has happened too often: `CAPSULE_POISONED` if all of it were kept events, which
+   * are taken out one by one, and otherwise `CAPSULE_KEEPS_KILLING`.
+   */
+  killed(isEvent: boolean): VnesError | undefined {
     const now = this.#clock.now();
-    this.#kills = [...this.#kills.filter((at) => at > now - KILL_WINDOW_MS), now];
-    if (this.#kills.length < MAX_KILLS) return undefined;
-    const details = { capsule: this.#spec.instance, kills: this.#kills.length, windowMs: KILL_WINDOW_MS };
-    return kernelErrors.create("CAPSULE_KEEPS_KILLING", details);
+    this.#kills = [...this.#kills.filter(({ at }) => at > now - KILL_WINDOW_MS), { at: now, isEvent }];
+    const kills = this.#kills.length;
+    if (kills < MAX_KILLS) return undefined;
+    const shard = this.#spec.instance;
+    const details = { capsule: capsuleOf(shard), shard, kills, windowMs: KILL_WINDOW_MS };
+    return this.#kills.every((kill) => kill.isEvent)
+      ? kernelErrors.create("CAPSULE_POISONED", { ...details, restMs: POISON_REST_MS })
+      : kernelErrors.create("CAPSULE_KEEPS_KILLING", details);
   }
 
-  /** Forgets earlier kills: a person has decided to try again. */
+  /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
     this.#kills = [];
   }

@@ -35,7 +35,7 @@ export class Inbox {
   #head = 0;
   #size = 0;
   #order = 0;
-  #first = 0;
+  #firstFeed = 0;
   #turn = 0;
 
   /** `isHeld`: a topic this capsule publishes to has no room (I3). */
@@ -44,11 +44,25 @@ export class Inbox {
     this.#isHeld = isHeld;
   }
 
+  /** Kept in memory. */
   get waiting(): number {
     let waiting = this.#direct.length - this.#head;
     for (const queue of this.queues.values()) waiting += queue.waiting;
     for (const feed of this.feeds) waiting += feed.waiting;
     return waiting;
+  }
+
+  /** The first of what queues here. */
+  get first(): Waiting | undefined {
+    return this.#direct[this.#head]?.waiting;
+  }
+
+  /** About what could be taken: what waits, and the events behind it that are still in their partitions. */
+  get backlog(): number {
+    let ready = this.#direct.length - this.#head;
+    for (const queue of this.queues.values()) ready += queue.waiting;
+    for (const feed of this.feeds) ready += feed.lag;
+    return ready;
   }
 
   /** Reads from it, from now on. */
@@ -99,6 +113,17 @@ export class Inbox {
     if (waiting.length > 0) this.#wake();
   }
 
+  /** Events that were pulled from the feed and put back, because the shard stopped before they ran. */
+  givenBack(feed: TopicFeed): number {
+    let events = 0;
+    for (const one of this.#direct) {
+      if (one?.waiting.feed !== feed) continue;
+      const { delivery } = one.waiting;
+      events += delivery.kind === "batch" ? delivery.events.length : 1;
+    }
+    return events;
+  }
+
   /** Drops what was pulled from the feed and put back: it will be read again. */
   forget(feed: TopicFeed): void {
     this.#direct = this.#direct.slice(this.#head).filter((one) => one?.waiting.feed !== feed);
@@ -130,7 +155,7 @@ export class Inbox {
 
   #pull(limit: number, taken: Waiting[]): void {
     const { feeds } = this;
-    const first = this.#first++;
+    const first = this.#firstFeed++;
     for (let index = 0; index < feeds.length && taken.length < limit; index++) {
       feeds[(first + index) % feeds.length]?.take(limit, taken);
     }

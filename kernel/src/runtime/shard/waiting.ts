@@ -1,5 +1,6 @@
 /** One delivery on its way through a shard. */
-import type { Delivery, GivenKey } from "@vnes/schemas";
+import type { Delivery } from "@vnes/schemas";
+import type { KeyRounds } from "../../ledger/key-rounds.ts";
 import type { TurnInput } from "../../ledger/record.ts";
 
 export interface Waiting {
@@ -15,14 +16,12 @@ export interface Waiting {
   readonly split?: () => readonly Waiting[];
   /** Turn number, kept when the delivery is repeated. */
   turn?: number;
-  /** How often it was delivered again for want of keys. */
-  rounds?: number;
+  /** What it was given of its keys so far, once it has asked for some. */
+  given?: KeyRounds;
   /** Turns of it that failed. */
   failed?: number;
   /** What the latest delivery of it told the capsule. */
   ran?: { readonly at: number; readonly seed: string };
-  keys?: GivenKey[];
-  ranges?: string[];
 }
 
 /** One partition as one shard reads it; what was pulled can be given back, in order. */

@@ -5,14 +5,10 @@
 import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
-import { kernelErrors } from "../../errors.ts";
 import type { TurnRecord } from "../../ledger/record.ts";
-import { serveKeys } from "../../ledger/served-keys.ts";
+import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Sandbox, SandboxInstance, SandboxSpec } from "../../ports/sandbox.ts";
-
-/** What a turn asks for it asks for at once or in a few steps. */
-const MAX_KEY_ROUNDS = 1_000;
 
 export interface BranchDelivery {
   readonly at: number;
@@ -70,19 +66,15 @@ export class BranchRunner {
   }
 
   async #finish(asked: TurnRequest): Promise<Exclude<TurnResult, { kind: "needKeys" }>> {
+    const given = new KeyRounds();
     let request = asked;
-    for (let round = 0; round < MAX_KEY_ROUNDS; round++) {
+    while (true) {
       const [result] = (await this.#instance.deliver([request])) as [TurnResult];
       if (result.kind !== "needKeys") return result;
-      const { keys, ranges } = serveKeys(this.#state, result);
-      request = {
-        ...request,
-        keys: [...(request.keys ?? []), ...keys],
-        ranges: [...(request.ranges ?? []), ...ranges],
-      };
+      const refused = given.serve(this.#state, result);
+      if (refused !== undefined) return failedTurn(request.turn, refused);
+      request = { ...request, keys: given.keys, ranges: given.ranges };
     }
-    const { code, message } = kernelErrors.create("TURN_KEYS_ENDLESS", { limit: MAX_KEY_ROUNDS });
-    return { turn: request.turn, kind: "failed", code, message };
   }
 }
 

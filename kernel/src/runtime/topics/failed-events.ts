@@ -26,8 +26,7 @@ export class FailedEvents {
     const tier = this.#manifest.capabilities.determinism_tier ?? DEFAULT_DETERMINISM_TIER;
     const delay = retryDelayMs({ code, tier, failed: waiting.failed, retries: feed.retries });
     if (delay !== undefined) {
-      delete waiting.keys;
-      delete waiting.ranges;
+      delete waiting.given;
       this.#counters.add("turn.retried");
       feed.note("retried");
       feed.hold([waiting], now + delay);

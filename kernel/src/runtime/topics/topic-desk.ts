@@ -240,7 +240,7 @@ function feedPlace(capsule: string, shard: CapsuleShard, feed: TopicFeed): Subsc
     policy: feed.rule.policy,
     ratePerS: subscription.ratePerS ?? null,
     batch: subscription.batch ?? null,
-    lag: feed.lag,
+    lag: feed.lag + shard.inbox.givenBack(feed),
     ...feed.stats,
     unrecorded: feed.unrecorded,
   };

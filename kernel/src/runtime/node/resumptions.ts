@@ -1,0 +1,43 @@
+/** Suspended capsules that go on by themselves: when, and that whoever did something else with one meanwhile had the last word. */
+import type { Clock } from "../../ports/clock.ts";
+
+interface Resumption {
+  /** From the suspension on, and from each attempt that came to nothing. */
+  readonly ms: number;
+  readonly cancel: () => void;
+}
+
+export class Resumptions {
+  readonly #clock: Clock;
+  readonly #resume: (id: string) => void;
+  readonly #due = new Map<string, Resumption>();
+
+  /** `resume` is asked once for each that came due and was not forgotten. */
+  constructor(clock: Clock, resume: (id: string) => void) {
+    this.#clock = clock;
+    this.#resume = resume;
+  }
+
+  /** In place of an earlier one of this capsule. Returns when, in node time. */
+  in(ms: number, id: string): number {
+    this.forget(id);
+    const at = this.#clock.now() + ms;
+    this.#due.set(id, { ms, cancel: this.#clock.wakeAt(at, () => this.#resume(id)) });
+    return at;
+  }
+
+  /** It came due and came to nothing: once more after the same time. Undefined when it was forgotten meanwhile. */
+  again(id: string): number | undefined {
+    const due = this.#due.get(id);
+    return due === undefined ? undefined : this.in(due.ms, id);
+  }
+
+  forget(id: string): void {
+    this.#due.get(id)?.cancel();
+    this.#due.delete(id);
+  }
+
+  stop(): void {
+    for (const id of [...this.#due.keys()]) this.forget(id);
+  }
+}
