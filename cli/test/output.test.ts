@@ -6,6 +6,7 @@ import {
   duration,
   harmless,
   harmlessJson,
+  instant,
   jsonText,
   onlyColours,
   shellWord,
@@ -30,7 +31,7 @@ test("nothing from outside can move a terminal's cursor", () => {
 const hostile = fc
   .array(
     fc.oneof(
-      fc.constantFrom(..."\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $"),
+      fc.constantFrom(...Array.from("\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $")),
       fc.string({ unit: "binary" }),
     ),
   )
@@ -76,6 +77,12 @@ test("a slip of a key finds its word, another word does not", () => {
   assert.equal(nearest("statsu", words), "status");
   assert.equal(nearest("bot", words), "boot");
   assert.equal(nearest("frobnicate", words), undefined);
+  assert.equal(nearest("release", ["list", "show", "delete"]), undefined);
+});
+
+test("a time that is none is told as a number, and ends no command", () => {
+  assert.equal(instant(0), "1970-01-01T00:00:00.000Z");
+  assert.equal(instant(9_007_199_254_740_991), "9007199254740991 ms");
 });
 
 test("durations read as people say them", () => {

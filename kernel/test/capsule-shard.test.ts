@@ -80,7 +80,7 @@ test("a batch goes ahead of an answer, and whatever stops the one in front of it
         await h.settle();
       }
       const expected = new Map<string, unknown>();
-      const counts = new Map([..."abc"].map((key) => [key, 4]));
+      const counts = new Map(["a", "b", "c"].map((key) => [key, 4]));
       for (const [index, { key, forbidden, settles }] of steps.entries()) {
         const n = 13 + index;
         h.call(n, forbidden ? { key, forbidden } : { key });
@@ -141,6 +141,25 @@ test("keys that turns of a batch will ask for come together, and never undo what
     assert.deepEqual([...h.answers().values()], counted, `${keys} keys`);
     assert.equal(batches, 2, `${keys} keys`);
   }
+});
+
+test("a turn that asks for more without end fails by name, alone, and the turns behind it are served", async () => {
+  let batches = 0;
+  const h = await openHarness({ onBatch: () => batches++ });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.shard.state.size = 2 ** 24;
+  h.shard.state.keys.set("n/large", "x".repeat(4 * 1024 * 1024));
+  h.shard.state.versions.set("n/large", 1);
+  batches = 0;
+  h.call(1, { key: "large", greedy: true });
+  for (let n = 2; n <= 64; n++) h.call(n, { key: "a" });
+  for (let round = 0; round < 10; round++) await h.settle();
+  assert.deepEqual(
+    [...h.answers().values()],
+    ["TURN_KEYS_TOO_LARGE", ...Array.from({ length: 63 }, (_, n) => n + 1)],
+  );
+  assert.deepEqual(h.givenUp, []);
+  assert.ok(batches < 80, `${batches} batches`);
 });
 
 test("a turn whose effect is refused changes nothing, and the turns behind it see nothing of it", async () => {

@@ -58,6 +58,8 @@ export function counterBundle(): {
     const input = delivery.input as {
       key: string;
       look?: boolean;
+      /** Asks for the same large key a thousand times and for one more each round, without end. */
+      greedy?: boolean;
       forbidden?: boolean;
       set?: [id: string, at: number];
       cancel?: string;
@@ -66,6 +68,8 @@ export function counterBundle(): {
       return [{ do: "setTimer", id: input.set[0], at: input.set[1], payload: null }];
     if (input.cancel !== undefined) return [{ do: "cancelTimer", id: input.cancel }];
     const key = `n/${input.key}`;
+    if (input.greedy === true)
+      return [...Array<string>(1_000).fill(key), `${key}${request.keys?.length ?? 0}`];
     if (!cache.has(key)) return [key];
     if (input.look === true) {
       const answer = { ok: true, value: cache.get(key) ?? null } as const;

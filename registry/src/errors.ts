@@ -180,10 +180,11 @@ const entries = {
     exit: "usage",
   },
   BUILD_NOTHING_TO_BUILD: {
-    message: "{dir} has neither src/main.ts nor anything in impl/.",
+    message: "{dir} has neither src/main.ts nor anything in impl/ ({interfaces}).",
     fault: "user",
     retry: false,
-    remedy: "Write src/main.ts, or put the finished implementation into impl/.",
+    remedy:
+      "Write src/main.ts, or compile what interfaces names into impl/ as docs/native.md and docs/wasm.md say; then vnes capsule build {dir}",
     exit: "usage",
   },
   BUILD_MANIFEST_INVALID: {
@@ -267,7 +268,7 @@ const entries = {
     exit: "integrity",
   },
   REGISTRY_CAPSULE_UNKNOWN: {
-    message: "{id} is not installed.",
+    message: "{id} is neither a directory here nor installed.",
     fault: "user",
     retry: false,
     remedy: "vnes capsule install <dir>",

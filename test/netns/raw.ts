@@ -30,7 +30,7 @@ export interface Raw extends Disposable {
 }
 
 export async function openRaw(spaces: Namespaces, space: string): Promise<Raw> {
-  const [command = "", ...args] = [...spaces.under(space), "python3", SCRIPT];
+  const [command, ...args] = [...spaces.under(space), "python3", SCRIPT];
   const child: ChildProcess = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error("no pipes");

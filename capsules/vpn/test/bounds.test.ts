@@ -82,3 +82,16 @@ test("the client's own bounds are in its denials: cooldown and switches", () => 
     unit: "switches",
   });
 });
+
+test("a path that falls below policy, and one that is within it again, say which number said so", () => {
+  const vpn = steady({ policy: { watchMs: 500, probeMs: 0, belowPings: 2, ofPings: 3, maxLatencyMs: 50 } });
+  const path = vpn.activePath() as string;
+  vpn.network.kill(path, "small");
+  assert.ok(vpn.lab.until(() => told(vpn, "LARGE_FRAMES_LOST").length > 0, 20_000));
+  const below = told(vpn, "LARGE_FRAMES_LOST").find((evidence) => "bound" in evidence);
+  assert.deepEqual(below?.["bound"], { bound: "policy.belowPings", limit: 2, value: 2, unit: "pings" });
+  vpn.network.revive(path);
+  assert.ok(vpn.lab.until(() => told(vpn, "POLICY_MET").length > 0, 20_000));
+  const [met] = told(vpn, "POLICY_MET");
+  assert.deepEqual(met?.["bound"], { bound: "policy.ofPings", limit: 3, value: 3, unit: "pings" });
+});

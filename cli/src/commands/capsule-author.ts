@@ -115,7 +115,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
     async (args) => {
       const place = await findPlace(shell, args);
       const { authority, trust, policy } = await openJudges(place);
-      const { verifyCapsule, verifyInstalled } = await import("@vnes/registry");
+      const { registryErrors, verifyCapsule, verifyInstalled } = await import("@vnes/registry");
       const libraries = await programLibraries();
       const options = { trust, policy, rebuild: args.rebuild, libraries };
       let verified: Verified | null = null;
@@ -123,6 +123,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         const registry = await openRegistry(place);
         await setUpBuiltins(place, authority, registry, undefined);
         verified = await verifyInstalled(registry, args.dir, options);
+        if (verified === null) throw registryErrors.create("REGISTRY_CAPSULE_UNKNOWN", { id: args.dir });
       }
       verified ??= await verifyCapsule(args.dir, options);
       // What is installed under that id says what its topics promised; what the capsule may ask for is install's question.
@@ -152,7 +153,7 @@ async function sayVerdict(
     ? ""
     : hasSource
       ? ", rebuilt with equal bytes"
-      : "; nothing to rebuild, no src/main.ts";
+      : "; not rebuilt: vnes builds src/main.ts alone, impl/ was held to its hashes";
   const head =
     kind === "verified"
       ? `${output.paint("green", "verified")}  ${name}  image ${shortHash(image.hash)}${again}`

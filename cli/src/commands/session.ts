@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
-import { duration, fields, table } from "../output/text.ts";
+import { duration, fields, instant, table } from "../output/text.ts";
 import { text } from "../session/fields.ts";
 import {
   assertVpn,
@@ -133,7 +133,7 @@ function pathOf(binding: Json | undefined): string {
 }
 
 function timeOr(name: string, value: Json): string {
-  if (typeof value === "number" && name.endsWith("At") && value > 1e12) return new Date(value).toISOString();
+  if (typeof value === "number" && name.endsWith("At") && value > 1e12) return instant(value);
   if (typeof value === "number" && name.endsWith("Ms")) return duration(value);
   return show(value);
 }

@@ -68,6 +68,12 @@ export function fields(entries: readonly (readonly [name: string, value: string 
   return entries.map(([name, value]) => `${name.padEnd(width)}  ${harmless(String(value))}`).join("\n");
 }
 
+/** A time in milliseconds, which may come from a capsule: what is no date is told as the number it is. */
+export function instant(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? `${at} ms` : date.toISOString();
+}
+
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;

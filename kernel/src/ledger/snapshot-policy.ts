@@ -10,7 +10,7 @@ export interface SnapshotPolicy {
   readonly minShare: number;
 }
 
-export const SNAPSHOT_POLICY: SnapshotPolicy = { minRecords: 4_096, minShare: 0.5 };
+export const SNAPSHOT_POLICY: SnapshotPolicy = { minRecords: 4_096, minShare: 1 };
 
 /** At a clean end a snapshot spares the next boot a fold; below this many records it would spare nothing one notices. */
 export const SHUTDOWN_MIN_RECORDS = 256;

@@ -145,30 +145,50 @@ export interface Chunk {
   readonly entries: number;
 }
 
+/** A name, and what it held when it was walked over; nothing, when it is only known to have been there. */
+export type Walked = readonly [name: string, value: unknown];
+
 /** The chunks of one bucket: entries sorted by name, so that equal content has equal chunks. Names may repeat. */
-export function* encodeBucket(names: string[], frozen: FrozenMap<unknown>, digest: Digest): Generator<Chunk> {
-  names.sort();
-  let parts: string[] = [];
-  let length = 0;
+export function* encodeBucket(
+  walked: Walked[],
+  frozen: FrozenMap<unknown>,
+  digest: Digest,
+): Generator<Chunk> {
+  walked.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const entries: Walked[] = [];
   let last: string | undefined;
-  const chunk = (): Chunk => {
-    const bytes = encoder.encode(`[${parts.join(",")}]`);
-    const made = { name: chunkName(bytes, digest), bytes, entries: parts.length };
-    parts = [];
-    length = 0;
-    return made;
-  };
-  for (const name of names) {
+  for (const one of walked) {
+    const [name, seen] = one;
     if (name === last) continue;
     last = name;
-    const value = frozen.at(name);
-    if (value === undefined) continue;
-    const text = JSON.stringify([name, value]);
-    if (length > 0 && length + text.length > MAX_BUCKET_CHUNK_BYTES) yield chunk();
+    const value = frozen.at(name, seen);
+    if (value !== undefined) entries.push(value === seen ? one : [name, value]);
+  }
+  if (entries.length === 0) return;
+  // Nearly every bucket is one chunk, and one text is made sooner than one for each of its entries.
+  const whole = JSON.stringify(entries);
+  if (whole.length <= MAX_BUCKET_CHUNK_BYTES) {
+    yield chunkOf(whole, entries.length, digest);
+    return;
+  }
+  let parts: string[] = [];
+  let length = 0;
+  for (const entry of entries) {
+    const text = JSON.stringify(entry);
+    if (length > 0 && length + text.length > MAX_BUCKET_CHUNK_BYTES) {
+      yield chunkOf(`[${parts.join(",")}]`, parts.length, digest);
+      parts = [];
+      length = 0;
+    }
     parts.push(text);
     length += text.length;
   }
-  if (parts.length > 0) yield chunk();
+  yield chunkOf(`[${parts.join(",")}]`, parts.length, digest);
+}
+
+function chunkOf(text: string, entries: number, digest: Digest): Chunk {
+  const bytes = encoder.encode(text);
+  return { name: chunkName(bytes, digest), bytes, entries };
 }
 
 export function chunkName(bytes: Uint8Array, digest: Digest): string {

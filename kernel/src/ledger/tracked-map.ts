@@ -14,8 +14,8 @@ export interface FrozenMap<Value> {
   /** Buckets (of `MAX_BUCKETS`) that changed since the last freeze. */
   readonly dirty: ReadonlySet<number>;
   readonly entries: number;
-  /** What the name held; undefined when it was not there. */
-  at(name: string): Value | undefined;
+  /** What the name held; undefined when it was not there. `walked`: what it held at some moment since, which spares looking it up. */
+  at(name: string, walked?: Value): Value | undefined;
   /** Names that were there and have been set or deleted since, and perhaps others that were there. */
   changed(): Iterable<string>;
 }
@@ -65,7 +65,7 @@ export class TrackedMap<Value> extends Map<string, Value> implements Tracked<Val
     return {
       dirty,
       entries: this.size,
-      at: (name) => (before.has(name) ? before.get(name) : super.get(name)),
+      at: (name, walked) => (before.has(name) ? before.get(name) : (walked ?? super.get(name))),
       *changed() {
         for (const [name, value] of before) if (value !== undefined) yield name;
       },

@@ -42,7 +42,7 @@ test("reattaches and channels without end of an admitted key end in counters and
   const heard = await until("every frame is in one counter", heardOf, (values) => sum(values) >= sent, 5000);
   assert.ok(
     heard.every((value) => value > 0),
-    `${heard}`,
+    heard.join(" "),
   );
   assert.equal(sum(heard), sent, "and in no other");
 

@@ -19,6 +19,7 @@ import {
   follow,
   forgetHere,
   heardHere,
+  isClosing,
   isHere,
   loadConfig,
   loadMirror,
@@ -90,8 +91,10 @@ function onChannel(turn: Turn, data: Json): void {
       return report(turn, "pathAlive", sessionId, channelId, { pathId });
     case "closed":
       turn.cancelTimer(`unbound:${channelId}`);
+      if (isClosing(turn.keys, channelId)) count(turn.keys, "closedByOwner");
+      // Should the session not end after all, the watch finds that its channel is gone.
+      else if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
       forgetHere(turn.keys, channelId);
-      if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
   }
 }
 

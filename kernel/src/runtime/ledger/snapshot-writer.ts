@@ -15,6 +15,7 @@ import {
   type Section,
   SECTION_NAMES,
   staleBuckets,
+  type Walked,
 } from "../../ledger/snapshot.ts";
 import { bucketOf, type FrozenMap, type Tracked } from "../../ledger/tracked-map.ts";
 import type { Digest } from "../../ports/digest.ts";
@@ -81,9 +82,9 @@ class Writing {
     const buckets: (readonly string[])[] = Array.from({ length: count }, (_, bucket) =>
       stale.has(bucket) ? [] : (before?.buckets[bucket] ?? []),
     );
-    for (const [bucket, names] of await this.#gather(live, frozen, count, stale)) {
+    for (const [bucket, walked] of await this.#gather(live, frozen, count, stale)) {
       const chunks: string[] = [];
-      for (const { name, bytes } of encodeBucket(names, frozen, this.#parts.digest)) {
+      for (const { name, bytes } of encodeBucket(walked, frozen, this.#parts.digest)) {
         chunks.push(name);
         await this.#keep(name, bytes);
       }
@@ -102,22 +103,22 @@ class Writing {
     await Promise.all(this.#inFlight);
   }
 
-  /** Names in the buckets that are stale. A live map may be walked while it changes; what left it, `changed` knows. */
+  /** What is in the buckets that are stale. A live map may be walked while it changes; what left it, `changed` knows. */
   async #gather(
     live: Tracked<unknown>,
     frozen: FrozenMap<unknown>,
     count: number,
     stale: ReadonlySet<number>,
-  ): Promise<ReadonlyMap<number, string[]>> {
-    const names = new Map<number, string[]>();
-    if (stale.size === 0) return names;
-    for (const bucket of stale) names.set(bucket, []);
-    for (const name of live.keys()) {
-      names.get(bucketOf(name, count))?.push(name);
+  ): Promise<ReadonlyMap<number, Walked[]>> {
+    const walked = new Map<number, Walked[]>();
+    if (stale.size === 0) return walked;
+    for (const bucket of stale) walked.set(bucket, []);
+    for (const entry of live) {
+      walked.get(bucketOf(entry[0], count))?.push(entry);
       if (++this.#names % STEP_NAMES === 0) await nextRound();
     }
-    for (const name of frozen.changed()) names.get(bucketOf(name, count))?.push(name);
-    return names;
+    for (const name of frozen.changed()) walked.get(bucketOf(name, count))?.push([name, undefined]);
+    return walked;
   }
 
   async #keep(name: string, bytes: Uint8Array): Promise<void> {
