@@ -62,7 +62,8 @@ export function endedFor(known: Known): string | null {
   const { role } = known;
   const reason = role === "owner" ? known.view["reason"] : known.status["reason"];
   const isOver = role === "owner" ? known.view["state"] === "TERMINATED" : known.status["mode"] === "ended";
-  return isOver ? String(reason ?? "?") : null;
+  if (!isOver) return null;
+  return typeof reason === "string" ? reason : "?";
 }
 
 /** What is no session's name is a session that is not here. */
