@@ -89,7 +89,8 @@ const OPTION_NAMES: { readonly [param: string]: string } = { timeout_ms: "timeou
 export function valueError(error: VnesError, words: readonly string[]): VnesError {
   const { pointer, reason } = error.details;
   if (error.code !== "CONTROL_FRAME_INVALID" || typeof pointer !== "string") return error;
-  const param = /^\/params\/([a-z_]+)$/.exec(pointer)?.[1];
+  // A person types one of what goes over the wire as a list: `key` is `keys/0`.
+  const param = (/^\/params\/([a-z_]+)s\/\d+$/.exec(pointer) ?? /^\/params\/([a-z_]+)$/.exec(pointer))?.[1];
   if (param === undefined || typeof reason !== "string") return error;
   const name = (OPTION_NAMES[param] ?? param).replaceAll("_", "-");
   const problem = `${nameAsTyped(name, words)} ${reason}`;

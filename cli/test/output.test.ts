@@ -9,7 +9,7 @@ import {
   instant,
   jsonText,
   onlyColours,
-  shellWord,
+  keyWord,
   table,
 } from "../src/output/text.ts";
 import { homePaths, nodePaths } from "../src/paths.ts";
@@ -66,10 +66,10 @@ test("whatever a command says, its last look leaves lines and colours and nothin
 });
 
 test("a key in a command that is offered for the next step is one word of it", () => {
-  assert.equal(shellWord("a/b-1"), "a/b-1");
-  assert.equal(shellWord("$(reboot)"), "'$(reboot)'");
-  assert.equal(shellWord("it's\nnext: reboot"), "'it'\\''s\\u000anext: reboot'");
-  assert.equal(shellWord(7), "7");
+  assert.equal(keyWord("a/b-1"), "a/b-1");
+  assert.equal(keyWord("$(reboot)"), "'$(reboot)'");
+  assert.equal(keyWord("it's\nnext: reboot"), "'it'\\''s\\u000anext: reboot'");
+  assert.equal(keyWord(7), "7");
 });
 
 test("a slip of a key finds its word, another word does not", () => {

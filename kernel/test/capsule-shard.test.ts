@@ -162,6 +162,17 @@ test("a turn that asks for more without end fails by name, alone, and the turns 
   assert.ok(batches < 80, `${batches} batches`);
 });
 
+test("a name of half a megabyte that a turn is refused for is told by its beginning", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.call(1, { key: "a", topic: 500_000 });
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], ["TURN_TOPIC_UNKNOWN"]);
+  const told = JSON.stringify([turnsOf(h.memory).at(-1), h.released.at(-1)?.entry]);
+  assert.match(told, /\(500000 characters\)/);
+  assert.ok(told.length < 8_000 && told.isWellFormed(), `${told.length} characters`);
+});
+
 test("a turn whose effect is refused changes nothing, and the turns behind it see nothing of it", async () => {
   const h = await openHarness({});
   await Promise.all([h.shard.start(null), h.settle()]);

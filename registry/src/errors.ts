@@ -268,10 +268,10 @@ const entries = {
     exit: "integrity",
   },
   REGISTRY_CAPSULE_UNKNOWN: {
-    message: "{id} is neither a directory here nor installed.",
+    message: "{id} is not installed, and is no directory here.",
     fault: "user",
     retry: false,
-    remedy: "vnes capsule install <dir>",
+    remedy: "vnes capsule list --installed",
     exit: "notFound",
   },
   REGISTRY_BUSY: {

@@ -35,8 +35,8 @@ const TURNS = 100_000;
 const BATCH = 64;
 /** Of the sandbox alone. */
 const LOTS_IN_FLIGHT = 4;
-/** What is held in memory for it; more of it would be what the garbage collector of the next whole replay is busy with. */
-const TURNS_ALONE = 10_000;
+/** What is held in memory for it: enough that a new isolate is warm, little enough to be no work for whoever collects it in the next whole replay. */
+const TURNS_ALONE = 50_000;
 const ROUNDS = 5;
 const BARE_ROUND_MS = 400;
 const SHARD = "bench.turn/0";

@@ -1,20 +1,17 @@
 /** Turns that were stopped for their time, their memory or the death of their host, and what a replay says of them. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { counter } from "./counter.ts";
+import { ASKED, subscriber } from "./counter.ts";
 import { Home } from "./vnes.ts";
 
-const TOPIC = "acme.counter.asked.v1";
 const SOURCE = `
 import { capsule } from "@vnes/sdk";
 const kept: unknown[] = [];
 export default capsule({
   calls: { "acme.counter.add": (turn) => (turn.keys.get("count") as number | undefined) ?? 0 },
   events: {
-    "${TOPIC}": (turn, event) => {
+    "${ASKED}": (turn, event) => {
       const { how } = event as { how: string };
       turn.keys.set("count", ((turn.keys.get("count") as number | undefined) ?? 0) + 1);
       if (how === "loops") for (;;);
@@ -25,35 +22,12 @@ export default capsule({
 });
 `;
 
-async function asked(home: Home): Promise<string> {
-  const dir = await counter(home, "counter", SOURCE);
-  const manifest = JSON.parse(readFileSync(join(dir, "manifest.json"), "utf8")) as { bus: unknown };
-  manifest.bus = { publishes: [], subscribes: [{ topic: TOPIC, retries: 0 }] };
-  writeFileSync(join(dir, "manifest.json"), JSON.stringify(manifest));
-  mkdirSync(join(dir, "spec/topics"), { recursive: true });
-  const definition = {
-    schema_version: "v1",
-    topic: TOPIC,
-    owner: "acme.counter",
-    description: "What the next turn is to do",
-    schemas: [{ type: "object" }],
-    partition: { count: 1 },
-    quality: "exactly_once",
-    retention: {},
-    flow: { policy: "block", buffer: 64 },
-  };
-  writeFileSync(join(dir, `spec/topics/${TOPIC}.json`), JSON.stringify(definition));
-  const built = await home.run("capsule", "build", dir);
-  assert.equal(built.code, 0, built.err);
-  return dir;
-}
-
 test("a replay runs what the capsule brought about, and says by their codes which turns it takes as recorded (R2)", async () => {
   await using home = new Home();
-  const dir = await asked(home);
+  const dir = await subscriber(home, SOURCE);
   await home.boot("--capsules", dir, "--unconfined-dev");
   for (const how of ["loops", "throws", "hoards", "ends", "loops"])
-    await home.json("topic", "publish", TOPIC, JSON.stringify({ how }));
+    await home.json("topic", "publish", ASKED, JSON.stringify({ how }));
   const failed = async (): Promise<number | undefined> => {
     const { capsules } = await home.json<{ capsules: { id: string; failedTurns: number }[] }>(
       "capsule",

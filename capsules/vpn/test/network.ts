@@ -1,7 +1,8 @@
 /** Paths between the client and the gateway, and the transport driver at each end of them; deaths of every kind. */
 import assert from "node:assert/strict";
 import type { Answer, Json, JsonObject } from "@vnes/sdk";
-import type { Driver, Faults } from "./lab.ts";
+import type { Faults } from "./lab.ts";
+import type { Driver } from "./lab-node.ts";
 
 export const LATENCY_MS = 5;
 export const SILENT_MS = 200;

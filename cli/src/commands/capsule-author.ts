@@ -1,4 +1,4 @@
-/** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
+/** `vnes capsule new|build|sign|verify|install|uninstall`: from an idea to an installed capsule, and back. */
 import type { Verified } from "@vnes/registry";
 import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES, shellWord } from "@vnes/schemas";
 import { existsSync } from "node:fs";
@@ -13,6 +13,8 @@ import { languageTemplates, TEMPLATE_LANGUAGES } from "../template/languages.ts"
 import { writeTemplate } from "../template/write-template.ts";
 
 const CAPSULE_ID = /^[a-z0-9_]+(\.[a-z0-9_]+)+$/;
+/** The namespace of the capsules that come with the program. */
+const BUILT_IN = "vnes.";
 const DIR = { type: "string", demandOption: true, describe: "The capsule's directory" } as const;
 
 export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -211,6 +213,27 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
         ? `installed  ${id} ${version}  image ${shortHash(image)}\n${shell.output.next("next: vnes boot, or restart the node that runs")}`
         : `unchanged  ${id} ${version}  image ${shortHash(image)} was installed already`;
       shell.output.data("vnes.capsule.install.v1", { id, version, image, changed }, text);
+    },
+  );
+}
+
+export function addCapsuleUninstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "uninstall <id>",
+    "Take a capsule out of the local registry; what nodes recorded of it stays with them",
+    (args) => args.positional("id", { type: "string", demandOption: true, describe: "Such as acme.greeter" }),
+    async (args) => {
+      const { id } = args;
+      if (id.startsWith(BUILT_IN)) throw cliErrors.create("CAPSULE_BUILT_IN", { id });
+      const { version, image, origin } = await (await openRegistry(await findPlace(shell, args))).uninstall(
+        id,
+      );
+      const again = `again: vnes capsule install ${shellWord(origin)}`;
+      const text = [
+        `uninstalled  ${id} ${version}  image ${shortHash(image)}`,
+        shell.output.next(`next: restart the node that runs it, or vnes capsule unload ${id}; ${again}`),
+      ].join("\n");
+      shell.output.data("vnes.capsule.uninstall.v1", { id, version, image }, text);
     },
   );
 }

@@ -1,6 +1,7 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
 import type { CapsuleStatus, ConfinementDecision, Reason } from "@vnes/kernel";
 import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import { moment } from "../session/when.ts";
 import { budgetLines, type BudgetInspection } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
 import type { Output } from "./output.ts";
@@ -8,6 +9,8 @@ import { reasonsText } from "./problem.ts";
 import { bytesText, fields, shortHash, table } from "./text.ts";
 
 export interface Inspection extends CapsuleStatus {
+  /** When it goes on by itself; null: it is not suspended, or waits for a person. */
+  readonly resumesAt: number | null;
   readonly manifest: Manifest;
   readonly receipt: Receipt | null;
   readonly files: readonly { readonly path: string; readonly size: number }[];
@@ -51,19 +54,30 @@ export function inspectionText(output: Output, found: Inspection): string {
 
 type Line = readonly [name: string, value: string | number];
 
-function identity({ id, version, state, reason, type, manifest }: Inspection): readonly Line[] {
+function identity({
+  id,
+  version,
+  state,
+  reason,
+  type,
+  manifest,
+  resumesAt,
+  budget,
+}: Inspection): readonly Line[] {
   const { description, capabilities, governance, interfaces } = manifest;
   return [
     ["capsule", `${id} ${version}`],
     ["state", `${state}, ${reason}`],
+    // Of one that is over its budget the budget says so itself.
+    ...(resumesAt === null || (budget !== null && budget.over !== null)
+      ? []
+      : [["resumed", `by itself at ${moment(resumesAt)}; at once: vnes capsule resume ${id}`] as const]),
     ["what", description],
     ["kind", [type, capabilities.determinism_tier, capabilities.latency_class].filter(Boolean).join(", ")],
     [
       "entry",
       Object.entries(interfaces ?? {})
-        .map(
-          ([language, entry]) => `${language} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
-        )
+        .map(([name, entry]) => `${name} ${typeof entry === "string" ? entry : JSON.stringify(entry)}`)
         .join(", "),
     ],
     ...(governance.owner === undefined ? [] : [["owner", governance.owner] as const]),

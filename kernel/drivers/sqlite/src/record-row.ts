@@ -12,10 +12,10 @@
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory } from "@vnes/kernel";
 
-/** A run is read as a whole, also for one record of it: a tenth of a millisecond. */
+/** A run is read as a whole, also for one record of it: one or two tenths of a millisecond. */
 export const MAX_RUN_RECORDS = 256;
-/** A larger record stands alone, and as it is. */
-export const MAX_RUN_BYTES: number = 128 * 1024;
+/** A larger record stands alone, and as it is. A batch of 64 turns of 2 to 4 KB is one run: each costs a compressor of its own to read. */
+export const MAX_RUN_BYTES: number = 256 * 1024;
 /** Compressing fewer costs more than writing them. */
 const MIN_COMPRESSED_BYTES = 8_192;
 

@@ -91,7 +91,7 @@ export class NodeRuntime implements Node {
   }
 
   async inspect(id: string): Promise<Json> {
-    return inspectCapsule(this.#context, this.#context.table.get(id));
+    return inspectCapsule(this.#context, this.#context.table.get(id), this.#resumptions.dueAt(id));
   }
 
   async suspend(id: string): Promise<CapsuleStatus> {
@@ -241,6 +241,8 @@ export class NodeRuntime implements Node {
       if (capsule.state !== "active" && capsule.state !== "suspended") return;
       const problems = reasonsFrom(error);
       const suspended = { type: "suspended", reason: code } as const;
+      // Its host is well, and what it counted goes with it.
+      if (code === "CAPSULE_OVER_BUDGET") await this.#context.budgets.read(capsule.id);
       if (capsule.state === "active") await table.move(capsule, suspended, problems);
       await haltCapsule(this.#context, capsule);
       if (!again) return;

@@ -82,7 +82,12 @@ export function capsuleStatus(context: NodeContext, capsule: Capsule): CapsuleSt
   };
 }
 
-export async function inspectCapsule(context: NodeContext, capsule: Capsule): Promise<Json> {
+/** `resumesAt`: when it goes on by itself, if it is suspended. */
+export async function inspectCapsule(
+  context: NodeContext,
+  capsule: Capsule,
+  resumesAt: number | null,
+): Promise<Json> {
   const { parts, board } = context;
   const shards = loadedShards(context, capsule);
   await context.budgets.read(capsule.id);
@@ -104,6 +109,7 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
   return JSON.parse(
     JSON.stringify({
       ...capsuleStatus(context, capsule),
+      resumesAt: capsule.state === "suspended" ? resumesAt : null,
       problems: capsule.problems ?? [],
       manifest: capsule.manifest,
       receipt: receipt === undefined ? null : JSON.parse(new TextDecoder().decode(receipt.bytes)),
