@@ -80,7 +80,7 @@ test("a batch goes ahead of an answer, and whatever stops the one in front of it
         await h.settle();
       }
       const expected = new Map<string, unknown>();
-      const counts = new Map([..."abc"].map((key) => [key, 4]));
+      const counts = new Map(["a", "b", "c"].map((key) => [key, 4]));
       for (const [index, { key, forbidden, settles }] of steps.entries()) {
         const n = 13 + index;
         h.call(n, forbidden ? { key, forbidden } : { key });

@@ -139,7 +139,7 @@ class Automaton implements LinearRegExp {
       this.#first?.next.clear();
       this.#first?.ascii.fill(undefined);
     }
-    const ascii = new Array<Row | undefined>(ASCII).fill(undefined);
+    const ascii = Array.from<Row | undefined>({ length: ASCII });
     const row: Row = { ...plain, matchedAtEnd, ascii, next: new Map() };
     this.#rows.set(full, row);
     return row;
