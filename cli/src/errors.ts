@@ -37,6 +37,13 @@ const entries = {
     remedy: "vnes capsule new acme.greeter",
     exit: "usage",
   },
+  CAPSULE_BUILT_IN: {
+    message: "{id} comes with the program, and would be installed again at the next boot.",
+    fault: "user",
+    retry: false,
+    remedy: "vnes capsule unload {id}, or leave it out of capsules.run in the node's configuration",
+    exit: "conflict",
+  },
   STATE_KEY_UNKNOWN: {
     message: "{capsule} has no key {key} in shard {shard} at record {seq}",
     fault: "user",
@@ -262,6 +269,13 @@ const entries = {
     retry: false,
     remedy: "When things happened: vnes session history {session}",
     exit: "notFound",
+  },
+  SESSION_ENDED: {
+    message: "{session} has ended ({reason}), and an ended session does not come back.",
+    fault: "user",
+    retry: false,
+    remedy: "For a new one, on the client's node: vnes call vpn.client renew",
+    exit: "conflict",
   },
   SESSION_JUMP_ELSEWHERE: {
     message:

@@ -26,6 +26,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 // Nobody is left to be told.
 process.stderr.on("error", () => process.exit(process.exitCode ?? EXIT_CODES.failed));
 
+/** For what still closes by itself. */
+const LINGER_MS = 500;
+
 const shell: Shell = {
   environment: {
     home: homedir(),
@@ -60,3 +63,6 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
   readonly version: string;
 };
 await vnes(process.argv.slice(2), shell, version);
+// The command has ended and said so. What a library forgot to close, such as the socket to a server that took the
+// connection and never spoke, must not keep the process, deaf to its signals.
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -3,7 +3,7 @@ import type { VnesError } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { cliErrors } from "./errors.ts";
 
-/** More than this many edits away is another word, not a slip. */
+/** More than this many edits away, or than a third of its letters, is another word and no slip: `release` is not `delete`. */
 const MAX_EDITS = 3;
 
 /** The part of yargs that knows what could have been typed; it is not in its published types. */
@@ -89,7 +89,8 @@ const OPTION_NAMES: { readonly [param: string]: string } = { timeout_ms: "timeou
 export function valueError(error: VnesError, words: readonly string[]): VnesError {
   const { pointer, reason } = error.details;
   if (error.code !== "CONTROL_FRAME_INVALID" || typeof pointer !== "string") return error;
-  const param = /^\/params\/([a-z_]+)$/.exec(pointer)?.[1];
+  // A person types one of what goes over the wire as a list: `key` is `keys/0`.
+  const param = (/^\/params\/([a-z_]+)s\/\d+$/.exec(pointer) ?? /^\/params\/([a-z_]+)$/.exec(pointer))?.[1];
   if (param === undefined || typeof reason !== "string") return error;
   const name = (OPTION_NAMES[param] ?? param).replaceAll("_", "-");
   const problem = `${nameAsTyped(name, words)} ${reason}`;
@@ -105,7 +106,7 @@ function firstLine(message: string): string {
 export function nearest(word: string, among: readonly string[]): string | undefined {
   const ranked = among
     .map((candidate) => ({ candidate, edits: editDistance(word, candidate) }))
-    .filter(({ candidate, edits }) => edits <= Math.min(MAX_EDITS, Math.ceil(candidate.length / 2)))
+    .filter(({ candidate, edits }) => edits <= Math.min(MAX_EDITS, Math.ceil(candidate.length / 3)))
     .sort((a, b) => a.edits - b.edits || (a.candidate < b.candidate ? -1 : 1));
   return ranked[0]?.candidate;
 }

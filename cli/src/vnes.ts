@@ -39,6 +39,7 @@ const COMMANDS: readonly Add[] = [
     author.addCapsuleSign,
     author.addCapsuleVerify,
     author.addCapsuleInstall,
+    author.addCapsuleUninstall,
     run.addCapsuleList,
     run.addCapsuleInspect,
     run.addCapsuleActions,

@@ -6,9 +6,10 @@ import {
   duration,
   harmless,
   harmlessJson,
+  instant,
   jsonText,
   onlyColours,
-  shellWord,
+  keyWord,
   table,
 } from "../src/output/text.ts";
 import { homePaths, nodePaths } from "../src/paths.ts";
@@ -30,7 +31,7 @@ test("nothing from outside can move a terminal's cursor", () => {
 const hostile = fc
   .array(
     fc.oneof(
-      fc.constantFrom(..."\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $"),
+      fc.constantFrom(...Array.from("\u001b[2J\u009b\u202e\u2067\u200f\u2028\r\n\\\"a'; $")),
       fc.string({ unit: "binary" }),
     ),
   )
@@ -65,10 +66,10 @@ test("whatever a command says, its last look leaves lines and colours and nothin
 });
 
 test("a key in a command that is offered for the next step is one word of it", () => {
-  assert.equal(shellWord("a/b-1"), "a/b-1");
-  assert.equal(shellWord("$(reboot)"), "'$(reboot)'");
-  assert.equal(shellWord("it's\nnext: reboot"), "'it'\\''s\\u000anext: reboot'");
-  assert.equal(shellWord(7), "7");
+  assert.equal(keyWord("a/b-1"), "a/b-1");
+  assert.equal(keyWord("$(reboot)"), "'$(reboot)'");
+  assert.equal(keyWord("it's\nnext: reboot"), "'it'\\''s\\u000anext: reboot'");
+  assert.equal(keyWord(7), "7");
 });
 
 test("a slip of a key finds its word, another word does not", () => {
@@ -76,6 +77,12 @@ test("a slip of a key finds its word, another word does not", () => {
   assert.equal(nearest("statsu", words), "status");
   assert.equal(nearest("bot", words), "boot");
   assert.equal(nearest("frobnicate", words), undefined);
+  assert.equal(nearest("release", ["list", "show", "delete"]), undefined);
+});
+
+test("a time that is none is told as a number, and ends no command", () => {
+  assert.equal(instant(0), "1970-01-01T00:00:00.000Z");
+  assert.equal(instant(9_007_199_254_740_991), "9007199254740991 ms");
 });
 
 test("durations read as people say them", () => {

@@ -230,6 +230,38 @@ export function ledgerStoreContract(contract: LedgerStoreContract): void {
       assert.equal(await store.lastSeq("unknown/0"), 0);
     });
 
+    check("pages that are read into a memory used again are those read without it", async ({ store }) => {
+      // Rows of every kind: alike and long, alike and short, alone.
+      for (let seq = 0, count = 1; seq < 400; seq += count, count = (count * 7) % 90)
+        await store.append(
+          "a/0",
+          seq,
+          [...Array(count).keys()].map((n) => record(`${seq + n} `.repeat(n * 9))),
+        );
+      const memory = { bytes: new Uint8Array(1_000_000), used: 0 };
+      const take = (bytes: number): Uint8Array => {
+        memory.used += bytes;
+        return memory.bytes.subarray(memory.used - bytes, memory.used);
+      };
+      const last = await store.lastSeq("a/0");
+      for (const limit of [1, 7, 64, 300]) {
+        for (let from = 1; from <= last; ) {
+          const page = await store.read("a/0", from, limit, { take });
+          assert.ok(page.length > 0 && page.length <= limit);
+          const texts = page.map(({ seq, bytes }) => [seq, Buffer.from(bytes).toString()]);
+          memory.used = 0;
+          memory.bytes.fill(0);
+          // Another reader comes to the same place, and is given nothing of that memory.
+          const plain = await store.read("a/0", from, page.length);
+          assert.deepEqual(
+            plain.map(({ seq, bytes }) => [seq, Buffer.from(bytes).toString()]),
+            texts,
+          );
+          from += page.length;
+        }
+      }
+    });
+
     check("shard names are kept apart byte for byte and listed sorted", async ({ store, reopen }) => {
       const names = ["a/1", "a/0", "a/10", "A/0", "topic/t.v1/0", "ä/0", "kernel/n 1"];
       for (const name of names) await store.append(name, 0, [record(name)]);

@@ -168,7 +168,8 @@ export const kernelErrors: ErrorTable<
     message: "capsule {capsule} has no interface this node can run; it offers {interfaces}",
     fault: "capsule",
     retry: false,
-    remedy: "offer interfaces.javascript in manifest.json and build again: vnes capsule build",
+    remedy:
+      "let interfaces in manifest.json name javascript, wasm, python or native, and build again: vnes capsule build <dir>",
     exit: "policy",
   },
   CAPSULE_DUPLICATE: {

@@ -285,8 +285,13 @@ test("a tree hash names paths, executable bits and contents, whatever order the 
   );
 });
 
-test("a native program that says it is deterministic is refused; one that runs as something else is not", () => {
-  const codes = (interfaces: { [language: string]: string }, tier: DeterminismTier, language = "native") =>
+test("a native program that says it is deterministic, or is a script, is refused; one that runs as something else is not", () => {
+  const codes = (
+    interfaces: { [language: string]: string },
+    tier: DeterminismTier,
+    language = "native",
+    program = "\x7fELF\x02\x01\x01\0",
+  ) =>
     codesOf(
       signedImage({
         manifest: manifestOf("test.one", {
@@ -294,7 +299,7 @@ test("a native program that says it is deterministic is refused; one that runs a
           capabilities: { provides: [], determinism_tier: tier },
           runtime: { language },
         }),
-        spec: { "impl/main": "" },
+        spec: { "impl/main": program },
       }),
     ).filter((code) => code !== "POLICY_DETERMINISM_FORBIDDEN");
   const native = { native: "impl/main" };
@@ -302,4 +307,7 @@ test("a native program that says it is deterministic is refused; one that runs a
   assert.deepEqual(codes(native, "D1_numerically_stable"), ["NATIVE_NOT_DETERMINISTIC"]);
   assert.deepEqual(codes(native, "D2_soft_deterministic"), []);
   assert.deepEqual(codes({ ...native, javascript: "impl/main.js" }, "D0_bit_exact", "typescript"), []);
+  for (const text of ["#!/bin/sh\nexit 0\n", ""])
+    assert.deepEqual(codes(native, "D2_soft_deterministic", "native", text), ["NATIVE_NOT_PROGRAM"]);
+  assert.deepEqual(codes({ ...native, javascript: "impl/main.js" }, "D0_bit_exact", "typescript", "#!"), []);
 });

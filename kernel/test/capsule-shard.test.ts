@@ -143,6 +143,36 @@ test("keys that turns of a batch will ask for come together, and never undo what
   }
 });
 
+test("a turn that asks for more without end fails by name, alone, and the turns behind it are served", async () => {
+  let batches = 0;
+  const h = await openHarness({ onBatch: () => batches++ });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.shard.state.size = 2 ** 24;
+  h.shard.state.keys.set("n/large", "x".repeat(4 * 1024 * 1024));
+  h.shard.state.versions.set("n/large", 1);
+  batches = 0;
+  h.call(1, { key: "large", greedy: true });
+  for (let n = 2; n <= 64; n++) h.call(n, { key: "a" });
+  for (let round = 0; round < 10; round++) await h.settle();
+  assert.deepEqual(
+    [...h.answers().values()],
+    ["TURN_KEYS_TOO_LARGE", ...Array.from({ length: 63 }, (_, n) => n + 1)],
+  );
+  assert.deepEqual(h.givenUp, []);
+  assert.ok(batches < 80, `${batches} batches`);
+});
+
+test("a name of half a megabyte that a turn is refused for is told by its beginning", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.call(1, { key: "a", topic: 500_000 });
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], ["TURN_TOPIC_UNKNOWN"]);
+  const told = JSON.stringify([turnsOf(h.memory).at(-1), h.released.at(-1)?.entry]);
+  assert.match(told, /\(500000 characters\)/);
+  assert.ok(told.length < 8_000 && told.isWellFormed(), `${told.length} characters`);
+});
+
 test("a turn whose effect is refused changes nothing, and the turns behind it see nothing of it", async () => {
   const h = await openHarness({});
   await Promise.all([h.shard.start(null), h.settle()]);

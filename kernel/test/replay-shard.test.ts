@@ -1,7 +1,7 @@
 /** A replay over a store and a sandbox in memory: what is cut out of records against what is decoded, keys asked for late, what is trimmed under it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LedgerMemory, MemoryLedgerStore, MemorySandbox } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryLedgerStore, MemorySandbox, type SandboxFaults } from "@vnes/driver-memory";
 import { type LedgerStore, type ReplayParts, replayShard } from "@vnes/kernel";
 import type { Json, TurnResult } from "@vnes/schemas";
 import { type Capsule, capsule } from "@vnes/sdk";
@@ -21,7 +21,7 @@ const SPEC = {
 } as const;
 
 /** `swap` asks for a version, which only the kernel knows once the key was written: every such turn is delivered twice. */
-function sandboxWith(otherAt?: number): MemorySandbox {
+function sandboxWith(otherAt?: number, faults: SandboxFaults = {}): MemorySandbox {
   const made = (): Capsule =>
     capsule({
       calls: {
@@ -44,7 +44,7 @@ function sandboxWith(otherAt?: number): MemorySandbox {
         },
       },
     });
-  return new MemorySandbox({ "test.replayed": made });
+  return new MemorySandbox({ "test.replayed": made }, faults);
 }
 
 const sandbox = sandboxWith();
@@ -149,4 +149,20 @@ test("records that are dropped while they are read end a replay by name", async 
     read: (shard: string, from: number, limit: number) => read(shard, from > 200 ? from + 50 : from, limit),
   });
   await assert.rejects(replayShard(parts(trimmed)), { code: "STATE_COMPACTED" });
+});
+
+test("a host that dies once is replaced; a turn that ends it each time is named, and one that differs before it is shown", async () => {
+  const ledger = await record(CALLS.slice(0, 400));
+  const whole = await replayShard(parts(ledger));
+  const once = sandboxWith(undefined, { hostDiesAt: new Set([150]) });
+  assert.deepEqual(await replayShard({ ...parts(ledger), sandbox: once }), whole);
+  const hostDiesOn = ({ turn }: { readonly turn: number }): boolean => turn === 302;
+  const killer = sandboxWith(undefined, { hostDiesOn });
+  await assert.rejects(replayShard({ ...parts(ledger), sandbox: killer }), {
+    code: "REPLAY_TURN_KILLED_HOST",
+    message: /record 302 of shard test\.replayed\/0/,
+  });
+  const both = sandboxWith(1_282, { hostDiesOn });
+  const { difference } = await replayShard({ ...parts(ledger), sandbox: both });
+  assert.equal(difference?.seq, 284);
 });

@@ -58,14 +58,24 @@ export function counterBundle(): {
     const input = delivery.input as {
       key: string;
       look?: boolean;
+      /** Asks for the same large key a thousand times and for one more each round, without end. */
+      greedy?: boolean;
       forbidden?: boolean;
+      /** Publishes to a topic of that many characters, the 512th of which is half a pair. */
+      topic?: number;
       set?: [id: string, at: number];
       cancel?: string;
     };
     if (input.set !== undefined)
       return [{ do: "setTimer", id: input.set[0], at: input.set[1], payload: null }];
     if (input.cancel !== undefined) return [{ do: "cancelTimer", id: input.cancel }];
+    if (input.topic !== undefined) {
+      const topic = `${"x".repeat(511)}\u{1f600}`.padEnd(input.topic, "x");
+      return [{ do: "publish", topic, key: "", event: null }];
+    }
     const key = `n/${input.key}`;
+    if (input.greedy === true)
+      return [...Array<string>(1_000).fill(key), `${key}${request.keys?.length ?? 0}`];
     if (!cache.has(key)) return [key];
     if (input.look === true) {
       const answer = { ok: true, value: cache.get(key) ?? null } as const;

@@ -43,6 +43,8 @@ for (const [title, subscriber, id] of [
     await node.notes(COUNT);
     await rest(node, 1_000);
     assert.deepEqual(await stateOf(node, id), ["suspended", "CAPSULE_POISONED"]);
+    const { resumesAt } = (await node.node.inspect(id)) as { readonly resumesAt: number };
+    assert.ok(resumesAt > node.clock.now() && resumesAt <= node.clock.now() + 60_000);
     const [topic] = (await node.node.topics.show(TOPIC)).places;
     assert.equal(topic?.lag, COUNT - (topic?.position ?? 0), "what was given back waits like the rest");
     const early = await node.letters();

@@ -53,7 +53,15 @@ export async function buildCapsule(
   const impl = read.files.filter((file) => inImpl(file) && !(compiled && file.path === BUNDLE_FILE));
   const bundled = compiled ? await bundle(read, root, libraries) : null;
   if (bundled !== null) impl.push(implFile(bundled.bytes));
-  if (impl.length === 0) throw registryErrors.create("BUILD_NOTHING_TO_BUILD", { dir: root });
+  if (impl.length === 0) {
+    const interfaces = Object.entries(manifest.interfaces ?? {}).map(
+      ([language, entry]) => `${language}: ${typeof entry === "string" ? entry : JSON.stringify(entry)}`,
+    );
+    throw registryErrors.create("BUILD_NOTHING_TO_BUILD", {
+      dir: root,
+      interfaces: interfaces.join(", ") || "no interfaces",
+    });
+  }
   const unsigned = withFiles(read, [...read.files.filter(isInput), ...impl]);
   const receipt = await signReceipt(
     asBefore(

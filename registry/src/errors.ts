@@ -180,10 +180,11 @@ const entries = {
     exit: "usage",
   },
   BUILD_NOTHING_TO_BUILD: {
-    message: "{dir} has neither src/main.ts nor anything in impl/.",
+    message: "{dir} has neither src/main.ts nor anything in impl/ ({interfaces}).",
     fault: "user",
     retry: false,
-    remedy: "Write src/main.ts, or put the finished implementation into impl/.",
+    remedy:
+      "Write src/main.ts, or compile what interfaces names into impl/ as docs/native.md and docs/wasm.md say; then vnes capsule build {dir}",
     exit: "usage",
   },
   BUILD_MANIFEST_INVALID: {
@@ -267,10 +268,10 @@ const entries = {
     exit: "integrity",
   },
   REGISTRY_CAPSULE_UNKNOWN: {
-    message: "{id} is not installed.",
+    message: "{id} is not installed, and is no directory here.",
     fault: "user",
     retry: false,
-    remedy: "vnes capsule install <dir>",
+    remedy: "vnes capsule list --installed",
     exit: "notFound",
   },
   REGISTRY_BUSY: {

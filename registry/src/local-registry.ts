@@ -23,6 +23,7 @@ import {
   readIndex,
   versionsOf,
   withInstalled,
+  withRemoved,
   writeIndex,
 } from "./registry-index.ts";
 import type { Verified } from "./verify.ts";
@@ -78,6 +79,17 @@ export class LocalRegistry implements CapsuleSource {
       };
       writeIndex(this.#index, withInstalled(index, manifest.id, added));
       return { ...added, id: manifest.id, changed: true };
+    });
+  }
+
+  /** Nodes that boot from here leave `id` out from then on. Rejects with `REGISTRY_CAPSULE_UNKNOWN`, `_BUSY` or `_WRITE_FAILED`. */
+  async uninstall(id: string): Promise<InstalledVersion> {
+    return await withLock(this.dir, () => {
+      const index = readIndex(this.#index);
+      const current = currentOf(index, id);
+      if (current === undefined) throw registryErrors.create("REGISTRY_CAPSULE_UNKNOWN", { id });
+      writeIndex(this.#index, withRemoved(index, id));
+      return Promise.resolve(current);
     });
   }
 
@@ -180,7 +192,8 @@ function refuseConflict(
   { allowDowngrade = false, replace = false }: InstallOptions,
 ): void {
   const taken = versions.find(
-    (one) => one.version === version && one.image !== image && one.state !== "replaced",
+    (one) =>
+      one.version === version && one.image !== image && one.state !== "replaced" && one.state !== "removed",
   );
   if (taken !== undefined && !replace) {
     throw registryErrors.create("REGISTRY_VERSION_TAKEN", { id, version, image: taken.image, origin });

@@ -7,8 +7,8 @@ import { registryErrors } from "./errors.ts";
 export interface InstalledVersion {
   readonly version: string;
   readonly image: Sha256;
-  /** Of several, the one that runs is `current`; the others stay for what the ledger says of them. */
-  readonly state: "current" | "superseded" | "replaced";
+  /** Of several, the one that runs is `current`, unless it was uninstalled; the others stay for what the ledger says of them. */
+  readonly state: "current" | "superseded" | "replaced" | "removed";
   readonly installed_at: string;
   /** The directory it came from, for people. */
   readonly origin: string;
@@ -66,6 +66,14 @@ export function withInstalled(index: RegistryIndex, id: string, added: Installed
   return { ...index, capsules: { ...index.capsules, [id]: [...before, added] } };
 }
 
+/** Nothing of `id` is current any more. */
+export function withRemoved(index: RegistryIndex, id: string): RegistryIndex {
+  const versions = versionsOf(index, id).map((one): InstalledVersion => {
+    return one.state === "current" ? { ...one, state: "removed" } : one;
+  });
+  return { ...index, capsules: { ...index.capsules, [id]: versions } };
+}
+
 function wrongWith(value: unknown): string | null {
   const { schema_version: version, capsules } = (value ?? {}) as Partial<RegistryIndex>;
   if (version !== "v1") return `its schema_version is ${JSON.stringify(version) ?? "missing"}, not "v1"`;
@@ -79,8 +87,9 @@ function wrongWith(value: unknown): string | null {
       if (typeof one.version !== "string" || typeof one.origin !== "string")
         return `${id} lacks a version or an origin`;
     }
-    if (versions.filter(({ state }) => state === "current").length !== 1)
-      return `${id} has not one current version`;
+    const current = versions.filter(({ state }) => state === "current").length;
+    const wasRemoved = versions.some(({ state }) => state === "removed");
+    if (current > 1 || (current === 0 && !wasRemoved)) return `${id} has not one current version`;
   }
   return null;
 }

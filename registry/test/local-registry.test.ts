@@ -288,3 +288,21 @@ test("a directory of capsules offers each one at most two levels down, and a lin
   assert.deepEqual([itself?.origin, others], [join(dir, "capsules/a"), []]);
   await assert.rejects(directorySource(join(dir, "none")).candidates(), code("IMAGE_NOT_FOUND"));
 });
+
+test("an uninstalled capsule is no candidate any more, its image stays, and it can be installed again changed", async (t) => {
+  const { dir, authority, registry } = await set(t);
+  const first = await build(authority, join(dir, "one"));
+  const id = (await registry.install(first)).id;
+  await registry.uninstall(id);
+  assert.equal(await registry.current(id), null);
+  assert.deepEqual(await registry.candidates(), []);
+  assert.ok(registry.has(first.image.hash));
+  await assert.rejects(registry.uninstall(id), code("REGISTRY_CAPSULE_UNKNOWN"));
+  const reopened = new LocalRegistry(join(dir, "registry"));
+  const changed = await build(authority, join(dir, "two"), {}, { "spec/logic.md": "# Another\n" });
+  assert.equal((await reopened.install(changed)).changed, true);
+  assert.deepEqual(
+    (await reopened.list()).map(({ state }) => state),
+    ["removed", "current"],
+  );
+});

@@ -88,6 +88,46 @@ test("canonical JSON does not depend on the order of keys (RFC 8785)", () => {
   assert.equal(new TextDecoder().decode(canonicalJson({ b: 1, a: [1e21, "€"] })), '{"a":[1e+21,"€"],"b":1}');
 });
 
+/** After an object of this shape JSON.parse of Node 24 reads `{"a":1,"\n":2}` as one with a name `\`. */
+function confuse(name: string): void {
+  for (let times = 0; times < 3; times++) JSON.parse(JSON.stringify({ a: 1, [name]: 2 }));
+}
+
+test("two documents whose names differ have different bytes to sign, whatever this process has read before", () => {
+  for (const before of ["", "x", "no"]) {
+    confuse(`${before}\\`);
+    const texts = ["\\", "\n", '"', "\u0001"].map((end) =>
+      new TextDecoder().decode(canonicalJson({ a: 1, [`${before}${end}`]: 2 })),
+    );
+    assert.equal(new Set(texts).size, texts.length, texts.join());
+    for (const text of texts) {
+      const parsed = parseStrictJson(encode(text));
+      assert.ok(parsed.ok);
+      assert.equal(new TextDecoder().decode(canonicalJson(parsed.value)), text);
+    }
+  }
+});
+
+test("what has no canonical JSON throws", () => {
+  const circleFree = { same: [1] };
+  assert.equal(
+    new TextDecoder().decode(canonicalJson([circleFree, circleFree, undefined, -0])),
+    '[{"same":[1]},{"same":[1]},null,0]',
+  );
+  const none = [
+    undefined,
+    Number.NaN,
+    1n,
+    "\ud800",
+    { "\ud800": 1 },
+    { toJSON: 1 },
+    JSON.parse('{"__proto__":1}'),
+    new Date(0),
+  ];
+  for (const value of none)
+    assert.throws(() => canonicalJson([{ value }].map((one) => one.value)[0]), TypeError);
+});
+
 test("a schema that could stall the kernel, or that nothing can use, is refused when it is compiled", () => {
   const refused: Json[] = [
     { type: "string", pattern: "^(a)\\1$" },

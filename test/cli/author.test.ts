@@ -202,3 +202,25 @@ test("a capsule that decides policies is built, installed and bound to the gatew
   );
   assert.deepEqual(value, { policy: {}, reason: "no class" });
 });
+
+test("a capsule that is down says on its page why, and what to do about it", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "greeter");
+  assert.equal((await home.run("capsule", "new", "acme.greeter", "--dir", dir)).code, 0);
+  const file = join(dir, "manifest.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as { capabilities: { requires: string[] } };
+  manifest.capabilities.requires = ["acme.gone@^1"];
+  writeFileSync(file, JSON.stringify(manifest));
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  const node = await home.boot("--unconfined-dev", "--capsules", dir);
+  const { out } = await home.run("capsule", "inspect", "acme.greeter");
+  assert.match(out, /^BINDING_CAPABILITY_MISSING {2}acme\.greeter requires acme\.gone@\^1/m);
+  assert.match(out, /^ {2}next: install a capsule that provides acme\.gone@\^1/m);
+  const shown = await home.json<{ problems: readonly object[] }>(
+    "capsule",
+    "inspect",
+    "vnes.core.observability",
+  );
+  assert.deepEqual(shown.problems, []);
+  await node.kill("SIGTERM");
+});

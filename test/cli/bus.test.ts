@@ -1,6 +1,7 @@
 /** A node whose ledger is on a NATS server: boot, status, doctor, restarts of either side, a second owner, a lost lease. */
 import assert from "node:assert/strict";
 import { cpSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkControlResult } from "@vnes/schemas";
@@ -69,6 +70,26 @@ test("doctor names a server that is not there; credentials are refused as an arg
   assert.equal(secret.code, 2);
   assert.match(secret.err, /BUS_ADDRESS_INVALID/);
   assert.doesNotMatch(secret.err + secret.out, /hush/);
+});
+
+test("a server that takes the connection and never speaks is named, and the command ends", async () => {
+  const held = new Set<Socket>();
+  const silent = createServer((socket) => held.add(socket));
+  await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening));
+  const { port } = silent.address() as AddressInfo;
+  for (const command of ["boot", "doctor"]) {
+    const { code, out, err } = await home.run(
+      command,
+      "--bus",
+      `nats://127.0.0.1:${port}`,
+      "--node",
+      "other",
+    );
+    assert.equal(code, 1, `${command}: ${err}`);
+    assert.match(out + err, /BUS_UNREACHABLE/);
+  }
+  for (const socket of held) socket.destroy();
+  silent.close();
 });
 
 test("a node of another name is told who owns the ledger", async () => {

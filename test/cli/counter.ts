@@ -1,6 +1,6 @@
 /** A capsule that counts, for tests of what a node has kept of it. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Home } from "./vnes.ts";
 
@@ -35,6 +35,34 @@ export async function counter(home: Home, name: string, code: string): Promise<s
   writeFileSync(join(dir, "manifest.json"), JSON.stringify(manifest));
   const schema = { $defs: { "acme.counter.add.input": { type: "object" } } };
   writeFileSync(join(dir, "spec/schema.json"), JSON.stringify(schema));
+  const built = await home.run("capsule", "build", dir);
+  assert.equal(built.code, 0, built.err);
+  return dir;
+}
+
+/** What the same capsule takes when it subscribes. */
+export const ASKED = "acme.counter.asked.v1";
+
+/** The capsule `acme.counter`, built, with the topic `ASKED`, which it owns and subscribes to without retries. */
+export async function subscriber(home: Home, code: string): Promise<string> {
+  const dir = await counter(home, "counter", code);
+  const file = join(dir, "manifest.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as { bus: unknown };
+  manifest.bus = { publishes: [], subscribes: [{ topic: ASKED, retries: 0 }] };
+  writeFileSync(file, JSON.stringify(manifest));
+  mkdirSync(join(dir, "spec/topics"), { recursive: true });
+  const definition = {
+    schema_version: "v1",
+    topic: ASKED,
+    owner: "acme.counter",
+    description: "What the next turn is to do",
+    schemas: [{ type: "object" }],
+    partition: { count: 1 },
+    quality: "exactly_once",
+    retention: {},
+    flow: { policy: "block", buffer: 64 },
+  };
+  writeFileSync(join(dir, `spec/topics/${ASKED}.json`), JSON.stringify(definition));
   const built = await home.run("capsule", "build", dir);
   assert.equal(built.code, 0, built.err);
   return dir;

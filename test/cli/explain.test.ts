@@ -6,9 +6,10 @@ import type { Json, JsonObject } from "@vnes/schemas";
 import { BINDINGS, GATEWAY_REASONS, REJECTION_REASONS, TRANSITION_REASONS } from "@vnes/vpn-common";
 import { CLIENT_REASONS } from "../../capsules/vpn/client/src/reasons.ts";
 import { MODES } from "../../capsules/vpn/client/src/vocabulary.ts";
+import { transportErrors } from "../../capsules/vpn/transport/src/errors.ts";
 import { eventLine } from "../../cli/src/session/event-line.ts";
 import { explain, sentencesOf } from "../../cli/src/session/explain.ts";
-import { REASONS } from "../../cli/src/session/reasons.ts";
+import { FAILURES, REASONS } from "../../cli/src/session/reasons.ts";
 import type { SeenEvent } from "../../cli/src/session/session-events.ts";
 
 const GOLDEN = new URL("testdata/explain.txt", import.meta.url);
@@ -260,7 +261,7 @@ const CASES: readonly Case[] = [
     "a client: attached, and below policy",
     status("steady", "LOSS_ABOVE_POLICY", { quality: { isBelow: true, reason: "LOSS_ABOVE_POLICY" } }),
     ATTACHED,
-    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "%")),
+    client("degraded", "LOSS_ABOVE_POLICY", bound("maxLossPercent", 5, 12, "percent")),
   ),
   mirror(
     "a client: silent, and held by the cooldown",
@@ -278,7 +279,8 @@ const CASES: readonly Case[] = [
       attempt: { pathId: "wifi", kind: "reattach", stage: "opening", sends: 0, startedAt: NOW - 300 },
     }),
     client("lost", "CHANNEL_CLOSED", { detail: "peerClosed" }),
-    client("pathFailed", "NO_ANSWER", { sends: 4 }),
+    client("pathFailed", "NO_ANSWER", { by: "attempt", sends: 4 }),
+    client("pathFailed", "TRANSPORT_OPEN_REFUSED", { by: "probe", failures: 1 }),
     client("denied", "RATE_LIMITED", {
       by: "gateway",
       until: NOW + 400,
@@ -342,6 +344,16 @@ test("every reason is told wherever it may stand: of a state, of a denial, of a 
     has(code, mirror("", status("steady", "REATTACHED"), client("denied", code)));
     has(code, mirror("", status("suspect", "PATH_SILENT", { waiting: { reason: code, until: NOW + 10 } })));
   }
+});
+
+test("whatever the transport may answer to an attempt has a sentence", () => {
+  // What a configuration or a call gets wrong stops a node or is a bug, and is no failure of a path.
+  const others = ["TRANSPORT_CONFIG_INVALID", "TRANSPORT_LISTEN_FAILED", "TRANSPORT_INPUT_INVALID"];
+  const codes = Object.keys(transportErrors.entries).filter(
+    (code) => !others.includes(code) && code !== "TRANSPORT_METHOD_UNKNOWN",
+  );
+  for (const code of codes) assert.match(FAILURES[code] ?? "?", /^[a-z][^.]*$/, code);
+  for (const code of Object.keys(FAILURES)) assert.ok(codes.includes(code) || code.startsWith("CALL_"), code);
 });
 
 test("a reason nobody wrote a sentence for is told by its code, and strange data breaks nothing", () => {

@@ -35,7 +35,7 @@ test("a native program that says it is deterministic is not admitted", async () 
   const dir = join(home.dir, "greeter");
   await home.run("capsule", "new", "acme.greeter", "--dir", dir, "--language", "native");
   mkdirSync(join(dir, "impl"));
-  writeFileSync(join(dir, "impl/main"), "");
+  writeFileSync(join(dir, "impl/main"), "\x7fELF\0");
   const file = join(dir, "manifest.json");
   const manifest = JSON.parse(readFileSync(file, "utf8")) as { capabilities: { determinism_tier: string } };
   manifest.capabilities.determinism_tier = "D0_bit_exact";

@@ -127,6 +127,8 @@ test("a value the node refuses is a wrong command line, with the name of the opt
   const cases: [string[], RegExp][] = [
     [["state", "list", id, "--limit", "0"], /^CLI_USAGE  --limit .*\nnext: vnes state list --help/m],
     [["state", "get", id, "k", "--shard=-1"], /^CLI_USAGE  --shard /m],
+    [["state", "get", id, ""], /^CLI_USAGE  key must .*\nnext: vnes state get --help/m],
+    [["state", "at", id, "1", ""], /^CLI_USAGE  key must /m],
     [["state", "branch", "new", id, "--from=-1"], /^CLI_USAGE  --from /m],
     [["state", "branch", "advance", "b", "0"], /^CLI_USAGE  ms /m],
     [["state", "branch", "advance", "b", "soon"], /^CLI_USAGE /m],

@@ -38,6 +38,22 @@ test("every link between pages leads somewhere", () => {
   }
 });
 
+test("every file that docs/invariants.md names as what keeps or tests a promise is there", () => {
+  const files = globSync("{capsules,cli,kernel,registry,schemas,sdk,test}/**/*.ts", {
+    cwd: ROOT,
+    exclude: (path) => /(^|\/)(node_modules|dist)(\/|$)/.test(path),
+  });
+  const named = [...read("docs/invariants.md").matchAll(/`([\w./-]+\.ts)`/g)].map(
+    (match) => match[1] as string,
+  );
+  assert.ok(named.length > 50, `${named.length}`);
+  for (const name of named)
+    assert.ok(
+      files.some((file) => file === name || file.endsWith(`/${name}`)),
+      name,
+    );
+});
+
 test("every runtime dependency has a line that says why, and no line is left over", () => {
   const listed = [...readme.matchAll(/^\| `([@\w/-]+)` \| [^|]+ \|$/gm)].map((match) => match[1] as string);
   const named = listed.filter((name) => !name.startsWith("vnes"));

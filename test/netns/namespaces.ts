@@ -10,6 +10,8 @@ const PREFIX = `vn${process.pid.toString(36)}`;
 export interface Namespaces extends Disposable {
   /** What runs a command inside, before the command itself. */
   under(space: string): readonly string[];
+  /** What a command inside of one prints; throws with what it said. */
+  run(space: string, command: readonly string[]): string;
   /** `ip` inside of one; throws with what it said. */
   ip(space: string, command: string): void;
   /** A setting of the network inside of one, such as `net.ipv4.ip_forward`. */
@@ -30,14 +32,16 @@ export function namespacesMissing(): string | null {
 
 export function openNamespaces(spaces: readonly string[]): Namespaces {
   const nameOf = (space: string): string => `${PREFIX}${space}`;
-  const run = (args: readonly string[]): void => {
+  const run = (args: readonly string[]): string => {
     const [command = "", ...rest] = args;
-    const { status, stderr } = spawnSync(command, rest, { encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(command, rest, { encoding: "utf8" });
     if (status !== 0) throw new Error(`${args.join(" ")}: ${stderr.trim()}`);
+    return stdout;
   };
   const under = (space: string): readonly string[] => ["nsenter", `--net=/run/netns/${nameOf(space)}`];
-  const ip = (space: string, command: string): void =>
+  const ip = (space: string, command: string): void => {
     run(["ip", "-n", nameOf(space), ...command.split(" ")]);
+  };
   const remove = (): void => {
     for (const space of spaces) spawnSync("ip", ["netns", "del", nameOf(space)]);
   };
@@ -51,10 +55,11 @@ export function openNamespaces(spaces: readonly string[]): Namespaces {
     throw cause;
   }
   return {
-    under,
-    ip,
-    set: (space, name, value) =>
-      run([...under(space), "sh", "-c", `echo ${value} > /proc/sys/${name.replaceAll(".", "/")}`]),
+    ...{ under, ip },
+    run: (space, command) => run([...under(space), ...command]),
+    set(space, name, value) {
+      run([...under(space), "sh", "-c", `echo ${value} > /proc/sys/${name.replaceAll(".", "/")}`]);
+    },
     cable(name, first, second, subnet) {
       ip(first, `link add ${name} type veth peer name ${name} netns ${nameOf(second)}`);
       for (const [index, space] of [first, second].entries()) {

@@ -32,9 +32,13 @@ export interface ClientStatus {
   }[];
 }
 
+export interface Counters {
+  readonly [name: string]: number;
+}
+
 export interface TransportStatus {
   readonly publicKey: string;
-  readonly counters: { readonly [name: string]: number };
+  readonly counters: Counters;
   readonly channels: readonly {
     readonly pathId: string;
     readonly remote: string;
@@ -64,7 +68,8 @@ export interface TwoNodesOptions {
   readonly kind?: "udp" | "tcp";
   readonly gateway?: JsonObject;
   readonly client?: JsonObject;
-  readonly limits?: JsonObject;
+  /** Of both transports, in the place of what tests of broken paths need. */
+  readonly rhythm?: JsonObject;
   /** More spaces beside `gw` and `cl`. */
   readonly spaces?: readonly string[];
 }
@@ -74,13 +79,13 @@ export const gatewayAddress = (cable: string): string =>
   `10.77.${CABLES.indexOf(cable as (typeof CABLES)[number]) + 1}.1`;
 
 export async function openTwoNodes(options: TwoNodesOptions = {}): Promise<TwoNodes> {
-  const { kind = "udp", limits = {} } = options;
+  const { kind = "udp", rhythm = RHYTHM } = options;
   await using stack = new AsyncDisposableStack();
   const spaces = stack.use(openNamespaces(["gw", "cl", ...(options.spaces ?? [])]));
   for (const [index, name] of CABLES.entries()) spaces.cable(name, "gw", "cl", index + 1);
   const listen = CABLES.map((pathId) => ({ pathId, kind, address: gatewayAddress(pathId), port: PORT }));
   const gateway = await bootIn(stack, spaces, "gw", "vnes.vpn.gateway", {
-    "vnes.vpn.transport": { ...RHYTHM, listen, limits },
+    "vnes.vpn.transport": { ...rhythm, listen },
     "vnes.vpn.gateway": { admit: "any", watchMs: 1000, ...options.gateway },
   });
   const { publicKey } = await gateway.transport();
@@ -88,7 +93,7 @@ export async function openTwoNodes(options: TwoNodesOptions = {}): Promise<TwoNo
     ...{ pathId, kind, address: gatewayAddress(pathId), port: PORT, priority: 10 * (index + 1) },
   }));
   const client = await bootIn(stack, spaces, "cl", "vnes.vpn.client", {
-    "vnes.vpn.transport": RHYTHM,
+    "vnes.vpn.transport": rhythm,
     "vnes.vpn.client": { gateway: publicKey, candidates, ...options.client },
   });
   const status = (): Promise<ClientStatus> => client.ask("vpn.client", "status");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "@vnes/sdk";
+import { SILENT_MS } from "./network.ts";
 import { openVpn, type Options, type Vpn } from "./vpn.ts";
 
 function steady(options: Options): Vpn {
@@ -81,4 +82,28 @@ test("the client's own bounds are in its denials: cooldown and switches", () => 
     value: 1,
     unit: "switches",
   });
+});
+
+test("silence says how long it was and how long it may be, on both sides", () => {
+  const vpn = steady({});
+  vpn.lab.advance(400);
+  vpn.network.kill(vpn.activePath() ?? "", "blackhole");
+  const volatile = (): JsonObject | undefined => vpn.moves().find((move) => move["reason"] === "PATH_SILENT");
+  assert.ok(vpn.lab.until(() => volatile() !== undefined && told(vpn, "PATH_SILENT").length > 0, 5_000));
+  const owned = (volatile() ?? {})["evidence"] as JsonObject;
+  for (const { silentMs = -1, bound } of [owned, told(vpn, "PATH_SILENT")[0] ?? {}])
+    assert.deepEqual(bound, { bound: "silentMs", limit: SILENT_MS, value: silentMs, unit: "ms" });
+});
+
+test("a path that falls below policy, and one that is within it again, say which number said so", () => {
+  const vpn = steady({ policy: { watchMs: 500, probeMs: 0, belowPings: 2, ofPings: 3, maxLatencyMs: 50 } });
+  const path = vpn.activePath() as string;
+  vpn.network.kill(path, "small");
+  assert.ok(vpn.lab.until(() => told(vpn, "LARGE_FRAMES_LOST").length > 0, 20_000));
+  const below = told(vpn, "LARGE_FRAMES_LOST").find((evidence) => "bound" in evidence);
+  assert.deepEqual(below?.["bound"], { bound: "policy.belowPings", limit: 2, value: 2, unit: "pings" });
+  vpn.network.revive(path);
+  assert.ok(vpn.lab.until(() => told(vpn, "POLICY_MET").length > 0, 20_000));
+  const [met] = told(vpn, "POLICY_MET");
+  assert.deepEqual(met?.["bound"], { bound: "policy.ofPings", limit: 3, value: 3, unit: "pings" });
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Answer, JsonObject } from "@vnes/sdk";
-import { SPECS } from "./lab.ts";
+import { SPECS } from "./specs.ts";
 import { KEYS, openVpn, type Vpn } from "./vpn.ts";
 
 const CHANNEL = "chn_eeeeeeeeeeeeeeeeeeee";

@@ -1,7 +1,8 @@
 /** Paths between the client and the gateway, and the transport driver at each end of them; deaths of every kind. */
 import assert from "node:assert/strict";
 import type { Answer, Json, JsonObject } from "@vnes/sdk";
-import type { Driver, Faults } from "./lab.ts";
+import type { Faults } from "./lab.ts";
+import type { Driver } from "./lab-node.ts";
 
 export const LATENCY_MS = 5;
 export const SILENT_MS = 200;
@@ -243,7 +244,8 @@ export class Network {
       if (!end.open || end.silent || this.#hears(end)) return;
       end.silent = true;
       const isHeard = end.other !== undefined && this.#delivers(end.other);
-      this.#say(end, "pathSilent", { silentMs: SILENT_MS, direction: isHeard ? "out" : "in" });
+      const direction = isHeard ? { direction: "out" } : { direction: "in", limitMs: SILENT_MS };
+      this.#say(end, "pathSilent", { silentMs: SILENT_MS, ...direction });
     });
     this.lab.after(DEAD_MS, () => {
       if (end.open && end.silent && !this.#hears(end)) this.#close(end, "SILENT", this.#delivers(end));

@@ -17,7 +17,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { parseConfig as parseClientConfig } from "../client/src/config.ts";
 import { parseConfig as parseGatewayConfig } from "../gateway/src/config.ts";
-import { SPECS } from "./lab.ts";
+import { SPECS } from "./specs.ts";
 import { KEYS, type Options, openVpn, type Vpn } from "./vpn.ts";
 
 const CAPSULES = new URL("../../", import.meta.url);

@@ -10,7 +10,7 @@ import { NEW_HEALTH } from "../client/src/draft.ts";
 import { rank as clientRank } from "../client/src/ranking.ts";
 import { parseRanking, rankInput } from "../client/src/routing.ts";
 import type { Choice, ClientEvent, Ranking } from "../client/src/vocabulary.ts";
-import { SPECS } from "./lab.ts";
+import { SPECS } from "./specs.ts";
 import { KEYS, type Options, openVpn, type Vpn } from "./vpn.ts";
 
 const PATHS = ["dsl", "lte", "wifi"];

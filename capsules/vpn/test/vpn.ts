@@ -6,7 +6,9 @@ import classes from "../../policy/session/classes/src/main.ts";
 import client from "../client/src/main.ts";
 import gateway from "../gateway/src/main.ts";
 import session from "../session/src/main.ts";
-import { Lab, Node, SPECS } from "./lab.ts";
+import { Lab } from "./lab.ts";
+import { Node } from "./lab-node.ts";
+import { SPECS } from "./specs.ts";
 import { Network } from "./network.ts";
 import { checkSessions } from "./session-check.ts";
 

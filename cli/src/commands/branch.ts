@@ -4,7 +4,7 @@ import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
 import { branchTurnText } from "../output/branch-turn.ts";
-import { fields, shellWord, shortHash, table } from "../output/text.ts";
+import { fields, keyWord, shortHash, table } from "../output/text.ts";
 import { differencesText } from "../output/values.ts";
 import { parseJson } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
@@ -211,7 +211,7 @@ const addDiff: Add = (yargs, shell) =>
       const diff = (await ask(shell, args, "branch.diff", params)) as unknown as StateDifference;
       if (diff.more > 0)
         shell.output.say(
-          `there is more: the same with --after ${shellWord(diff.differences.at(-1)?.key ?? "")}`,
+          `there is more: the same with --after ${keyWord(diff.differences.at(-1)?.key ?? "")}`,
         );
       shell.output.data("vnes.state.branch.diff.v1", diff, differencesText(shell.output, diff.differences));
     },

@@ -1,4 +1,4 @@
-/** `vnes capsule new|build|sign|verify|install`: from an idea to an installed capsule. */
+/** `vnes capsule new|build|sign|verify|install|uninstall`: from an idea to an installed capsule, and back. */
 import type { Verified } from "@vnes/registry";
 import { isVnesError, type Manifest, type TopicDefinition, SIGNATURE_ROLES, shellWord } from "@vnes/schemas";
 import { existsSync } from "node:fs";
@@ -13,6 +13,8 @@ import { languageTemplates, TEMPLATE_LANGUAGES } from "../template/languages.ts"
 import { writeTemplate } from "../template/write-template.ts";
 
 const CAPSULE_ID = /^[a-z0-9_]+(\.[a-z0-9_]+)+$/;
+/** The namespace of the capsules that come with the program. */
+const BUILT_IN = "vnes.";
 const DIR = { type: "string", demandOption: true, describe: "The capsule's directory" } as const;
 
 export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -115,7 +117,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
     async (args) => {
       const place = await findPlace(shell, args);
       const { authority, trust, policy } = await openJudges(place);
-      const { verifyCapsule, verifyInstalled } = await import("@vnes/registry");
+      const { registryErrors, verifyCapsule, verifyInstalled } = await import("@vnes/registry");
       const libraries = await programLibraries();
       const options = { trust, policy, rebuild: args.rebuild, libraries };
       let verified: Verified | null = null;
@@ -123,6 +125,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
         const registry = await openRegistry(place);
         await setUpBuiltins(place, authority, registry, undefined);
         verified = await verifyInstalled(registry, args.dir, options);
+        if (verified === null) throw registryErrors.create("REGISTRY_CAPSULE_UNKNOWN", { id: args.dir });
       }
       verified ??= await verifyCapsule(args.dir, options);
       // What is installed under that id says what its topics promised; what the capsule may ask for is install's question.
@@ -152,7 +155,7 @@ async function sayVerdict(
     ? ""
     : hasSource
       ? ", rebuilt with equal bytes"
-      : "; nothing to rebuild, no src/main.ts";
+      : "; not rebuilt: vnes builds src/main.ts alone, impl/ was held to its hashes";
   const head =
     kind === "verified"
       ? `${output.paint("green", "verified")}  ${name}  image ${shortHash(image.hash)}${again}`
@@ -210,6 +213,27 @@ export function addCapsuleInstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
         ? `installed  ${id} ${version}  image ${shortHash(image)}\n${shell.output.next("next: vnes boot, or restart the node that runs")}`
         : `unchanged  ${id} ${version}  image ${shortHash(image)} was installed already`;
       shell.output.data("vnes.capsule.install.v1", { id, version, image, changed }, text);
+    },
+  );
+}
+
+export function addCapsuleUninstall(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
+  return yargs.command(
+    "uninstall <id>",
+    "Take a capsule out of the local registry; what nodes recorded of it stays with them",
+    (args) => args.positional("id", { type: "string", demandOption: true, describe: "Such as acme.greeter" }),
+    async (args) => {
+      const { id } = args;
+      if (id.startsWith(BUILT_IN)) throw cliErrors.create("CAPSULE_BUILT_IN", { id });
+      const { version, image, origin } = await (await openRegistry(await findPlace(shell, args))).uninstall(
+        id,
+      );
+      const again = `again: vnes capsule install ${shellWord(origin)}`;
+      const text = [
+        `uninstalled  ${id} ${version}  image ${shortHash(image)}`,
+        shell.output.next(`next: restart the node that runs it, or vnes capsule unload ${id}; ${again}`),
+      ].join("\n");
+      shell.output.data("vnes.capsule.uninstall.v1", { id, version, image }, text);
     },
   );
 }

@@ -54,7 +54,7 @@ export function addCapsuleInspect(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const found = await withNode(shell, args, async (client) => {
         return (await client.request("inspect", { capsule: args.id })) as unknown as Inspection;
       });
-      shell.output.data("vnes.capsule.inspect.v1", found, inspectionText(found));
+      shell.output.data("vnes.capsule.inspect.v1", found, inspectionText(shell.output, found));
     },
   );
 }

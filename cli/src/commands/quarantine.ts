@@ -5,7 +5,7 @@
 import type { Argv } from "yargs";
 import { openQuarantine } from "../node/authority.ts";
 import { reasonsText } from "../output/problem.ts";
-import { fields, jsonText, shortHash, table } from "../output/text.ts";
+import { fields, shortHash, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
 
 export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -37,13 +37,13 @@ export function addQuarantineList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
 export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
     "show <entry>",
-    "Show one refused capsule: every reason, the evidence, the image",
+    "Show one refused capsule: every reason, and what to do about it",
     (args) =>
       args.positional("entry", { type: "string", demandOption: true, describe: "Such as qua_0123456789ab" }),
     async (args) => {
       const quarantine = await openQuarantine(await findPlace(shell, args));
       const detail = await quarantine.show(args.entry);
-      const { entry, image, evidence } = detail;
+      const { entry, image } = detail;
       const text = [
         fields([
           ["entry", entry.entry],
@@ -55,7 +55,12 @@ export function addQuarantineShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
           ["refused", `${entry.times} times, last ${new Date(entry.at).toISOString()}`],
         ]),
         reasonsText(shell.output, entry.reasons),
-        `evidence\n${jsonText(evidence)}`,
+        shell.output.next(
+          `manifest, receipt, hashes, findings by area: vnes quarantine show ${entry.entry} -o json`,
+        ),
+        shell.output.next(
+          `A version that is mended, built and installed is judged anew at the next boot; this entry goes with: vnes quarantine delete ${entry.entry}`,
+        ),
       ];
       shell.output.data("vnes.quarantine.show.v1", detail, text.join("\n\n"));
     },

@@ -144,15 +144,14 @@ function showProgress({ output, prettyLogs }: Shell, progress: ReplayProgress | 
 }
 
 function replayText({ output }: Shell, answer: ReplayAnswer, file: string | undefined): string {
-  const { shard, from, to, turns, taken, images, recordedHash, replayedHash, difference, tier } = answer;
+  const { shard, from, to, turns, taken, takenAs, images, recordedHash, replayedHash, difference, tier } =
+    answer;
   const rows: [string, string][] = [
     ...(file === undefined ? [] : ([["file", `${file}, verified`]] as [string, string][])),
     ["shard", shard],
     ["records", `${from} to ${to}`],
-    [
-      "turns",
-      `${turns} run again${taken === 0 ? "" : `, ${taken} stopped by the machine and taken as recorded`}`,
-    ],
+    ["turns", `${turns} run again, ${taken} taken as recorded`],
+    ...(taken === 0 ? [] : ([["taken", takenText(takenAs)]] as [string, string][])),
     ["image", images.map(shortHash).join(", ") || "none ran"],
     ["tier", tier],
   ];
@@ -169,6 +168,12 @@ function replayText({ output }: Shell, answer: ReplayAnswer, file: string | unde
   }
   rows.push(["outputs", `differ: ${shortHash(recordedHash)} recorded, ${shortHash(replayedHash)} now`]);
   return `${fields(rows)}\n\n${differenceText(output.paint("red", "first difference"), difference)}`;
+}
+
+/** What ended those turns was no answer of the capsule, so there is nothing to compare. */
+function takenText(takenAs: ReplayAnswer["takenAs"]): string {
+  const codes = Object.entries(takenAs).map(([code, times]) => `${times} ${code}`);
+  return `${codes.join(", ")}: ended by the kernel, not run`;
 }
 
 function differenceText(title: string, difference: Difference): string {

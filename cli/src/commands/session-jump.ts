@@ -7,7 +7,7 @@ import type { ControlClient } from "../control/client.ts";
 import { cliErrors } from "../errors.ts";
 import { number, object, text } from "../session/fields.ts";
 import { openTopics, type SeenEvent, seenEvent } from "../session/session-events.ts";
-import { CLIENT, knownSession, NAMED } from "../session/sessions.ts";
+import { CLIENT, endedFor, knownSession, NAMED } from "../session/sessions.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 
 const CLIENT_TOPIC = "vpn.client.v1";
@@ -35,8 +35,10 @@ export function addSessionJump(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
       const { session, path } = args;
       const timeoutMs = parseTimeout(args.timeout);
       const jumped = await withNode(shell, args, async (client) => {
-        const { role } = await knownSession(client, session);
-        if (role === "owner") throw cliErrors.create("SESSION_JUMP_ELSEWHERE", { session });
+        const known = await knownSession(client, session);
+        const reason = endedFor(known);
+        if (reason !== null) throw cliErrors.create("SESSION_ENDED", { session, reason });
+        if (known.role === "owner") throw cliErrors.create("SESSION_JUMP_ELSEWHERE", { session });
         const last = (await openTopics(client)).find(({ topic }) => topic === CLIENT_TOPIC)?.lastSeqs[0] ?? 0;
         const pathId = await askJump(client, session, path);
         return await outcomeOf(client, { session, pathId, after: last, timeoutMs });
@@ -68,8 +70,20 @@ async function askJump(client: ControlClient, session: string, path: string | un
   // The client's own codes: what it says of itself is the reason.
   if (code === "CLIENT_PATH_UNKNOWN")
     throw cliErrors.create("SESSION_JUMP_PATH_UNKNOWN", { session, reason: message });
-  const reason = text(object(details ?? null), "reason") ?? code;
-  throw cliErrors.create("SESSION_JUMP_REFUSED", { session, reason, problem: message });
+  const told = object(details ?? null);
+  const reason = text(told, "reason") ?? code;
+  throw cliErrors.create("SESSION_JUMP_REFUSED", {
+    session,
+    reason,
+    problem: problemOf(told, reason, message),
+  });
+}
+
+/** Why, in words first, then the reason's code and how long it holds. */
+function problemOf(told: JsonObject | null, reason: string, message: string): string {
+  const why = (text(told, "why") ?? message).replace(`${reason}: `, "");
+  const retryAfterMs = number(told, "retryAfterMs");
+  return `${why} (${reason}${retryAfterMs === null ? "" : `; allowed in ${retryAfterMs} ms`})`;
 }
 
 interface Jumped {

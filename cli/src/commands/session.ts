@@ -3,11 +3,12 @@ import type { Json, JsonObject } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
-import { duration, fields, table } from "../output/text.ts";
+import { duration, fields, instant, table } from "../output/text.ts";
 import { text } from "../session/fields.ts";
 import {
   assertVpn,
   CLIENT,
+  endedFor,
   knownSession,
   mirrored,
   NAMED,
@@ -71,35 +72,36 @@ export function addSessionTerminate(yargs: Argv<GlobalFlags>, shell: Shell): Arg
     (args) => args.positional("session", NAMED),
     async (args) => {
       const { session } = args;
-      const { answer, said } = await withNode(shell, args, (client) => terminate(client, session));
-      shell.output.data("vnes.session.terminate.v1", { session, answer }, `${session} ${said}`);
+      const { answer, ended, said } = await withNode(shell, args, (client) => terminate(client, session));
+      shell.output.data("vnes.session.terminate.v1", { session, answer, ended }, `${session} ${said}`);
     },
   );
 }
 
 interface Terminated {
   readonly answer: Json;
+  /** What it had ended for already; null: it lived. */
+  readonly ended: string | null;
   /** What became of the session, behind its name. */
   readonly said: string;
 }
 
-/** Asked for again it has ended already, on either side. */
 async function terminate(client: ControlClient, session: string): Promise<Terminated> {
   const known = await knownSession(client, session);
-  const { state, reason } = known.role === "owner" ? known.view : known.mirror;
-  const already = state === "TERMINATED" ? `had ended already, for ${show(reason)}` : undefined;
+  const ended = endedFor(known);
+  // It is as it was asked to be; asking for it again would be a denial in its history.
+  if (ended !== null) return { answer: null, ended, said: `had ended already, for ${ended}` };
   if (known.role === "owner") {
     const input = { sessionId: session, cause: "OPERATOR_TERMINATED" };
-    return { answer: await ask(client, SESSION, "terminate", input), said: already ?? "is terminated" };
+    return { answer: await ask(client, SESSION, "terminate", input), ended, said: "is terminated" };
   }
-  if (already !== undefined) return { answer: { sessionId: session, toldOver: null }, said: already };
   const answer = (await ask(client, CLIENT, "close", {})) as JsonObject;
   const toldOver = text(answer, "toldOver");
   const gateway =
     toldOver === null
       ? "no channel was open to tell the gateway, whose clock ends it there"
       : `the gateway was told over path ${toldOver}`;
-  return { answer, said: `has ended here; ${gateway}` };
+  return { answer, ended, said: `has ended here; ${gateway}` };
 }
 
 async function listSessions(client: ControlClient): Promise<Listed> {
@@ -133,7 +135,7 @@ function pathOf(binding: Json | undefined): string {
 }
 
 function timeOr(name: string, value: Json): string {
-  if (typeof value === "number" && name.endsWith("At") && value > 1e12) return new Date(value).toISOString();
+  if (typeof value === "number" && name.endsWith("At") && value > 1e12) return instant(value);
   if (typeof value === "number" && name.endsWith("Ms")) return duration(value);
   return show(value);
 }

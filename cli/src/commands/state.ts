@@ -3,7 +3,7 @@ import type { Json, JsonObject, StateRead } from "@vnes/schemas";
 import type { KeyChange, StateAt, StateDifference, StateHistoryPage } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { cliErrors } from "../errors.ts";
-import { fields, jsonText, shellWord, table } from "../output/text.ts";
+import { fields, jsonText, keyWord, table } from "../output/text.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
 import { parseMoment } from "../moment.ts";
 import { brief, differencesText } from "../output/values.ts";
@@ -59,7 +59,7 @@ export function addStateList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Globa
       const read = (await withNode(shell, args, (client) =>
         client.request("state.read", params),
       )) as unknown as StateRead;
-      sayMore(shell, read.next === null ? undefined : `--after ${shellWord(read.next)}`);
+      sayMore(shell, read.next === null ? undefined : `--after ${keyWord(read.next)}`);
       shell.output.data("vnes.state.list.v1", read, keysText(read));
     },
   );
@@ -86,7 +86,7 @@ export function addStateAt(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalF
         client.request("state.at", params),
       )) as unknown as StateAt;
       if (key !== undefined) oneKey(capsule, key, state);
-      sayMore(shell, state.next === null ? undefined : `--after ${shellWord(state.next)}`);
+      sayMore(shell, state.next === null ? undefined : `--after ${keyWord(state.next)}`);
       shell.output.data("vnes.state.at.v1", state, key === undefined ? keysText(state) : oneKeyText(state));
     },
   );
@@ -112,7 +112,7 @@ export function addStateHistory(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
       const page = (await withNode(shell, args, (client) =>
         client.request("state.history", params),
       )) as unknown as StateHistoryPage;
-      sayMore(shell, page.next === null ? undefined : `--before ${shellWord(page.next)}`);
+      sayMore(shell, page.next === null ? undefined : `--before ${keyWord(page.next)}`);
       if (page.since > 1) shell.output.say(`what was before record ${page.since} is not kept any more`);
       const text = table<KeyChange>(page.changes, [
         { title: "record", value: ({ seq }) => seq, align: "right" },
@@ -148,10 +148,7 @@ export function addStateDiff(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Globa
       const diff = (await withNode(shell, args, (client) =>
         client.request("state.diff", params),
       )) as unknown as StateDifference;
-      sayMore(
-        shell,
-        diff.more === 0 ? undefined : `--after ${shellWord(diff.differences.at(-1)?.key ?? "")}`,
-      );
+      sayMore(shell, diff.more === 0 ? undefined : `--after ${keyWord(diff.differences.at(-1)?.key ?? "")}`);
       shell.output.data("vnes.state.diff.v1", diff, differencesText(shell.output, diff.differences));
     },
   );

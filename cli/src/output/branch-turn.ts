@@ -2,7 +2,7 @@
 import type { BranchTurn } from "@vnes/kernel";
 import type { Effect, Json } from "@vnes/schemas";
 import type { Output } from "./output.ts";
-import { harmless } from "./text.ts";
+import { harmless, instant } from "./text.ts";
 import { brief } from "./values.ts";
 
 export function branchTurnText(output: Output, { seq, delivery, outcome, effects, fed }: BranchTurn): string {
@@ -47,7 +47,7 @@ function effectText(effect: Effect): string {
     case "answer":
       return `answer ${brief(effect.answer as unknown as Json)}`;
     case "setTimer":
-      return `set timer ${effect.id} for ${new Date(effect.at).toISOString()}`;
+      return `set timer ${effect.id} for ${instant(effect.at)}`;
     case "cancelTimer":
       return `cancel timer ${effect.id}`;
   }

@@ -1,15 +1,25 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
-import type { CapsuleStatus, ConfinementDecision } from "@vnes/kernel";
+import type { CapsuleStatus, ConfinementDecision, Reason } from "@vnes/kernel";
 import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import { moment } from "../session/when.ts";
 import { budgetLines, type BudgetInspection } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
+import type { Output } from "./output.ts";
+import { reasonsText } from "./problem.ts";
 import { bytesText, fields, shortHash, table } from "./text.ts";
 
 export interface Inspection extends CapsuleStatus {
+  /** When it goes on by itself; null: it is not suspended, or waits for a person. */
+  readonly resumesAt: number | null;
   readonly manifest: Manifest;
   readonly receipt: Receipt | null;
   readonly files: readonly { readonly path: string; readonly size: number }[];
-  readonly requires: readonly { readonly requirement: string; readonly provider: string | null }[];
+  readonly requires: readonly {
+    readonly requirement: string;
+    readonly provider: string | null;
+    /** Of the provider. */
+    readonly state: string | null;
+  }[];
   readonly limits: {
     readonly memoryMb: number;
     readonly turnMs: number;
@@ -19,6 +29,8 @@ export interface Inspection extends CapsuleStatus {
   /** Null: a driver, or a capsule that is not up. */
   readonly budget: BudgetInspection | null;
   readonly confinement: ConfinementDecision;
+  /** What it is down for. */
+  readonly problems: readonly Reason[];
   readonly waiting: { readonly [shard: string]: number };
   readonly meters: { readonly [shard: string]: ShardMeters | null };
 }
@@ -30,22 +42,36 @@ interface ShardMeters {
   readonly host?: { readonly group: string; readonly pid: number };
 }
 
-export function inspectionText(found: Inspection): string {
+export function inspectionText(output: Output, found: Inspection): string {
   return [
     fields([...identity(found), ...provenance(found), ...reach(found), ...use(found)]),
+    ...(found.problems.length === 0 ? [] : [reasonsText(output, found.problems)]),
     ...shardsText(found),
     confinementText(found.id, found.confinement),
-    `manifest, receipt, hashes of files, all meters: vnes capsule inspect ${found.id} -o json`,
+    output.next(`manifest, receipt, hashes of files, all meters: vnes capsule inspect ${found.id} -o json`),
   ].join("\n\n");
 }
 
 type Line = readonly [name: string, value: string | number];
 
-function identity({ id, version, state, reason, type, manifest }: Inspection): readonly Line[] {
+function identity({
+  id,
+  version,
+  state,
+  reason,
+  type,
+  manifest,
+  resumesAt,
+  budget,
+}: Inspection): readonly Line[] {
   const { description, capabilities, governance, interfaces } = manifest;
   return [
     ["capsule", `${id} ${version}`],
     ["state", `${state}, ${reason}`],
+    // Of one that is over its budget the budget says so itself.
+    ...(resumesAt === null || (budget !== null && budget.over !== null)
+      ? []
+      : [["resumed", `by itself at ${moment(resumesAt)}; at once: vnes capsule resume ${id}`] as const]),
     ["what", description],
     ["kind", [type, capabilities.determinism_tier, capabilities.latency_class].filter(Boolean).join(", ")],
     [
@@ -74,7 +100,10 @@ function provenance({ imageHash, files, receipt, origin }: Inspection): readonly
 
 function reach({ manifest, requires }: Inspection): readonly Line[] {
   const { capabilities, bus, state } = manifest;
-  const bound = requires.map(({ requirement, provider }) => `${requirement} of ${provider ?? "nobody"}`);
+  const bound = requires.map(({ requirement, provider, state: its }) => {
+    const note = its === null || its === "active" ? "" : ` (${its})`;
+    return `${requirement} of ${provider ?? "nobody"}${note}`;
+  });
   const lists: readonly (readonly [string, readonly string[] | undefined])[] = [
     ["provides", capabilities.provides],
     ["requires", bound],

@@ -1,4 +1,5 @@
 /** Text for people: what comes from outside is made harmless before a terminal sees it, and lines up in columns. */
+import { shellWord } from "@vnes/schemas";
 
 /** Control characters could move the cursor or recolour what was said before; they are shown, not sent. */
 export function harmless(text: string): string {
@@ -24,10 +25,9 @@ export function jsonText(value: unknown): string {
   return harmlessJson(JSON.stringify(value, null, 2));
 }
 
-/** As one word of a command line that somebody may copy, whatever stands in it. */
-export function shellWord(text: string | number): string {
-  const word = harmless(String(text));
-  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+/** A key, which is a capsule's, as one word of a command line that somebody may copy. */
+export function keyWord(key: string | number): string {
+  return shellWord(harmless(String(key)));
 }
 
 function escaped(char: string): string {
@@ -66,6 +66,12 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 export function fields(entries: readonly (readonly [name: string, value: string | number])[]): string {
   const width = Math.max(...entries.map(([name]) => name.length));
   return entries.map(([name, value]) => `${name.padEnd(width)}  ${harmless(String(value))}`).join("\n");
+}
+
+/** A time in milliseconds, which may come from a capsule: what is no date is told as the number it is. */
+export function instant(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? `${at} ms` : date.toISOString();
 }
 
 export function duration(ms: number): string {

@@ -5,6 +5,7 @@ import { number, object, text } from "./fields.ts";
 import { because } from "./reasons.ts";
 import type { SeenEvent } from "./session-events.ts";
 import { when } from "./when.ts";
+import { instant } from "../output/text.ts";
 
 /** Older denials are history. */
 export const LATELY_MS: number = 10 * 60_000;
@@ -32,13 +33,16 @@ function isFailure(event: JsonObject): boolean {
   return isDenial(event) || text(event, "event") === "pathFailed";
 }
 
+/** What failed, by who looked. */
+const FAILED: { readonly [by: string]: string } = { probe: "The probe of", standby: "The standby over" };
+
 function sentenceOf({ event, at }: SeenEvent, now: number): string {
   const reason = text(event, "reason") ?? "?";
   const evidence = object(event["evidence"]);
   const rest = `because ${because(reason)} (${reason}${details(evidence)})`;
   const path = text(event, "pathId");
   if (text(event, "event") === "pathFailed")
-    return `The attempt over path ${path} failed ${when(at, now)}, ${rest}.`;
+    return `${FAILED[text(evidence, "by") ?? ""] ?? "The attempt over"} path ${path} failed ${when(at, now)}, ${rest}.`;
   if (text(event, "event") === "denied") {
     const person = text(evidence, "by") === "person";
     const what = person
@@ -62,7 +66,7 @@ function details(evidence: JsonObject | null): string {
     boundText(object(evidence?.["bound"])) === null
       ? null
       : `bound ${boundText(object(evidence?.["bound"]))}`,
-    until === null ? null : `allowed again ${new Date(until).toISOString()}`,
+    until === null ? null : `allowed again ${instant(until)}`,
     text(evidence, "cause") === null ? null : `cause ${text(evidence, "cause")}`,
     text(evidence, "code") === null ? null : `cause ${text(evidence, "code")}`,
     text(evidence, "endedFor") === null ? null : `it ended for ${text(evidence, "endedFor")}`,

@@ -133,7 +133,21 @@ export const REASONS: { readonly [code: string]: Reason } = {
   RENEW_ASKED: { because: "a person asked for a new session after the end of the last" },
 };
 
-/** A code this table has no sentence for is shown as it is. */
+/** Why an attempt over a path came to nothing: codes of the transport, and of a call that did not reach it. */
+export const FAILURES: { readonly [code: string]: string } = {
+  TRANSPORT_OPEN_TIMEOUT: "nothing that could be verified answered over it in time",
+  TRANSPORT_OPEN_REFUSED: "nobody takes connections there, or the system has no way there",
+  TRANSPORT_OPEN_FOREIGN: "somebody else than the gateway answers there, such as a captive portal",
+  TRANSPORT_CHANNEL_UNKNOWN: "its channel was gone before it was used",
+  TRANSPORT_FRAME_TOO_LARGE: "the request is larger than a channel takes",
+  TRANSPORT_BACKPRESSURE: "its channel has too many bytes waiting",
+  TRANSPORT_STOPPED: "the transport was stopping",
+  CALL_TIMEOUT: "the transport did not answer in time",
+  CALL_DROPPED_ON_RECOVERY: "the node was started again in between",
+  CALL_CAPABILITY_UNAVAILABLE: "no transport runs on this node",
+};
+
+/** A code these tables have no sentence for is shown as it is. */
 export function because(code: string): string {
-  return REASONS[code]?.because ?? `of ${code}`;
+  return REASONS[code]?.because ?? FAILURES[code] ?? `of ${code}`;
 }

@@ -3,6 +3,7 @@ import { isVnesError, type Json, type JsonObject } from "@vnes/schemas";
 import { ask } from "../ask.ts";
 import type { ControlClient } from "../control/client.ts";
 import { cliErrors } from "../errors.ts";
+import { text } from "./fields.ts";
 
 export const SESSION = "vpn.session";
 export const CLIENT = "vpn.client";
@@ -56,6 +57,14 @@ async function unless(asked: Promise<Json>, codes: readonly string[]): Promise<J
 export type Known =
   | { readonly role: "client"; readonly status: JsonObject; readonly mirror: JsonObject }
   | { readonly role: "owner"; readonly view: JsonObject };
+
+/** Why the session ended, as far as this node knows it; null: it lives. */
+export function endedFor(known: Known): string | null {
+  const { role } = known;
+  const reason = text(role === "owner" ? known.view : known.status, "reason");
+  const isOver = role === "owner" ? known.view["state"] === "TERMINATED" : known.status["mode"] === "ended";
+  return isOver ? (reason ?? "?") : null;
+}
 
 /** What is no session's name is a session that is not here. */
 const NOT_HERE = ["CALL_CAPABILITY_UNAVAILABLE", "SESSION_NOT_FOUND", "CALL_INPUT_INVALID"];

@@ -1,8 +1,9 @@
 /** A moment as people read it: the time, and how far from now. */
-import { duration } from "../output/text.ts";
+import { duration, instant } from "../output/text.ts";
 
 export function moment(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  const text = instant(at);
+  return text.endsWith("Z") ? `${text.slice(0, 19).replace("T", " ")} UTC` : text;
 }
 
 export function when(at: number, now: number): string {

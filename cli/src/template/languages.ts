@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type DeterminismTier, shellWord } from "@vnes/schemas";
 
-export const TEMPLATE_LANGUAGES = ["typescript", "python", "native"] as const;
+export const TEMPLATE_LANGUAGES = ["typescript", "python", "assemblyscript", "native"] as const;
 export type TemplateLanguage = (typeof TEMPLATE_LANGUAGES)[number];
 
 interface LanguageTemplate {
@@ -27,6 +27,17 @@ export const languageTemplates: { readonly [language in TemplateLanguage]: Langu
       ["impl/vnes.py", sdkFile("python/vnes.py")],
     ],
   },
+  assemblyscript: {
+    interfaces: { wasm: "impl/module.wasm" },
+    tier: "D0_bit_exact",
+    // Not src/main.ts: that is what vnes builds itself.
+    sources: (id, topic) => [
+      ["src/module.ts", assemblyscript(id, topic)],
+      ["src/vnes.ts", sdkFile("assemblyscript/vnes.ts")],
+    ],
+    compile: (dir) =>
+      `asc --baseDir ${shellWord(dir)} src/module.ts -o impl/module.wasm --use abort=src/vnes/abort --maximumMemory 256 -O`,
+  },
   native: {
     interfaces: { native: "impl/main" },
     tier: "D2_soft_deterministic",
@@ -44,7 +55,7 @@ export const languageTemplates: { readonly [language in TemplateLanguage]: Langu
 };
 
 /** The bytes that run are to be bytes of the capsule, so the sdk comes along. */
-function sdkFile(path: "python/vnes.py" | "c/vnes.h"): string {
+function sdkFile(path: "python/vnes.py" | "c/vnes.h" | "assemblyscript/vnes.ts"): string {
   return readFileSync(new URL(import.meta.resolve(`@vnes/sdk/${path}`)), "utf8");
 }
 
@@ -83,6 +94,32 @@ def greet(turn, input):
     turn.keys.set("greeted/" + name, times)
     turn.publish("${topic}", name, {"name": name, "times": times})
     return {"greeting": "Hello, " + name + "!", "times": times}
+`;
+}
+
+function assemblyscript(id: string, topic: string): string {
+  return `/** The handlers; spec/logic.md says what they should do. */
+import { Json, keys, publish, reply, unhandled } from "./vnes";
+
+export function deliver(length: i32): void {
+  const delivery = Json.take(length);
+  const kind = delivery.get("kind").asText();
+  if (kind == "start") return;
+  if (kind == "call" && delivery.get("capability").asText() == "${id}" && delivery.get("method").asText() == "greet") {
+    return greet(delivery.get("input"));
+  }
+  unhandled();
+}
+
+function greet(input: Json): void {
+  // The kernel has checked the input against spec/schema.json.
+  const name = input.get("name").asText();
+  const known = keys.get("greeted/" + name);
+  const times = (known === null ? 0 : known.asInteger()) + 1;
+  keys.set("greeted/" + name, Json.integer(times));
+  publish("${topic}", name, Json.record().with("name", Json.text(name)).with("times", Json.integer(times)));
+  reply(Json.record().with("greeting", Json.text(\`Hello, \${name}!\`)).with("times", Json.integer(times)));
+}
 `;
 }
 

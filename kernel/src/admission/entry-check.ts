@@ -22,6 +22,7 @@ export function entryReasons(manifest: Manifest, image: CapsuleImage): readonly 
     ...pythonReasons(manifest, image),
     ...moduleReasons(manifest, image),
     ...nativeReasons(manifest),
+    ...textReasons(manifest, image),
   ];
 }
 
@@ -54,6 +55,19 @@ function nativeReasons(manifest: Manifest): readonly Reason[] {
   if (programOf(manifest)?.language !== "native" || !REPEATABLE.has(tier)) return [];
   const place = { file: MANIFEST, pointer: "/capabilities/determinism_tier" };
   return [admissionReason("NATIVE_NOT_DETERMINISTIC", { id, tier }, place)];
+}
+
+/** How far into a program the first NUL is looked for; in what a compiler wrote one is among the first 16 bytes. */
+const HEAD_BYTES = 512;
+
+/** A script, or nothing at all, would fail at boot, as the absence of an interpreter that its author sees lying there. */
+function textReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {
+  const program = programOf(manifest);
+  if (program?.language !== "native") return [];
+  const file = imageFile(image, program.entry);
+  if (file === undefined || file.bytes.subarray(0, HEAD_BYTES).includes(0)) return [];
+  const place = { file: file.path };
+  return [admissionReason("NATIVE_NOT_PROGRAM", { file: file.path }, place)];
 }
 
 function moduleReasons(manifest: Manifest, image: CapsuleImage): readonly Reason[] {

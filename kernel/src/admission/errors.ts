@@ -37,6 +37,7 @@ export type AdmissionCode =
   | "ENTRY_MISSING"
   | "ENTRY_INVALID"
   | "NATIVE_NOT_DETERMINISTIC"
+  | "NATIVE_NOT_PROGRAM"
   | "SCHEMA_REFERENCE_BROKEN"
   | "TOPIC_OWNER_MISMATCH"
   | "TOPIC_FILE_NAME"
@@ -198,7 +199,8 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
   ENTRY_MISSING: {
     ...integrity,
     message: "interfaces.{language} names {file}, which is not in the capsule",
-    remedy: "vnes capsule build {dir}",
+    remedy:
+      "put {file} there, or correct interfaces in manifest.json; src/main.ts becomes impl/main.js, other languages are compiled by hand; then vnes capsule build {dir}",
   },
   ENTRY_INVALID: {
     ...integrity,
@@ -209,6 +211,13 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...policy,
     message: "{id} is a native program and says it is {tier}; nothing keeps a program from reading the clock",
     remedy: "declare D2_soft_deterministic or NX_experimental, or write it in another language",
+  },
+  NATIVE_NOT_PROGRAM: {
+    ...integrity,
+    message:
+      "interfaces.native names {file}, which is text and no program; behind a wall nothing is there that could interpret it",
+    remedy:
+      "compile it, as docs/native.md says, or let interfaces name another language; then vnes capsule build {dir}",
   },
   SCHEMA_REFERENCE_BROKEN: {
     ...integrity,

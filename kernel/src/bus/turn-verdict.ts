@@ -2,11 +2,15 @@
  * What becomes of a finished turn: a record, effects without a record, or nothing. Decided from the delivery, the
  * sandbox's answer, the rules of the capsule and the shard's state; carried out by `runtime/shard/capsule-shard.ts`.
  */
-import type { Delivery, Effect, ErrorDetails, TurnResult } from "@vnes/schemas";
+import type { Delivery, Effect, ErrorDetails, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnInput } from "../ledger/record.ts";
 import type { ShardState } from "../ledger/shard-state.ts";
 import { isDurable, type Topics } from "./topics.ts";
 import { refusedEffect, type TurnRules } from "./turn-check.ts";
+
+const MAX_MESSAGE_CHARS = 1_000;
+/** A key is as long at most. */
+const MAX_DETAIL_CHARS = 512;
 
 export interface Failure {
   readonly code: string;
@@ -53,10 +57,30 @@ export function judgeTurn(
   const refused = refusedEffect(effects, rules, state, current);
   if (refused !== undefined) {
     const poisoned = delivery.kind === "expiry" || writes(effects);
-    return { kind: "failed", poisoned, failure: refused, recorded };
+    return { kind: "failed", poisoned, failure: bounded(refused), recorded };
   }
   const isPassing = isWorthNoRecord(input, delivery, effects, rules.topics);
   return { kind: "done", poisoned: false, effects, recorded: !isPassing };
+}
+
+/**
+ * A topic or a capability that a turn named may be as long as its effects, and is repeated by its record, its answer and its dead letter:
+ * together more than a ledger or a messenger takes at once.
+ */
+function bounded({ code, message, details }: VnesError): Failure {
+  const short = Object.entries(details).map(([name, value]) => [
+    name,
+    typeof value === "string" ? cut(value, MAX_DETAIL_CHARS) : value,
+  ]);
+  return {
+    code,
+    message: cut(message, MAX_MESSAGE_CHARS),
+    details: Object.fromEntries(short) as ErrorDetails,
+  };
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most).toWellFormed()}... (${text.length} characters)`;
 }
 
 function isStale(delivery: Delivery, state: ShardState): boolean {

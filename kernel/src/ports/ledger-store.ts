@@ -36,6 +36,15 @@ export interface NewRecord {
   readonly snapshot?: true;
 }
 
+/**
+ * Where a store may put bytes that it would have to make room for, so that a long reading is no work for the garbage
+ * collector. Whoever gives it away knows when nobody looks at the records any more, and takes it back.
+ */
+export interface RecordMemory {
+  /** So many bytes, which nobody else writes to until it is taken back. */
+  take(bytes: number): Uint8Array;
+}
+
 /** What a trim dropped. */
 export interface Trimmed {
   readonly records: number;
@@ -47,8 +56,11 @@ export interface LedgerStore {
   readonly lease?: LedgerLease;
   /** Resolves to the seq of the last record appended. */
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number>;
-  /** Records with seq >= `from` in order, at most `limit`; those that were trimmed are not among them. */
-  read(shard: string, from: number, limit: number): Promise<readonly StoredRecord[]>;
+  /**
+   * Records with seq >= `from` in order, at most `limit`; those that were trimmed are not among them. With `memory` their bytes
+   * may lie in it, and they may be fewer than there are, but not none.
+   */
+  read(shard: string, from: number, limit: number, memory?: RecordMemory): Promise<readonly StoredRecord[]>;
   /** Seq of the last record, 0 for a shard without records. */
   lastSeq(shard: string): Promise<number>;
   /** Seq of the oldest record still kept, 0 for a shard without records. */

@@ -7,6 +7,7 @@ export const replayErrors: ErrorTable<
   | "REPLAY_NO_ACTIVATION"
   | "REPLAY_IMAGE_MISSING"
   | "REPLAY_TURN_STOPPED"
+  | "REPLAY_TURN_KILLED_HOST"
   | "REPLAY_NOT_LOGIC"
   | "REPLAY_TOO_MANY"
   | "REPLAY_RECEIPT_PLAIN"
@@ -45,6 +46,15 @@ export const replayErrors: ErrorTable<
     fault: "system",
     retry: true,
     remedy: "it says nothing about the capsule: try again when the machine is less busy",
+    exit: "failed",
+  },
+  REPLAY_TURN_KILLED_HOST: {
+    message:
+      "record {seq} of shard {shard} kills its sandbox host when it is run again, and did not when it was recorded: {problem}",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "its code does what its language leaves open, or what the machine decides: look at what the turn was given, and mend the capsule",
     exit: "failed",
   },
   REPLAY_NOT_LOGIC: {

@@ -11,7 +11,14 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Sandbox, SandboxInstance, SandboxSpec } from "@vnes/kernel";
 import { buildCapsule, openAuthority, verifyImage } from "@vnes/registry";
-import { canonicalJson, type Delivery, type Effect, type Json, type TurnResult } from "@vnes/schemas";
+import {
+  canonicalJson,
+  type Delivery,
+  type Effect,
+  type Json,
+  type Manifest,
+  type TurnResult,
+} from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
 import { programOf } from "../../../../kernel/src/admission/program.ts";
 import { checkTranscript } from "../../../../kernel/test/transcript.ts";
@@ -50,13 +57,23 @@ export function tallyTranscript(language: TallyLanguage): void {
   });
 
   test(`tally in ${folder} has the schemas and the logic every tally has`, () => {
-    for (const file of ["spec/schema.json", "spec/logic.md", "spec/topics/tally.changed.v1.json"]) {
+    const topics = ["spec/topics/tally.changed.v1.json", "spec/topics/tally.fed.v1.json"];
+    for (const file of ["spec/schema.json", "spec/logic.md", ...topics]) {
       const [own = "", first = ""] = [folder, "typescript"].map((name) =>
         readFileSync(new URL(`${name}/${file}`, HERE), "utf8"),
       );
       assert.equal(own.replace(`tally.${folder}`, "tally.typescript"), first, file);
     }
+    assert.deepEqual(askedBy(folder), askedBy("typescript"));
   });
+}
+
+/** The manifest without what says the language, and the tier, which a program may not say of itself. */
+function askedBy(folder: string): object {
+  const manifest = JSON.parse(readFileSync(new URL(`${folder}/manifest.json`, HERE), "utf8")) as Manifest;
+  const { id: _, interfaces: __, capabilities, runtime, ...same } = manifest;
+  const { determinism_tier: ___, ...asked } = capabilities;
+  return { ...same, capabilities: asked, runtime: { ...runtime, language: "any" } };
 }
 
 /** What an instance of it is opened with. */

@@ -2,12 +2,15 @@
  * The active channel while the session is well: asked from time to time whether it still carries the session both ways, and at
  * once where there is reason to doubt it.
  */
-import { ask, change, count, type Draft, healthOf, tell, wake } from "./draft.ts";
+import type { JsonObject } from "@vnes/sdk";
+import type { Bound } from "@vnes/vpn-common";
+import { ask, change, count, type Draft, healthOf, policyBound, tell, wake } from "./draft.ts";
 import { cleared, inTrouble, suspect } from "./health.ts";
 import { forgive } from "./paths.ts";
 import { askNext, dropCheck, isExhausted, takeAnswer, takeSilence } from "./pings.ts";
 import { soon } from "./probes.ts";
 import { begin } from "./rounds.ts";
+import type { PathHealth } from "./vocabulary.ts";
 
 /** A timer so late is no busy machine: it slept, or was stopped. */
 export const LATE_MS = 5_000;
@@ -50,9 +53,29 @@ function sayQuality(draft: Draft, was: boolean): void {
   const { lossPercent, latencyMs } = healthOf({ paths }, active.pathId);
   const evidence = { lossPercent, maxLossPercent, latencyMs, maxLatencyMs, belowPings, ofPings };
   const reason = quality.reason ?? "POLICY_MET";
-  tell(draft, quality.isBelow ? "degraded" : "restored", reason, { path: active.pathId }, evidence);
+  const met = { ...evidence, bound: qualityMet(draft, reason, { lossPercent, latencyMs }) };
+  tell(draft, quality.isBelow ? "degraded" : "restored", reason, { path: active.pathId }, met);
   checkActive(draft);
   if (quality.isBelow && mode === "steady") soon(draft);
+}
+
+/** The number behind the reason: what the path measures, or how many of the last pings agreed. */
+function qualityMet(
+  draft: Draft,
+  reason: string,
+  { lossPercent, latencyMs }: Pick<PathHealth, "lossPercent" | "latencyMs">,
+): Bound {
+  const { belowPings, ofPings } = draft.config.policy;
+  switch (reason) {
+    case "LOSS_ABOVE_POLICY":
+      return policyBound(draft, "maxLossPercent", lossPercent ?? 0);
+    case "LATENCY_ABOVE_POLICY":
+      return policyBound(draft, "maxLatencyMs", latencyMs ?? 0);
+    case "POLICY_MET":
+      return policyBound(draft, "ofPings", ofPings);
+    default:
+      return policyBound(draft, "belowPings", belowPings);
+  }
 }
 
 /** The machine slept, or nobody ran this capsule: what it knew is that old. */
@@ -60,7 +83,8 @@ export function onSlept(draft: Draft, lateMs: number): void {
   const { mode, troubleSince } = draft.agent;
   count(draft, "slept");
   forgive(draft);
-  if (mode === "steady") return doubt(draft, "SLEPT", { lateMs });
+  const bound = { bound: "lateMs", limit: LATE_MS, value: lateMs, unit: "ms" };
+  if (mode === "steady") return doubt(draft, "SLEPT", { lateMs, bound });
   if (troubleSince === null) return;
   // The window counts the time in which something could be tried.
   change(draft, { troubleSince: troubleSince + lateMs });
@@ -79,11 +103,7 @@ export function onAddressesChanged(draft: Draft, gone: readonly string[], came: 
 }
 
 /** Asks the active channel at once, and tries another path unless it answers. */
-function doubt(
-  draft: Draft,
-  reason: string,
-  evidence: { readonly [name: string]: number | readonly string[] },
-): void {
+function doubt(draft: Draft, reason: string, evidence: JsonObject): void {
   suspect(draft, reason, evidence);
   checkActive(draft);
   const until = draft.at + draft.config.policy.answerMs;

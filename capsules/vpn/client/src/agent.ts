@@ -2,7 +2,7 @@
  * The client's agent: a pure step from what was heard to what is asked for. One agent, one session, one active channel.
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
-import { clientFrames as frames } from "@vnes/vpn-common";
+import { clientFrames as frames, silenceMet } from "@vnes/vpn-common";
 import { checkActive, LATE_MS, onAddressesChanged, onPingDue, onSlept } from "./active.ts";
 import { onFrame } from "./answers.ts";
 import { dropAttempt, failAttempt, jump, MAX_SENDS, OPEN_MARGIN_MS, sendRequest } from "./attempts.ts";
@@ -107,8 +107,9 @@ function hear(draft: Draft, heard: Heard): void {
     case "frameMalformed":
       return count(draft, "frameMalformed");
     case "pathSilent": {
-      const { channelId, silentMs, direction = "in" } = heard;
-      return onPathTrouble(draft, channelId, "PATH_SILENT", { silentMs, direction });
+      const { channelId, silentMs, direction = "in", limitMs } = heard;
+      const evidence = { silentMs, direction, ...silenceMet(silentMs, limitMs) };
+      return onPathTrouble(draft, channelId, "PATH_SILENT", evidence);
     }
     case "pathRefused":
       return onPathTrouble(draft, heard.channelId, "SEND_FAILED", { code: heard.code });

@@ -101,7 +101,12 @@ function askTransport(
 type ChannelEvent = { readonly channelId: string; readonly peer: string } & (
   | { readonly event: "opened"; readonly role: "initiator" | "responder" }
   | { readonly event: "frame"; readonly frame: Json }
-  | { readonly event: "pathSilent"; readonly silentMs: number; readonly direction?: "in" | "out" }
+  | {
+      readonly event: "pathSilent";
+      readonly silentMs: number;
+      readonly direction?: "in" | "out";
+      readonly limitMs?: number;
+    }
   | { readonly event: "sendFailed"; readonly code: string }
   | { readonly event: "pathAlive" }
   | { readonly event: "closed"; readonly reason: string; readonly detail?: string }
@@ -143,6 +148,7 @@ function onChannel(turn: Turn, data: Json): void {
         channelId,
         silentMs: event.silentMs,
         ...(event.direction === undefined ? {} : { direction: event.direction }),
+        ...(event.limitMs === undefined ? {} : { limitMs: event.limitMs }),
       });
     case "sendFailed":
       return hear(turn, { heard: "pathRefused", channelId, code: event.code });

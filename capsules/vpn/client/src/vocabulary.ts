@@ -203,6 +203,8 @@ export type Heard =
       readonly channelId: string;
       readonly silentMs: number;
       readonly direction?: "in" | "out";
+      /** The silence after which the transport says so; absent where the other end's did. */
+      readonly limitMs?: number;
     }
   | { readonly heard: "pathAlive"; readonly channelId: string }
   /** The system refused to send over the channel's path. */

@@ -9,6 +9,12 @@ export type Bound = {
   readonly unit: string;
 };
 
+/** Of a silence, for its evidence: the transport's own `silentMs`; nothing where the other end judged. */
+export function silenceMet(silentMs: number, limitMs: number | undefined): { readonly bound?: Bound } {
+  if (limitMs === undefined) return {};
+  return { bound: { bound: "silentMs", limit: limitMs, value: silentMs, unit: "ms" } };
+}
+
 /** A field of a policy, met by `value`. */
 export function boundOf<N extends string>(
   table: { readonly [name in N]: PolicyField },

@@ -1,6 +1,6 @@
 /** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
-import { capsule, type Json, type Turn } from "@vnes/sdk";
-import { gatewayFrames as frames, onDenialsDue, type SessionMoved } from "@vnes/vpn-common";
+import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
+import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
 import {
   type Asker,
@@ -19,6 +19,7 @@ import {
   follow,
   forgetHere,
   heardHere,
+  isClosing,
   isHere,
   loadConfig,
   loadMirror,
@@ -45,7 +46,7 @@ type ChannelEvent = Asker &
   (
     | { readonly event: "opened"; readonly role: "initiator" | "responder" }
     | { readonly event: "frame"; readonly frame: Json }
-    | { readonly event: "pathSilent"; readonly silentMs: number }
+    | { readonly event: "pathSilent"; readonly silentMs: number; readonly limitMs?: number }
     | { readonly event: "pathAlive" }
     | { readonly event: "closed"; readonly reason: string }
   );
@@ -84,15 +85,21 @@ function onChannel(turn: Turn, data: Json): void {
       return onFrame(turn, { channelId, pathId, peer }, event.frame);
     case "pathSilent":
       if (sessionId === undefined) return;
-      return report(turn, "pathSilent", sessionId, channelId, { pathId, silentMs: event.silentMs });
+      return report(turn, "pathSilent", sessionId, channelId, silence(event));
     case "pathAlive":
       if (sessionId === undefined) return;
       return report(turn, "pathAlive", sessionId, channelId, { pathId });
     case "closed":
       turn.cancelTimer(`unbound:${channelId}`);
+      if (isClosing(turn.keys, channelId)) count(turn.keys, "closedByOwner");
+      // Should the session not end after all, the watch finds that its channel is gone.
+      else if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
       forgetHere(turn.keys, channelId);
-      if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
   }
+}
+
+function silence({ pathId, silentMs, limitMs }: Extract<ChannelEvent, { event: "pathSilent" }>): JsonObject {
+  return { pathId, silentMs, ...silenceMet(silentMs, limitMs) };
 }
 
 function onSession(turn: Turn, data: Json): void {

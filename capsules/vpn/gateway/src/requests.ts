@@ -18,7 +18,17 @@ import { type GatewayConfig, isAdmitted, nameOf } from "./config.ts";
 import { denyClient } from "./denials.ts";
 import { choosePolicy } from "./policy.ts";
 import { burstMet, take } from "./rate.ts";
-import { boundSession, count, follow, isHere, loadBucket, loadConfig, loadMirror } from "./store.ts";
+import {
+  boundSession,
+  count,
+  follow,
+  forgetClosing,
+  isHere,
+  loadBucket,
+  loadConfig,
+  loadMirror,
+  markClosing,
+} from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
 
@@ -62,6 +72,8 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
       return askSession(turn, "reattach", input, context);
     }
     case "close": {
+      // Its owner is about to close the channel too: that is no loss to report.
+      if (boundSession(turn.keys, channelId) === frame.sessionId) markClosing(turn.keys, channelId);
       const input = { sessionId: frame.sessionId, owner: peer, cause: "CLIENT_CLOSED" };
       return askSession(turn, "terminate", input, context);
     }
@@ -170,6 +182,7 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
   const context = data as Context;
   const outcome = outcomeOf(turn, answer, context);
   if (outcome !== undefined) decline(turn, outcome, context);
+  if (outcome?.outcome !== "terminated") forgetClosing(turn.keys, context.channelId);
 }
 
 type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
@@ -201,8 +214,10 @@ function outcomeOf(turn: Turn, answer: Answer, context: Context): Outcome | unde
   if (answer.ok) return answer.value as unknown as Outcome;
   count(turn.keys, `session.${answer.code}`);
   turn.log("warn", "the session's owner did not decide", { code: answer.code, channelId: context.channelId });
-  denyClient(turn, context, context.asked, "GATEWAY_BUSY", { evidence: { code: answer.code } });
-  reject(turn, context, context.nonce, "GATEWAY_BUSY", frames.NOWHERE, BUSY_RETRY_MS);
+  const met = { bound: "decideMs", limit: SESSION_TIMEOUT_MS, value: SESSION_TIMEOUT_MS, unit: "ms" };
+  const bound = answer.code === "CALL_TIMEOUT" ? met : null;
+  denyClient(turn, context, context.asked, "GATEWAY_BUSY", { evidence: { code: answer.code }, bound });
+  reject(turn, context, context.nonce, "GATEWAY_BUSY", frames.NOWHERE, BUSY_RETRY_MS, bound);
   return undefined;
 }
 

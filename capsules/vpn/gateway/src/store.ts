@@ -4,6 +4,7 @@
  *   config               GatewayConfig
  *   mirror/<session id>  Mirror: where a session stood when last heard of; its owner decides, this only follows
  *   bound/<channel id>   the session bound to a channel
+ *   closing/<channel id> the owner of the session bound to it asked for its end over it
  *   here/<channel id>    when something was last heard on a channel of this node
  *   rate/<peer>          Bucket
  *   watch                true while the watch timer is set
@@ -72,6 +73,19 @@ export function heardHere(keys: Keys, channelId: string, at: number): void {
 
 export function forgetHere(keys: Keys, channelId: string): void {
   keys.delete(`here/${channelId}`);
+  forgetClosing(keys, channelId);
+}
+
+export function markClosing(keys: Keys, channelId: string): void {
+  keys.set(`closing/${channelId}`, true);
+}
+
+export function isClosing(keys: Keys, channelId: string): boolean {
+  return keys.get(`closing/${channelId}`) !== undefined;
+}
+
+export function forgetClosing(keys: Keys, channelId: string): void {
+  if (isClosing(keys, channelId)) keys.delete(`closing/${channelId}`);
 }
 
 /** Channels of this node that nothing was heard on since `before`. */

@@ -10,7 +10,9 @@ import {
   TRANSITION_REASONS,
 } from "@vnes/vpn-common";
 import fc from "fast-check";
-import { Lab, Node, SPECS } from "../../test/lab.ts";
+import { Lab } from "../../test/lab.ts";
+import { Node } from "../../test/lab-node.ts";
+import { SPECS } from "../../test/specs.ts";
 import { birth, lossDeadline, recentSwitches, sessionDeadline, step } from "../src/machine.ts";
 import session from "../src/main.ts";
 import { type ModelEvent, type ModelPolicy, ModelSession, ModelStore } from "./session-model.ts";

@@ -23,6 +23,8 @@ import { ModelSession } from "./session-model.ts";
 const OWNER = "owner";
 const STATES = Object.keys(BINDINGS) as State[];
 
+const CAUSES = ["CLIENT_CLOSED", "OPERATOR_TERMINATED", "POLICY_TERMINATED"] as const;
+
 /** Which clock ends a session first, and whether a switch leaves the window before, depends on the policy. */
 const POLICIES: readonly SessionPolicy[] = [
   { sessionTtlMs: 5000, transportLossTtlMs: 1000, maxSwitchesPerMinute: 2 },
@@ -57,8 +59,7 @@ function eventsFor(session: Session): readonly SessionEvent[] {
     { trigger: "transportLost", channelId: "elsewhere" },
     { trigger: "degrade" },
     { trigger: "restore" },
-    { trigger: "terminate", cause: "CLIENT_CLOSED" },
-    { trigger: "terminate", cause: "OPERATOR_TERMINATED" },
+    ...CAUSES.map((cause) => ({ trigger: "terminate" as const, cause })),
     { trigger: "sessionClock" },
     { trigger: "lossClock" },
   ];
@@ -227,7 +228,7 @@ test(`every event at every bound in every reachable state to depth ${DEPTH} keep
   const rows = TRANSITIONS.flatMap((row) =>
     row.from.flatMap((from) =>
       row.reason === "cause"
-        ? ["CLIENT_CLOSED", "OPERATOR_TERMINATED"].map((reason) => `${row.trigger} ${from} ${reason}`)
+        ? CAUSES.map((reason) => `${row.trigger} ${from} ${reason}`)
         : [`${row.trigger} ${from} ${row.reason}`],
     ),
   );

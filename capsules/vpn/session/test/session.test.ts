@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json, JsonObject } from "@vnes/sdk";
-import { Lab, Node, SPECS } from "../../test/lab.ts";
+import { Lab } from "../../test/lab.ts";
+import { Node } from "../../test/lab-node.ts";
+import { SPECS } from "../../test/specs.ts";
 import session from "../src/main.ts";
 import { RECORDED_ANSWERS } from "../src/nonces.ts";
 import { MAX_ENDED_SESSIONS } from "../src/store.ts";

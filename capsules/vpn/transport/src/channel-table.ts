@@ -161,7 +161,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
         else channel.live.sent(now);
       } else if (due.kind === "silent") {
         const { silentMs, direction } = due;
-        report(channel, "pathSilent", { silentMs, direction });
+        report(channel, "pathSilent", { silentMs, direction, limitMs: config.silentMs });
         // Where the path still delivers the other way, the other end learns at once that it is not heard.
         if (channel.state === "open") keepAlive(channel);
       } else {

@@ -12,6 +12,7 @@
  * 3. It leads a process group of its own, so a Ctrl-C meant for the node does not take its hosts away first.
  */
 import type { ChildProcess } from "node:child_process";
+import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
@@ -201,7 +202,7 @@ class ChildHost implements HostProcess {
     clearTimeout(this.#watch);
     clearTimeout(this.#start);
     const why = this.#walled.ended() ?? problem ?? this.#killedBecause;
-    const end = signal === null ? `exit code ${code}` : signal;
+    const end = signal ?? exitText(code);
     const said = this.#output.lastWords;
     const dropped =
       this.#output.droppedBytes > 0 ? `, ${this.#output.droppedBytes} more bytes of output dropped` : "";
@@ -219,6 +220,13 @@ class ChildHost implements HostProcess {
 /** The reader has copied it. Left to the garbage collector, what a pipe gives would have it look through the whole heap every 64 MB. */
 function free({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
+/** Behind a wall the process that is waited for passes a signal on as 128 and its number. */
+function exitText(code: number | null): string {
+  const number = (code ?? 0) - 128;
+  const signal = Object.entries(constants.signals).find(([, its]) => its === number)?.[0];
+  return signal === undefined ? `exit code ${code}` : `exit code ${code}, ${signal}`;
 }
 
 function framed<T>(work: () => T): T {

@@ -5,7 +5,9 @@ export const busErrors: ErrorTable<
   | "BUS_UNREACHABLE"
   | "BUS_ADDRESS_INVALID"
   | "BUS_REFUSED"
+  | "BUS_SECRET_UNUSABLE"
   | "BUS_TOO_OLD"
+  | "BUS_PAYLOAD_TOO_SMALL"
   | "BUS_NO_JETSTREAM"
   | "BUS_STREAM_UNAVAILABLE"
   | "BUS_STREAM_WRONG"
@@ -33,11 +35,26 @@ export const busErrors: ErrorTable<
       "look at bus.credentials or bus.login in the node's configuration file, and at the server's accounts",
     exit: "policy",
   },
+  BUS_SECRET_UNUSABLE: {
+    message: "the file {file} is of no use to a NATS server: {problem}",
+    fault: "user",
+    retry: false,
+    remedy: "mend the file, or bus.credentials or bus.login in the node's configuration file, which names it",
+    exit: "usage",
+  },
   BUS_TOO_OLD: {
     message: "the NATS server at {server} is version {version}; {oldest} is the oldest that can be used",
     fault: "user",
     retry: false,
     remedy: "install nats-server {oldest} or newer, then boot again",
+    exit: "failed",
+  },
+  BUS_PAYLOAD_TOO_SMALL: {
+    message:
+      "the NATS server at {server} takes messages of {bytes} bytes at most; {least} is the least that can be used",
+    fault: "user",
+    retry: false,
+    remedy: "set max_payload: 1MB on every server, then boot again",
     exit: "failed",
   },
   BUS_NO_JETSTREAM: {

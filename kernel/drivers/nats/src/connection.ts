@@ -2,21 +2,20 @@
  * The connection of a node to its NATS servers: opened once, shared by the ledger store and the messenger, closed by who
  * opened it. It reconnects for ever; what was in flight when it broke is the business of those who sent it.
  */
-import { readFileSync } from "node:fs";
 import {
-  type Authenticator,
   AuthorizationError,
   connect,
-  credsAuthenticator,
   type NatsConnection,
   UserAuthenticationExpiredError,
-  usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
 import { isVnesError, type VnesError } from "@vnes/schemas";
 import { busErrors } from "./bus-errors.ts";
+import { readSecret, type SecretFiles } from "./bus-secret.ts";
 
 /** Debian 12's; everything used here is in it. */
 export const OLDEST_SERVER = "2.9.10";
+/** What is larger goes in parts, and each part has up to 2 KiB of its own: below this there would be little but those. */
+const LEAST_PAYLOAD_BYTES: number = 16 * 1024;
 /** Two unanswered pings end a connection, so a server that hangs is left after 4 to 6 s. */
 const PING_MS = 2_000;
 const MAX_PINGS_OUT = 2;
@@ -26,15 +25,11 @@ const RECONNECT_WAIT_MS = 100;
 const RECONNECT_JITTER_MS = 100;
 
 /** Where the servers are and who the node is to them. */
-export interface BusOptions {
+export interface BusOptions extends SecretFiles {
   /** `nats://host:port` or `tls://host:port`; without user and password. */
   readonly servers: readonly string[];
   /** Name of this node as the servers show it. */
   readonly node: string;
-  /** Path of a .creds file. */
-  readonly credentials?: string;
-  /** Path of a file whose first line is the user and whose second is the password. */
-  readonly login?: string;
   /** Does not hear what it published itself: for a messenger, never for a ledger, which reads itself back. */
   readonly noEcho?: boolean;
 }
@@ -48,11 +43,11 @@ export interface Bus {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Rejects with `BUS_ADDRESS_INVALID`, `BUS_UNREACHABLE`, `BUS_REFUSED` or `BUS_TOO_OLD`. */
+/** Rejects with `BUS_ADDRESS_INVALID`, `BUS_SECRET_UNUSABLE`, `BUS_UNREACHABLE`, `BUS_REFUSED`, `BUS_TOO_OLD` or `BUS_PAYLOAD_TOO_SMALL`. */
 export async function openBus(options: BusOptions): Promise<Bus> {
   const servers = options.servers.map(parseAddress);
   const shown = servers.join(",");
-  const authenticator = authenticatorOf(options);
+  const authenticator = readSecret(options);
   let connection: NatsConnection;
   try {
     connection = await connect({
@@ -75,6 +70,15 @@ export async function openBus(options: BusOptions): Promise<Bus> {
   if (!isVersionAtLeast(version, OLDEST_SERVER)) {
     await connection.close();
     throw busErrors.create("BUS_TOO_OLD", { server: connection.getServer(), version, oldest: OLDEST_SERVER });
+  }
+  const bytes = connection.info?.max_payload ?? LEAST_PAYLOAD_BYTES;
+  if (bytes < LEAST_PAYLOAD_BYTES) {
+    await connection.close();
+    throw busErrors.create("BUS_PAYLOAD_TOO_SMALL", {
+      server: connection.getServer(),
+      bytes,
+      least: LEAST_PAYLOAD_BYTES,
+    });
   }
   return new OpenBus(connection, servers);
 }
@@ -140,25 +144,6 @@ export function parseAddress(address: string): string {
   if (url.hostname === "") throw bad(shown, "it names no host");
   if (url.pathname !== "" && url.pathname !== "/") throw bad(shown, "it has a path");
   return url.port === "" ? `${shown}:4222` : shown;
-}
-
-/** Secrets come from files only: arguments and the environment are seen by others. */
-function authenticatorOf({ credentials, login }: BusOptions): Authenticator | undefined {
-  const file = credentials ?? login;
-  if (file === undefined) return undefined;
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (cause) {
-    throw busErrors.create(
-      "BUS_REFUSED",
-      { servers: "any address", problem: `${file} cannot be read` },
-      cause,
-    );
-  }
-  if (credentials !== undefined) return credsAuthenticator(bytes);
-  const [user = "", password = ""] = new TextDecoder().decode(bytes).split(/\r?\n/);
-  return usernamePasswordAuthenticator(user, password);
 }
 
 function connectFailure(servers: string, error: unknown): VnesError {

@@ -35,38 +35,64 @@ async function keepsALedger(options: Omit<BusOptions, "node">): Promise<void> {
   assert.deepEqual(await texts(store, "a/0"), ["1"]);
 }
 
-async function isRefused(options: Omit<BusOptions, "node">, hidden: string): Promise<void> {
+async function isRefused(
+  options: Omit<BusOptions, "node">,
+  hidden: string,
+  code = "BUS_REFUSED",
+): Promise<void> {
   await assert.rejects(openBus({ ...options, node: "a" }), (error: unknown) => {
     assert.ok(isVnesError(error), String(error));
-    assert.equal(error.code, "BUS_REFUSED");
+    assert.equal(error.code, code);
     assert.ok(!JSON.stringify(error).includes(hidden) && !error.message.includes(hidden));
     return true;
   });
 }
 
-test("messages of 64 KB at most: larger records and chunks are cut, and read back whole", async () => {
-  await using servers = await startNatsServers({ extra: "max_payload: 65536" });
-  const namespace = freshNamespace();
-  let node = await openNode(servers.urls, namespace, "a");
-  const large = Uint8Array.from({ length: 700_000 }, (_, index) => index % 251);
-  const hash = new Uint8Array(32).fill(7);
-  assert.equal(await node.store.append("a/0", 0, [record("1"), { bytes: large, hash }]), 2);
-  await node.store.putChunk("a/0", "chunk", large.subarray(0, 200_000));
-  await node.close();
-  node = await openNode(servers.urls, namespace, "a");
-  const [, second] = await node.store.read("a/0", 1, 10);
-  assert.deepEqual(Buffer.from(second?.bytes ?? []), Buffer.from(large));
-  const chunk = await node.store.readChunk("a/0", "chunk");
-  assert.deepEqual(Buffer.from(chunk ?? []), Buffer.from(large.subarray(0, 200_000)));
-  await node.close();
+test("a server that takes less than 16 KB in a message is refused by name", async () => {
+  await using servers = await startNatsServers({ extra: "max_payload: 16383" });
+  await assert.rejects(openBus({ servers: servers.urls, node: "a" }), {
+    code: "BUS_PAYLOAD_TOO_SMALL",
+    message: /16383 bytes at most; 16384 is the least/,
+  });
 });
+
+for (const [size, bytes] of [
+  ["16 KB", 16_384],
+  ["64 KB", 65_536],
+] as const)
+  test(`messages of ${size} at most: larger records and chunks are cut, and read back whole`, async () => {
+    await using servers = await startNatsServers({ extra: `max_payload: ${bytes}` });
+    const namespace = freshNamespace();
+    let node = await openNode(servers.urls, namespace, "a");
+    const large = Uint8Array.from({ length: 700_000 }, (_, index) => index % 251);
+    const hash = new Uint8Array(32).fill(7);
+    assert.equal(await node.store.append("a/0", 0, [record("1"), { bytes: large, hash }]), 2);
+    await node.store.putChunk("a/0", "chunk", large.subarray(0, 200_000));
+    await node.close();
+    node = await openNode(servers.urls, namespace, "a");
+    const [, second] = await node.store.read("a/0", 1, 10);
+    assert.deepEqual(Buffer.from(second?.bytes ?? []), Buffer.from(large));
+    const chunk = await node.store.readChunk("a/0", "chunk");
+    assert.deepEqual(Buffer.from(chunk ?? []), Buffer.from(large.subarray(0, 200_000)));
+    await node.close();
+  });
 
 test("a user and a password from a file; a wrong one is refused and not repeated", async () => {
   await using servers = await startNatsServers({ extra: 'authorization { user: "me", password: "hush-1" }' });
   await keepsALedger({ servers: servers.urls, login: secret("login", "me\nhush-1\n") });
   await isRefused({ servers: servers.urls, login: secret("wrong", "me\nhush-2\n") }, "hush-2");
   await isRefused({ servers: servers.urls }, "hush");
-  await isRefused({ servers: servers.urls, login: join(root, "nowhere") }, "hush");
+});
+
+test("a file that holds no secret is named before any server is asked, and nothing of it is repeated", async () => {
+  const unusable = (files: Pick<BusOptions, "login" | "credentials">): Promise<void> =>
+    isRefused({ servers: ["nats://127.0.0.1:1"], ...files }, "hush", "BUS_SECRET_UNUSABLE");
+  await unusable({ login: join(root, "nowhere") });
+  await unusable({ login: root });
+  await unusable({ login: secret("half", "hush-user\n") });
+  await unusable({ login: secret("empty", "") });
+  await unusable({ credentials: secret("login.creds", "me\nhush-1\n") });
+  await unusable({ credentials: join(root, "nowhere") });
 });
 
 test("credentials of an operator's account; those of another operator are refused", async () => {

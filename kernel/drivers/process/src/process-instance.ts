@@ -4,11 +4,20 @@
  *
  * P1. The process answers in order. Silence counts from the last result: one that was silent for a turn's deadline and the grace is killed.
  * P2. A turn is to blame when it had the process for itself. One behind or before others runs again alone, in a new process, and those behind it too.
- * P3. After a kill by this side a new process is opened at once: what it knew was a cache. A process that ends by itself ends the instance.
+ * P3. After a kill by this side a new process is opened, at once or, when turns spoil one after the other, ever more slowly: what it
+ *     knew was a cache. A process that ends by itself ends the instance.
  * P4. What it uses is what the machine says of it; it is not asked.
  */
 import { type RepeatedBatch, type SandboxInstance, type SandboxMeters, unlessExpected } from "@vnes/kernel";
-import { type JudgedRequest, notRun, parsePiece, refused, TurnTally } from "@vnes/driver-sandbox";
+import {
+  type JudgedRequest,
+  notRun,
+  parsePiece,
+  pause,
+  refused,
+  RenewalPace,
+  TurnTally,
+} from "@vnes/driver-sandbox";
 import { isVnesError, type TurnRequest, type TurnResult, turnErrors, type VnesError } from "@vnes/schemas";
 import {
   CapsuleProcess,
@@ -31,6 +40,7 @@ export class ProcessInstance implements SandboxInstance {
   readonly #owed: Owed[] = [];
   readonly #tally = new TurnTally();
   readonly #watch: ProgressWatch;
+  readonly #pace = new RenewalPace();
   /** The one that is open; nothing is sent before. */
   #process: CapsuleProcess | undefined;
   #starting: CapsuleProcess | undefined;
@@ -214,7 +224,7 @@ export class ProcessInstance implements SandboxInstance {
     this.#owed.shift();
     head.resolve(judged.results);
     if (isInvalid || judged.results.some(({ kind }) => kind === "needKeys")) this.#stops += 1;
-    if (isInvalid || isSpoilt) this.#replace();
+    if (isInvalid || isSpoilt) this.#replace(this.#pace.waitMs(performance.now()));
     else this.#next(false);
   }
 
@@ -255,18 +265,19 @@ export class ProcessInstance implements SandboxInstance {
   }
 
   /** P3. */
-  #replace(): void {
+  #replace(waitMs = 0): void {
     // It dies with it.
     this.#cpuMsBefore += this.#process?.usage.cpuMs ?? 0;
     this.#process = undefined;
     this.#watch.disarm();
     for (const owed of this.#owed) owed.sent = undefined;
-    void this.#reopen();
+    void this.#reopen(waitMs);
   }
 
-  async #reopen(): Promise<void> {
+  async #reopen(waitMs: number): Promise<void> {
     try {
       await this.#starting?.kill();
+      if (waitMs > 0) await pause(waitMs);
       if (this.#gone !== undefined) return;
       await this.start();
       this.#next(false);

@@ -80,6 +80,17 @@ test("a turn at the memory limit ends in TURN_MEMORY, and the next one has all o
   ]);
 });
 
+test("a program that spoils its process turn after turn gets new ones ever more slowly, and loses nothing (P3)", async () => {
+  const one = await open({ limits: { turnMs: 5_000 } });
+  for (let count = 0; count < 5; count++)
+    assert.deepEqual(told(await one.deliver([callOf("hog")])), ["TURN_MEMORY"]);
+  const spoiltAt = performance.now();
+  assert.equal(valueOf((await one.deliver([callOf("ok", 7)]))[0]), 7);
+  // At once, then after 50, 100, 200 and 400 ms; this side may have heard of the last answer a moment late.
+  assert.ok(performance.now() - spoiltAt >= 350, `${performance.now() - spoiltAt} ms`);
+  await one.dispose();
+});
+
 test("what cannot be kept fails its turn by name and leaves nothing behind", async () => {
   const one = await open({ limits: { memoryMb: 256, turnMs: 5_000 } });
   const methods = ["fails", "floods", "giant", "deep", "bytes", "zero", "large", "proto", "wrong", "none"];

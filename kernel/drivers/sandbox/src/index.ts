@@ -7,3 +7,4 @@ export type { FromHost, HostMeters, ToHost } from "./messages.ts";
 export { type HostSandboxOptions, openHostSandbox } from "./sandbox.ts";
 export { type JudgedRequest, notRun, parsePiece, refused } from "./parse-results.ts";
 export { TurnTally } from "./turn-tally.ts";
+export { pause, RenewalPace } from "./renewal-pace.ts";

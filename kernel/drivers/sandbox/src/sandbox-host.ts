@@ -147,17 +147,17 @@ export class SandboxHost {
     await this.kill();
   }
 
-  #ask<T, V = T>(
+  #ask<T>(
     name: string,
     message: ToHost,
     text?: string | Uint8Array,
-    judge?: (value: V) => T,
+    judge?: (value: never) => T,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
       // Throws for a message no frame holds; nothing is owed then.
       this.#process?.send(message, text);
-      const settle = judge === undefined ? resolve : (value: V) => resolve(judge(value));
+      const settle = judge === undefined ? resolve : (value: never) => resolve(judge(value));
       this.#owed.set(name, { settle, reject });
       if (!this.#isExpecting || message.do === "open") this.#expect();
     });

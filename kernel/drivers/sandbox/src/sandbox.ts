@@ -8,6 +8,7 @@ import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
 import type { Executor } from "./executor.ts";
 import { isAsExpected, type JudgedRequest, notRun, parseResults } from "./parse-results.ts";
+import { pause, RenewalPace } from "./renewal-pace.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
 import { TurnTally } from "./turn-tally.ts";
 
@@ -80,6 +81,9 @@ class HostedShard implements SandboxInstance {
   /** Turns that stopped what was sent behind them (2); the host counts the same. */
   #stops = 0;
   readonly #tally = new TurnTally();
+  readonly #pace = new RenewalPace();
+  /** Nothing is sent before; undefined: now. */
+  #resting: Promise<void> | undefined;
   #inFlight: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -118,10 +122,12 @@ class HostedShard implements SandboxInstance {
     const stops = this.#stops;
     const message = { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns } as const;
     this.#tally.bytes += Buffer.byteLength(requests);
-    const sent = this.#host.deliver(message, requests, (delivered) => {
-      this.#tally.bytes += delivered.text.length;
-      return judge(delivered);
-    });
+    const send = (): Promise<T> =>
+      this.#host.deliver(message, requests, (delivered) => {
+        this.#tally.bytes += delivered.text.length;
+        return judge(delivered);
+      });
+    const sent = this.#resting === undefined ? send() : this.#resting.then(send);
     this.#inFlight = sent.catch(() => undefined);
     return sent;
   }
@@ -136,8 +142,18 @@ class HostedShard implements SandboxInstance {
     const { effectBytes } = this.#spec.limits;
     const { results, invalid } = this.#tally.judge(parseResults(text, batch, effectBytes));
     this.#stops = invalid === undefined ? now : now + 1;
-    if (invalid !== undefined) this.#host.renew(this.#id, this.#stops);
+    if (invalid !== undefined) this.#renew();
     return results;
+  }
+
+  #renew(): void {
+    this.#host.renew(this.#id, this.#stops);
+    const ms = this.#pace.waitMs(performance.now());
+    if (ms === 0) return;
+    const resting = pause(ms).then(() => {
+      if (this.#resting === resting) this.#resting = undefined;
+    });
+    this.#resting = resting;
   }
 
   reset(): Promise<void> {

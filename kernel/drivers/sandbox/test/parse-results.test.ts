@@ -56,3 +56,32 @@ test("a turn asks for so many ranges and no more, and for none within what it wa
   assert.equal(asking(["a/b"], ["c/", "a/"]), "needKeys for keys that it was given");
   assert.equal(asking(["a/b"], ["a/bc"]), undefined);
 });
+
+test("a name that JSON.parse misreads is none of those that a result is judged by", () => {
+  // Node 24 reads a last character that is escaped as a backslash, once it has met an object of that shape.
+  const escaped = (name: string): string =>
+    `${name.slice(0, -1)}\\u${name
+      .charCodeAt(name.length - 1)
+      .toString(16)
+      .padStart(4, "0")}`;
+  const judged = (value: string): string =>
+    JSON.stringify(
+      parsePiece(
+        Buffer.from(`[{"turn":1,"kind":"done","effects":[{"do":"write","key":"k","value":${value}}]}]`),
+        TURNS,
+        EFFECT_BYTES,
+        undefined,
+      ),
+    );
+  for (const name of ["__proto__", "admin"]) {
+    const confusing = `{"a":1,"${name.slice(0, -1)}\\\\":true}`;
+    for (let times = 0; times < 3; times++) judged(confusing);
+    const found = judged(`{"a":1,"${escaped(name)}":true}`);
+    assert.doesNotMatch(found, /"__proto__"/);
+  }
+  for (let times = 0; times < 3; times++) invalid(`[{"turn":1,"kind":"done","effect\\\\":[]}]`);
+  assert.equal(
+    invalid(`[{"turn":1,"kind":"done","${escaped("effects")}":[]}]`),
+    "done without a list of effects",
+  );
+});

@@ -1,15 +1,15 @@
 /**
  * The file: opening it, what is in it, and what is refused.
  *
- * Tables (schema version 3):
+ * Tables (schema version 4):
  *   shard(no INTEGER PRIMARY KEY, name TEXT UNIQUE, first, snapshot)
  *   record(id INTEGER PRIMARY KEY, shard, seq, hash, crc, bytes), unique (shard, seq)
  *   chunk(id INTEGER PRIMARY KEY, shard, name, crc, bytes), unique (shard, name)
  * `first` is the oldest record a shard must have: what was trimmed and what is missing are told apart by it.
  * `id` rises with every append, so commits write at one end of the table whichever shards they hold. A row holds one
  * record, or several that were committed together; what stands in it is said in `record-row.ts`.
- * A file of version 1 (without `first`, `snapshot` and chunks) or 2 (one record in every row) is brought up to date in
- * the transaction that opens it. The rows it has stay as they are: those of one record are the same in every version.
+ * A file of version 1 (without `first`, `snapshot` and chunks), 2 (one record in every row) or 3 (runs of at most 128 KiB) is
+ * brought up to date in the transaction that opens it. The rows it has stay as they are: what was a row is one in every later version.
  */
 import { closeSync, existsSync, fsyncSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -18,8 +18,8 @@ import { findWalDamage } from "./wal-check.ts";
 
 /** "VNES". */
 const APPLICATION_ID = 0x564e4553;
-const SCHEMA_VERSION = 3;
-const KNOWN_VERSIONS: ReadonlySet<number> = new Set([1, 2, SCHEMA_VERSION]);
+const SCHEMA_VERSION = 4;
+const KNOWN_VERSIONS: ReadonlySet<number> = new Set([1, 2, 3, SCHEMA_VERSION]);
 /** Pages in the log before they are copied into the file: 2 MB, a pause below 10 ms. 16 MB is no faster and pauses 45. */
 const CHECKPOINT_PAGES = 500;
 /** The log is cut back to this after it had to grow further. */
@@ -107,7 +107,7 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
   }
   refuseForeignFile(db, path);
   if (version === 1) db.exec(TO_VERSION_2);
-  // From now on an older program must not touch it: it would take a run for one record.
+  // From now on an older program must not touch it: it would take a run for one record, or a large one for damage.
   if (version !== SCHEMA_VERSION) db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 

@@ -17,6 +17,7 @@ import {
   ledgerErrors,
   type LedgerStore,
   type NewRecord,
+  type RecordMemory,
   type StoredRecord,
   type Trimmed,
 } from "@vnes/kernel";
@@ -84,10 +85,15 @@ export class SqliteLedgerStore implements LedgerStore {
     });
   }
 
-  async read(shard: string, from: number, limit: number): Promise<readonly StoredRecord[]> {
+  async read(
+    shard: string,
+    from: number,
+    limit: number,
+    memory?: RecordMemory,
+  ): Promise<readonly StoredRecord[]> {
     const head = this.#head(shard);
     if (head === undefined || limit <= 0) return [];
-    return this.#rows.read(shard, head, from, limit);
+    return this.#rows.read(shard, head, from, limit, memory);
   }
 
   async lastSeq(shard: string): Promise<number> {

@@ -10,12 +10,12 @@
  *     notices damage to its pages' structure, not to what they carry.
  */
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { type NewRecord, RECORD_HASH_BYTES } from "@vnes/kernel";
+import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory } from "@vnes/kernel";
 
-/** A run is read as a whole, also for one record of it: a tenth of a millisecond. */
+/** A run is read as a whole, also for one record of it: one or two tenths of a millisecond. */
 export const MAX_RUN_RECORDS = 256;
-/** A larger record stands alone, and as it is. */
-export const MAX_RUN_BYTES: number = 128 * 1024;
+/** A larger record stands alone, and as it is. A batch of 64 turns of 2 to 4 KB is one run: each costs a compressor of its own to read. */
+export const MAX_RUN_BYTES: number = 256 * 1024;
 /** Compressing fewer costs more than writing them. */
 const MIN_COMPRESSED_BYTES = 8_192;
 
@@ -52,18 +52,19 @@ export function packRow(shard: string, last: number, records: readonly NewRecord
   return { hash, crc: rowSum(shard, last, records.length, hash, bytes), bytes };
 }
 
-/** Undefined when it is not what `packRow` made. */
+/** Undefined when it is not what `packRow` made. What comes out of a run lies in `memory`, if there is one. */
 export function unpackRow(
   shard: string,
   last: number,
   { hash, crc, bytes }: { readonly hash: unknown; readonly crc: unknown; readonly bytes: unknown },
+  memory?: RecordMemory,
 ): readonly NewRecord[] | undefined {
   // A flipped bit can make a text of what were bytes.
   if (!(hash instanceof Uint8Array) || !(bytes instanceof Uint8Array)) return undefined;
   const count = recordsIn(hash);
   if (crc !== rowSum(shard, last, count, hash, bytes)) return undefined;
   if (count === 1) return [{ hash, bytes }];
-  return unpacked(hash, bytes, count);
+  return unpacked(hash, bytes, count, memory);
 }
 
 /** The same in SQL is `length(hash) / 32`. */
@@ -98,8 +99,13 @@ function packed(records: readonly NewRecord[]): Uint8Array {
   return bytes;
 }
 
-function unpacked(hash: Uint8Array, bytes: Uint8Array, count: number): readonly NewRecord[] | undefined {
-  const content = contentOf(bytes);
+function unpacked(
+  hash: Uint8Array,
+  bytes: Uint8Array,
+  count: number,
+  memory: RecordMemory | undefined,
+): readonly NewRecord[] | undefined {
+  const content = contentOf(bytes, memory);
   if (content === undefined || content.length < count * LENGTH_BYTES) return undefined;
   const records: NewRecord[] = [];
   let at = count * LENGTH_BYTES;
@@ -114,16 +120,29 @@ function unpacked(hash: Uint8Array, bytes: Uint8Array, count: number): readonly 
   return at === content.length ? records : undefined;
 }
 
-function contentOf(bytes: Uint8Array): Buffer | undefined {
+function contentOf(bytes: Uint8Array, memory: RecordMemory | undefined): Buffer | undefined {
   const rest = bytes.subarray(1);
   if (bytes[0] === PLAIN) return Buffer.from(rest.buffer, rest.byteOffset, rest.length);
   if (bytes[0] !== ZSTD) return undefined;
   try {
     // What comes in several pieces is put together once more; with a byte to spare it ends in the first.
-    return zstdDecompressSync(rest, { maxOutputLength: MAX_PACKED_BYTES, chunkSize: contentBytes(rest) + 1 });
+    const content = zstdDecompressSync(rest, {
+      maxOutputLength: MAX_PACKED_BYTES,
+      chunkSize: contentBytes(rest) + 1,
+    });
+    return memory === undefined ? content : movedTo(memory, content);
   } catch {
     return undefined;
   }
+}
+
+/** Collecting garbage costs more than the copy: buffers count as ten times what they hold while V8's own heap is small. */
+function movedTo(memory: RecordMemory, content: Buffer): Buffer {
+  const taken = memory.take(content.length);
+  taken.set(content);
+  // A smaller one may be part of Node's pool.
+  if (content.length > Buffer.poolSize) (content.buffer as ArrayBuffer).transfer(0);
+  return Buffer.from(taken.buffer, taken.byteOffset, taken.length);
 }
 
 /** What the frame's head says will come out of it (RFC 8878, 3.1.1.1.4), within what can: only how fast it is read depends on it. */

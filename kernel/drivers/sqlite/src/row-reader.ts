@@ -1,5 +1,5 @@
 /** Records as they come out of the file: every row checked, none missing, those that were not asked for left out. */
-import { ledgerErrors, type NewRecord, type StoredRecord } from "@vnes/kernel";
+import { ledgerErrors, type NewRecord, type RecordMemory, type StoredRecord } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
 import { storeFailure } from "./failure.ts";
 import type { Head } from "./heads.ts";
@@ -28,8 +28,17 @@ export class RowReader {
     this.#statements = statements;
   }
 
-  /** Records of the shard with seq >= `from` that are kept, at most `limit`. Throws `LEDGER_FILE_CORRUPT`, naming shard and record. */
-  read(shard: string, head: Head, from: number, limit: number): readonly StoredRecord[] {
+  /**
+   * Records of the shard with seq >= `from` that are kept, at most `limit`. Throws `LEDGER_FILE_CORRUPT`, naming shard and record.
+   * With `memory` it ends with a row where it can: what lies in there cannot be kept for whoever reads on.
+   */
+  read(
+    shard: string,
+    head: Head,
+    from: number,
+    limit: number,
+    memory?: RecordMemory,
+  ): readonly StoredRecord[] {
     const first = Math.max(from, head.first);
     const end = Math.min(first + limit, head.seq + 1);
     const records: StoredRecord[] = [];
@@ -45,7 +54,9 @@ export class RowReader {
     for (const [last, hash, crc, bytes] of this.#rows(shard, head.no, first + records.length, end)) {
       const wanted = first + records.length;
       const begin = last - recordsIn(hash) + 1;
-      const row = unpackRow(shard, last, { hash, crc, bytes });
+      const isWhole = last < end;
+      if (!isWhole && memory !== undefined && records.length > 0) return records;
+      const row = unpackRow(shard, last, { hash, crc, bytes }, isWhole ? memory : undefined);
       if (row === undefined) throw this.#corrupt(placeOf(shard, wanted), changed(begin, last));
       // Only the first of them may hold records that come before what was asked for.
       if (begin > wanted || (begin < wanted && wanted > first)) throw this.#missing(shard, wanted);

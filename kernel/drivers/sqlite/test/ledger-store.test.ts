@@ -36,7 +36,7 @@ test("records a commit had no room for are not in the next one (G2)", async () =
   const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { readonly page_count: number };
   db.exec(`PRAGMA max_page_count = ${pages}`);
   // Too large for a run, so that it is the insert that fails, with records of both shards still to be written.
-  const large = record("2".repeat(200_000));
+  const large = record("2".repeat(400_000));
   const refused = await Promise.allSettled([
     store.append("b/0", 0, [record("x")]),
     store.append("a/0", 1, [large, record("3")]),

@@ -64,7 +64,7 @@ function versionTwo(path: string): void {
   db.close();
 }
 
-test("a ledger of version 2 keeps its rows, takes runs of records behind them, and is then of version 3", async () => {
+test("a ledger of version 2 keeps its rows, takes runs of records behind them, and is then of version 4", async () => {
   const path = join(directory, "two.db");
   versionTwo(path);
   {
@@ -79,7 +79,7 @@ test("a ledger of version 2 keeps its rows, takes runs of records behind them, a
   const version = db.prepare("PRAGMA user_version").get();
   db.close();
   assert.deepEqual({ ...rows }, { count: 21, last: 50 });
-  assert.deepEqual({ ...version }, { user_version: 3 });
+  assert.deepEqual({ ...version }, { user_version: 4 });
   await using store = await openSqliteLedgerStore({ path });
   const read = await store.read("a/0", 18, 10);
   assert.deepEqual(

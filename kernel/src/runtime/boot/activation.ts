@@ -5,6 +5,7 @@ import { kernelErrors } from "../../errors.ts";
 import { isNodeShard } from "../../placement/shard-names.ts";
 import { parseEffectId } from "../../ledger/effect-id.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
+import { reasonsFrom } from "./admit.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "../node/capsule-table.ts";
@@ -127,7 +128,7 @@ async function failToStart(context: NodeContext, capsule: Capsule, error: unknow
   if (!watch.isAbandoned) parts.log.error({ capsule: capsule.id, code }, message);
   if (isVnesError(error)) void kernel.record(diagnostic("capsule", capsule.id, error));
   await closeCapsule(context, capsule);
-  await table.move(capsule, { type: "stopped", reason: code });
+  await table.move(capsule, { type: "stopped", reason: code }, reasonsFrom(error));
 }
 
 function assertProviders({ board, table }: NodeContext, capsule: Capsule): void {

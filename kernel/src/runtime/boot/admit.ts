@@ -150,6 +150,11 @@ export function reasonFrom(error: unknown): Reason {
   return { code, message, remedy, ...(typeof file === "string" ? { file } : {}) };
 }
 
+/** None for what is no operational failure: a fault of ours has no remedy to show. */
+export function reasonsFrom(error: unknown): readonly Reason[] {
+  return isVnesError(error) ? [reasonFrom(error)] : [];
+}
+
 function unreadable(origin: string, error: unknown): Reason {
   if (isVnesError(error)) return reasonFrom(error);
   const problem = error instanceof Error ? error.message : String(error);

@@ -10,7 +10,7 @@ import { kernelErrors } from "../../errors.ts";
 import type { Capsule, CapsuleTable } from "../node/capsule-table.ts";
 import { diagnostic, type KernelShard } from "../node/kernel-shard.ts";
 import type { NodeParts } from "../node/parts.ts";
-import type { Admission } from "./admit.ts";
+import { type Admission, reasonsFrom } from "./admit.ts";
 import { confinementFor, unconfined } from "./confinement-for.ts";
 import { groupOf } from "../../confinement/host-group.ts";
 
@@ -147,7 +147,8 @@ export function bind(
       void kernel.record({ ...about, code: reason.code, message: reason.message });
       parts.log.error({ capsule: id, code: reason.code, remedy: reason.remedy }, reason.message);
     }
-    void table.move(table.get(id), { type: "stopped", reason: reasons[0]?.code ?? "BINDING_REFUSED" });
+    const reason = reasons[0]?.code ?? "BINDING_REFUSED";
+    void table.move(table.get(id), { type: "stopped", reason }, reasons);
   }
   return bindings;
 }
@@ -161,5 +162,5 @@ function refuse(
 ): void {
   void kernel.record(diagnostic("capsule", capsule.id, error));
   parts.log.error({ capsule: capsule.id, code: error.code, remedy: error.remedy }, error.message);
-  void table.move(capsule, { type: "stopped", reason: error.code });
+  void table.move(capsule, { type: "stopped", reason: error.code }, reasonsFrom(error));
 }

@@ -79,8 +79,6 @@ export class Budgets {
         const now = clock.now();
         const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
         entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
-        // Asked before its sandbox is given back, which ends the count.
-        void this.read(id);
         const details = { capsule: id, by, ms, zone: capsule.zone };
         const error = kernelErrors.create("CAPSULE_OVER_BUDGET", details);
         this.#suspend?.(capsule, error, rules?.resumeAfterMs);

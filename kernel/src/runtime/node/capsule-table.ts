@@ -4,6 +4,7 @@
  */
 import type { Manifest, TrustZone } from "@vnes/schemas";
 import type { CapsuleImage } from "../../admission/image.ts";
+import type { Reason } from "../../admission/verdict.ts";
 import { type CapsuleState, type LifecycleEvent, step } from "../../lifecycle/lifecycle.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { Fact } from "./kernel-shard.ts";
@@ -21,6 +22,8 @@ export interface Capsule {
   reason: string;
   /** Resolves once it is up, or did not come up; undefined before anybody began to start it. */
   activation?: Promise<void>;
+  /** What led to the last transition, with what to do about it; absent where somebody wanted it. Not kept over a boot, which finds it anew. */
+  problems?: readonly Reason[];
 }
 
 export class CapsuleTable {
@@ -73,12 +76,13 @@ export class CapsuleTable {
   }
 
   /** Moves the capsule; resolves once the transition is durable. Throws `LIFECYCLE_TRANSITION_ILLEGAL`. */
-  async move(capsule: Capsule, event: LifecycleEvent): Promise<void> {
+  async move(capsule: Capsule, event: LifecycleEvent, problems: readonly Reason[] = []): Promise<void> {
     const from = capsule.state;
     const next = step(from, event);
     if (next.kind === "refused") throw next.error;
     capsule.state = next.state;
     capsule.reason = next.reason;
+    capsule.problems = problems;
     const { id, version, image } = capsule;
     await this.#record({
       type: "lifecycle",

@@ -5,6 +5,7 @@
 import { type Answer, isVnesError, type Json, neededRequirements } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { QuarantineEntry } from "../../ports/quarantine.ts";
+import { reasonsFrom } from "../boot/admit.ts";
 import { activateAll, closeCapsule, haltCapsule } from "../boot/activation.ts";
 import type { OpenShard } from "../boot/capsule-opening.ts";
 import type { Capsule } from "./capsule-table.ts";
@@ -90,7 +91,7 @@ export class NodeRuntime implements Node {
   }
 
   async inspect(id: string): Promise<Json> {
-    return inspectCapsule(this.#context, this.#context.table.get(id));
+    return inspectCapsule(this.#context, this.#context.table.get(id), this.#resumptions.dueAt(id));
   }
 
   async suspend(id: string): Promise<CapsuleStatus> {
@@ -238,11 +239,15 @@ export class NodeRuntime implements Node {
       // A shard delivers as soon as it has started, and can fail before the capsule as a whole is up.
       await capsule.activation;
       if (capsule.state !== "active" && capsule.state !== "suspended") return;
-      if (capsule.state === "active") await table.move(capsule, { type: "suspended", reason: code });
+      const problems = reasonsFrom(error);
+      const suspended = { type: "suspended", reason: code } as const;
+      // Its host is well, and what it counted goes with it.
+      if (code === "CAPSULE_OVER_BUDGET") await this.#context.budgets.read(capsule.id);
+      if (capsule.state === "active") await table.move(capsule, suspended, problems);
       await haltCapsule(this.#context, capsule);
       if (!again) return;
       // It was given another chance by hand and did it again: this image is not run here any more.
-      await table.move(capsule, { type: "stopped", reason: code });
+      await table.move(capsule, { type: "stopped", reason: code }, problems);
       await closeCapsule(this.#context, capsule);
       const image = capsule.image.hash;
       await kernel.record({ type: "denied", capsule: capsule.id, image, reason: message });

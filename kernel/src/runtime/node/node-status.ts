@@ -82,7 +82,12 @@ export function capsuleStatus(context: NodeContext, capsule: Capsule): CapsuleSt
   };
 }
 
-export async function inspectCapsule(context: NodeContext, capsule: Capsule): Promise<Json> {
+/** `resumesAt`: when it goes on by itself, if it is suspended. */
+export async function inspectCapsule(
+  context: NodeContext,
+  capsule: Capsule,
+  resumesAt: number | null,
+): Promise<Json> {
   const { parts, board } = context;
   const shards = loadedShards(context, capsule);
   await context.budgets.read(capsule.id);
@@ -92,12 +97,20 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
   );
   const requires = (capsule.manifest.capabilities.requires ?? []).map((requirement) => {
     const name = nameOf(requirement);
-    const isBound = board.outOfReach.get(capsule.id)?.has(name) !== true;
-    return { requirement, provider: (isBound ? board.capabilities.get(name)?.provider : undefined) ?? null };
+    // A capsule that is not in service is bound to nobody.
+    const isBound = isInService(capsule) && board.outOfReach.get(capsule.id)?.has(name) !== true;
+    const provider = (isBound ? board.capabilities.get(name)?.provider : undefined) ?? null;
+    return {
+      requirement,
+      provider,
+      state: provider === null ? null : (context.table.find(provider)?.state ?? null),
+    };
   });
   return JSON.parse(
     JSON.stringify({
       ...capsuleStatus(context, capsule),
+      resumesAt: capsule.state === "suspended" ? resumesAt : null,
+      problems: capsule.problems ?? [],
       manifest: capsule.manifest,
       receipt: receipt === undefined ? null : JSON.parse(new TextDecoder().decode(receipt.bytes)),
       files: capsule.image.files.map(({ path, sha256, bytes }) => ({ path, sha256, size: bytes.length })),
@@ -110,6 +123,10 @@ export async function inspectCapsule(context: NodeContext, capsule: Capsule): Pr
       device: (await board.devices.get(capsule.id)?.meters()) ?? null,
     }),
   ) as Json;
+}
+
+function isInService({ state }: Capsule): boolean {
+  return state === "active" || state === "suspended";
 }
 
 /** `slowed`: since when it waits for what it may use again, while it runs. `over`: why it was suspended, and until when. */

@@ -4,6 +4,8 @@ import type { Clock } from "../../ports/clock.ts";
 interface Resumption {
   /** From the suspension on, and from each attempt that came to nothing. */
   readonly ms: number;
+  /** In node time. */
+  readonly at: number;
   readonly cancel: () => void;
 }
 
@@ -22,8 +24,13 @@ export class Resumptions {
   in(ms: number, id: string): number {
     this.forget(id);
     const at = this.#clock.now() + ms;
-    this.#due.set(id, { ms, cancel: this.#clock.wakeAt(at, () => this.#resume(id)) });
+    this.#due.set(id, { ms, at, cancel: this.#clock.wakeAt(at, () => this.#resume(id)) });
     return at;
+  }
+
+  /** When it goes on, in node time; null when it does not by itself. */
+  dueAt(id: string): number | null {
+    return this.#due.get(id)?.at ?? null;
   }
 
   /** It came due and came to nothing: once more after the same time. Undefined when it was forgotten meanwhile. */

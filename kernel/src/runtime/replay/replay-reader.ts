@@ -9,15 +9,25 @@ import { deliveryOf, referenceOf, seqsOf } from "../../replay/delivery.ts";
 import { replayErrors } from "../../replay/errors.ts";
 import { RecordPages } from "../ledger/record-pages.ts";
 import type { ShardHead } from "../ledger/shard-log.ts";
+import { PageMemory } from "./page-memory.ts";
 
 /** Small beside what is on its way to the sandbox: a store that reads at once holds up the sandbox no longer than that lasts. */
 const PAGE = 128;
+
+interface Page {
+  readonly records: readonly StoredRecord[];
+  /** In which they lie. */
+  readonly memory: PageMemory | undefined;
+}
 
 export class ReplayReader {
   readonly #store: LedgerStore;
   readonly #shard: string;
   readonly #digest: Digest;
   readonly #pages: RecordPages;
+  /** In order: pages that somebody may look at still. */
+  readonly #held: { readonly last: number; readonly memory: PageMemory }[] = [];
+  readonly #spare: PageMemory[] = [];
 
   constructor(store: LedgerStore, shard: string, digest: Digest) {
     this.#store = store;
@@ -26,13 +36,16 @@ export class ReplayReader {
     this.#pages = new RecordPages(store);
   }
 
-  /** Records after `head` to `to`, a page at a time, checked and not decoded. Throws `LEDGER_HASH_WRONG`; `STATE_COMPACTED` when they were dropped meanwhile. */
-  async *records(head: ShardHead, to: number): AsyncGenerator<readonly StoredRecord[]> {
+  /**
+   * Records after `head` to `to`, a page at a time, checked and not decoded. Held ones lie in memory that is used again: they stay
+   * as they are until somebody is `done` with them. Throws `LEDGER_HASH_WRONG`; `STATE_COMPACTED` when they were dropped meanwhile.
+   */
+  async *records(head: ShardHead, to: number, isHeld = false): AsyncGenerator<readonly StoredRecord[]> {
     let { hash } = head;
     let from = head.seq + 1;
-    let ahead = this.#page(from, to);
+    let ahead = this.#page(from, to, isHeld);
     for (;;) {
-      const page = await ahead;
+      const { records: page, memory } = await ahead;
       const [first] = page;
       if (first === undefined) return;
       if (first.seq !== from) {
@@ -42,15 +55,27 @@ export class ReplayReader {
       for (const { seq, bytes, hash: stored } of page)
         hash = assertChain(this.#shard, seq, hash, bytes, stored, this.#digest);
       from += page.length;
-      ahead = this.#page(from, to);
+      if (memory !== undefined) this.#held.push({ last: from - 1, memory });
+      ahead = this.#page(from, to, isHeld);
       yield page;
     }
   }
 
+  /** Nobody looks at held records up to `seq` any more. */
+  done(seq: number): void {
+    for (let page = this.#held[0]; page !== undefined && page.last <= seq; page = this.#held[0]) {
+      this.#held.shift();
+      page.memory.clear();
+      this.#spare.push(page.memory);
+    }
+  }
+
   /** Empty behind `to`. */
-  #page(from: number, to: number): Promise<readonly StoredRecord[]> {
-    if (from > to) return Promise.resolve([]);
-    const page = this.#store.read(this.#shard, from, Math.min(PAGE, to - from + 1));
+  #page(from: number, to: number, isHeld: boolean): Promise<Page> {
+    if (from > to) return Promise.resolve({ records: [], memory: undefined });
+    const memory = isHeld ? (this.#spare.pop() ?? new PageMemory()) : undefined;
+    const limit = Math.min(PAGE, to - from + 1);
+    const page = this.#store.read(this.#shard, from, limit, memory).then((records) => ({ records, memory }));
     // Whoever asks for it hears of it; a page nobody comes to must not end the process.
     page.catch(() => undefined);
     return page;

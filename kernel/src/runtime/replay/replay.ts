@@ -25,6 +25,7 @@ import { type Ended, ReplayInstance } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
 import { ReplayState } from "./replay-state.ts";
 import { ReplayTurn } from "./replay-turn.ts";
+import { isHostDeath } from "../shard/host-trials.ts";
 import { type RecoveredShard, recoverShardAt } from "../boot/recovery.ts";
 import type { ShardHead } from "../ledger/shard-log.ts";
 import { listSnapshots } from "../ledger/snapshot-reader.ts";
@@ -52,6 +53,8 @@ export interface ReplayOptions {
   readonly against?: CapsuleImage;
   /** A new sandbox instance for every turn: nothing can be carried from one to the next but keys. */
   readonly fresh?: boolean;
+  /** One turn at a time, so that the one that ends its host is known. Set by itself once a host has died. */
+  readonly alone?: boolean;
   readonly onProgress?: (progress: ReplayProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -71,6 +74,8 @@ export interface ReplayReport {
   readonly turns: number;
   /** Turns taken as recorded: what stopped them was not their own doing (R2). */
   readonly taken: number;
+  /** How many of those ended in which code. */
+  readonly takenAs: { readonly [code: string]: number };
   /** Images that ran, in order. */
   readonly images: readonly string[];
   /** sha256 over the outputs of the turns run, as they were recorded and as they came again; hex. */
@@ -90,6 +95,13 @@ export async function replayShard(parts: ReplayParts, options: ReplayOptions = {
   const replay = new ShardReplay(parts, options, base, from, to);
   try {
     return await replay.run();
+  } catch (error) {
+    if (!isHostDeath(error)) throw error;
+    await replay.close();
+    // Once more, a turn at a time: either it was the machine, or the turn that does it is known.
+    if (options.alone !== true) return await replayShard(parts, { ...options, from, to, alone: true });
+    const details = { shard: parts.shard, seq: replay.seq, problem: error.message };
+    throw replayErrors.create("REPLAY_TURN_KILLED_HOST", details, error);
   } finally {
     await replay.close();
   }
@@ -102,6 +114,8 @@ async function oldestRunnable({ ledger, shard }: ReplayParts): Promise<number> {
 }
 
 class ShardReplay {
+  /** Of the record that was taken up last. */
+  seq: number;
   readonly #parts: ReplayParts;
   readonly #options: ReplayOptions;
   readonly #from: number;
@@ -118,6 +132,7 @@ class ShardReplay {
   #running: CapsuleImage | undefined;
   #turns = 0;
   #taken = 0;
+  readonly #takenAs = new Map<string, number>();
   #difference: Difference | null = null;
 
   constructor(parts: ReplayParts, options: ReplayOptions, base: RecoveredShard, from: number, to: number) {
@@ -125,6 +140,7 @@ class ShardReplay {
     this.#options = options;
     this.#from = from;
     this.#to = to;
+    this.seq = from - 1;
     const { ledger, shard, digest } = parts;
     this.#recorded = base.state.image;
     this.#head = base.head;
@@ -135,9 +151,10 @@ class ShardReplay {
   }
 
   async run(): Promise<ReplayReport> {
-    for await (const page of this.#reader.records(this.#head, this.#to)) {
+    for await (const page of this.#reader.records(this.#head, this.#to, true)) {
       this.#options.signal?.throwIfAborted();
       for (const stored of page) {
+        this.seq = stored.seq;
         const goesOn = this.#pushed(stored) ?? this.#step(stored);
         if (!(goesOn === true || (await goesOn))) return this.#report();
         if (stored.seq % PROGRESS_RECORDS === 0) this.#tell(stored.seq);
@@ -153,7 +170,8 @@ class ShardReplay {
 
   /** A turn that can be cut out of its record, for the instance that is there: undefined when it is anything else. */
   #pushed(stored: StoredRecord): boolean | Promise<boolean> | undefined {
-    if (!this.#instance.isOpen || this.#options.fresh === true) return undefined;
+    const { fresh, alone } = this.#options;
+    if (!this.#instance.isOpen || fresh === true || alone === true) return undefined;
     const turn = ReplayTurn.cut(stored);
     return turn === undefined ? undefined : this.#instance.push(turn);
   }
@@ -168,15 +186,20 @@ class ShardReplay {
         this.#recorded = record.image;
         if (this.#options.against === undefined) await this.#end();
       }
-      if (record.kind === "turn") this.#taken++;
+      if (record.kind === "turn" && record.outcome !== "ok") {
+        this.#taken++;
+        const code = record.outcome.failed;
+        this.#takenAs.set(code, (this.#takenAs.get(code) ?? 0) + 1);
+      }
       return true;
     }
     await this.#start();
     const delivery = await this.#reader.delivery(record);
     if (!(await this.#instance.push(ReplayTurn.decoded(stored, record, delivery)))) return false;
-    if (this.#options.fresh !== true) return true;
+    const { fresh, alone } = this.#options;
+    if (fresh !== true && alone !== true) return true;
     const goOn = await this.#instance.drain();
-    await this.#end();
+    if (fresh === true) await this.#end();
     return goOn;
   }
 
@@ -207,6 +230,8 @@ class ShardReplay {
   #compare(turn: ReplayTurn, result: Ended | undefined): boolean {
     const { shard } = this.#parts;
     const { seq } = turn;
+    // Every turn before it was looked at.
+    this.#reader.done(seq - 1);
     if (result !== undefined && isStopped(result) && result.kind === "failed") {
       const { code, message } = result;
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
@@ -235,6 +260,7 @@ class ShardReplay {
       to: this.#to,
       turns: this.#turns,
       taken: this.#taken,
+      takenAs: Object.fromEntries(this.#takenAs),
       images: this.#images,
       recordedHash: this.#hash.value(),
       replayedHash: this.#hash.value(this.#differing),

@@ -23,6 +23,7 @@ import type { Random } from "../../ports/random.ts";
 import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "../../ports/sandbox.ts";
 import type { Counters } from "../node/counters.ts";
 import type { CapsuleBudget } from "./capsule-budget.ts";
+import { CapsuleLines } from "./capsule-lines.ts";
 import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
 import { FailedEvents } from "../topics/failed-events.ts";
@@ -67,6 +68,7 @@ export class CapsuleShard {
   readonly #journal: ShardJournal;
   readonly #hosts: HostTrials;
   readonly #failedEvents: FailedEvents;
+  readonly #lines: CapsuleLines;
   /** Positions that count from the next start on, and are recorded with it. */
   readonly #positions: { readonly partition: string; readonly position: number }[] = [];
   /** Highest effect of each sender that is in the inbox or consumed. */
@@ -95,6 +97,7 @@ export class CapsuleShard {
     );
     this.#failedEvents = new FailedEvents(parts.rules, parts.counters);
     this.#hosts = new HostTrials(parts);
+    this.#lines = new CapsuleLines(parts, this.name);
     const { state, clock } = parts;
     this.#due = new DueDeliveries({
       state,
@@ -402,7 +405,7 @@ export class CapsuleShard {
     }
     this.turns++;
     this.#parts.budget.spend({ turns: 1, messages: result.kind === "done" ? result.effects.length : 0 });
-    if (result.kind === "done") this.#print(result);
+    if (result.kind === "done" && result.logs !== undefined) this.#lines.print(result.logs);
     if (verdict.kind === "done" && delivery.kind === "start") this.#startDone();
     const effects =
       verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(waiting, verdict.failure);
@@ -428,13 +431,6 @@ export class CapsuleShard {
     if (delivery.kind !== "call") return [];
     const known = details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) as Json };
     return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
-  }
-
-  #print(result: Extract<TurnResult, { kind: "done" }>): void {
-    for (const line of result.logs ?? []) {
-      const data = line.data === undefined ? {} : { data: line.data };
-      this.#parts.lines[line.level]({ capsule: this.name, ...data }, line.message);
-    }
   }
 
   #startDone(): void {
