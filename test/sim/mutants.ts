@@ -47,9 +47,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "read-ahead-of-its-batch",
     breaks: "a turn without a record answers before the turns it ran behind in its batch are durable",
-    file: "kernel/src/runtime/shard/capsule-shard.ts",
+    file: "kernel/src/runtime/shard/turn-settlement.ts",
     find: "unrecorded.push({ waiting, effects: verdict.unrecorded ?? [] });",
-    replace: "this.#journal.releaseUnrecorded(waiting, verdict.unrecorded ?? []);",
+    replace: "this.#parts.journal.releaseUnrecorded(waiting, verdict.unrecorded ?? []);",
   },
   {
     name: "answer-after-failure",
@@ -96,7 +96,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "batch-goes-on-after-missing-keys",
     breaks: "what stands behind a turn that asked for keys is not delivered again",
-    file: "kernel/src/runtime/shard/capsule-shard.ts",
+    file: "kernel/src/runtime/shard/turn-settlement.ts",
     find: "again = batch.slice(index);",
     replace: "again = batch.slice(index, index + 1);",
   },

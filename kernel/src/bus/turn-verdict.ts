@@ -1,6 +1,6 @@
 /**
  * What becomes of a finished turn: a record, effects without a record, or nothing. Decided from the delivery, the
- * sandbox's answer, the rules of the capsule and the shard's state; carried out by `runtime/shard/capsule-shard.ts`.
+ * sandbox's answer, the rules of the capsule and the shard's state; carried out by `runtime/shard/turn-settlement.ts`.
  */
 import type { Delivery, Effect, ErrorDetails, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnInput } from "../ledger/record.ts";

@@ -2,20 +2,16 @@
  * One shard of one logic capsule: deliver -> turn -> commit -> release.
  *
  * Owns the shard's inbox and sandbox. Does not know where effects go (`release`), how a sandbox works (`Sandbox`), or why
- * the capsule is suspended. Records and their release are the journal's (C1 and C2 in `shard-journal.ts`).
+ * the capsule is suspended. What an answered turn comes to is settled in `turn-settlement.ts` (C3), records and their
+ * release are the journal's (C1 and C2 in `shard-journal.ts`).
  *
- * C3. Each delivery ends in exactly one record, or, if it was ephemeral and asked for nothing durable, in none.
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
  */
-import type { Delivery, Effect, Json, TurnRequest, TurnResult, VnesError } from "@vnes/schemas";
+import type { Delivery, Json, TurnRequest } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
-import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
-import type { Outcome, TurnRecord } from "../../ledger/record.ts";
-import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
-import { serveForeseen } from "../../ledger/served-keys.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -26,12 +22,12 @@ import type { CapsuleBudget } from "./capsule-budget.ts";
 import { CapsuleLines } from "./capsule-lines.ts";
 import { DueDeliveries } from "./due-deliveries.ts";
 import { HostTrials, isHostDeath } from "./host-trials.ts";
-import { FailedEvents } from "../topics/failed-events.ts";
 import { Inbox } from "./inbox.ts";
 import { type Sent, SentBatches } from "./sent-batches.ts";
 import { ShardJournal } from "./shard-journal.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
+import { TurnSettlement } from "./turn-settlement.ts";
 import type { Waiting } from "./waiting.ts";
 
 export interface CapsuleShardParts {
@@ -67,8 +63,7 @@ export class CapsuleShard {
   readonly #due: DueDeliveries;
   readonly #journal: ShardJournal;
   readonly #hosts: HostTrials;
-  readonly #failedEvents: FailedEvents;
-  readonly #lines: CapsuleLines;
+  readonly #settlement: TurnSettlement;
   /** Positions that count from the next start on, and are recorded with it. */
   readonly #positions: { readonly partition: string; readonly position: number }[] = [];
   /** Highest effect of each sender that is in the inbox or consumed. */
@@ -82,9 +77,6 @@ export class CapsuleShard {
   #hasRun = false;
   #pumping: Promise<void> = Promise.resolve();
   #started: { resolve(): void; reject(error: unknown): void } | undefined;
-  turns = 0;
-  failedTurns = 0;
-  deadLetters = 0;
   restarts = 0;
 
   constructor(parts: CapsuleShardParts) {
@@ -95,9 +87,7 @@ export class CapsuleShard {
       () => this.#pump(),
       () => parts.isHeld(),
     );
-    this.#failedEvents = new FailedEvents(parts.rules, parts.counters);
     this.#hosts = new HostTrials(parts);
-    this.#lines = new CapsuleLines(parts, this.name);
     const { state, clock } = parts;
     this.#due = new DueDeliveries({
       state,
@@ -114,7 +104,27 @@ export class CapsuleShard {
         parts.giveUp(error);
       },
     });
+    this.#settlement = new TurnSettlement({
+      ...parts,
+      journal: this.#journal,
+      due: this.#due,
+      lines: new CapsuleLines(parts, this.name),
+      started: () => this.#startDone(),
+      startFailed: (code, message) => this.#startFailed(code, message),
+    });
     for (const [sender, watermark] of this.state.watermarks) this.#seen.set(sender, { ...watermark });
+  }
+
+  get turns(): number {
+    return this.#settlement.turns;
+  }
+
+  get failedTurns(): number {
+    return this.#settlement.failedTurns;
+  }
+
+  get deadLetters(): number {
+    return this.#settlement.deadLetters;
   }
 
   /** Opens the sandbox. Rejects when the bundle does not load. */
@@ -305,7 +315,7 @@ export class CapsuleShard {
   async #settleSent({ batch, results }: Sent): Promise<readonly Waiting[]> {
     let left: readonly Waiting[] = [];
     try {
-      const { again, poisoned } = this.#settleBatch(batch, await results);
+      const { again, poisoned } = this.#settlement.settle(batch, await results);
       left = again;
       const isWhole = again.length === 0 && !poisoned;
       this.#sent.settled(isWhole);
@@ -329,108 +339,6 @@ export class CapsuleShard {
       waiting.ran = { at: request.at, seed: request.seed };
       return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
     });
-  }
-
-  /** Turns results into records, in order. `again`: what has to be delivered again, in order. */
-  #settleBatch(
-    batch: readonly Waiting[],
-    results: readonly TurnResult[],
-  ): { readonly again: readonly Waiting[]; readonly poisoned: boolean } {
-    const records: TurnRecord[] = [];
-    const confirms: (() => void)[] = [];
-    const unrecorded: { readonly waiting: Waiting; readonly effects: readonly Effect[] }[] = [];
-    let again: readonly Waiting[] = [];
-    let poisoned = false;
-    for (let index = 0; index < batch.length; index++) {
-      const waiting = batch[index] as Waiting;
-      const result = results[index] as TurnResult;
-      const refused =
-        result.kind === "needKeys" ? this.#serve(waiting, result, results.slice(index + 1)) : undefined;
-      if (result.kind === "needKeys" && refused === undefined) {
-        again = batch.slice(index);
-        break;
-      }
-      const verdict = this.#settle(
-        waiting,
-        result.kind === "needKeys" ? failedTurn(result.turn, refused as VnesError) : result,
-      );
-      if (verdict.record !== undefined) {
-        records.push(verdict.record);
-        if (waiting.confirm !== undefined) confirms.push(waiting.confirm);
-      } else {
-        waiting.confirm?.();
-        unrecorded.push({ waiting, effects: verdict.unrecorded ?? [] });
-      }
-      if (verdict.poisoned) {
-        again = batch.slice(index + 1);
-        poisoned = true;
-        break;
-      }
-    }
-    this.#journal.commit(records, confirms);
-    // After the records they ran behind were issued, so that they wait for those too.
-    for (const one of unrecorded) this.#journal.releaseUnrecorded(one.waiting, one.effects);
-    return { again, poisoned };
-  }
-
-  /** Why the turn is not delivered again, if it is not. */
-  #serve(
-    waiting: Waiting,
-    asked: Extract<TurnResult, { kind: "needKeys" }>,
-    behind: readonly TurnResult[],
-  ): VnesError | undefined {
-    waiting.given ??= new KeyRounds();
-    const refused = waiting.given.serve(this.state, asked);
-    if (refused === undefined) waiting.given.give(serveForeseen(this.state, behind, waiting.given));
-    return refused;
-  }
-
-  /** Carries out the verdict on one finished turn. */
-  #settle(
-    waiting: Waiting,
-    result: Exclude<TurnResult, { kind: "needKeys" }>,
-  ): { readonly record?: TurnRecord; readonly unrecorded?: readonly Effect[]; readonly poisoned: boolean } {
-    const { delivery } = waiting;
-    if (delivery.kind === "timer" || delivery.kind === "expiry") this.#due.delivered(delivery);
-    const verdict = judgeTurn(waiting, result, this.#parts.rules, this.state);
-    const { poisoned } = verdict;
-    const now = waiting.ran?.at ?? this.state.at;
-    // What ran behind it in its batch ran too early.
-    if (verdict.kind === "failed" && this.#failedEvents.isTriedAgain(waiting, verdict.failure, now)) {
-      return { poisoned: true };
-    }
-    if (verdict.kind === "stale") {
-      this.#parts.counters.add(`turn.stale.${delivery.kind}`);
-      return { poisoned };
-    }
-    this.turns++;
-    this.#parts.budget.spend({ turns: 1, messages: result.kind === "done" ? result.effects.length : 0 });
-    if (result.kind === "done" && result.logs !== undefined) this.#lines.print(result.logs);
-    if (verdict.kind === "done" && delivery.kind === "start") this.#startDone();
-    const effects =
-      verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(waiting, verdict.failure);
-    if (!verdict.recorded) {
-      this.#parts.counters.add("turn.unrecorded");
-      return { unrecorded: effects, poisoned };
-    }
-    const outcome = verdict.kind === "done" ? "ok" : failedWith(verdict.failure);
-    return { record: this.#journal.record(waiting, outcome, effects), poisoned };
-  }
-
-  /** Counts and reports; returns what the kernel says in the capsule's place. */
-  #giveUpDelivery(waiting: Waiting, failure: Failure): Effect[] {
-    const { delivery } = waiting;
-    const { code, message, details } = failure;
-    this.failedTurns++;
-    if (waiting.feed !== undefined) this.deadLetters++;
-    this.#parts.counters.add(`turn.failed.${code}`);
-    this.#parts.deadLetter({ delivery, code, message });
-    if (delivery.kind === "start") this.#startFailed(code, message);
-    const letter = this.#failedEvents.letter(waiting, failure, waiting.ran?.at ?? this.state.at);
-    if (letter !== undefined) return [letter];
-    if (delivery.kind !== "call") return [];
-    const known = details === undefined ? {} : { details: JSON.parse(JSON.stringify(details)) as Json };
-    return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
   }
 
   #startDone(): void {
@@ -468,7 +376,7 @@ export class CapsuleShard {
         alone ??= await this.#hosts.openAlone(() => this.#open);
         if (alone === undefined) break;
         const results = await alone.deliver(this.#requests([waiting]));
-        const { again, poisoned } = this.#settleBatch([waiting], results);
+        const { again, poisoned } = this.#settlement.settle([waiting], results);
         if (again.length === 0) queue.shift();
         if (poisoned) await alone.reset();
       } catch (error) {
@@ -487,28 +395,15 @@ export class CapsuleShard {
 
   #killed(waiting: Waiting, reason: string): void {
     this.#parts.counters.add("host.kills");
-    const failure = kernelErrors.create("TURN_KILLED_HOST", { reason });
-    if (!this.#failedEvents.isTriedAgain(waiting, failure, this.#parts.clock.now())) {
-      this.#recordKilled(waiting, failure);
-    }
+    this.#settlement.killed(waiting, kernelErrors.create("TURN_KILLED_HOST", { reason }));
     const tooOften = this.#hosts.killed(waiting.feed !== undefined);
     if (tooOften === undefined) return;
     this.#open = false;
     this.#parts.giveUp(tooOften);
   }
 
-  #recordKilled(waiting: Waiting, failure: Failure): void {
-    const effects = this.#giveUpDelivery(waiting, failure);
-    const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
-    this.#journal.commit([this.#journal.record(waiting, failedWith(failure), effects)], confirms);
-  }
-
   async #reopen(): Promise<void> {
     this.#instance = await this.#hosts.open(() => this.#open);
     if (this.#instance !== undefined) this.restarts++;
   }
-}
-
-function failedWith({ code, message }: Failure): Outcome {
-  return { failed: code, message };
 }
