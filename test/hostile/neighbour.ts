@@ -48,6 +48,13 @@ export class Neighbour {
     return { turns: took.length, p99Ms: took[at] ?? 0 };
   }
 
+  /** The next so many. */
+  async spanOf(turns: number): Promise<Span> {
+    this.span();
+    while (this.turns < turns && this.failed.length === 0) await pause(10);
+    return this.span();
+  }
+
   /** Resolves once it was served again. */
   async servedAgain(): Promise<void> {
     const before = this.served;
