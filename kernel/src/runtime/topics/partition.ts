@@ -37,13 +37,6 @@ export class Partition implements PartitionReader {
   #listeners: (() => void)[] = [];
   readonly #window = new EventWindow(WINDOW);
   #committed: number;
-  #arrived: {
-    readonly source: EffectId;
-    readonly key: string;
-    readonly event: Json;
-    resolve(): void;
-    reject(error: unknown): void;
-  }[] = [];
 
   constructor(parts: {
     readonly shard: string;
@@ -82,59 +75,27 @@ export class Partition implements PartitionReader {
     };
   }
 
-  /**
-   * Resolves once the event is durable, or at once when it already was (P2). What comes in one tick, as the events of a batch of turns
-   * do, is appended together.
-   */
-  append(source: EffectId, key: string, event: Json): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#arrived.push({ source, key, event, resolve, reject });
-      if (this.#arrived.length === 1) queueMicrotask(() => this.#appendArrived());
-    });
-  }
-
-  #appendArrived(): void {
-    const arrived = this.#arrived;
-    this.#arrived = [];
-    const records: EventRecord[] = [];
-    for (const { source, key, event } of arrived) {
-      if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
-        this.#counters.add("topic.duplicatesDropped");
-        continue;
-      }
-      const at = Math.max(this.#state.at, this.#clock.now());
-      const seq = this.#log.seq + records.length + 1;
-      const snapshot = this.#snapshots.ready();
-      const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
-      const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
-      applyRecord(this.#state, record);
-      records.push(record);
+  /** Resolves once the event is durable, or at once when it already was (P2). */
+  async append(source: EffectId, key: string, event: Json): Promise<void> {
+    if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
+      this.#counters.add("topic.duplicatesDropped");
+      await this.#log.durable();
+      return;
     }
-    const kept: PartitionEvent[] = [];
-    const durable =
-      records.length === 0
-        ? this.#log.durable()
-        : this.#log.append(records, (seq, hash, size) => {
-            const { key, event } = records[kept.length] as EventRecord;
-            kept.push({ seq, key, event, hash: hex(hash), size });
-          });
-    durable.then(
-      () => {
-        this.#landed(records, kept);
-        for (const { resolve } of arrived) resolve();
-      },
-      (error: unknown) => {
-        for (const { reject } of arrived) reject(error);
-      },
-    );
-  }
-
-  #landed(records: readonly EventRecord[], kept: readonly PartitionEvent[]): void {
-    if (records.length === 0) return;
-    this.#committed = records.at(-1)?.seq ?? this.#committed;
-    for (const { seq, snapshot } of records)
-      if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
-    for (const event of kept) this.#window.push(event);
+    const at = Math.max(this.#state.at, this.#clock.now());
+    const seq = this.#log.seq + 1;
+    const snapshot = this.#snapshots.ready();
+    const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
+    const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
+    applyRecord(this.#state, record);
+    const before = this.#log.bytes;
+    const durable = this.#log.append([record]);
+    const size = this.#log.bytes - before;
+    const hash = hex(this.#log.hash);
+    await durable;
+    this.#committed = seq;
+    if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
+    this.#window.push({ seq, key, event, hash, size });
     for (const listener of this.#listeners) listener();
   }
 
