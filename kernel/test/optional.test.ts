@@ -99,7 +99,7 @@ test("where it is there and the asker may not reach it, the asker starts, and it
   const ended = valueOf(await ask("test.asker", "ask", {}));
   assert.deepEqual([ended.ok, ended.code], [false, "CALL_CAPABILITY_UNAVAILABLE"]);
   const { requires } = (await node.inspect("test.asker")) as { requires: Json };
-  assert.deepEqual(requires, [{ requirement: "test.oracle", provider: null }]);
+  assert.deepEqual(requires, [{ requirement: "test.oracle", provider: null, state: null }]);
   await node[Symbol.asyncDispose]();
 });
 
