@@ -16,7 +16,7 @@ import { ATTACKS } from "./attacks/all.ts";
 import { confinementFor } from "./confinement-for.ts";
 import { Neighbour, pause, type Span } from "./neighbour.ts";
 import { openOutside } from "./outside.ts";
-import { ATTACK_MS, type Outcome, runAttack } from "./run-attack.ts";
+import { ATTACK_MS, runAttack } from "./run-attack.ts";
 import { openSandboxes } from "../../cli/src/node/sandboxes.ts";
 
 const ZONES: readonly TrustZone[] = ["system", "tenant", "session", "ephemeral"];
@@ -26,6 +26,8 @@ const WARM_MS = 1_500;
 const PING_MS = 0;
 /** A span with fewer turns has no 99th of 100; an attack goes on until there are, and a neighbour that never gets so many is starved. */
 const MIN_TURNS = 200;
+/** What an attack does to its neighbour it does every time; what the machine does at that moment it does not. */
+const MAX_ATTEMPTS = 3;
 /** Below this a doubled p99 is the scheduler of two cores and no harm done. */
 const HARMLESS_MS = 5;
 const NOBODY = "65534";
@@ -66,26 +68,32 @@ async function runAll(who: string): Promise<number> {
   await pause(WARM_MS);
   console.log(`as ${who}; p99 is of a neighbour's turns, calm: just before`);
   console.log(row(["attack", "language", "zone", "ended in", "calm", "p99", ""]));
-  const seen: Seen[] = [];
+  const seen: (readonly Attempt[])[] = [];
   let problems = 0;
   for (const attack of attacks) {
     for (const zone of zones) {
       const confinement = confinementFor(zone, walls.platform);
       if (attack.needsWall === true && confinement === undefined) continue;
-      // Of each row its own, because a machine is not as quiet all the time.
-      const calm = await neighbour.spanOf(MIN_TURNS);
-      let during: Span = calm;
-      const outcome = await runAttack(attack, {
-        ...{ sandbox, zone, confinement, outside },
-        forMs: ATTACK_MS,
-        begins: () => void neighbour.span(),
-        isEnough: () => neighbour.turns >= MIN_TURNS,
-        ends: () => {
-          during = neighbour.span();
-        },
-      });
-      seen.push({ calm, during });
-      problems += tell(attack, zone, outcome, { calm, during });
+      const attempt = async (): Promise<Attempt> => {
+        // Of each attempt its own, because a machine is not as quiet all the time.
+        const calm = await neighbour.spanOf(MIN_TURNS);
+        let during: Span = calm;
+        const { end, problems: found } = await runAttack(attack, {
+          ...{ sandbox, zone, confinement, outside },
+          forMs: ATTACK_MS,
+          begins: () => void neighbour.span(),
+          isEnough: () => neighbour.turns >= MIN_TURNS,
+          ends: () => {
+            during = neighbour.span();
+          },
+        });
+        return { end, found, calm, during };
+      };
+      const attempts = [await attempt()];
+      while (attempts.length < MAX_ATTEMPTS && isHarmful(attempts.at(-1) as Attempt))
+        attempts.push(await attempt());
+      seen.push(attempts);
+      problems += tell(attack, zone, attempts);
     }
   }
   console.log(summary(seen));
@@ -98,28 +106,43 @@ async function runAll(who: string): Promise<number> {
   return problems;
 }
 
-interface Seen {
+interface Attempt {
+  readonly end: string;
+  /** Empty: it ended in a named way, and nothing outside was touched. */
+  readonly found: readonly string[];
+  /** The neighbour just before, and meanwhile. */
   readonly calm: Span;
   readonly during: Span;
 }
 
-function tell(attack: Attack, zone: TrustZone, { end, problems }: Outcome, { calm, during }: Seen): number {
-  const found = [...problems];
+function isHarmful({ calm, during }: Attempt): boolean {
+  return during.p99Ms > Math.max(2 * calm.p99Ms, HARMLESS_MS);
+}
+
+/** All attempts have to end well; the last one says how the neighbour fared. */
+function tell(attack: Attack, zone: TrustZone, attempts: readonly Attempt[]): number {
+  const last = attempts.at(-1) as Attempt;
+  const { calm, during } = last;
+  const found = attempts.flatMap((attempt) => attempt.found);
   if (during.turns < MIN_TURNS) found.push(`the neighbour had ${during.turns} turns`);
-  if (during.p99Ms > Math.max(2 * calm.p99Ms, HARMLESS_MS))
-    found.push("the neighbour's p99 more than doubled");
+  if (isHarmful(last)) found.push(`the neighbour's p99 more than doubled, in each of ${attempts.length}`);
   const [before, p99] = [calm, during].map((span) => `${span.p99Ms.toFixed(2)} ms`) as [string, string];
+  const again = attempts.length === 1 ? "" : ` (attempt ${attempts.length})`;
   const verdict = found.length === 0 ? "ok" : "FAIL";
-  console.log(row([attack.name, attack.language, zone, end, before, p99, verdict]));
+  console.log(row([attack.name, attack.language, zone, last.end, before, p99, `${verdict}${again}`]));
   for (const problem of found) console.log(`    ${problem}`);
   return found.length;
 }
 
-/** How the neighbour fared over all rows, the harmless doublings too. */
-function summary(seen: readonly Seen[]): string {
-  const worst = Math.max(0, ...seen.map(({ during }) => during.p99Ms));
-  const doubled = seen.filter(({ calm, during }) => during.p99Ms > 2 * calm.p99Ms).length;
-  return `${seen.length} rows; the neighbour's p99 more than doubled in ${doubled} of them, and was ${worst.toFixed(2)} ms at most`;
+/** How the neighbour fared over all rows, the harmless doublings and the first attempts too. */
+function summary(seen: readonly (readonly Attempt[])[]): string {
+  const all = seen.flat();
+  const worst = Math.max(0, ...all.map(({ during }) => during.p99Ms));
+  const doubled = seen.filter(([first]) => first !== undefined && first.during.p99Ms > 2 * first.calm.p99Ms);
+  return (
+    `${seen.length} rows, ${all.length - seen.length} of them attempted again; the neighbour's p99 more than doubled in ` +
+    `${doubled.length} at first, and was ${worst.toFixed(2)} ms at most`
+  );
 }
 
 function row(cells: readonly string[]): string {

@@ -45,6 +45,8 @@ export function installPrelude(runsModule: boolean): Prelude {
   const MAX_SLICE_CHARS = 262_144;
   /** Of one result: what goes with it into the same message, in three bytes each, is below what that holds as well. */
   const MAX_RESULT_CHARS = 1_835_008;
+  /** Of one that failed: its message is 4,000 characters at most, each written in six when it is no ASCII. The kernel reads no more. */
+  const MAX_FAILURE_CHARS = 32_768;
   /** Behind one turn that needs keys: a whole batch of the kernel's. */
   const MAX_GUESSES = 64;
   /** A state that is known but for a key here and there: looking on would cost more than stopping again. */
@@ -213,8 +215,9 @@ export function installPrelude(runsModule: boolean): Prelude {
           return failed(turn, "TURN_EFFECTS_TOO_LARGE", message);
         }
       }
-      if (text.length > MAX_RESULT_CHARS) {
-        const message = `a result of ${text.length} characters, at most ${MAX_RESULT_CHARS} are read`;
+      const most = result.kind === "failed" ? MAX_FAILURE_CHARS : MAX_RESULT_CHARS;
+      if (text.length > most) {
+        const message = `a result of ${text.length} characters, at most ${most} are read`;
         return failed(turn, "SANDBOX_ANSWER_INVALID", message);
       }
       if (result.kind === "needKeys") hasStopped = true;
