@@ -3,7 +3,7 @@
  * a host of a node that root runs is root to the kernel wherever that looks at the number and not at rights, and it does so for
  * every file of `/proc/sys` and for files in `/proc` that others may not read.
  */
-import { readdirSync, statSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Nothing of the machine's hardware, settings and drivers. */
@@ -20,15 +20,21 @@ const MASKED_FILES = [
   "sysrq-trigger",
 ];
 
+/** Folders of processes; the namespace has its own. */
+const PROCESS = /^\d+$/;
+
 export function procArguments(proc = "/proc"): readonly string[] {
-  const masked = readdirSync(proc, { withFileTypes: true }).flatMap((entry) => {
-    const path = join("/proc", entry.name);
-    if (entry.isDirectory()) {
-      return MASKED_FOLDERS.includes(entry.name) ? ["--tmpfs", path, "--remount-ro", path] : [];
+  // Names alone: what a name is has to be asked of some kernels, and processes end between the two.
+  const names = readdirSync(proc).filter((name) => !PROCESS.test(name));
+  const masked = names.flatMap((name) => {
+    const path = join("/proc", name);
+    const stat = lstatSync(join(proc, name), { throwIfNoEntry: false });
+    if (stat?.isDirectory() === true) {
+      return MASKED_FOLDERS.includes(name) ? ["--tmpfs", path, "--remount-ro", path] : [];
     }
-    if (!entry.isFile()) return [];
-    const isOpen = (statSync(join(proc, entry.name)).mode & 0o004) !== 0;
-    return isOpen && !MASKED_FILES.includes(entry.name) ? [] : ["--ro-bind", "/dev/null", path];
+    if (stat?.isFile() !== true) return [];
+    const isOpen = (stat.mode & 0o004) !== 0;
+    return isOpen && !MASKED_FILES.includes(name) ? [] : ["--ro-bind", "/dev/null", path];
   });
   return ["--proc", "/proc", ...masked, "--remount-ro", "/proc"];
 }
