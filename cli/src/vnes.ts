@@ -94,8 +94,11 @@ function group(name: string, describe: string, commands: readonly Add[]): Add {
   };
 }
 
+const COMPLETED_SHELLS = ["bash", "zsh"];
+
 /** Runs one command line; what went wrong has been said when this resolves. */
-export async function vnes(args: readonly string[], shell: Shell, version: string): Promise<void> {
+export async function vnes(typed: readonly string[], shell: Shell, version: string): Promise<void> {
+  const args = withoutShell(typed);
   const parser = commandLine(shell, version, args);
   try {
     await parser.parseAsync(args);
@@ -106,6 +109,14 @@ export async function vnes(args: readonly string[], shell: Shell, version: strin
     if (shell.trace && !isVnesError(error)) shell.output.say(String((error as Error).stack));
     shell.fail(known.exit);
   }
+}
+
+/** `vnes completion zsh`: yargs takes no word for which shell it is; it asks the environment while a parser is made. */
+function withoutShell(args: readonly string[]): readonly string[] {
+  const [command, name = "", ...rest] = args;
+  if (command !== "completion" || rest.length > 0 || !COMPLETED_SHELLS.includes(name)) return args;
+  process.env["SHELL"] = name;
+  return [command];
 }
 
 function commandLine(shell: Shell, version: string, words: readonly string[]): Argv<GlobalFlags> {
@@ -156,7 +167,7 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
     .alias("version", "V")
     .help()
     .alias("help", "h")
-    .completion("completion", "Write a completion script for bash or zsh")
+    .completion("completion", "Write a completion script: vnes completion bash, or zsh")
     .strict()
     .demandCommand(1, "Which command? ")
     .exitProcess(false)

@@ -139,3 +139,13 @@ test("a value the node refuses is a wrong command line, with the name of the opt
     assert.match(err, expected);
   }
 });
+
+test("completion is written for the shell that is named", async () => {
+  await using home = new Home();
+  const scripts = { bash: /^###-begin-vnes-completions/, zsh: /^#compdef vnes/ };
+  for (const [shell, begins] of Object.entries(scripts)) {
+    const { code, err, out } = await home.run("completion", shell);
+    assert.deepEqual([code, err], [0, ""]);
+    assert.match(out, begins);
+  }
+});

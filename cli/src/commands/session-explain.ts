@@ -26,7 +26,8 @@ export function addSessionExplain(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const told = await withNode(shell, args, (client) =>
         args.session === undefined ? explainClient(client) : explainNamed(client, args.session),
       );
-      const shown = sentencesOf(told.explanation).map(harmless).join("\n");
+      const sentences = sentencesOf(told.explanation).map(harmless);
+      const shown = sentences.map((sentence) => shell.output.next(sentence)).join("\n");
       const { session, explanation } = told;
       shell.output.data("vnes.session.explain.v1", { session, ...explanation }, shown);
     },
