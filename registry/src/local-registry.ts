@@ -117,8 +117,9 @@ export class LocalRegistry implements CapsuleSource {
     const all = await this.list();
     return all
       .filter(({ state }) => state === "current")
-      .map(({ image, origin }) => ({
+      .map(({ id, version, image, origin }) => ({
         origin: `registry:${image}`,
+        keptAs: { id, version },
         read: () => this.readImage(image, origin),
       }));
   }

@@ -1,6 +1,6 @@
 /** The way of an author: from `capsule new` to a capsule that answers, and what one flipped byte does to it. */
 import assert from "node:assert/strict";
-import { appendFileSync, cpSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Home } from "./vnes.ts";
@@ -64,6 +64,27 @@ test("one flipped byte in impl/ is named, is exit 5, and is quarantined at boot"
   const gone = await home.run("quarantine", "delete", entry);
   assert.equal(gone.code, 3);
   assert.match(gone.err, /QUARANTINE_ENTRY_UNKNOWN/);
+});
+
+test("an installed capsule whose image was changed is in quarantine under the name it was installed by", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "greeter");
+  await home.run("capsule", "new", "acme.greeter", "--dir", dir);
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  const installed = await home.json<{ image: string }>("capsule", "install", dir);
+  const [file = ""] = globSync(`**/images/${installed.image.replace("sha256:", "")}*/impl/main.js`, {
+    cwd: home.dir,
+  });
+  chmodSync(join(home.dir, file), 0o644);
+  appendFileSync(join(home.dir, file), "\n");
+  const node = await home.boot();
+  await node.kill("SIGTERM");
+  type Entry = { id: string; version: string; reasons: { code: string }[] };
+  const { entries } = await home.json<{ entries: Entry[] }>("quarantine", "list");
+  assert.deepEqual(
+    entries.map(({ id, version, reasons }) => [id, version, reasons[0]?.code]),
+    [["acme.greeter", "0.1.0", "IMAGE_HASH_MISMATCH"]],
+  );
 });
 
 test("nothing is overwritten, and what cannot be is refused by name", async () => {

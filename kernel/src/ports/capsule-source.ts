@@ -4,6 +4,8 @@ import type { CapsuleImage } from "../admission/image.ts";
 export interface CapsuleCandidate {
   /** Where it was found, for people: a path or `registry:<image hash>`. */
   readonly origin: string;
+  /** What it was when it was kept, for people: said of one that cannot be read any more, and believed of none. */
+  readonly keptAs?: { readonly id: string; readonly version: string };
   /** Reads it once, whole, under bounds; rejects with an `IMAGE_*` error. */
   read(): Promise<CapsuleImage>;
 }

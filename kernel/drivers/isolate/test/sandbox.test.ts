@@ -1,6 +1,7 @@
 /** The isolate driver under the contract, and what only a driver with a real host and a real deadline can show. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxContract } from "../../../contracts/sandbox.ts";
@@ -275,7 +276,10 @@ test("behind a turn that needs keys, what the next ones will ask for is told, an
   const asked = async (batch: readonly TurnRequest[]): Promise<unknown[]> =>
     (await one.deliver(batch)).map((result) => (result.kind === "needKeys" ? result.keys : result.kind));
   const batch = ["a", "b", "a", "c"].map((key) => callOf("add", key));
-  assert.deepEqual(await asked(batch), [["a"], ["b"], ["a"], ["c"]]);
+  let guessed = await asked(batch);
+  // On a machine that is busy the slice may be over before anything is guessed.
+  for (let again = 0; again < 9 && isDeepStrictEqual(guessed[1], []); again++) guessed = await asked(batch);
+  assert.deepEqual(guessed, [["a"], ["b"], ["a"], ["c"]]);
   const keys = [
     ["a", 10],
     ["b", 20],

@@ -135,10 +135,10 @@ async function quarantine(
   reasons: readonly Reason[],
   evidence: Json,
 ): Promise<Refused> {
-  const { origin } = candidate;
-  const manifest = image === null ? undefined : tryManifest(image);
-  const id = manifest?.id ?? null;
-  const version = manifest?.version ?? null;
+  const { origin, keptAs } = candidate;
+  const known = image === null ? keptAs : tryManifest(image);
+  const id = known?.id ?? null;
+  const version = known?.version ?? null;
   await parts.quarantine.put({ origin, id, version, image, at: parts.clock.now(), reasons, evidence });
   return { id, version, imageHash: image?.hash ?? null, origin, reasons };
 }
