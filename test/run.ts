@@ -15,6 +15,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FILE_TIMEOUT_MS = 180_000;
 /** Test files start nodes and hosts of their own; more at once only wait for each other. */
 const MOST_AT_ONCE = 4;
+/** Most of a file is waiting for a timer, a disk or a process, so one more than there are cores. */
+const AT_ONCE = Math.min(availableParallelism() + 1, MOST_AT_ONCE);
 
 /** Commands the tests use, and the Debian package each comes in. */
 const SYSTEM_PACKAGES = [
@@ -41,7 +43,7 @@ const skipped: string[] = [];
 const stream = run({
   files: files.map((file) => join(ROOT, file)),
   cwd: ROOT,
-  concurrency: Math.min(availableParallelism(), MOST_AT_ONCE),
+  concurrency: AT_ONCE,
   timeout: FILE_TIMEOUT_MS,
   execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
 });
