@@ -1,7 +1,7 @@
 /** What a person reads of a capsule's budget. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { budgetLines, type BudgetInspection } from "../src/output/budget.ts";
+import { budgetLines, type BudgetInspection, resumptionLines } from "../src/output/budget.ts";
 
 const AT = Date.UTC(2026, 4, 1, 12);
 const inspected: BudgetInspection = {
@@ -25,8 +25,8 @@ const BUDGET = [
 ];
 
 test("what was used, what is allowed, and why and until when it waits", () => {
-  assert.deepEqual(budgetLines("a.b", inspected), [USED, BUDGET]);
-  assert.deepEqual(budgetLines("a.b", { ...inspected, slowed: { since: AT, by: "cpu" } }), [
+  assert.deepEqual(budgetLines(inspected), [USED, BUDGET]);
+  assert.deepEqual(budgetLines({ ...inspected, slowed: { since: AT, by: "cpu" } }), [
     USED,
     BUDGET,
     [
@@ -34,17 +34,22 @@ test("what was used, what is allowed, and why and until when it waits", () => {
       "by its processor time since 2026-05-01 12:00:00 UTC; suspended at 2026-05-01 12:00:03 UTC if it goes on wanting more",
     ],
   ]);
-  const over = { by: "memory", since: AT, suspendedAt: AT + 3_000, resumesAt: AT + 18_000 } as const;
-  assert.deepEqual(budgetLines("a.b", { ...inspected, over }).slice(2), [
+  const over = { by: "memory", since: AT, suspendedAt: AT + 3_000 } as const;
+  assert.deepEqual(budgetLines({ ...inspected, over }).slice(2), [
     ["over", "its memory; slowed since 2026-05-01 12:00:00 UTC, suspended at 2026-05-01 12:00:03 UTC"],
+  ]);
+  assert.deepEqual(resumptionLines("a.b", AT + 18_000, true), [
     ["resumed", "by policy at 2026-05-01 12:00:18 UTC; at once: vnes capsule resume a.b"],
   ]);
-  assert.deepEqual(budgetLines("a.b", { ...inspected, over: { ...over, resumesAt: null } })[3], [
-    "resumed",
-    "not by policy; at once: vnes capsule resume a.b",
+  assert.deepEqual(resumptionLines("a.b", null, true), [
+    ["resumed", "not by policy; at once: vnes capsule resume a.b"],
   ]);
+  assert.deepEqual(resumptionLines("a.b", AT, false), [
+    ["resumed", "by itself at 2026-05-01 12:00:00 UTC; at once: vnes capsule resume a.b"],
+  ]);
+  assert.deepEqual(resumptionLines("a.b", null, false), []);
 });
 
 test("without a budget there is only what was used", () => {
-  assert.deepEqual(budgetLines("a.b", { ...inspected, allowed: null }), [USED]);
+  assert.deepEqual(budgetLines({ ...inspected, allowed: null }), [USED]);
 });

@@ -26,6 +26,7 @@ interface Inspected {
   readonly state: string;
   readonly reason: string;
   readonly waiting: { readonly [shard: string]: number };
+  readonly resumesAt: number | null;
   readonly budget: { readonly over: OverBudget | null };
 }
 
@@ -64,11 +65,11 @@ test("what comes while a capsule is suspended over its budget is consumed once i
   await until(isSuspended);
   const before = await counted(home);
   await publish(home);
-  const { reason, waiting, budget: told } = await inspect(home);
+  const { reason, waiting, resumesAt, budget: told } = await inspect(home);
   assert.equal(reason, "CAPSULE_OVER_BUDGET");
   assert.equal(waiting["acme.counter/0"], 4 - before);
   assert.deepEqual(
-    [told.over?.by, (told.over?.resumesAt ?? 0) - (told.over?.suspendedAt ?? 0)],
+    [told.over?.by, (resumesAt ?? 0) - (told.over?.suspendedAt ?? 0)],
     ["messages", 3_600_000],
   );
   const shown = (await home.run("capsule", "inspect", "acme.counter")).out;

@@ -27,7 +27,7 @@ const ITEMS: { readonly [item in BudgetItem]: string } = {
   memory: "memory",
 };
 
-export function budgetLines(id: string, { used, allowed, slowed, over }: BudgetInspection): readonly Line[] {
+export function budgetLines({ used, allowed, slowed, over }: BudgetInspection): readonly Line[] {
   const { turns, messages, bytes, cpu, memoryBytes } = used;
   const parts = [
     `${turns} turns, ${messages} messages, ${bytesText(bytes)} in and out`,
@@ -37,7 +37,7 @@ export function budgetLines(id: string, { used, allowed, slowed, over }: BudgetI
   if (allowed === null) return lines;
   lines.push(["budget", allowedText(allowed)]);
   if (slowed !== null) lines.push(["slowed", slowedText(slowed, allowed.patienceMs)]);
-  if (over !== null) lines.push(...overLines(id, over));
+  if (over !== null) lines.push(overLine(over));
   return lines;
 }
 
@@ -56,10 +56,14 @@ function slowedText({ since, by }: { readonly since: number; readonly by: Budget
   return `by its ${ITEMS[by]} since ${moment(since)}; suspended at ${moment(since + ms)} if it goes on wanting more`;
 }
 
-function overLines(id: string, { by, since, suspendedAt, resumesAt }: OverBudget): readonly Line[] {
-  const resumes = resumesAt === null ? "not by policy" : `by policy at ${moment(resumesAt)}`;
-  return [
-    ["over", `its ${ITEMS[by]}; slowed since ${moment(since)}, suspended at ${moment(suspendedAt)}`],
-    ["resumed", `${resumes}; at once: vnes capsule resume ${id}`],
-  ];
+function overLine({ by, since, suspendedAt }: OverBudget): Line {
+  return ["over", `its ${ITEMS[by]}; slowed since ${moment(since)}, suspended at ${moment(suspendedAt)}`];
+}
+
+/** When a suspended capsule goes on, and how to have it at once; nothing for one that a person suspended. */
+export function resumptionLines(id: string, resumesAt: number | null, isOver: boolean): readonly Line[] {
+  if (resumesAt === null && !isOver) return [];
+  const by = isOver ? "policy" : "itself";
+  const when = resumesAt === null ? `not by ${by}` : `by ${by} at ${moment(resumesAt)}`;
+  return [["resumed", `${when}; at once: vnes capsule resume ${id}`]];
 }

@@ -1,8 +1,7 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
 import type { CapsuleStatus, ConfinementDecision, Reason } from "@vnes/kernel";
 import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
-import { moment } from "../session/when.ts";
-import { budgetLines, type BudgetInspection } from "./budget.ts";
+import { budgetLines, type BudgetInspection, resumptionLines } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
 import type { Output } from "./output.ts";
 import { reasonsText } from "./problem.ts";
@@ -68,10 +67,7 @@ function identity({
   return [
     ["capsule", `${id} ${version}`],
     ["state", `${state}, ${reason}`],
-    // Of one that is over its budget the budget says so itself.
-    ...(resumesAt === null || (budget !== null && budget.over !== null)
-      ? []
-      : [["resumed", `by itself at ${moment(resumesAt)}; at once: vnes capsule resume ${id}`] as const]),
+    ...resumptionLines(id, resumesAt, budget !== null && budget.over !== null),
     ["what", description],
     ["kind", [type, capabilities.determinism_tier, capabilities.latency_class].filter(Boolean).join(", ")],
     [
@@ -118,12 +114,12 @@ function reach({ manifest, requires }: Inspection): readonly Line[] {
   );
 }
 
-function use({ id, turns, failedTurns, deadLetters, restarts, limits, budget }: Inspection): readonly Line[] {
+function use({ turns, failedTurns, deadLetters, restarts, limits, budget }: Inspection): readonly Line[] {
   const { memoryMb, turnMs, effectBytes } = limits;
   return [
     ["turns", `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts`],
     ["limits", `${memoryMb} MiB, ${turnMs} ms a turn, ${bytesText(effectBytes)} of effects a turn`],
-    ...(budget === null ? [] : budgetLines(id, budget)),
+    ...(budget === null ? [] : budgetLines(budget)),
   ];
 }
 

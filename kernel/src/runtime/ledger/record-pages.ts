@@ -40,6 +40,7 @@ export class RecordPages {
     const found = page[seq - (page[0]?.seq ?? 0)];
     return found?.seq === seq ? found : undefined;
   }
+
   /**
    * The same, decoded once for all who ask for it one behind the other: a turn that published thousands of events is one
    * large record, and each of those events refers to it. Throws `LEDGER_*` when it cannot be read.

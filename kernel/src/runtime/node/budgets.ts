@@ -22,10 +22,11 @@ export interface BudgetParts {
   report(capsule: Capsule, problem: VnesError): void;
 }
 
-/** `resumeAfterMs`: undefined where a person has to resume it. */
+/** `resumeAfterMs`: from `over.suspendedAt` on; undefined where a person has to resume it. */
 export type SuspendOverBudget = (
   capsule: Capsule,
   error: VnesError,
+  over: OverBudget,
   resumeAfterMs: number | undefined,
 ) => void;
 
@@ -35,8 +36,6 @@ export interface OverBudget {
   /** When it began to be slowed. */
   readonly since: number;
   readonly suspendedAt: number;
-  /** When policy resumes it; null: only a person does. */
-  readonly resumesAt: number | null;
 }
 
 interface Entry {
@@ -77,11 +76,11 @@ export class Budgets {
       slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
       exhausted: (by, ms) => {
         const now = clock.now();
-        const resumesAt = rules?.resumeAfterMs === undefined ? null : now + rules.resumeAfterMs;
-        entry.over = { by, since: now - ms, suspendedAt: now, resumesAt };
+        const over = { by, since: now - ms, suspendedAt: now };
+        entry.over = over;
         const details = { capsule: id, by, ms, zone: capsule.zone };
         const error = kernelErrors.create("CAPSULE_OVER_BUDGET", details);
-        this.#suspend?.(capsule, error, rules?.resumeAfterMs);
+        this.#suspend?.(capsule, error, over, rules?.resumeAfterMs);
       },
     });
     const entry: Entry = { capsule, budget, before: new Map(), over: null, reading: undefined };
@@ -115,12 +114,6 @@ export class Budgets {
     if (entry === undefined) return;
     entry.over = null;
     entry.budget.renew();
-  }
-
-  /** Its resumption came to nothing and is tried again then. */
-  postponed(id: string, resumesAt: number): void {
-    const entry = this.#entries.get(id);
-    if (entry !== undefined && entry.over !== null) entry.over = { ...entry.over, resumesAt };
   }
 
   close(id: string): void {

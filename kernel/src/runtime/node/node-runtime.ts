@@ -51,9 +51,9 @@ export class NodeRuntime implements Node {
     this.state = new NodeState(context);
     this.topics = new TopicDesk(context);
     this.#resumptions = new Resumptions(context.parts.clock, (id) => this.#resumeByItself(id));
-    context.budgets.listen((capsule, error, resumeAfterMs) => {
+    context.budgets.listen((capsule, error, { suspendedAt }, resumeAfterMs) => {
       this.#giveUp(capsule, error);
-      if (resumeAfterMs !== undefined) this.#resumptions.in(resumeAfterMs, capsule.id);
+      if (resumeAfterMs !== undefined) this.#resumptions.in(resumeAfterMs, capsule.id, suspendedAt);
     });
     this.#replays = new Replays(context, async (capsule, error) => {
       this.#giveUp(capsule, error);
@@ -139,8 +139,7 @@ export class NodeRuntime implements Node {
       if (capsule.state === "suspended" && reason !== undefined) await this.#resume(capsule, reason);
     }).catch((problem: unknown) => {
       parts.log.error({ capsule: id, ...errorText(problem) }, "a capsule could not be resumed");
-      const again = this.#resumptions.again(id);
-      if (again !== undefined) this.#context.budgets.postponed(id, again);
+      this.#resumptions.again(id);
     });
   }
 

@@ -129,7 +129,7 @@ function isInService({ state }: Capsule): boolean {
   return state === "active" || state === "suspended";
 }
 
-/** `slowed`: since when it waits for what it may use again, while it runs. `over`: why it was suspended, and until when. */
+/** `slowed`: since when it waits for what it may use again, while it runs. `over`: why it was suspended. */
 function budgetStatus({ budgets, parts }: NodeContext, { id, zone, state }: Capsule): Json {
   const budget = budgets.find(id);
   if (budget === undefined) return null;

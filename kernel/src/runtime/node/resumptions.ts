@@ -20,12 +20,11 @@ export class Resumptions {
     this.#resume = resume;
   }
 
-  /** In place of an earlier one of this capsule. Returns when, in node time. */
-  in(ms: number, id: string): number {
+  /** So long after `since`, in node time; in place of an earlier one of this capsule. */
+  in(ms: number, id: string, since: number = this.#clock.now()): void {
     this.forget(id);
-    const at = this.#clock.now() + ms;
+    const at = since + ms;
     this.#due.set(id, { ms, at, cancel: this.#clock.wakeAt(at, () => this.#resume(id)) });
-    return at;
   }
 
   /** When it goes on, in node time; null when it does not by itself. */
@@ -33,10 +32,10 @@ export class Resumptions {
     return this.#due.get(id)?.at ?? null;
   }
 
-  /** It came due and came to nothing: once more after the same time. Undefined when it was forgotten meanwhile. */
-  again(id: string): number | undefined {
+  /** It came due and came to nothing: once more after the same time, unless it was forgotten meanwhile. */
+  again(id: string): void {
     const due = this.#due.get(id);
-    return due === undefined ? undefined : this.in(due.ms, id);
+    if (due !== undefined) this.in(due.ms, id);
   }
 
   forget(id: string): void {
