@@ -9,27 +9,25 @@ import {
   MemorySandbox,
 } from "@vnes/driver-memory";
 import { capsule } from "@vnes/sdk";
-import type { Json } from "@vnes/schemas";
+import type { Json, JsonObject, TopicDefinition } from "@vnes/schemas";
 import fc from "fast-check";
 import { MAX_BRANCHES } from "../src/state/branch.ts";
-import { bootTestNode, manifestOf, signedImage, type TestCapsule, type TestNode } from "./node-harness.ts";
+import {
+  bootTestNode,
+  manifestOf,
+  signedImage,
+  type TestCapsule,
+  type TestNode,
+  topicOf,
+} from "./node-harness.ts";
 
 const anything = {};
 const defs = (...names: string[]): { readonly [path: string]: unknown } => ({
   "spec/schema.json": { $defs: Object.fromEntries(names.map((name) => [`${name}.input`, anything])) },
 });
-const topic = (name: string, owner: string, schema: unknown = anything): object => ({
-  schema_version: "v1",
-  topic: name,
-  owner,
-  description: "for a test",
-  schemas: [schema],
-  partition: { count: 1 },
-  // Of a circle of topics one must not block.
-  quality: "at_least_once",
-  retention: {},
-  flow: { policy: "shed", buffer: 100 },
-});
+/** Of a circle of topics one must not block. */
+const topic = (name: string, owner: string, schema: JsonObject = anything): TopicDefinition =>
+  topicOf(name, owner, { schemas: [schema], flow: { policy: "shed", buffer: 100 } });
 
 /** Does everything that could get out: publishes, calls, answers later, sets timers, lets keys expire. */
 const shop: TestCapsule = {

@@ -9,23 +9,12 @@ import {
 import { ledgerGroupOf, type Messenger, type Node, type NodeParts, ownerTable } from "@vnes/kernel";
 import { capsule, later, type Turn } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
-import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
+import { bootTestNode, manifestOf, type TestCapsule, topicOf } from "./node-harness.ts";
 
 const GROUPS = 16;
 const anything = { type: "object" };
+const SHED = { policy: "shed", buffer: 100 } as const;
 const keyed = { type: "object", required: ["key"], x_shard_key: "/key" };
-
-const topic = (name: string, owner: string, quality: string, count: number): unknown => ({
-  schema_version: "v1",
-  topic: name,
-  owner,
-  description: "for a test",
-  schemas: [anything],
-  partition: { count },
-  quality,
-  retention: {},
-  flow: { policy: quality === "at_most_once" ? "shed" : "block", buffer: 100 },
-});
 
 /** Eight shards, by key, each on the node that its hash says: counts calls, and keeps the order of events. */
 export const tally: TestCapsule = {
@@ -121,8 +110,14 @@ export const intake: TestCapsule = {
         ["add", "flash", "look"].map((name) => [`test.intake.${name}.input`, anything]),
       ),
     },
-    "spec/topics/test.noted.v1.json": topic("test.noted.v1", "test.intake", "exactly_once", 4),
-    "spec/topics/test.flash.v1.json": topic("test.flash.v1", "test.intake", "at_most_once", 1),
+    "spec/topics/test.noted.v1.json": topicOf("test.noted.v1", "test.intake", {
+      quality: "exactly_once",
+      partition: { count: 4 },
+    }),
+    "spec/topics/test.flash.v1.json": topicOf("test.flash.v1", "test.intake", {
+      quality: "at_most_once",
+      flow: SHED,
+    }),
   },
   bundle: () =>
     capsule({

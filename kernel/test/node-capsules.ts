@@ -1,23 +1,11 @@
 /** Capsules of the tests of whole nodes: one that takes calls and publishes, and one that counts both ways. */
 import { capsule, later, refuse } from "@vnes/sdk";
-import { manifestOf, type TestCapsule } from "./node-harness.ts";
+import { manifestOf, type TestCapsule, topicOf } from "./node-harness.ts";
 
 export const anything = { type: "object" };
 /** A spec that takes any object for each of these methods. */
 export const schemas = (...names: string[]): { readonly [path: string]: unknown } => ({
   "spec/schema.json": { $defs: Object.fromEntries(names.map((name) => [`${name}.input`, anything])) },
-});
-
-export const topic = (name: string, owner: string, quality: string, schema: unknown = anything): unknown => ({
-  schema_version: "v1",
-  topic: name,
-  owner,
-  description: "for a test",
-  schemas: [schema],
-  partition: { count: 1 },
-  quality,
-  retention: {},
-  flow: { policy: quality === "at_most_once" ? "shed" : "block", buffer: 100 },
 });
 
 /** Counts what it is told, by call and by topic. */
@@ -58,10 +46,9 @@ export const intake: TestCapsule = {
   }),
   spec: {
     ...schemas("test.intake.add", "test.intake.bad"),
-    "spec/topics/test.noted.v1.json": topic("test.noted.v1", "test.intake", "exactly_once", {
-      type: "object",
-      required: ["key"],
-      properties: { key: { type: "string" } },
+    "spec/topics/test.noted.v1.json": topicOf("test.noted.v1", "test.intake", {
+      quality: "exactly_once",
+      schemas: [{ type: "object", required: ["key"], properties: { key: { type: "string" } } }],
     }),
   },
   bundle: () =>

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
 import { capsule, type Turn } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
-import { anything, schemas, topic } from "./node-capsules.ts";
-import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
+import { anything, schemas } from "./node-capsules.ts";
+import { bootTestNode, manifestOf, type TestCapsule, topicOf } from "./node-harness.ts";
 
 /** A driver that answers, and one that reports. */
 const radio: TestCapsule = {
@@ -21,7 +21,10 @@ const radio: TestCapsule = {
         "test.radio.tune.input": { ...anything, x_effect: "idempotent" },
       },
     },
-    "spec/topics/test.heard.v1.json": topic("test.heard.v1", "test.radio", "at_most_once"),
+    "spec/topics/test.heard.v1.json": topicOf("test.heard.v1", "test.radio", {
+      quality: "at_most_once",
+      flow: { policy: "shed", buffer: 100 },
+    }),
   },
 };
 

@@ -22,7 +22,7 @@ import {
   type SignatureVerifier,
   treeHash,
 } from "@vnes/kernel";
-import type { Json, Manifest, Policy, Receipt, Sha256, TrustDocument } from "@vnes/schemas";
+import type { Json, Manifest, Policy, Receipt, Sha256, TopicDefinition, TrustDocument } from "@vnes/schemas";
 import { digest } from "./shard-harness.ts";
 
 export const policy: Policy = {
@@ -98,6 +98,22 @@ export function manifestOf(id: string, more: Partial<Manifest> = {}): Manifest {
     security: { trust_zone: "system" },
     ...more,
     capabilities: { provides: [], determinism_tier: "D0_bit_exact", ...more.capabilities },
+  };
+}
+
+/** A file of `spec/topics/`. */
+export function topicOf(topic: string, owner: string, more: Partial<TopicDefinition> = {}): TopicDefinition {
+  return {
+    schema_version: "v1",
+    topic,
+    owner,
+    description: "for a test",
+    schemas: [{ type: "object" }],
+    partition: { count: 1 },
+    quality: "at_least_once",
+    retention: {},
+    flow: { policy: "block", buffer: 100 },
+    ...more,
   };
 }
 

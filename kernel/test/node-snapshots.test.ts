@@ -3,8 +3,15 @@ import { test } from "node:test";
 import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
 import type { NodeParts } from "@vnes/kernel";
 import { capsule } from "@vnes/sdk";
-import type { Json } from "@vnes/schemas";
-import { bootTestNode, manifestOf, policy, type TestCapsule, type TestNode } from "./node-harness.ts";
+import type { TopicDefinition } from "@vnes/schemas";
+import {
+  bootTestNode,
+  manifestOf,
+  policy,
+  type TestCapsule,
+  type TestNode,
+  topicOf,
+} from "./node-harness.ts";
 
 const SOURCE = "test.source/0";
 const SINK = "test.sink/0";
@@ -12,7 +19,7 @@ const TOPIC = "topic/test.made.v1/0";
 const KERNEL = "kernel/test";
 
 /** Makes what it is told to: keys and events. */
-function source(retention: Json): TestCapsule {
+function source(retention: TopicDefinition["retention"]): TestCapsule {
   return {
     manifest: manifestOf("test.source", {
       capabilities: { provides: ["test.source"] },
@@ -21,17 +28,11 @@ function source(retention: Json): TestCapsule {
     }),
     spec: {
       "spec/schema.json": { $defs: { "test.source.make.input": {}, "test.source.keys.input": {} } },
-      "spec/topics/test.made.v1.json": {
-        schema_version: "v1",
-        topic: "test.made.v1",
-        owner: "test.source",
-        description: "for a test",
-        schemas: [{ type: "object" }],
-        partition: { count: 1 },
+      "spec/topics/test.made.v1.json": topicOf("test.made.v1", "test.source", {
         quality: "exactly_once",
         retention,
         flow: { policy: "block", buffer: 100_000 },
-      },
+      }),
     },
     bundle: () =>
       capsule({

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/schemas";
 import { capsule, later } from "@vnes/sdk";
-import { bootTestNode, manifestOf, policy, type TestCapsule } from "./node-harness.ts";
+import { bootTestNode, manifestOf, policy, type TestCapsule, topicOf } from "./node-harness.ts";
 
 const TOPIC = "test.told.v1";
 const methods = (...names: string[]): { readonly [path: string]: unknown } => ({
@@ -43,17 +43,7 @@ const oracle: TestCapsule = {
   }),
   spec: {
     ...methods("test.oracle.say"),
-    [`spec/topics/${TOPIC}.json`]: {
-      schema_version: "v1",
-      topic: TOPIC,
-      owner: "test.oracle",
-      description: "for a test",
-      schemas: [{ type: "object" }],
-      partition: { count: 1 },
-      quality: "exactly_once",
-      retention: {},
-      flow: { policy: "block", buffer: 100 },
-    },
+    [`spec/topics/${TOPIC}.json`]: topicOf(TOPIC, "test.oracle", { quality: "exactly_once" }),
   },
   bundle: () =>
     capsule({

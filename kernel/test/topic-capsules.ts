@@ -1,23 +1,12 @@
 /** Capsules for tests of topics: one that publishes what it is told to, one that writes down what it got. */
 import { capsule, type Turn } from "@vnes/sdk";
 import type { Json, SubscriptionEntry, TopicDefinition } from "@vnes/schemas";
-import { manifestOf, type TestCapsule } from "./node-harness.ts";
+import { manifestOf, type TestCapsule, topicOf } from "./node-harness.ts";
 
 export const TOPIC = "test.noted.v1";
 
 export function noted(more: Partial<TopicDefinition> = {}): TopicDefinition {
-  return {
-    schema_version: "v1",
-    topic: TOPIC,
-    owner: "test.noter",
-    description: "",
-    schemas: [{ type: "object" }],
-    partition: { count: 1 },
-    quality: "at_least_once",
-    retention: {},
-    flow: { policy: "block", buffer: 1_000 },
-    ...more,
-  };
+  return topicOf(TOPIC, "test.noter", { flow: { policy: "block", buffer: 1_000 }, ...more });
 }
 
 const METHOD = { type: "object" };
