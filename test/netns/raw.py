@@ -6,8 +6,11 @@ One order a line on standard input, as JSON; one answer a line on standard outpu
       `vary`: place in the payload whose next eight bytes are drawn anew each time, -1: none. Answers {"sent": n, "bytes": n}.
   {"do": "capture", "port": n, "count": n, "timeoutMs": n}
       Payloads of the next packets to that UDP port, whatever becomes of them. Answers {"packets": [{"from": [address, port], "hex": text}]}.
-  {"do": "count", "port": n, "ms": n}
-      Packets from that UDP port meanwhile. Answers {"packets": n, "bytes": n}.
+  {"do": "listen"}
+      From now on packets wait here for the next `count`. Answers {}.
+  {"do": "count", "port": n, "ms": n, "quietMs": n}
+      Packets from that UDP port since `listen`, for `ms` more, and beyond it until none came for `quietMs`.
+      Answers {"packets": n, "bytes": n}.
 """
 import json
 import os
@@ -20,6 +23,7 @@ import time
 IP_HEAD = 20
 UDP_HEAD = 8
 BURST = 50
+MOST_COUNTING_S = 20
 
 
 def checksum(data):
@@ -64,9 +68,15 @@ def send(order):
     return {"sent": order["count"], "bytes": size}
 
 
-def datagrams(deadline):
-    """UDP datagrams of every interface, until the deadline: source, destination port, payload."""
+def open_tap():
+    """Hears every interface; what waits in it while others have the processor is not to be lost."""
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
+    return tap
+
+
+def datagrams(deadline, tap):
+    """UDP datagrams until the deadline: source, destination port, payload."""
     while time.monotonic() < deadline:
         tap.settimeout(max(0.001, deadline - time.monotonic()))
         try:
@@ -82,7 +92,7 @@ def datagrams(deadline):
 
 def capture(order):
     packets = []
-    for source, target, payload in datagrams(time.monotonic() + order["timeoutMs"] / 1000):
+    for source, target, payload in datagrams(time.monotonic() + order["timeoutMs"] / 1000, open_tap()):
         if target == order["port"]:
             packets.append({"from": source, "hex": payload.hex()})
         if len(packets) == order["count"]:
@@ -90,16 +100,30 @@ def capture(order):
     return {"packets": packets}
 
 
+listening = []
+
+
+def listen(_):
+    listening.append(open_tap())
+    return {}
+
+
 def count(order):
     seen = {"packets": 0, "bytes": 0}
-    for source, _, payload in datagrams(time.monotonic() + order["ms"] / 1000):
-        if source[1] == order["port"]:
-            seen["packets"] += 1
-            seen["bytes"] += len(payload)
+    last = time.monotonic()
+    end, quiet = last + order["ms"] / 1000, order["quietMs"] / 1000
+    most = last + MOST_COUNTING_S
+    tap = listening.pop()
+    while time.monotonic() < min(max(end, last + quiet), most):
+        for source, _, payload in datagrams(min(max(end, last + quiet), most), tap):
+            if source[1] == order["port"]:
+                seen["packets"] += 1
+                seen["bytes"] += len(payload)
+                last = time.monotonic()
     return seen
 
 
-DOES = {"send": send, "capture": capture, "count": count}
+DOES = {"send": send, "capture": capture, "listen": listen, "count": count}
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)

@@ -25,8 +25,14 @@ export interface Raw extends Disposable {
     port: number,
     count: number,
   ): Promise<readonly { readonly from: From; readonly payload: Uint8Array }[]>;
-  /** What comes here from a UDP port meanwhile. */
-  count(port: number, ms: number): Promise<{ readonly packets: number; readonly bytes: number }>;
+  /** From now on what comes here waits for the next `count`. */
+  listen(): Promise<void>;
+  /** What came here from a UDP port since `listen`, in `ms` more, and beyond that until nothing came for `quietMs`. */
+  count(
+    port: number,
+    ms: number,
+    quietMs?: number,
+  ): Promise<{ readonly packets: number; readonly bytes: number }>;
 }
 
 export async function openRaw(spaces: Namespaces, space: string): Promise<Raw> {
@@ -56,7 +62,10 @@ export async function openRaw(spaces: Namespaces, space: string): Promise<Raw> {
       const { packets } = await ask<{ packets: readonly { from: From; hex: string }[] }>(order);
       return packets.map(({ from, hex }) => ({ from, payload: Buffer.from(hex, "hex") }));
     },
-    count: (port, ms) => ask({ do: "count", port, ms }),
+    async listen() {
+      await ask({ do: "listen" });
+    },
+    count: (port, ms, quietMs = 0) => ask({ do: "count", port, ms, quietMs }),
     [Symbol.dispose]: () => void child.kill("SIGKILL"),
   };
 }

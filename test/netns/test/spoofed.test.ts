@@ -45,6 +45,7 @@ test("frames off the wire, repeated, changed or fresh, move nothing when they co
   const fresh = await gateway.capture(PORT, FRAMES);
   nodes.spaces.ip("gw", "addr add 10.77.1.1/24 dev wifi");
   assert.ok(fresh.every(({ from: [address] }) => address === from[0]));
+  await attacker.listen();
   const answered = attacker.count(PORT, 1_500);
   await drops(
     async () => {
