@@ -64,16 +64,16 @@ async function runAll(who: string): Promise<number> {
   }
   await using sandbox = openSandboxes(walls.wallOf);
   const outside = await openOutside();
-  const neighbour = await Neighbour.open(sandbox, PING_MS);
-  await pause(WARM_MS);
-  console.log(`as ${who}; p99 is of a neighbour's turns, calm: just before`);
+  console.log(`as ${who}; p99 is of the turns of a neighbour in the same zone, calm: just before`);
   console.log(row(["attack", "language", "zone", "ended in", "calm", "p99", ""]));
   const seen: (readonly Attempt[])[] = [];
   let problems = 0;
-  for (const attack of attacks) {
-    for (const zone of zones) {
-      const confinement = confinementFor(zone, walls.platform);
-      if (attack.needsWall === true && confinement === undefined) continue;
+  for (const zone of zones) {
+    const confinement = confinementFor(zone, walls.platform);
+    const neighbour = await Neighbour.open(sandbox, PING_MS, confinement);
+    await pause(WARM_MS);
+    for (const attack of attacks) {
+      if (attack.needsWall === true && confinement.wall === "none") continue;
       const attempt = async (): Promise<Attempt> => {
         // Of each attempt its own, because a machine is not as quiet all the time.
         const calm = await neighbour.spanOf(MIN_TURNS);
@@ -95,13 +95,13 @@ async function runAll(who: string): Promise<number> {
       seen.push(attempts);
       problems += tell(attack, zone, attempts);
     }
+    await neighbour.stop();
+    for (const failed of new Set(neighbour.failed)) {
+      problems += 1;
+      console.log(`the neighbour's turn ended in ${failed}`);
+    }
   }
   console.log(summary(seen));
-  await neighbour.stop();
-  for (const failed of new Set(neighbour.failed)) {
-    problems += 1;
-    console.log(`the neighbour's turn ended in ${failed}`);
-  }
   await outside.close();
   return problems;
 }

@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
-import type { HostProgram, Wall, Walled } from "@vnes/driver-host";
+import { type HostProgram, makeSessionNice, type Wall, type Walled } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
 import { bwrapCommand } from "./bwrap-arguments.ts";
 import { type Cgroup, type CgroupPlace, openCgroup } from "./cgroup.ts";
@@ -75,7 +75,9 @@ class WalledHost implements Walled {
     // A bubblewrap that is killed before it is ready may leave the half of it inside behind, with our pipes.
     this.child.once("exit", () => cgroup?.end());
     const { pid } = this.child;
-    if (pid === undefined || !Object.values(keeps).includes("watchdog")) return;
+    if (pid === undefined) return;
+    if (keeps.cpu === "watchdog") makeSessionNice(pid, confinement.nice);
+    if (!Object.values(keeps).includes("watchdog")) return;
     const kill = (because: string): void => {
       this.#killedBecause ??= because;
       this.kill();

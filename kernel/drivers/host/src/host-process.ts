@@ -101,7 +101,7 @@ class ChildHost implements HostProcess {
     this.ready = this.#hello.promise;
     // A start that fails is told through `ready` alone; nobody may be looking at it yet.
     this.ready.catch(() => undefined);
-    this.#walled = (options.wall ?? noWall).start(options.program);
+    this.#walled = (options.wall ?? noWall()).start(options.program);
     this.#child = this.#walled.child;
     this.#pipe = this.#child.stdio[3] as Duplex;
     this.#listen();

@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import type { Confinement } from "@vnes/kernel";
 import { hostErrors } from "./errors.ts";
 import type { HostProgram } from "./host-program.ts";
+import { makeNice, makeSessionNice } from "./session-nice.ts";
 
 export interface Wall {
   /**
@@ -31,8 +32,8 @@ export type WallOf = (confinement: Confinement | undefined) => Wall;
 /** What every host is told, wherever it runs. */
 export const HOST_ENV: { readonly [name: string]: string } = { TZ: "UTC", LANG: "C" };
 
-/** A process of its own, and nothing more. */
-export const noWall: Wall = {
+/** A process of its own, and nothing more than that it is as nice as `nice` says. */
+export const noWall = (nice = 0): Wall => ({
   start(program) {
     const { args, env, bytes } = program;
     const folder = bytes === undefined ? undefined : mkdtempSync(join(tmpdir(), "vnes-host-"));
@@ -47,6 +48,10 @@ export const noWall: Wall = {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true,
     });
+    if (child.pid !== undefined && nice > 0) {
+      makeNice(child.pid, nice);
+      makeSessionNice(child.pid, nice);
+    }
     return {
       child,
       kill: () => void child.kill("SIGKILL"),
@@ -56,10 +61,10 @@ export const noWall: Wall = {
       },
     };
   },
-};
+});
 
 /** For a program that puts no walls up. Throws `HOST_WALL_MISSING`. */
 export const wallsMissing: WallOf = (confinement) => {
-  if (confinement === undefined || confinement.wall === "none") return noWall;
+  if (confinement === undefined || confinement.wall === "none") return noWall(confinement?.nice);
   throw hostErrors.create("HOST_WALL_MISSING", { zone: confinement.zone });
 };
