@@ -203,6 +203,24 @@ for (const zone of ZONES) {
       const shares = Number(group("cpu.shares"));
       assert.ok(Math.abs(shares - (weights[nice] ?? 0)) <= 5, `${shares}`);
     });
+
+    test("while it computes for long it is nicer than that, and for a while afterwards (W7)", async (t) => {
+      const { pid } = probe.host;
+      const { cpu } = walls.platform.keeps;
+      if (cpu === "watchdog" && !existsSync(`/proc/${pid}/autogroup`))
+        return t.skip("this machine has neither control groups nor groups of sessions");
+      const weight =
+        cpu === "watchdog"
+          ? () => readFileSync(`/proc/${pid}/autogroup`, "utf8")
+          : () => ownGroup("cpu", pid)(cpu === "cgroup v2" ? "cpu.weight.nice" : "cpu.shares");
+      // As an ordinary user it may take its time.
+      await sleep(cpu === "watchdog" ? 1_000 : 0);
+      const before = weight();
+      probe.host.awaited(true);
+      while (weight() === before) await sleep(10);
+      probe.host.awaited(false);
+      while (weight() !== before) await sleep(10);
+    });
   });
 }
 

@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
 import type { Confinement } from "@vnes/kernel";
 import { hostErrors } from "./errors.ts";
 import type { HostProgram } from "./host-program.ts";
-import { makeNice, makeSessionNice } from "./session-nice.ts";
+import { makeNice, SessionNice } from "./session-nice.ts";
 
 export interface Wall {
   /**
@@ -20,6 +20,8 @@ export interface Wall {
 
 export interface Walled {
   readonly child: ChildProcess;
+  /** Adds so much to the niceness it was started with. */
+  makeNicer(more: number): void;
   /** Ends the child and everything it started, at any moment of its life. */
   kill(): void;
   /** Called once, when the process is gone. Why it is, where the wall knows better than the process's end does. */
@@ -48,14 +50,17 @@ export const noWall = (nice = 0): Wall => ({
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true,
     });
+    const session = child.pid === undefined ? undefined : new SessionNice(child.pid);
     if (child.pid !== undefined && nice > 0) {
       makeNice(child.pid, nice);
-      makeSessionNice(child.pid, nice);
+      session?.set(nice);
     }
     return {
       child,
+      makeNicer: (more) => session?.set(nice + more),
       kill: () => void child.kill("SIGKILL"),
       ended() {
+        session?.end();
         if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
         return undefined;
       },
