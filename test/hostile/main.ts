@@ -13,6 +13,7 @@ import { openWalls } from "@vnes/driver-confine";
 import type { TrustZone } from "@vnes/schemas";
 import type { Attack } from "./attack.ts";
 import { ATTACKS } from "./attacks/all.ts";
+import { kindsOf } from "./bad-input.ts";
 import { confinementFor } from "./confinement-for.ts";
 import { Neighbour, pause, type Span } from "./neighbour.ts";
 import { openOutside } from "./outside.ts";
@@ -48,7 +49,9 @@ if (values.zone !== undefined && !(ZONES as readonly string[]).includes(values.z
   usage(`there is no zone ${values.zone}`);
 if (values.user !== undefined && !["root", "ordinary"].includes(values.user))
   usage("--user takes root or ordinary");
-const attacks = ATTACKS.filter(({ name, language }) => `${language} ${name}`.includes(values.only));
+const attacks = ATTACKS.filter((attack) =>
+  [`${attack.language} ${attack.name}`, ...kindsOf(attack)].some((text) => text.includes(values.only)),
+);
 if (attacks.length === 0) usage(`no attack has ${values.only} in its name`);
 const zones = ZONES.filter((zone) => values.zone === undefined || zone === values.zone);
 const isRoot = process.getuid?.() === 0;
@@ -105,6 +108,15 @@ async function runAll(who: string): Promise<number> {
     }
   }
   console.log(summary(seen));
+<<<<<<< HEAD
+=======
+  console.log(`tried, of what has to be: ${[...new Set(attacks.flatMap(kindsOf))].join(", ")}`);
+  await neighbour.stop();
+  for (const failed of new Set(neighbour.failed)) {
+    problems += 1;
+    console.log(`the neighbour's turn ended in ${failed}`);
+  }
+>>>>>>> 17f6fe892469b4f154673f3b7bb3ddb9dcd2fe1c
   await outside.close();
   return problems;
 }
