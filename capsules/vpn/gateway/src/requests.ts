@@ -28,6 +28,7 @@ import {
   loadConfig,
   loadMirror,
   markClosing,
+  saveBucket,
 } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
@@ -44,7 +45,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const { channelId, pathId, peer } = asker;
   if (!isAdmitted(config, peer)) return refusePeer(turn, asker, "frame");
   const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
-  turn.keys.set(`rate/${peer}`, taken.bucket);
+  saveBucket(turn.keys, peer, taken.bucket);
   armWatch(turn);
   if (!taken.allowed) {
     const met = burstMet(config.requestsPerMinute);
