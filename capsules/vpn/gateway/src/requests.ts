@@ -109,7 +109,7 @@ export function onPoliced(turn: Turn, answer: Answer, data: Json): void {
   const context = data as Context;
   const { peer, nonce } = context;
   const { policy, evidence } = choosePolicy(answer, loadConfig(turn.keys).policy);
-  count(turn.keys, evidence.problem === null ? "policy.capsule" : `policy.${evidence.problem}`);
+  count(turn.keys, `policy.${evidence.problem ?? evidence.by}`);
   const input = { owner: peer, nonce, policy, evidence: { policy: evidence } };
   askSession(turn, "create", input, context);
 }
