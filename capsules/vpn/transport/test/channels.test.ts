@@ -33,7 +33,7 @@ for (const kind of ["udp", "tcp"] as const) {
     assert.ok(!gone.ok && gone.code === "TRANSPORT_CHANNEL_UNKNOWN");
   });
 
-  test(`over ${kind}, a path that goes silent is reported in time, and again when it is back or dead (L2)`, async () => {
+  test(`over ${kind}, a path that goes silent is reported in time, and again when it is back or dead (LV2)`, async () => {
     const it = await lab();
     await open(it, kind);
     await it.network.clock.advance(10_000);
@@ -67,7 +67,7 @@ for (const kind of ["udp", "tcp"] as const) {
 
 for (const kind of ["udp", "tcp"] as const) {
   for (const lost of ["out", "in"] as const) {
-    test(`over ${kind}, a path that delivers one way only is silent at both ends, is back when both ways are, and dies (L4): ${lost}`, async () => {
+    test(`over ${kind}, a path that delivers one way only is silent at both ends, is back when both ways are, and dies (LV4): ${lost}`, async () => {
       const it = await lab();
       await open(it, kind);
       await it.network.clock.advance(500);
