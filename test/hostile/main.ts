@@ -108,15 +108,7 @@ async function runAll(who: string): Promise<number> {
     }
   }
   console.log(summary(seen));
-<<<<<<< HEAD
-=======
   console.log(`tried, of what has to be: ${[...new Set(attacks.flatMap(kindsOf))].join(", ")}`);
-  await neighbour.stop();
-  for (const failed of new Set(neighbour.failed)) {
-    problems += 1;
-    console.log(`the neighbour's turn ended in ${failed}`);
-  }
->>>>>>> 17f6fe892469b4f154673f3b7bb3ddb9dcd2fe1c
   await outside.close();
   return problems;
 }

@@ -14,6 +14,7 @@
 import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
+import { releaseBuffer } from "@vnes/kernel";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
 import { encodeFrame, FrameError, FrameReader, MAX_FRAME_BYTES } from "./frame.ts";
@@ -228,9 +229,9 @@ class ChildHost implements HostProcess {
   }
 }
 
-/** The reader has copied it. Left to the garbage collector, what a pipe gives would have it look through the whole heap every 64 MB. */
+/** The reader has copied it. What a pipe gives may be a part of something larger. */
 function free({ buffer, byteLength }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+  if (buffer.byteLength === byteLength) releaseBuffer(buffer);
 }
 
 /** Behind a wall the process that is waited for passes a signal on as 128 and its number. */
