@@ -60,6 +60,8 @@ export interface HostProcess {
   send(message: unknown, text?: string | Uint8Array): void;
   /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
   expect(withinMs: number | undefined): void;
+  /** It stands still, or goes on; without a wall nothing happens. */
+  rest(isResting: boolean): void;
   /** Resolves when it is gone. `because` is told with its death. */
   kill(because?: string): Promise<void>;
 }
@@ -143,6 +145,10 @@ class ChildHost implements HostProcess {
           this.#kill(`nothing came from it for ${withinMs} ms`);
       }),
     );
+  }
+
+  rest(isResting: boolean): void {
+    if (!this.#isGone) this.#walled.rest?.(isResting);
   }
 
   kill(because = "it was stopped"): Promise<void> {
