@@ -78,8 +78,29 @@ test("an installed capsule whose image was changed is in quarantine under the na
   chmodSync(join(home.dir, file), 0o644);
   appendFileSync(join(home.dir, file), "\n");
   const node = await home.boot();
+  type Entry = { entry: string; id: string; version: string; reasons: { code: string }[] };
+  const { entries: now } = await home.json<{ entries: Entry[] }>("quarantine", "list");
+  const next = `vnes quarantine show ${now[0]?.entry}`;
+  for (const asked of [
+    ["capsule", "inspect", "acme.greeter"],
+    ["capsule", "resume", "acme.greeter"],
+    ["call", "acme.greeter", "greet", '{"name":"x"}'],
+  ]) {
+    const refused = await home.run(...asked);
+    assert.equal(refused.code, 4, refused.err);
+    assert.match(refused.err, /^CAPSULE_QUARANTINED /m);
+    assert.match(refused.err, /IMAGE_HASH_MISMATCH/);
+    assert.ok(refused.err.includes(next), refused.err);
+  }
+  for (const looked of ["status", "doctor"]) {
+    const { out } = await home.run(looked);
+    assert.match(out, /acme\.greeter.*IMAGE_HASH_MISMATCH/, looked);
+    assert.ok(out.includes(next), `${looked}: ${out}`);
+  }
+  // Of one that nobody has, or that is named alike, nothing else is said than before.
+  assert.match((await home.run("capsule", "inspect", "acme.greet")).err, /^CAPSULE_UNKNOWN /m);
+  assert.match((await home.run("call", "acme.greet", "greet", "{}")).err, /^CALL_CAPABILITY_UNAVAILABLE /m);
   await node.kill("SIGTERM");
-  type Entry = { id: string; version: string; reasons: { code: string }[] };
   const { entries } = await home.json<{ entries: Entry[] }>("quarantine", "list");
   assert.deepEqual(
     entries.map(({ id, version, reasons }) => [id, version, reasons[0]?.code]),

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError, shellWord } from "@vnes/schemas";
+import type { NodeStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
@@ -90,13 +91,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   node: async (place) => {
     if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", "vnes boot"];
     using client = await connectTo(place);
-    const status = (await client.request("status")) as {
-      readonly state: string;
-      readonly problems: readonly object[];
-    };
-    return status.state === "running"
-      ? ["ok", "running"]
-      : ["failed", `${status.state}, ${status.problems.length} problems`, "vnes status"];
+    const status = (await client.request("status")) as unknown as NodeStatus;
+    const { state, problems, refused } = status;
+    if (state !== "running") return ["failed", `${state}, ${problems.length} problems`, "vnes status"];
+    const [first] = refused;
+    if (first === undefined) return ["ok", "running"];
+    const kept = refused.map(({ id, code }) => `${id} for ${code}`).join(", ");
+    return ["note", `running; in quarantine: ${kept}`, `vnes quarantine show ${first.entry}`];
   },
 };
 
