@@ -108,6 +108,30 @@ test("an installed capsule whose image was changed is in quarantine under the na
   );
 });
 
+test("a capsule that strangers signed names their key, and what it says to do next helps", async () => {
+  await using home = new Home();
+  await using stranger = new Home();
+  const dir = join(home.dir, "greeter");
+  await home.run("capsule", "new", "acme.greeter", "--dir", dir);
+  assert.equal((await stranger.run("capsule", "build", dir)).code, 0);
+  const { signatures } = JSON.parse(readFileSync(join(dir, "receipt.stunir.json"), "utf8")) as {
+    signatures: { key_id: string }[];
+  };
+  const foreign = signatures[0]?.key_id ?? "";
+  const refused = await home.run("capsule", "verify", dir);
+  assert.equal(refused.code, 5);
+  const said = `${refused.out}${refused.err}`;
+  const threshold = said.slice(said.indexOf("SIGNATURE_THRESHOLD_FOREIGN"));
+  assert.ok(threshold.startsWith("SIGNATURE_THRESHOLD_FOREIGN") && threshold.includes(foreign), said);
+  assert.match(threshold, /vnes capsule build /);
+  assert.doesNotMatch(said, /vnes capsule sign /);
+  // To sign beside the stranger does not help, and what it says does.
+  assert.equal((await home.run("capsule", "sign", dir, "--role", "build")).code, 0);
+  assert.equal((await home.run("capsule", "verify", dir)).code, 5);
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  assert.equal((await home.run("capsule", "verify", dir)).code, 0);
+});
+
 test("nothing is overwritten, and what cannot be is refused by name", async () => {
   await using home = new Home();
   const dir = join(home.dir, "greeter");
