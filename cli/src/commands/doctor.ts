@@ -1,4 +1,4 @@
-/** `vnes doctor`: is everything here that a node needs? Each check that fails names what to do. */
+/** `vnes doctor`: is everything here that a node needs? Each check that fails names what to do. It looks, and changes nothing. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
@@ -9,7 +9,7 @@ import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
 import { cliErrors } from "../errors.ts";
-import { openJudges, openRegistry } from "../node/authority.ts";
+import { findJudges, openRegistry } from "../node/authority.ts";
 import { table } from "../output/text.ts";
 import { connectTo, findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
 
@@ -59,7 +59,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {
-    const { authority, trust } = await openJudges(place);
+    const judges = await findJudges(place);
+    if (judges === null)
+      return [
+        "note",
+        `none yet: keys, trust.json and policy.json are made in ${place.home.configDir} at the first boot or build`,
+      ];
+    const { authority, trust } = judges;
     return ["ok", `${trust.keys.length} keys trusted, version ${trust.version}, in ${authority.configDir}`];
   },
   registry: async (place) => {
