@@ -90,7 +90,8 @@ export class KeyCache {
     const changes: Effect[] = [];
     // An iterator of a map makes an object and an array for each entry.
     this.#overlay.forEach((change, key) => changes.push(effectOf(key, change)));
-    return changes.concat(asked);
+    for (const effect of asked) changes.push(effect);
+    return changes;
   }
 
   commit(): void {
