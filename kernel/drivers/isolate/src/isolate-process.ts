@@ -8,7 +8,10 @@ export const ISOLATE_PACKAGES: readonly string[] = ["isolated-vm", "node-gyp-bui
  * snapshot of its own, isolated-vm's isolates from V8's. A Node whose snapshot may add to what is shared has to start without it, which
  * takes it twice as long; one that was built to add nothing lays it out as V8 does, and says so.
  */
-export const ISOLATE_FLAGS: readonly string[] = sharesV8sLayout(process.config) ? [] : ["--no-node-snapshot"];
+const LAYOUT_FLAGS: readonly string[] = sharesV8sLayout(process.config) ? [] : ["--no-node-snapshot"];
+
+/** The young part of a small heap is collected by one thread sooner than others are woken up for it. */
+export const ISOLATE_FLAGS: readonly string[] = [...LAYOUT_FLAGS, "--no-parallel-scavenge"];
 
 /** `config`: of the Node that is to make isolates. */
 export function sharesV8sLayout({ variables }: { readonly variables: object }): boolean {
