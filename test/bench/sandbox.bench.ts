@@ -1,10 +1,11 @@
-/** What a wall costs: cold starts of a capsule, in hosts that run and in new ones, and turns behind it, beside the same without it. */
+/** What a wall costs: cold starts of a capsule, in hosts that run and in new ones, and turns behind it, beside the same without it and beside bare isolated-vm. */
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { Confinement, Sandbox, SandboxInstance } from "@vnes/kernel";
 import type { TrustZone } from "@vnes/schemas";
 import { confinementFor, walls } from "../../kernel/drivers/confine/test/probe.ts";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
+import { BareIsolate } from "./bare-isolate.ts";
 import { atMost, type BenchResult, median } from "./result.ts";
 import { requests } from "./turn-requests.ts";
 
@@ -23,6 +24,8 @@ const MEGABYTE = 1024 * 1024;
 const WARM_TARGET_MS = 30;
 const NEW_TARGET_MS = 150;
 const TURN_TARGET_US = 30;
+/** Of what bare isolated-vm takes for the same in the same run. */
+const TURN_TARGET_RATIO = 2;
 const MEMORY_TARGET_MB = 5;
 
 export const name = "sandbox";
@@ -62,10 +65,15 @@ export async function run(): Promise<readonly BenchResult[]> {
 
   const behind: number[] = [];
   const without: number[] = [];
+  const bareInFlight: number[] = [];
+  const isolate = await BareIsolate.start();
+  // In turns, so that a neighbour's noise meets all of them.
   for (let round = 0; round < TURN_ROUNDS; round++) {
     without.push(await perTurn(keeper));
     behind.push(await perTurn(warm));
+    bareInFlight.push((await isolate.costs(requests(IN_FLIGHT), TURN_ROUND_MS)).inFlight);
   }
+  isolate.kill();
   const before = (await warm.meters()).host.memoryBytes;
   for (let count = 0; count < FURTHER_INSTANCES; count++) await open("warm", confined);
   const after = (await warm.meters()).host.memoryBytes;
@@ -91,6 +99,13 @@ export async function run(): Promise<readonly BenchResult[]> {
       unit: "µs",
       peer: { name: "in a host without a wall", value: median(without) },
       target: atMost(median(behind), TURN_TARGET_US, "µs"),
+    },
+    {
+      metric: "the same turn, beside isolated-vm and nothing else",
+      value: median(behind),
+      unit: "µs",
+      peer: { name: `bare isolated-vm, ${IN_FLIGHT} in flight`, value: median(bareInFlight) },
+      target: atMost(median(behind), TURN_TARGET_RATIO * median(bareInFlight), "µs"),
     },
     {
       metric: "memory of a further JavaScript capsule in a shared confined host",

@@ -1,12 +1,20 @@
 /**
  * What lies outside of every sandbox and must stay out of reach: a secret in a file, in the environment and in an open descriptor,
- * listeners on loopback and on unix sockets, a folder that may be written to, this process with its signals.
+ * listeners on loopback and on unix sockets, a folder that may be written to, this process with its signals and its prototypes.
  */
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** What a value that crosses could pollute. */
+const PROTOTYPES = [
+  Object.prototype,
+  Array.prototype,
+  Function.prototype,
+  Error.prototype,
+  Promise.prototype,
+];
 const SIGNALS = ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGWINCH", "SIGCONT"] as const;
 
 export interface Outside {
@@ -18,7 +26,7 @@ export interface Outside {
   /** Of an abstract unix socket, without its leading NUL. */
   readonly abstractName: string;
   readonly pid: number;
-  /** What has been read, written, reached or signalled so far; empty is good. */
+  /** What has been read, written, reached, signalled or polluted so far; empty is good. */
   touched(): readonly string[];
   close(): Promise<void>;
 }
@@ -31,6 +39,7 @@ export async function openOutside(): Promise<Outside> {
   process.env["VNES_OUTSIDE_SECRET"] = secret;
   // Left open for as long as this process lives, as whoever starts a node may have left one.
   openSync(secretFile, "r");
+  const members = memberCount();
   const touched: string[] = [];
   const servers: Server[] = [];
   const listen = (where: Parameters<Server["listen"]>[0], what: string): Promise<Server> =>
@@ -61,7 +70,8 @@ export async function openOutside(): Promise<Outside> {
     touched: () => {
       const files = readdirSync(folder).filter((name) => name !== "secret.txt" && name !== "node.sock");
       const changed = readFileSync(secretFile, "utf8") === secret ? [] : ["the secret file"];
-      return [...touched, ...changed, ...files.map((name) => `a new file ${name}`)];
+      const polluted = memberCount() === members ? [] : ["the prototypes of this process"];
+      return [...touched, ...changed, ...polluted, ...files.map((name) => `a new file ${name}`)];
     },
     async close() {
       for (const signal of SIGNALS) process.off(signal, onSignal);
@@ -70,4 +80,8 @@ export async function openOutside(): Promise<Outside> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function memberCount(): number {
+  return PROTOTYPES.flatMap((one: object) => Reflect.ownKeys(one)).length;
 }

@@ -1,7 +1,7 @@
 /** One attack in one zone: the capsule gets a host of its own, does its worst again and again, and is looked at afterwards. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Confinement, Sandbox, SandboxInstance, SandboxSpec } from "@vnes/kernel";
-import type { TrustZone } from "@vnes/schemas";
+import { isVnesError, type TrustZone } from "@vnes/schemas";
 import { delayMs } from "../../kernel/src/runtime/shard/back-off.ts";
 import { RESTART } from "../../kernel/src/runtime/shard/host-trials.ts";
 import { type Attack, HOST } from "./attack.ts";
@@ -55,7 +55,14 @@ export async function runAttack(attack: Attack, place: AttackPlace): Promise<Out
   };
   const problems: string[] = [];
   const before = outside.touched().length;
-  let instance = await sandbox.open(spec);
+  let instance: SandboxInstance;
+  try {
+    instance = await sandbox.open(spec);
+  } catch (error) {
+    if (!isVnesError(error) || !attack.ends.includes(error.code)) throw error;
+    // It never ran, so nobody was disturbed.
+    return { end: error.code, problems: [] };
+  }
   place.begins?.();
   const startedAt = performance.now();
   const first = await endOf(instance, call("go"));

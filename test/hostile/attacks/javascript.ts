@@ -3,9 +3,10 @@
  */
 import { bundleSource, imageOf } from "../../../kernel/drivers/isolate/test/bundle.ts";
 import { type Attack, HOST } from "../attack.ts";
+import { AT_THE_BOUNDARY } from "./javascript-boundary.ts";
 import { UNSTOPPABLE } from "./unstoppable.ts";
 
-interface Hostile {
+export interface HostileJavaScript {
   readonly name: string;
   /** Body of the handler of call `t.go`. */
   readonly go?: string;
@@ -40,7 +41,8 @@ const telling = (found: string): string =>
   return { turn, kind: "done", effects: [{ do: "answer", callId: delivery.callId, answer: { ok: true, value } }] };
 } } };`;
 
-const HOSTILE: readonly Hostile[] = [
+const HOSTILE: readonly HostileJavaScript[] = [
+  ...AT_THE_BOUNDARY,
   ...UNSTOPPABLE.map(([name, go]) => ({ name, go, ends: [HOST, "TURN_DEADLINE", "TURN_MEMORY"] })),
   { name: "loops", go: "while (true);", ends: ["TURN_DEADLINE"] },
   {
@@ -398,7 +400,7 @@ export const JAVASCRIPT: readonly Attack[] = HOSTILE.map((hostile) => ({
   },
 }));
 
-function sourceOf({ top = "", go = "" }: Hostile): string {
+function sourceOf({ top = "", go = "" }: HostileJavaScript): string {
   return `import { capsule } from "@vnes/sdk"; ${top}
     export default capsule({ calls: { "t.go": function (turn) { ${go} }, "t.ok": () => 1 } });`;
 }

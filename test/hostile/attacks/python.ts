@@ -4,6 +4,7 @@ import { SDK } from "../../../kernel/drivers/process/test/python-capsule.ts";
 import { type Attack, HOST } from "../attack.ts";
 import type { Outside } from "../outside.ts";
 import { ACTS_ON_ITS_HOST, type HostilePython } from "./python-host.ts";
+import { GOES_ROUND_IMPORTS } from "./python-imports.ts";
 
 const THREW = ["TURN_HANDLER_THREW"];
 const MEMORY = ["TURN_MEMORY", "TURN_DEADLINE", HOST];
@@ -28,6 +29,7 @@ def module_of(name):
 
 const HOSTILE: readonly HostilePython[] = [
   ...ACTS_ON_ITS_HOST,
+  ...GOES_ROUND_IMPORTS,
   { name: "loops", go: "while True: pass", ends: ["TURN_DEADLINE"] },
   {
     name: "loops and catches everything",

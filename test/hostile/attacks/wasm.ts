@@ -42,6 +42,14 @@ const LEAVING: readonly (readonly [what: string, path: string])[] = [
   ["a folder by a name that is no UTF-8", "\\c0\\ae\\c0\\ae/etc"],
 ];
 
+/** Of the module below that tries them: paths that lead out, and one within. */
+const TARGETS = [
+  "(i32.const 2056) (i32.const 11)",
+  "(i32.const 2072) (i32.const 6)",
+  "(i32.const 2088) (i32.const 12)",
+];
+const WITHIN = "(i32.const 2048) (i32.const 2)";
+
 export const HOSTILE_MODULES: readonly HostileModule[] = [
   { name: "loops", go: forever(""), ends: DEADLINE },
   {
@@ -60,7 +68,7 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
   { name: "takes all the memory it may and writes to it", go: GROW_ALL, ends: DONE },
   { name: "takes all its memory and traps", go: `${GROW_ALL} unreachable`, ends: THREW },
   {
-    name: "asks for more memory for ever",
+    name: "asks for more memory for ever (memory.grow)",
     go: forever("(drop (memory.grow (i32.const 16)))"),
     ends: DEADLINE,
   },
@@ -209,8 +217,65 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
       (if (i32.ne (local.get $j) (i32.const 60)) (then unreachable))`,
     ends: DONE,
   },
+  {
+    name: "has no memory maximum",
+    memory: '(export "memory") 2',
+    go: GROW_ALL,
+    ends: ["SANDBOX_BUNDLE_BROKEN"],
+  },
+  {
+    name: "imports a memory with no maximum, and takes all there is",
+    memory: '(import "env" "memory") 2',
+    // 16 MB: what one instance may have here.
+    go: `(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+      (if (i32.ne (memory.size) (i32.const 256)) (then unreachable))`,
+    ends: DONE,
+  },
+  {
+    name: "leaves its WASI preopens by links, renames and folders of its own",
+    head: `${wasi("path_symlink", "i32 i32 i32 i32 i32")}${wasi("path_link", "i32 i32 i32 i32 i32 i32 i32")}${wasi("path_rename", "i32 i32 i32 i32 i32 i32")}${wasi("path_create_directory", "i32 i32 i32")}${wasi("path_readlink", "i32 i32 i32 i32 i32 i32")}${wasi("path_unlink_file", "i32 i32 i32")}`,
+    more: `(data (i32.const 2048) "in") (data (i32.const 2056) "/etc/passwd") (data (i32.const 2072) "../out") (data (i32.const 2088) "in/../../out")`,
+    go: `(if (i32.ne (call $path_create_directory (i32.const 4) (i32.const 2048) (i32.const 2)) (i32.const 0)) (then unreachable))
+      (local.set $i (i32.const 3))
+      (loop $folders
+        ${[
+          ...TARGETS.map((to) => `(call $path_symlink ${to} (local.get $i) ${WITHIN})`),
+          ...TARGETS.map(
+            (to) => `(call $path_link (local.get $i) (i32.const 1) ${to} (i32.const 4) ${WITHIN})`,
+          ),
+          ...TARGETS.map(
+            (to) => `(call $path_rename (i32.const 4) (i32.const 2048) (i32.const 2) (local.get $i) ${to})`,
+          ),
+          ...TARGETS.map((from) => `(call $path_rename (local.get $i) ${from} (i32.const 4) ${WITHIN})`),
+          ...TARGETS.map((at) => `(call $path_create_directory (local.get $i) ${at})`),
+          ...TARGETS.map((at) => `(call $path_unlink_file (local.get $i) ${at})`),
+          ...TARGETS.map(
+            (at) =>
+              `(call $path_readlink (local.get $i) ${at} (i32.const 4096) (i32.const 64) (i32.const 4200))`,
+          ),
+        ]
+          .map((call) => `(if (i32.eqz ${call}) (then unreachable))`)
+          .join("\n")}
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $folders (i32.lt_u (local.get $i) (i32.const 8))))`,
+    ends: DONE,
+  },
+  {
+    name: "looks for WASI preopens that are not its own, and into the folders above them",
+    head: `${wasi("fd_prestat_get", "i32 i32")}${wasi("fd_prestat_dir_name", "i32 i32 i32")}${wasi("fd_readdir", "i32 i32 i32 i64 i32")}${wasi("fd_renumber", "i32 i32")}`,
+    go: `(local.set $i (i32.const 5))
+      (loop $more
+        (if (i32.eqz (call $fd_prestat_get (local.get $i) (i32.const 2048))) (then unreachable))
+        (if (i32.eqz (call $fd_prestat_dir_name (local.get $i) (i32.const 2048) (i32.const 4096))) (then unreachable))
+        (if (i32.eqz (call $fd_readdir (local.get $i) (i32.const 2048) (i32.const 4096) (i64.const 0) (i32.const 2040))) (then unreachable))
+        (if (i32.eqz (call $fd_renumber (local.get $i) (i32.const 4))) (then unreachable))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $i) (i32.const 2000))))
+      ${["-1", "2147483647", "-2147483648"].map((fd) => `(if (i32.eqz (call $fd_prestat_get (i32.const ${fd}) (i32.const 2048))) (then unreachable))`).join("")}`,
+    ends: DONE,
+  },
   ...LEAVING.map(([what, path]) => ({
-    name: `opens ${what}`,
+    name: `opens, out of its WASI preopens, ${what}`,
     head: OPEN,
     more: `(data (i32.const 2048) "${path}")`,
     // From the capsule's files and from scratch, with every flag and right there is: none is success.

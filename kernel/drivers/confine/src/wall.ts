@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
-import type { HostProgram, Wall, Walled } from "@vnes/driver-host";
+import { type HostProgram, SessionNice, type Wall, type Walled } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
 import { bwrapCommand } from "./bwrap-arguments.ts";
 import { type Cgroup, type CgroupPlace, openCgroup } from "./cgroup.ts";
@@ -52,6 +52,7 @@ export function openWall(confinement: Confinement, parts: WallParts): Wall {
         const child = failing(parts.tools, `Error: no wall for it: ${reason}`);
         return {
           child,
+          makeNicer: () => undefined,
           kill: () => void child.kill("SIGKILL"),
           ended: () => undefined,
         };
@@ -65,6 +66,7 @@ class WalledHost implements Walled {
   readonly #confinement: Confinement;
   readonly #cgroup: Cgroup | undefined;
   readonly #watchdog: Watchdog | undefined;
+  readonly #session: SessionNice | undefined;
   #killedBecause: string | undefined;
 
   constructor(program: HostProgram, confinement: Confinement, parts: WallParts, cgroup: Cgroup | undefined) {
@@ -75,12 +77,21 @@ class WalledHost implements Walled {
     // A bubblewrap that is killed before it is ready may leave the half of it inside behind, with our pipes.
     this.child.once("exit", () => cgroup?.end());
     const { pid } = this.child;
-    if (pid === undefined || !Object.values(keeps).includes("watchdog")) return;
+    if (pid === undefined) return;
+    if (keeps.cpu === "watchdog") this.#session = new SessionNice(pid);
+    this.#session?.set(confinement.nice);
+    if (!Object.values(keeps).includes("watchdog")) return;
     const kill = (because: string): void => {
       this.#killedBecause ??= because;
       this.kill();
     };
     this.#watchdog = new Watchdog({ pid, confinement, keeps, kill });
+  }
+
+  makeNicer(more: number): void {
+    const nice = this.#confinement.nice + more;
+    this.#session?.set(nice);
+    this.#cgroup?.weigh(nice);
   }
 
   kill(): void {
@@ -91,6 +102,7 @@ class WalledHost implements Walled {
 
   ended(): string | undefined {
     this.#watchdog?.end();
+    this.#session?.end();
     const kills = this.#cgroup?.memoryKills() ?? 0;
     void this.#cgroup?.remove();
     return kills > 0 ? overMemory(this.#confinement.memoryMb) : this.#killedBecause;
