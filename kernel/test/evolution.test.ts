@@ -103,7 +103,7 @@ const RULES: readonly [
 ];
 
 for (const [title, before, next, rule, pointer] of RULES) {
-  test(`${title}: ${rule ?? "an addition"} (E1, E2)`, () => {
+  test(`${title}: ${rule ?? "an addition"} (EV1, EV2)`, () => {
     const problem = additionProblem(before, next, "");
     assert.equal(problem?.rule, rule);
     if (pointer !== undefined) assert.equal(problem?.pointer, pointer);
@@ -211,7 +211,7 @@ const value: fc.Arbitrary<Json> = fc.letrec<{ value: Json; object: Json }>((tie)
   object: fc.dictionary(fc.constantFrom(...names, "d"), tie("value"), { maxKeys: 3 }) as fc.Arbitrary<Json>,
 })).object;
 
-test("what it calls an addition refuses no event that was valid before, as ajv sees it (E1)", () => {
+test("what it calls an addition refuses no event that was valid before, as ajv sees it (EV1)", () => {
   let additions = 0;
   let compared = 0;
   fc.assert(

@@ -22,7 +22,7 @@ test("a batch waits for the first answer; then the window is used, and what is c
   assert.deepEqual([sender.waiting, sender.lookAt, sender.confirm("e0", 20)], [0, undefined, false]);
 });
 
-test("while nothing comes back, one batch is sent again with a growing delay, bounded (J3)", () => {
+test("while nothing comes back, one batch is sent again with a growing delay, bounded (LK3)", () => {
   const sender = new LinkSender("run");
   for (let n = 0; n < 1_000; n++) sender.add(entry(n));
   const sent: number[] = [];
@@ -59,7 +59,7 @@ test("what was taken and not confirmed is asked about, in turn, without sending 
   assert.equal(sender.batch(5_000), undefined);
 });
 
-test("a receiver takes a link from its beginning only, and nothing behind a gap (J1, J2)", () => {
+test("a receiver takes a link from its beginning only, and nothing behind a gap (LK1, LK2)", () => {
   const receiver = new LinkReceiver();
   assert.deepEqual(receiver.receive("a.1", 3, 2), { kind: "unknown" });
   assert.deepEqual(receiver.receive("a.1", 0, 3), { kind: "taken", next: 3 });
@@ -139,7 +139,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), n: fc.constant(0) }) },
 );
 
-test("whatever is lost, repeated, overtaken or restarted, everything is taken once, in order, and ends (J1-J3)", () => {
+test("whatever is lost, repeated, overtaken or restarted, everything is taken once, in order, and ends (LK1-LK3)", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const sender = new LinkSender("run");

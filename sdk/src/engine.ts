@@ -28,7 +28,11 @@ export interface Capsule {
 
 /** Names the default export of a capsule's `src/main.ts`. */
 export function capsule(handlers: Handlers): Capsule {
-  return capsuleOf((run, delivery) => runHandler(handlers, run, delivery));
+  const calls = callTable(handlers.calls);
+  return capsuleOf((run, delivery) => {
+    if (delivery.kind === "call") runCall(calls, run, delivery);
+    else runHandler(handlers, run, delivery);
+  });
 }
 
 /** Every delivery but an `expiry`, whose answer is the same for every capsule. */
@@ -46,7 +50,7 @@ export function capsuleOf(handle: HandleDelivery): Capsule {
 }
 
 function deliver(handle: HandleDelivery, cache: KeyCache, request: TurnRequest): TurnResult {
-  learn(cache, request);
+  if (request.keys !== undefined || request.ranges !== undefined) learn(cache, request);
   const { turn, delivery } = request;
   const run = new TurnRun(request, cache);
   let thrown: { readonly what: unknown } | undefined;
@@ -105,14 +109,17 @@ function resultOf(
   if (thrown !== undefined) {
     return { turn, kind: "failed", code: "TURN_HANDLER_THREW", message: describeThrown(thrown.what) };
   }
-  const effects = cache.changes();
-  for (const effect of run.effects) effects.push(effect);
+  const effects = cache.effects(run.effects);
   return run.logs.length === 0
     ? { turn, kind: "done", effects }
     : { turn, kind: "done", effects, logs: run.logs };
 }
 
-function runHandler(handlers: Handlers, run: TurnRun, delivery: Exclude<Delivery, { kind: "expiry" }>): void {
+function runHandler(
+  handlers: Handlers,
+  run: TurnRun,
+  delivery: Exclude<Delivery, { kind: "expiry" | "call" }>,
+): void {
   switch (delivery.kind) {
     case "start":
       return ended(run, handlers.start?.(run, delivery.config, delivery.resumed));
@@ -126,8 +133,6 @@ function runHandler(handlers: Handlers, run: TurnRun, delivery: Exclude<Delivery
       const handler = own(handlers.batches, topic) ?? missing(run, "batches", topic);
       return ended(run, handler(run, events, { topic, partition }));
     }
-    case "call":
-      return runCall(handlers, run, delivery);
     case "answer": {
       const { tag, answer, context, callId } = delivery;
       const handler = own(handlers.answers, tag) ?? missing(run, "answers", tag);
@@ -144,10 +149,23 @@ function runHandler(handlers: Handlers, run: TurnRun, delivery: Exclude<Delivery
 }
 
 type CallDelivery = Extract<Delivery, { kind: "call" }>;
+type CallTable = ReadonlyMap<string, ReadonlyMap<string, NonNullable<Handlers["calls"]>[string]>>;
 
-function runCall(handlers: Handlers, run: TurnRun, delivery: CallDelivery): void {
+/** By capability, then by method: a name put together for each call would have to be hashed for each call. */
+function callTable(calls: Handlers["calls"] = {}): CallTable {
+  const table = new Map<string, Map<string, NonNullable<Handlers["calls"]>[string]>>();
+  for (const name of Object.keys(calls)) {
+    const dot = name.lastIndexOf(".");
+    const capability = name.slice(0, Math.max(0, dot));
+    const methods = table.get(capability) ?? new Map<string, NonNullable<Handlers["calls"]>[string]>();
+    table.set(capability, methods.set(name.slice(dot + 1), calls[name] as never));
+  }
+  return table;
+}
+
+function runCall(calls: CallTable, run: TurnRun, delivery: CallDelivery): void {
   const { callId, capability, method, input, caller, deadlineAt } = delivery;
-  const handler = own(handlers.calls, `${capability}.${method}`);
+  const handler = calls.get(capability)?.get(method);
   if (handler === undefined) return callUnknown(run, delivery);
   const returned: unknown = handler(run, input, { callId, caller, deadlineAt });
   ended(run, returned);
@@ -167,7 +185,7 @@ export function callEnded(
   returned: unknown,
 ): void {
   if (returned === later) return;
-  const value = answerOf(run, `${capability}.${method}`, returned);
+  const value = answerOf(run, capability, method, returned);
   const refused = refusalOf(value);
   run.answerCurrent(callId, refused === undefined ? { ok: true, value } : { ok: false, ...refused });
 }
@@ -179,11 +197,12 @@ function ended(run: TurnRun, returned: unknown): void {
   run.fail("TURN_RETURNED_PROMISE", "the handler returned a promise; handlers are synchronous");
 }
 
-function answerOf(run: TurnRun, name: string, returned: unknown): Json {
+function answerOf(run: TurnRun, capability: string, method: string, returned: unknown): Json {
   try {
     return copyJson(returned, false).value;
   } catch (cause) {
     if (!(cause instanceof NotJson)) throw cause;
+    const name = `${capability}.${method}`;
     return run.fail("TURN_EFFECT_INVALID", `answer of ${name}: ${cause.pointer || "/"}: ${cause.message}`);
   }
 }

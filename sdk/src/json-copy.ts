@@ -25,6 +25,8 @@ export interface JsonCopy {
 
 /** `frozen` for what is kept and read again: nobody can change it then. Throws `NotJson`. */
 export function copyJson(value: unknown, frozen: boolean): JsonCopy {
+  // Answers and values are often no more than this, and need no copier.
+  if (typeof value === "string") return { value, size: value.length + 2 };
   const copier = new Copier(frozen);
   const copied = copier.copy(value, 0);
   return { value: copied, size: copier.size };

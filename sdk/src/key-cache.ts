@@ -13,6 +13,9 @@ export const DEFAULT_CACHE_BYTES: number = 8 * 1024 * 1024;
 /** What a key costs beside its text and value. */
 const ENTRY_BYTES = 64;
 
+/** What nearly every write has. */
+export const NO_OPTIONS: WriteOptions = {};
+
 export interface Cached {
   /** Undefined when the key is known not to exist. */
   readonly value: Json | undefined;
@@ -81,19 +84,18 @@ export class KeyCache {
     this.#overlay.set(key, { value, options, bytes: size + key.length + ENTRY_BYTES });
   }
 
-  /** What the turn changed, each key once, in the order it was first touched. */
-  changes(): Effect[] {
-    const effects: Effect[] = [];
-    for (const [key, { value, options }] of this.#overlay) {
-      effects.push(
-        value === undefined ? { do: "delete", key, ...options } : { do: "write", key, value, ...options },
-      );
-    }
-    return effects;
+  /** What the turn changed, each key once, in the order it was first touched, and then what it asked for. */
+  effects(asked: readonly Effect[]): readonly Effect[] {
+    if (this.#overlay.size === 0) return asked;
+    const changes: Effect[] = [];
+    // An iterator of a map makes an object and an array for each entry.
+    this.#overlay.forEach((change, key) => changes.push(effectOf(key, change)));
+    for (const effect of asked) changes.push(effect);
+    return changes;
   }
 
   commit(): void {
-    for (const [key, { value, bytes }] of this.#overlay) this.#put(key, { value, bytes });
+    this.#overlay.forEach(({ value, bytes }, key) => this.#put(key, { value, bytes }));
     this.#overlay.clear();
   }
 
@@ -124,4 +126,9 @@ export class KeyCache {
     for (const complete of this.#complete) if (prefix.startsWith(complete)) return true;
     return false;
   }
+}
+
+function effectOf(key: string, { value, options }: Change): Effect {
+  if (value === undefined) return { do: "delete", key, ...options };
+  return options === NO_OPTIONS ? { do: "write", key, value } : { do: "write", key, value, ...options };
 }

@@ -32,7 +32,7 @@ export class KeyTable {
   serve(request: TurnRequest, needed: Extract<TurnResult, { kind: "needKeys" }>): TurnRequest {
     const ranges = [...(request.ranges ?? []), ...needed.ranges];
     const wanted = new Set(needed.keys);
-    for (const key of this.values.keys())
+    for (const key of needed.ranges.length === 0 ? [] : this.values.keys())
       if (needed.ranges.some((prefix) => key.startsWith(prefix))) wanted.add(key);
     const served = [...wanted].map((key): GivenKey => {
       const [value, version] = [this.values.get(key), this.versions.get(key)];

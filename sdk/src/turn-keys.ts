@@ -2,7 +2,7 @@
 import type { Json, KeyVersion } from "@vnes/schemas";
 import type { Keys, WriteOptions } from "./capsule.ts";
 import { copyJson } from "./json-copy.ts";
-import type { KeyCache } from "./key-cache.ts";
+import { type KeyCache, NO_OPTIONS } from "./key-cache.ts";
 import type { TurnRun } from "./turn-run.ts";
 
 export class TurnKeys implements Keys {
@@ -36,7 +36,7 @@ export class TurnKeys implements Keys {
     return version === undefined ? this.#run.need("keys", key) : version;
   }
 
-  set(key: string, value: Json, options: WriteOptions = {}): void {
+  set(key: string, value: Json, options: WriteOptions = NO_OPTIONS): void {
     this.#run.mustBeOpen();
     this.#run.text(key, "key");
     try {
@@ -74,6 +74,7 @@ export class TurnKeys implements Keys {
       );
     }
     const expected = expect === undefined ? before : expect;
+    if (expected === undefined && ttlMs === undefined) return NO_OPTIONS;
     return {
       ...(expected === undefined ? {} : { expect: expected }),
       ...(ttlMs === undefined ? {} : { ttlMs }),

@@ -147,6 +147,14 @@ test("a session is explained, followed, moved and ended; its incident runs again
   const owned = await run("history", session, ...gateway);
   const story = ["new -> BIRTH", "BIRTH -> ATTACHED", "ATTACHED -> ATTACHED", "-> ATTACHED"];
   assert.match(owned.out, new RegExp(story.map((part) => `${part}.*`).join("[\\s\\S]*")), owned.out);
+  // Where each transition led, not where whoever asked for it came from.
+  const epochs = owned.out.split("\n").flatMap((line) => {
+    const [, reason, epoch] =
+      / (CREATED|ATTACHED_FIRST|REATTACHED) .* epoch=(\d+) version=\d+/.exec(line) ?? [];
+    return reason === undefined ? [] : [`${reason} ${epoch}`];
+  });
+  assert.deepEqual(epochs, ["CREATED 0", "ATTACHED_FIRST 1", "REATTACHED 2", "REATTACHED 3"], owned.out);
+  assert.doesNotMatch(owned.out, /CALL_CAPABILITY_UNAVAILABLE/, "nobody was asked for a policy");
   const mirrored = await run("history", session, ...client);
   assert.match(
     mirrored.out,
@@ -190,6 +198,14 @@ test("a session is explained, followed, moved and ended; its incident runs again
   }
 
   assert.equal((await run("terminate", session, ...gateway)).code, 0);
+  assert.equal((await run("terminate", session, ...gateway)).code, 0);
+  const ended = await run("history", session, ...gateway);
+  assert.match(ended.out, /-> TERMINATED/);
+  assert.doesNotMatch(
+    ended.out,
+    /denied .*SESSION_TERMINATED/,
+    "an end that is asked for again denies nothing",
+  );
   assert.equal(await watch.ended(), 0);
   const events = watch
     .out()

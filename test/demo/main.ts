@@ -16,8 +16,6 @@ import {
 import { type Child, start } from "./children.ts";
 import {
   boot,
-  type ClientEvent,
-  type ClientStatus,
   clientConfig,
   clientOf,
   type DemoNode,
@@ -27,6 +25,7 @@ import {
   statusOf,
   transportOf,
 } from "./nodes.ts";
+import type { ClientEvent, ClientStatus } from "../vpn/said.ts";
 import { Paper } from "./paper.ts";
 import { INTERVAL_MS, Receiver, Sender } from "./stream.ts";
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { NodeStatus } from "@vnes/kernel";
 import type { Answer, Json, JsonObject, NodeConfig } from "@vnes/schemas";
 import { ControlClient } from "vnes";
+import type { ClientStatus, TransportStatus } from "../vpn/said.ts";
 import { type Child, start } from "./children.ts";
 
 const VNES = fileURLToPath(new URL("../../cli/bin/vnes.js", import.meta.url));
@@ -12,34 +13,6 @@ const LOOPBACK = "127.0.0.1";
 const KEEPALIVE_MS = 40;
 /** Silence after which a path is suspected: three keepalives and room for a busy machine. */
 const SILENT_MS = 160;
-
-/** What the transport, the client and the session say of themselves, as far as it is shown. */
-export interface TransportStatus {
-  readonly publicKey: string;
-  readonly listeners: readonly { readonly pathId: string; readonly kind: string; readonly port: number }[];
-  readonly pipe: { readonly listen: { readonly port: number } | null };
-}
-
-export interface ClientEvent {
-  readonly event: string;
-  readonly pathId: string | null;
-  readonly fromPathId: string | null;
-  readonly reason: string;
-  readonly at: number;
-}
-
-export interface ClientStatus {
-  readonly mode: string;
-  readonly reason: string;
-  readonly session: {
-    readonly id: string;
-    readonly state: string;
-    readonly version: number;
-    readonly epoch: number;
-  } | null;
-  readonly active: { readonly pathId: string } | null;
-  readonly recent: readonly ClientEvent[];
-}
 
 export interface SessionView {
   readonly sessionId: string;

@@ -54,6 +54,16 @@ test("every file that docs/invariants.md names as what keeps or tests a promise 
     );
 });
 
+test("a number of docs/invariants.md names one invariant", () => {
+  const rows = [...read("docs/invariants.md").matchAll(/^\| ([A-Z]+)(\d+)(?:-[A-Z]+(\d+))? \|/gm)];
+  const named = rows.flatMap(([, letters = "", first, last = first]) =>
+    Array.from({ length: Number(last) - Number(first) + 1 }, (_, n) => `${letters}${Number(first) + n}`),
+  );
+  assert.ok(named.length > 80, `${named.length}`);
+  const twice = named.filter((name, index) => named.indexOf(name) !== index);
+  assert.deepEqual(twice, []);
+});
+
 test("every runtime dependency has a line that says why, and no line is left over", () => {
   const listed = [...readme.matchAll(/^\| `([@\w/-]+)` \| [^|]+ \|$/gm)].map((match) => match[1] as string);
   const named = listed.filter((name) => !name.startsWith("vnes"));

@@ -12,10 +12,9 @@ const MANIFEST: Manifest = {
   governance: { tier: "local", audit_level: "none" },
 };
 
-/** Undefined where the zone has no wall. */
-export function confinementFor(zone: TrustZone, platform: Platform): Confinement | undefined {
+export function confinementFor(zone: TrustZone, platform: Platform): Confinement {
   const question = { manifest: MANIFEST, zone, policy: defaultPolicy(), platform, unconfinedDev: false };
   const decision = confinementOf(question);
   if (decision.kind === "refused") throw new Error(`no confinement for zone ${zone}`);
-  return decision.confinement.wall === "none" ? undefined : decision.confinement;
+  return decision.confinement;
 }

@@ -16,7 +16,7 @@ import { openSandboxes } from "../../cli/src/node/sandboxes.ts";
 const PAUSE_MS = 5;
 /** What needs a wall to be tried is left to `npm run hostile`, and so is what takes seconds because only its host's silence ends it. */
 const ATTACKS = [...JAVASCRIPT, ...WASM].filter(({ name }) => !UNSTOPPABLE.some(([one]) => one === name));
-const sandbox = openSandboxes(() => noWall);
+const sandbox = openSandboxes(() => noWall());
 let healthy: Neighbour;
 let outside: Outside;
 

@@ -1,5 +1,5 @@
 /** A healthy capsule in a host of its own that is asked again and again, and how long its turns take. */
-import type { Sandbox, SandboxInstance } from "@vnes/kernel";
+import type { Confinement, Sandbox, SandboxInstance } from "@vnes/kernel";
 import { bundleSource, specOf } from "../../kernel/drivers/isolate/test/bundle.ts";
 import { call, endOf } from "./turns.ts";
 
@@ -26,12 +26,13 @@ export class Neighbour {
     this.#loop = this.#ask();
   }
 
-  /** `pauseMs`: between two turns. */
-  static async open(sandbox: Sandbox, pauseMs: number): Promise<Neighbour> {
+  /** `pauseMs`: between two turns. Without a confinement, a process and nothing more. */
+  static async open(sandbox: Sandbox, pauseMs: number, confinement?: Confinement): Promise<Neighbour> {
     const bundle = await bundleSource(
       `import { capsule } from "@vnes/sdk"; export default capsule({ calls: { "t.ok": () => 1 } });`,
     );
-    const instance = await sandbox.open(specOf(bundle, { group: "healthy", instance: "healthy/0" }));
+    const spec = specOf(bundle, { group: "healthy", instance: "healthy/0" });
+    const instance = await sandbox.open(confinement === undefined ? spec : { ...spec, confinement });
     return new Neighbour(instance, (await instance.meters()).host.pid, pauseMs);
   }
 

@@ -3,7 +3,8 @@
  * it cares to write into a packet. The nodes are patient, so that nothing but the attack decides what happens.
  */
 import { readFileSync } from "node:fs";
-import { type Counters, openTwoNodes, type TwoNodes, type TwoNodesOptions } from "./nodes.ts";
+import type { Counters } from "../vpn/said.ts";
+import { openTwoNodes, type TwoNodes, type TwoNodesOptions } from "./nodes.ts";
 import { openRaw, type Raw } from "./raw.ts";
 
 /** On a machine that is busy with a flood, nobody is silent who is only slow. */

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "@vnes/schemas";
-import { type ClientStatus, isOver, type TwoNodes } from "./nodes.ts";
+import type { ClientStatus } from "../vpn/said.ts";
+import { isOver, type TwoNodes } from "./nodes.ts";
 
 export interface Break {
   readonly what: string;

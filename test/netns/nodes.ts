@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, Json, JsonObject } from "@vnes/schemas";
 import { ControlClient } from "vnes";
+import type { ClientStatus, TransportStatus } from "../vpn/said.ts";
 import { type Booted, Home, type Ran } from "../cli/vnes.ts";
 import { type Namespaces, openNamespaces } from "./namespaces.ts";
 
@@ -13,38 +14,6 @@ export const CABLES = ["wifi", "lte"] as const;
 /** Far above what anything here needs; a test that waits this long has failed. */
 const PATIENCE_MS = 20_000;
 const RHYTHM = { keepaliveMs: 50, silentMs: 400, deadMs: 3000, addressMs: 200 };
-
-export interface ClientStatus {
-  readonly mode: string;
-  readonly reason: string;
-  readonly session: {
-    readonly id: string;
-    readonly state: string;
-    readonly epoch: number;
-    readonly version: number;
-  } | null;
-  readonly active: { readonly pathId: string; readonly channelId: string } | null;
-  readonly recent: readonly {
-    readonly event: string;
-    readonly reason: string;
-    readonly pathId: string | null;
-    readonly evidence: JsonObject;
-  }[];
-}
-
-export interface Counters {
-  readonly [name: string]: number;
-}
-
-export interface TransportStatus {
-  readonly publicKey: string;
-  readonly counters: Counters;
-  readonly channels: readonly {
-    readonly pathId: string;
-    readonly remote: string;
-    readonly active: boolean;
-  }[];
-}
 
 export interface NodeInSpace {
   readonly home: Home;

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- [--seeds N] [--seed S] [--steps N] [--mutant NAME|all] [--isolates] [--vpn]`: whole nodes on memory drivers, with
+ * `npm run sim -- [--seeds N] [--seed S] [--steps N] [--mutant NAME|all] [--isolates [N]] [--vpn [N]]`: whole nodes on memory drivers, with
  * faults and crashes by seed, and every history checked. A failure prints the command that repeats it.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -42,22 +42,22 @@ async function control({
   vpn,
   mutant,
 }: Options): Promise<string | undefined> {
-  const sum = { runs: 0, operations: 0, lives: 0, undecided: 0, again: 0 };
-  const failures: number[] = [];
+  const sum = { runs: 0, operations: 0, lives: 0, undecided: 0, isolated: 0, again: 0 };
+  const failures: WorkerLine[] = [];
   const begun = performance.now();
   let saidAt = begun;
   const every = vpn ? VPN_EVERY : 1;
-  const to = from + (seeds - 1) * every;
-  const range = { directory, from, to, every, steps, show, isolates, workers: Math.min(workers, seeds) };
+  const range = { directory, from, seeds, every, steps, show, isolates, workers };
   const broken = await runWorkers({ ...range, mutant: undefined }, (line) => {
     sum.runs++;
     sum.operations += line.operations;
     sum.lives += line.lives;
     sum.undecided += line.undecided;
     sum.again += line.again;
+    if (line.isIsolated) sum.isolated++;
     if (show) console.log([...line.trace, `history ${line.hash}`].join("\n"));
     if (line.problems.length > 0) {
-      failures.push(line.seed);
+      failures.push(line);
       if (failures.length <= SHOWN) tell(line, { steps, mutant, show });
     }
     if (performance.now() - saidAt > SAY_EVERY_MS) {
@@ -67,16 +67,16 @@ async function control({
     return "go on";
   });
   const seconds = (performance.now() - begun) / 1_000;
-  const rate = `${(sum.runs / seconds).toFixed(0)} runs/s in ${range.workers} processes`;
+  const rate = `${seconds.toFixed(0)} s, ${(sum.runs / seconds).toFixed(1)} runs/s in ${Math.min(workers, seeds)} processes`;
   console.log(
-    `${sum.runs} runs of seeds ${from} to ${range.to}${vpn ? ", the VPN alone" : ""}: ${sum.operations} operations, ${sum.lives} lives of nodes, ${sum.undecided} keys undecided; ${rate}`,
+    `${sum.runs} runs of seeds ${from} to ${from + (seeds - 1) * every}${vpn ? ", the VPN alone" : ""}: ${sum.operations} operations, ${sum.lives} lives of nodes, ${sum.undecided} keys undecided; ${rate}`,
   );
-  if (isolates) console.log(`${sum.again} turns ran again in real isolates`);
+  if (isolates > 0) console.log(`${sum.again} turns of ${sum.isolated} runs again in real isolates`);
   if (broken !== undefined) return broken;
   if (sum.runs !== seeds) return `${seeds - sum.runs} runs are missing`;
-  if (failures.length > 0)
-    return `${failures.length} of ${seeds} runs, first ${commandOf(Math.min(...failures), { steps, mutant })}`;
-  return undefined;
+  const [first] = failures.toSorted((a, b) => a.seed - b.seed);
+  if (first === undefined) return undefined;
+  return `${failures.length} of ${seeds} runs, first ${commandOf(first.seed, { ...first, steps, mutant })}`;
 }
 
 /** Each mutant until a run notices it. */
@@ -86,17 +86,7 @@ async function mutants(options: Options): Promise<string | undefined> {
     if (options.mutant !== "all" && options.mutant !== name) continue;
     const { from, seeds, steps, workers, show, vpn } = options;
     const every = vpn ? VPN_EVERY : 1;
-    const to = from + (seeds - 1) * every;
-    const range = {
-      directory,
-      from,
-      to,
-      every,
-      steps,
-      show,
-      isolates: false,
-      workers: Math.min(workers, seeds),
-    };
+    const range = { directory, from, seeds, every, steps, show, isolates: 0, workers };
     let found: WorkerLine | undefined;
     let runs = 0;
     const broken = await runWorkers({ ...range, mutant: name }, (line) => {
@@ -119,13 +109,13 @@ async function mutants(options: Options): Promise<string | undefined> {
 }
 
 function tell(
-  { seed, problems, trace }: WorkerLine,
+  { seed, isIsolated, problems, trace }: WorkerLine,
   options: Pick<Options, "steps" | "mutant" | "show">,
 ): void {
   console.log(`seed ${seed}:`);
   for (const problem of problems) console.log(`  ${problem}`);
   if (!options.show) for (const line of trace.slice(-TAIL)) console.log(`    ${line}`);
-  console.log(`  again: ${commandOf(seed, options)}`);
+  console.log(`  again: ${commandOf(seed, { ...options, isIsolated })}`);
 }
 
 function read(): Options {

@@ -1,7 +1,8 @@
 /**
- * Runs every `stride`th seed of a range in a process of its own and prints a line of JSON for each. Started by
- * `main.ts`, with a mutant or without.
+ * Runs the seeds it is given, one line of JSON after the other, in a process of its own, and prints a line for each. Started
+ * by `workers.ts`, with a mutant or without; it ends when nothing more is given.
  */
+import { createInterface } from "node:readline";
 import { openImages } from "./images.ts";
 import { Isolates } from "./isolates.ts";
 import { type Run, Simulator } from "./run.ts";
@@ -9,15 +10,22 @@ import { type Run, Simulator } from "./run.ts";
 export interface WorkerLine extends Omit<Run, "trace" | "ledgers"> {
   /** Of a run that failed or was asked for: how it ended. */
   readonly trace: readonly string[];
+  readonly isIsolated: boolean;
   /** Turns that ran again in real isolates. */
   readonly again: number;
+}
+
+/** A seed to run; `isIsolated`: and each of its turns again in real isolates. */
+export interface Task {
+  readonly seed: number;
+  readonly isIsolated: boolean;
 }
 
 /** Of this many runs one is made twice: the same seed must give the same history. */
 const TWICE_EVERY = 10;
 
 const [directory = "", ...numbers] = process.argv.slice(2);
-const [from = 1, to = 1, stride = 1, steps = 1, show = 0, inIsolates = 0] = numbers.map(Number);
+const [steps = 1, show = 0] = numbers.map(Number);
 
 let strays: string[] = [];
 process.on("unhandledRejection", (error) => {
@@ -28,15 +36,17 @@ process.on("unhandledRejection", (error) => {
 
 const built = await openImages(directory);
 const simulator = new Simulator(built);
-const isolates = inIsolates === 1 ? new Isolates(built) : undefined;
-for (let seed = from; seed <= to; seed += stride) {
+let isolates: Isolates | undefined;
+for await (const text of createInterface({ input: process.stdin })) {
+  const { seed, isIsolated } = JSON.parse(text) as Task;
+  if (isIsolated) isolates ??= new Isolates(built);
   strays = [];
   const { trace, problems, ledgers, ...run } = await simulator.run(seed, steps, show === 1);
   const found = [...problems, ...strays];
   if (seed % TWICE_EVERY === 0 && (await simulator.run(seed, steps, show === 1)).hash !== run.hash)
     found.push("the same seed gave another history");
   let again = 0;
-  for (const ledger of isolates === undefined ? [] : ledgers) {
+  for (const ledger of isIsolated ? ledgers : []) {
     try {
       const made = await isolates?.runAgain(ledger);
       again += made?.turns ?? 0;
@@ -47,6 +57,7 @@ for (let seed = from; seed <= to; seed += stride) {
   }
   const line: WorkerLine = {
     ...run,
+    isIsolated,
     again,
     problems: found,
     trace: show === 1 || found.length > 0 ? trace : [],

@@ -1,8 +1,9 @@
-/** Worker processes over a range of seeds: their lines as they come, and their end. */
+/** Worker processes over a range of seeds: who gets which, their lines as they come, and their end. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { WorkerLine } from "./worker.ts";
+import { commandOf } from "./options.ts";
+import type { Task, WorkerLine } from "./worker.ts";
 
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 const MUTATE = new URL("mutate.ts", import.meta.url).href;
@@ -11,12 +12,13 @@ const FLAGS = ["--conditions=source", "--disable-warning=ExperimentalWarning"];
 export interface Range {
   readonly directory: string;
   readonly from: number;
-  readonly to: number;
+  readonly seeds: number;
   /** From one seed to the next. */
   readonly every: number;
   readonly steps: number;
   readonly show: boolean;
-  readonly isolates: boolean;
+  /** Of the seeds, this many again in real isolates, spread evenly. */
+  readonly isolates: number;
   readonly workers: number;
   readonly mutant: string | undefined;
 }
@@ -30,55 +32,75 @@ export async function runWorkers(
   onLine: (line: WorkerLine) => "go on" | "enough",
 ): Promise<string | undefined> {
   const children: ChildProcess[] = [];
+  const tasks = tasksOf(range);
   let isEnough = false;
-  const ends = Array.from({ length: range.workers }, (_, index) => {
-    const child = start(range, index);
+  const hear = (line: WorkerLine): void => {
+    if (isEnough || onLine(line) === "go on") return;
+    isEnough = true;
+    for (const one of children) one.kill("SIGKILL");
+  };
+  const ends = Array.from({ length: Math.min(range.workers, range.seeds) }, async () => {
+    const child = start(range);
     children.push(child);
-    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-    lines.on("line", (text) => {
-      if (isEnough || onLine(JSON.parse(text) as WorkerLine) === "go on") return;
-      isEnough = true;
-      for (const one of children) one.kill("SIGKILL");
-    });
-    let next = range.from + index * range.every;
-    let problem: string | undefined;
-    const watch = (): NodeJS.Timeout =>
-      setTimeout(() => {
-        problem = `seed ${next} does not come to an end: npm run sim -- --seed ${next}`;
-        child.kill("SIGKILL");
-      }, SILENT_MS);
-    let silence = watch();
-    lines.on("line", () => {
-      next += range.workers * range.every;
-      clearTimeout(silence);
-      silence = watch();
-    });
-    let errors = "";
-    child.stderr?.on("data", (chunk: Buffer) => {
-      errors = (errors + chunk.toString()).slice(-4_000);
-    });
-    return new Promise<string | undefined>((resolve) => {
-      child.on("close", (code, signal) => {
-        clearTimeout(silence);
-        if (code === 0 || isEnough) resolve(undefined);
-        else resolve(problem ?? `a worker ended with ${code ?? signal}: ${errors}`);
-      });
-    });
+    const problem = await feed(child, tasks, range, hear);
+    return isEnough ? undefined : problem;
   });
   return (await Promise.all(ends)).find((problem) => problem !== undefined);
 }
 
-function start(
-  { directory, from, to, every, steps, show, isolates, workers, mutant }: Range,
-  index: number,
-): ChildProcess {
+/** Gives a worker the next seed when it is done with one: who has a long run has fewer of them. Resolves with why it ended badly. */
+function feed(
+  child: ChildProcess,
+  tasks: Iterator<Task>,
+  { steps, mutant = "none" }: Range,
+  hear: (line: WorkerLine) => void,
+): Promise<string | undefined> {
+  let problem: string | undefined;
+  let silence: NodeJS.Timeout | undefined;
+  const giveNext = (): void => {
+    clearTimeout(silence);
+    const { value: task, done } = tasks.next();
+    if (done === true) return void child.stdin?.end();
+    child.stdin?.write(`${JSON.stringify(task)}\n`);
+    silence = setTimeout(() => {
+      const { seed, isIsolated } = task;
+      problem = `seed ${seed} does not come to an end: ${commandOf(seed, { steps, mutant, isIsolated })}`;
+      child.kill("SIGKILL");
+    }, SILENT_MS);
+  };
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (text) => {
+    hear(JSON.parse(text) as WorkerLine);
+    giveNext();
+  });
+  let errors = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-4_000);
+  });
+  // Who is gone is told by its end, not by the pipe to it.
+  child.stdin?.on("error", () => undefined);
+  giveNext();
+  return new Promise((resolve) => {
+    child.on("close", (code, signal) => {
+      clearTimeout(silence);
+      resolve(code === 0 ? undefined : (problem ?? `a worker ended with ${code ?? signal}: ${errors}`));
+    });
+  });
+}
+
+export function* tasksOf({ from, seeds, every, isolates }: Range): Generator<Task, undefined> {
+  for (let index = 0; index < seeds; index++) {
+    const isIsolated = Math.floor(((index + 1) * isolates) / seeds) > Math.floor((index * isolates) / seeds);
+    yield { seed: from + index * every, isIsolated };
+  }
+  return undefined;
+}
+
+function start({ directory, steps, show, mutant }: Range): ChildProcess {
   const hook = mutant === undefined ? [] : ["--import", MUTATE];
-  const numbers = [from + index * every, to, workers * every, steps, show ? 1 : 0, isolates ? 1 : 0].map(
-    String,
-  );
+  const numbers = [steps, show ? 1 : 0].map(String);
   const env = { ...process.env, ...(mutant === undefined ? {} : { VNES_MUTANT: mutant }) };
   return spawn(process.execPath, [...FLAGS, ...hook, WORKER, directory, ...numbers], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     env,
   });
 }

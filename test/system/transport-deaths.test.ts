@@ -16,14 +16,8 @@ import { replayShard } from "@vnes/kernel";
 import { DirectoryImageArchive, nodeDigest } from "@vnes/registry";
 import type { Json } from "@vnes/schemas";
 import { type Child, start } from "../demo/children.ts";
-import {
-  boot,
-  clientConfig,
-  clientOf,
-  type ClientStatus,
-  gatewayConfig,
-  transportOf,
-} from "../demo/nodes.ts";
+import { boot, clientConfig, clientOf, gatewayConfig, transportOf } from "../demo/nodes.ts";
+import type { ClientStatus } from "../vpn/said.ts";
 
 const RELAY = fileURLToPath(new URL("../demo/relay.ts", import.meta.url));
 const DEATHS = 100;

@@ -77,7 +77,11 @@ test("a person's request that changes nothing is an event too", () => {
   assert.deepEqual([said["peer"], (said["evidence"] as JsonObject)["caller"]], [null, "control"]);
   assert.equal(vpn.gateway.value("vpn.session", "terminate", { sessionId })["outcome"], "terminated");
   vpn.lab.advance(100);
-  assert.ok(vpn.gateway.ask("vpn.session", "terminate", { sessionId }));
+  assert.equal(vpn.gateway.value("vpn.session", "terminate", { sessionId })["outcome"], "terminated");
+  inject(vpn, { v: 1, type: "close", nonce: NONCE, sessionId });
+  const ended = denials(vpn).filter(({ reason }) => reason === "SESSION_TERMINATED");
+  assert.deepEqual(ended, [], "an end that is asked for again denies nothing, to a person or to its client");
+  assert.ok(vpn.gateway.ask("vpn.session", "degrade", { sessionId }));
   assert.equal(
     (denial(vpn, "SESSION_TERMINATED")["evidence"] as JsonObject)["endedFor"],
     "OPERATOR_TERMINATED",

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { Answer, Capsule, Delivery, Effect, Json, JsonObject } from "@vnes/sdk";
+import type { PendingCall } from "../../../kernel/src/ledger/shard-state.ts";
 import type { Lab } from "./lab.ts";
 import { METHODS, mustFit, type Spec, TOPICS, UNKEPT } from "./specs.ts";
 
@@ -18,15 +19,9 @@ interface Running {
   turns: number;
 }
 
-interface OpenCall {
-  readonly callId: string;
+/** As a shard of the kernel keeps it, and who asked. */
+interface LabCall extends Omit<PendingCall, "depth"> {
   readonly from: Running | "control";
-  readonly tag: string;
-  readonly context: Json;
-  readonly capability: string;
-  readonly method: string;
-  readonly input: Json;
-  readonly deadlineAt: number;
   readonly onAnswer?: (answer: Answer) => void;
 }
 
@@ -49,7 +44,7 @@ export class Node {
   /** Deliveries of a machine that sleeps; undefined: it is awake. */
   #missed: (() => void)[] | undefined;
   readonly #running: Running[] = [];
-  readonly #open = new Map<string, OpenCall>();
+  readonly #open = new Map<string, LabCall>();
   /** Deliveries a ledger would still hold after a crash. */
   readonly #durable = new Set<() => void>();
   #driver: Driver | undefined;
@@ -294,7 +289,7 @@ export class Node {
     mustFit(METHODS.get(`${capability}.${method}`)?.input, input, `${capability}.${method}.input`);
     const callId = `call_${this.lab.hex(12)}`;
     const deadlineAt = this.lab.now + call.timeoutMs;
-    const open: OpenCall = {
+    const open: LabCall = {
       callId,
       from,
       tag,
@@ -323,7 +318,7 @@ export class Node {
     );
   }
 
-  #askDriver(call: OpenCall): void {
+  #askDriver(call: LabCall): void {
     const boots = this.boots;
     this.lab.after(0, () => {
       if (!this.up || boots !== this.boots) return;

@@ -107,6 +107,16 @@ export class Network {
               return answer(fail("TRANSPORT_CHANNEL_UNKNOWN"));
             return answer({ ok: true, value: { applied: true, epoch: choice.epoch } });
           }
+          case "channels": {
+            const asked = input["channelIds"] as readonly string[];
+            const ends = asked.flatMap((id) => find(id) ?? []);
+            const channels = ends.map((end) => ({
+              channelId: end.id,
+              silent: end.silent,
+              active: isActive(end),
+            }));
+            return answer({ ok: true, value: { channels, unknown: asked.filter((id) => !find(id)) } });
+          }
           case "status": {
             const mine = [...this.#ends].filter((end) => end.node === node && end.open);
             const channels = mine.map((end) => ({

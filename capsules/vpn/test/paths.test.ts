@@ -199,7 +199,7 @@ test("paths that carry nothing are looked at one at a time, and what is learned 
   }
 });
 
-test("probes can be turned off, and none is made while the session is in trouble (C7)", () => {
+test("probes can be turned off, and none is made while the session is in trouble (CL7)", () => {
   const off = connected({ policy: { probeMs: 0 } });
   off.lab.advance(HOUR_MS);
   assert.equal(health(off, other(off)).probedAt, null);

@@ -187,10 +187,9 @@ test("a client of no class gets the gateway's policy, by the capsule's decision"
   assert.deepEqual([policy, evidence], [OWN, { by: "capsule", problem: null, reason: "no class" }]);
 });
 
-test("without a policy capsule, or with one that is late, the gateway's policy holds, and the event says why", () => {
+test("without a policy capsule, or with one that is late, the gateway's policy holds, and the event names the problem where there is one", () => {
   const none = created({ gateway: { policy: OWN } });
-  const problem = "CALL_CAPABILITY_UNAVAILABLE";
-  assert.deepEqual([none.policy, none.evidence], [OWN, { by: "gateway", problem, reason: null }]);
+  assert.deepEqual([none.policy, none.evidence], [OWN, { by: "gateway", problem: null, reason: null }]);
   const deaf = (vpn: Vpn): void => {
     vpn.gateway.deaf.add(SPECS.policy.id);
   };

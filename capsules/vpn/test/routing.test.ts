@@ -110,7 +110,7 @@ test("routing and geometry removed while the session lives: the next switch goes
   assert.equal(choice(kept, "switched").geometry?.problem, "CALL_CAPABILITY_UNAVAILABLE");
 });
 
-test("trouble finds a ranking that was prepared and waits for nobody, though routing has fallen silent (C6)", () => {
+test("trouble finds a ranking that was prepared and waits for nobody, though routing has fallen silent (CL6)", () => {
   const vpn = connected({ routing: {}, geometry: WIFI_IS_NEAR });
   vpn.lab.advance(10);
   vpn.client.deaf.add(SPECS.routing.id);
@@ -123,7 +123,7 @@ test("trouble finds a ranking that was prepared and waits for nobody, though rou
   assert.ok(ageMs !== null && ageMs >= 10 && ageMs < 100, `${ageMs}`);
 });
 
-test("where none is prepared, routing that does not answer costs the client its deadline once a round, and nothing else (C6)", () => {
+test("where none is prepared, routing that does not answer costs the client its deadline once a round, and nothing else (CL6)", () => {
   const vpn = openVpn({ paths: PATHS, core: { routing: {}, geometry: WIFI_IS_NEAR } });
   assert.ok(vpn.lab.until(() => vpn.mode() === "steady", RECOVERY_MS));
   vpn.client.kill();

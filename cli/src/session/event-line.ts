@@ -8,6 +8,7 @@ import type { SeenEvent } from "./session-events.ts";
 const MAX_EVIDENCE = 160;
 /** Said in the line already, or of no use to a reader. */
 const ELSEWHERE: ReadonlySet<string> = new Set(["pathId", "nonce"]);
+const STANDING = ["epoch", "version"] as const;
 const WHAT_WIDTH = 24;
 const REASON_WIDTH = 22;
 const TRIGGER_WIDTH = 13;
@@ -21,7 +22,8 @@ export function eventLine(seen: SeenEvent, isOfOne: boolean): string {
     (text(event, "reason") ?? "-").padEnd(REASON_WIDTH),
     triggerOf(event).padEnd(TRIGGER_WIDTH),
     pathOf(event),
-    evidenceText(object(event["evidence"])),
+    standingOf(event),
+    evidenceText(seenIn(event)),
   ];
   return harmless(parts.filter((part) => part !== "").join("  ")).trimEnd();
 }
@@ -44,6 +46,24 @@ function pathOf(event: JsonObject): string {
   const released = text(object(event["released"]), "pathId") ?? text(event, "fromPathId");
   if (binding === null) return released === null ? "" : `off ${released}`;
   return released === null || released === binding ? `over ${binding}` : `${released} -> ${binding}`;
+}
+
+/** Of a transition: where the session stands after it. */
+function standingOf(event: JsonObject): string {
+  if (text(event, "to") === null) return "";
+  return STANDING.flatMap((name) => {
+    const value = number(event, name);
+    return value === null ? [] : [`${name}=${value}`];
+  }).join(" ");
+}
+
+/** What was seen of it; the claims of whoever asked for a transition are where it started. */
+function seenIn(event: JsonObject): JsonObject | null {
+  const evidence = object(event["evidence"]);
+  if (evidence === null || text(event, "to") === null) return evidence;
+  return Object.fromEntries(
+    Object.entries(evidence).filter(([name]) => !STANDING.some((one) => one === name)),
+  );
 }
 
 /** `silentMs=170 bound=policy.cooldownMs 300/1000 ms`; what is nested is written as it is. */

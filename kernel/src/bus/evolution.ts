@@ -1,11 +1,11 @@
 /**
  * May a new definition of a topic replace the one its events were kept under, without a new version of the topic?
  *
- * E1. Whatever the old definition accepts, the new one accepts: kept events and publishers that were not rebuilt stay valid.
- * E2. What a reader of the old definition could count on stays true: a field that had to be there is still there, and no
+ * EV1. Whatever the old definition accepts, the new one accepts: kept events and publishers that were not rebuilt stay valid.
+ * EV2. What a reader of the old definition could count on stays true: a field that had to be there is still there, and no
  *     field changes its JSON type. A reader must skip fields and schemas it does not know, and meet longer texts, larger
  *     numbers and more values of an `enum`.
- * E3. When in doubt it says no. Keywords outside the subset below have to be equal on both sides.
+ * EV3. When in doubt it says no. Keywords outside the subset below have to be equal on both sides.
  *
  * The subset: `type properties required additionalProperties items enum const`, the bounds of numbers, texts, lists and
  * objects, `pattern format multipleOf uniqueItems`, `$defs` and references into them. Annotations do not count.

@@ -24,12 +24,16 @@ export function refusedKey(
   if (key.length === 0 || key.length > MAX_KEY_LENGTH || !key.isWellFormed()) {
     return kernelErrors.create("TURN_KEY_INVALID", { length: key.length, limit: MAX_KEY_LENGTH });
   }
-  const owns = manifest.state?.owns ?? [];
-  if (!owns.some((prefix) => key.startsWith(prefix))) {
+  if (!beginsWithOneOf(key, manifest.state?.owns ?? [])) {
     const owner = ownersOf(key).join(", ") || "none";
     return kernelErrors.create("TURN_KEY_NOT_OWNED", { key, capsule: manifest.id, owner });
   }
   return refusedVersion(key, effect.expect, state) ?? refusedTtl(effect);
+}
+
+function beginsWithOneOf(key: string, prefixes: readonly string[]): boolean {
+  for (const prefix of prefixes) if (key.startsWith(prefix)) return true;
+  return false;
 }
 
 function refusedVersion(

@@ -1,6 +1,6 @@
 /**
- * Is one JSON Schema an addition to another: does it accept whatever the other accepted (E1 of `evolution.ts`) and keep
- * what a reader could count on (E2)? Structural, on a subset of the 2020-12 keywords; it never looks at values.
+ * Is one JSON Schema an addition to another: does it accept whatever the other accepted (EV1 of `evolution.ts`) and keep
+ * what a reader could count on (EV2)? Structural, on a subset of the 2020-12 keywords; it never looks at values.
  *
  * A schema is the conjunction of its keywords, so it accepts no less when no keyword accepts less. Keywords that speak of
  * each other are compared together: `properties` with `additionalProperties` and `patternProperties`.

@@ -29,20 +29,15 @@ export function confinementOf(question: ConfinementQuestion): ConfinementDecisio
   const shared = groupOf(manifest, zone, policy);
   const sharedBy = because("sharedBy", shared.group, ...sharing(shared.rule, zone));
   const demanded = demandedWall(zone, policy);
-  if (demanded.value === "none") return process(zone, shared.group, [demanded, sharedBy]);
+  const { limits, limit } = limitsOf(zone, policy);
+  const nice = limit("nice", "nice", "", "kept by the scheduler");
+  if (demanded.value === "none") return process(zone, shared.group, nice, [demanded, sharedBy]);
   if (unconfinedDev) {
     const why = "--unconfined-dev: for this boot nothing but a process of its own stands around the capsule";
-    return process(zone, shared.group, [because("wall", "none", "option", why), sharedBy]);
+    return process(zone, shared.group, nice, [because("wall", "none", "option", why), sharedBy]);
   }
   if (platform.lacks.length > 0) return { kind: "refused", lacks: platform.lacks };
 
-  const chosen = policy.confinement?.[zone] ?? {};
-  const limits = { ...ZONE_LIMITS[zone], ...defined(chosen) };
-  const limit = (setting: keyof Confinement, name: keyof ZoneLimits, unit: string, how: string) => {
-    const from = chosen[name] === undefined ? "zone" : "policy";
-    const where = from === "zone" ? `default of zone ${zone}` : `confinement.${zone}.${name} in the policy`;
-    return because(setting, `${limits[name]}${unit}`, from, `${where}; ${how}`);
-  };
   const closed = "its own namespaces hold none";
   return {
     kind: "confined",
@@ -67,7 +62,7 @@ export function confinementOf(question: ConfinementQuestion): ConfinementDecisio
       limit("memoryMb", "memory_mb", " MiB", kept(platform.keeps.memory, "ended")),
       limit("pids", "pids", "", kept(platform.keeps.pids, "ended")),
       limit("cpuPercent", "cpu_percent", " %", kept(platform.keeps.cpu, "held up")),
-      limit("nice", "nice", "", "kept by the scheduler"),
+      nice,
       limit("openFiles", "open_files", "", "kept by a resource limit"),
       limit("scratchMb", "scratch_mb", " MiB", "the root is read-only, and this is all that can be written"),
       limit("messageMb", "message_mb", " MiB", "a larger one ends the host"),
@@ -76,6 +71,17 @@ export function confinementOf(question: ConfinementQuestion): ConfinementDecisio
       because("reads", "program", "zone", "what runs the capsule and the system's libraries, read-only"),
     ],
   };
+}
+
+function limitsOf(zone: TrustZone, policy: Policy) {
+  const chosen = policy.confinement?.[zone] ?? {};
+  const limits = { ...ZONE_LIMITS[zone], ...defined(chosen) };
+  const limit = (setting: keyof Confinement, name: keyof ZoneLimits, unit: string, how: string) => {
+    const from = chosen[name] === undefined ? "zone" : "policy";
+    const where = from === "zone" ? `default of zone ${zone}` : `confinement.${zone}.${name} in the policy`;
+    return because(setting, `${limits[name]}${unit}`, from, `${where}; ${how}`);
+  };
+  return { limits, limit };
 }
 
 /** The wall the zone would have if this machine could do everything. */
@@ -90,14 +96,20 @@ function demandedWall(zone: TrustZone, policy: Policy): ConfinementReason {
 
 function driver(id: string, zone: TrustZone): ConfinementDecision {
   const group = `device/${id}`;
-  return process(zone, group, [
+  const nice = because("nice", "0", "manifest", "a driver is what others wait for");
+  return process(zone, group, nice, [
     because("wall", "none", "manifest", "a driver touches the machine; policy grants it powers by name"),
     because("sharedBy", group, "manifest", "a driver has a process of its own"),
   ]);
 }
 
-/** A process and nothing more: no limit is kept, and none is told. */
-function process(zone: TrustZone, group: string, reasons: readonly ConfinementReason[]): ConfinementDecision {
+/** A process and nothing more: no limit is kept, and none is told. The niceness needs no wall. */
+function process(
+  zone: TrustZone,
+  group: string,
+  nice: ConfinementReason,
+  reasons: readonly ConfinementReason[],
+): ConfinementDecision {
   return {
     kind: "confined",
     confinement: {
@@ -107,7 +119,7 @@ function process(zone: TrustZone, group: string, reasons: readonly ConfinementRe
       memoryMb: 0,
       pids: 0,
       cpuPercent: 0,
-      nice: 0,
+      nice: Number(nice.value),
       openFiles: 0,
       scratchMb: 0,
       messageMb: ZONE_LIMITS.system.message_mb,
@@ -117,6 +129,7 @@ function process(zone: TrustZone, group: string, reasons: readonly ConfinementRe
     },
     reasons: [
       ...reasons,
+      nice,
       because("network", "machine", "zone", "what the process of its user may reach"),
       because("devices", "machine", "zone", "what the process of its user may open"),
       because("reads", "machine", "zone", "what the process of its user may read"),

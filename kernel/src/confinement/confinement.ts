@@ -6,7 +6,7 @@ import type { TrustZone } from "@vnes/schemas";
 
 export interface Confinement {
   readonly zone: TrustZone;
-  /** `none`: a process of its own and nothing more; no number below is kept then. */
+  /** `none`: a process of its own and nothing more; of the numbers below only the niceness and the message are kept then. */
   readonly wall: "none" | "namespaces";
   /** The one group that may have a host with this confinement in it. */
   readonly sharedBy: string;

@@ -78,7 +78,9 @@ export class Outbox implements Tracked<OutboxEntry> {
 
   /** Forgets the entry; one that is not there was confirmed before. */
   confirm(id: Watermark): void {
-    const place = this.#placeOf(id);
+    // Nearly always the oldest one: what was asked for first is received first.
+    const { first } = this;
+    const place = first !== undefined && distance(first.id, id) === 0 ? this.#head : this.#placeOf(id);
     const there = this.#places[place];
     if (there === undefined || !isEntry(there)) return;
     if (distance(there.id, id) !== 0) return;

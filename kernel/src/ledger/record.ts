@@ -7,8 +7,10 @@
  */
 import type { Delivery, Effect, Json } from "@vnes/schemas";
 import { kernelErrors } from "../errors.ts";
+import type { Digest } from "../ports/digest.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { textBytes } from "./text-bytes.ts";
+import { putRecord } from "./record-bytes.ts";
+import { putOrText } from "./text-bytes.ts";
 
 /** Where a turn's delivery came from. By reference where the bytes are in another kept shard, by value otherwise. */
 export type TurnInput =
@@ -132,7 +134,17 @@ export function snapshotOf(record: LedgerRecord): Snapshot | undefined {
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeRecord(record: LedgerRecord): Uint8Array {
-  return textBytes(JSON.stringify(record));
+  return putOrText(record, putRecord);
+}
+
+/** The record's bytes and its hash. They lie behind the hash before them, as they are hashed: nothing is copied together for it. */
+export function chainRecord(
+  previous: Uint8Array,
+  record: LedgerRecord,
+  digest: Digest,
+): { readonly bytes: Uint8Array; readonly hash: Uint8Array } {
+  const both = putOrText(record, putRecord, previous);
+  return { bytes: both.subarray(previous.length), hash: digest.sha256(both) };
 }
 
 /** Throws `LEDGER_RECORD_INVALID`: the bytes carry a valid hash, yet are not a record this version knows. */

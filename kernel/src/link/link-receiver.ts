@@ -17,7 +17,7 @@ export class LinkReceiver {
 
   receive(link: string, first: number, count: number): Reception {
     if (link !== this.#link) {
-      // Only the beginning of a link says that nothing before it is missing (J1).
+      // Only the beginning of a link says that nothing before it is missing (LK1).
       if (first !== 0) return { kind: "unknown" };
       this.#link = link;
       this.#next = 0;

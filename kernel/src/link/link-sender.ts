@@ -2,11 +2,11 @@
  * The sending end of a link: brings entries to one other node in order, over a messenger that may lose, repeat and
  * overtake, and keeps each until that node has confirmed it. Says what to send and when to look again; sends nothing.
  *
- * J1. The entries of a link are numbered from 0 without gaps, in the order they were added. Number 0 is the oldest that
+ * LK1. The entries of a link are numbered from 0 without gaps, in the order they were added. Number 0 is the oldest that
  *     was not confirmed when the link was opened, so whoever knows nothing of earlier links misses nothing.
- * J2. The other side takes numbers only without gaps. What it took it holds in memory; what it confirmed is in its
+ * LK2. The other side takes numbers only without gaps. What it took it holds in memory; what it confirmed is in its
  *     ledger. When it has forgotten the link (it was restarted), a new link begins with everything unconfirmed.
- * J3. An entry leaves only by `confirm`. While nothing comes back, one batch is sent again with a growing delay, so a
+ * LK3. An entry leaves only by `confirm`. While nothing comes back, one batch is sent again with a growing delay, so a
  *     node that is down costs its peers a message every `RETRY.maxMs`.
  */
 
@@ -125,7 +125,7 @@ export class LinkSender {
     return true;
   }
 
-  /** The other side knows nothing of the link: a new one begins with what is not confirmed (J2). */
+  /** The other side knows nothing of the link: a new one begins with what is not confirmed (LK2). */
   forgotten(link: string): void {
     if (link !== this.link) return;
     const entries = [...this.#unconfirmed.values()];

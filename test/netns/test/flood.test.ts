@@ -9,7 +9,8 @@ import { createDerivation } from "../../../capsules/vpn/transport/src/keys.ts";
 import { encodeInitiate } from "../../../capsules/vpn/transport/src/wire.ts";
 import { counted, memoryBelow, openAttacked } from "../attack.ts";
 import { namespacesMissing } from "../namespaces.ts";
-import { type Counters, isOver, PORT, until } from "../nodes.ts";
+import type { Counters } from "../../vpn/said.ts";
+import { isOver, PORT, until } from "../nodes.ts";
 import type { From } from "../raw.ts";
 
 const skip = namespacesMissing() ?? false;

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import type { JsonObject } from "@vnes/schemas";
 import { counted, openAttacked } from "../attack.ts";
 import { namespacesMissing } from "../namespaces.ts";
-import { bootIn, type Counters, isOver, type NodeInSpace, PORT, until } from "../nodes.ts";
+import type { Counters } from "../../vpn/said.ts";
+import { bootIn, isOver, type NodeInSpace, PORT, until } from "../nodes.ts";
 
 const skip = namespacesMissing() ?? false;
 const FRAMES = 1_500;

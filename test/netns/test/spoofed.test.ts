@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ATTACKER, counted, openAttacked } from "../attack.ts";
 import { namespacesMissing } from "../namespaces.ts";
-import { type Counters, isOver, PORT, until } from "../nodes.ts";
+import type { Counters } from "../../vpn/said.ts";
+import { isOver, PORT, until } from "../nodes.ts";
 
 const skip = namespacesMissing() ?? false;
 const GATEWAY = ["10.77.1.1", PORT] as const;

@@ -11,6 +11,7 @@ import { buildImages, openImages } from "../images.ts";
 import { MUTANTS } from "../mutants.ts";
 import { commandOf, readOptions } from "../options.ts";
 import { Simulator } from "../run.ts";
+import { tasksOf } from "../workers.ts";
 
 const SEEDS = 40;
 const STEPS = 40;
@@ -64,9 +65,47 @@ test("the command line says what it takes, and a run says how to repeat it", () 
       [1, 9, false],
     ],
   );
-  assert.throws(() => readOptions(["--seeds", "no"]), /whole number/);
+  assert.deepEqual(
+    [
+      ["--vpn", "2000", "--isolates", "100"],
+      ["--isolates", "--vpn"],
+      ["--vpn", "--seed", "5", "--isolates"],
+    ]
+      .map((args) => readOptions(args))
+      .map(({ from, seeds, isolates, vpn, show }) => [from, seeds, isolates, vpn, show]),
+    [
+      [4, 2000, 100, true, false],
+      [4, 200, 200, true, false],
+      [8, 1, 1, true, true],
+    ],
+  );
+  for (const args of [
+    ["--seeds", "no"],
+    ["--vpn", "no"],
+    ["--isolates", "0"],
+  ])
+    assert.throws(() => readOptions(args), /whole number/);
+  assert.throws(() => readOptions(["--vpn", "3", "--seeds", "3"]), /one of them/);
   assert.equal(
     commandOf(5, readOptions(["--seeds", "9", "--steps", "80"])),
     "npm run sim -- --seed 5 --steps 80",
+  );
+  assert.equal(commandOf(5, { ...readOptions([]), isIsolated: true }), "npm run sim -- --seed 5 --isolates");
+});
+
+test("as many runs as asked for are again in isolates, and they lie all over the range", () => {
+  const range = {
+    ...readOptions(["--vpn", "2000", "--isolates", "100"]),
+    directory,
+    every: 4,
+    mutant: undefined,
+  };
+  const tasks = [...tasksOf(range)];
+  assert.equal(new Set(tasks.map(({ seed }) => seed)).size, 2000);
+  const isolated = tasks.flatMap(({ isIsolated }, index) => (isIsolated ? [index] : []));
+  assert.equal(isolated.length, 100);
+  assert.ok(
+    isolated.every((index, at) => Math.floor(index / 20) === at),
+    "one of each twenty",
   );
 });

@@ -1,10 +1,10 @@
 /**
  * A question and its votes: what counts, what is refused, when it ends. Pure.
  *
- * Q1. A voter has one vote: the first. A later one is refused, whether it says the same or not: an answer may be decided by
+ * VO1. A voter has one vote: the first. A later one is refused, whether it says the same or not: an answer may be decided by
  *     any vote, and a change of mind after that would change nothing.
- * Q2. At most one option can win: the threshold is more than half of the electorate.
- * Q3. A question ends once: when an option has the threshold and the quorum is there, when no option can have it any more, or at its
+ * VO2. At most one option can win: the threshold is more than half of the electorate.
+ * VO3. A question ends once: when an option has the threshold and the quorum is there, when no option can have it any more, or at its
  *     deadline. What is due acts first: a vote that comes at the deadline finds a question that has just expired.
  */
 

@@ -129,7 +129,7 @@ test("a capsule leaves quarantine when two of three say so, and the decision car
   assert.equal(room.node.timers.size, 0);
 });
 
-test("late, double, changed, foreign and unfit votes do not count, and each is counted by its code (Q1)", () => {
+test("late, double, changed, foreign and unfit votes do not count, and each is counted by its code (VO1)", () => {
   const room = new Room();
   room.ask();
   room.vote("ada", "release");
@@ -164,7 +164,7 @@ test("late, double, changed, foreign and unfit votes do not count, and each is c
     assert.equal(fitsVote(malformed), false);
 });
 
-test("at its deadline an open question expires, and a vote that comes then finds it expired, timer or not (Q3)", () => {
+test("at its deadline an open question expires, and a vote that comes then finds it expired, timer or not (VO3)", () => {
   const expired = new Room();
   expired.ask();
   expired.vote("ada", "release");
@@ -220,7 +220,7 @@ test("asked again in the same words it is the same question, in other words it i
   assert.equal(room.call("question", { question: "other" })["code"], "CONSENSUS_QUESTION_UNKNOWN");
 });
 
-test("a question two options could win, or none, or with a name twice, is not asked (Q2)", () => {
+test("a question two options could win, or none, or with a name twice, is not asked (VO2)", () => {
   const room = new Room();
   for (const [change, problem] of [
     [{ threshold: 1, quorum: 1 }, /more than half/],
@@ -263,7 +263,7 @@ test("open questions and ended ones are bounded, and what is let go of is counte
   assert.equal(room.call("question", { question: "q10" })["outcome"], "decided");
 });
 
-test("whatever is voted in whatever order, a question ends once, by its own rules, and a winner has the votes (Q1, Q2, Q3)", () => {
+test("whatever is voted in whatever order, a question ends once, by its own rules, and a winner has the votes (VO1, VO2, VO3)", () => {
   const electorate = ["a", "b", "c", "d", "e"];
   const vote = fc.tuple(
     fc.constantFrom(...electorate, "x"),

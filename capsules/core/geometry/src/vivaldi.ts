@@ -6,8 +6,8 @@
  * A sample moves both of its ends: a round trip is as long one way round as the other, and here, unlike in the paper, both
  * coordinates are held by one owner. A peer that only answers is placed too.
  *
- * N1. One sample moves a peer by at most `MAX_STEP_MS`, whatever it says.
- * N2. Coordinates stay within `MAX_RADIUS_MS`, heights within `MAX_RTT_MS`, errors within 0 and 1; all are finite, none is -0.
+ * GE1. One sample moves a peer by at most `MAX_STEP_MS`, whatever it says.
+ * GE2. Coordinates stay within `MAX_RADIUS_MS`, heights within `MAX_RTT_MS`, errors within 0 and 1; all are finite, none is -0.
  */
 
 export type Coordinate = {

@@ -162,7 +162,7 @@ test("what cannot be drawn in a plane stays finite, and settles on a compromise"
   assert.ok(Math.max(...medians) < 0.5, `worst of 30: ${Math.max(...medians)}`);
 });
 
-test("one sample moves a peer by a bounded step, and nothing leaves its bounds, whatever is measured (N1, N2)", () => {
+test("one sample moves a peer by a bounded step, and nothing leaves its bounds, whatever is measured (GE1, GE2)", () => {
   const sample = fc.tuple(fc.nat(4), fc.nat(4), wild);
   fc.assert(
     fc.property(fc.array(sample, { maxLength: 300 }), (samples) => {
@@ -185,7 +185,7 @@ test("one sample moves a peer by a bounded step, and nothing leaves its bounds, 
   );
 });
 
-test("a hundred thousand absurd samples in one direction end at the edge, not beyond it (N2)", () => {
+test("a hundred thousand absurd samples in one direction end at the edge, not beyond it (GE2)", () => {
   const peers = new Peers(2);
   for (let n = 0; n < 100_000; n++) peers.hear(0, 1, MAX_RTT_MS);
   const apart = distance(peers.of(0), peers.of(1));

@@ -1,9 +1,9 @@
 /**
  * Candidates in order, and what decided each place against the next. Pure.
  *
- * R1. The order is total: priority first (lower is better), then cost, then id by UTF-16 code units. It depends on nothing
+ * RK1. The order is total: priority first (lower is better), then cost, then id by UTF-16 code units. It depends on nothing
  *     but the candidates' values and the policy: not on their order, not on which others there are.
- * R2. The cost is the sum of loss, latency and failures, each times its weight, in milliseconds. Where two costs
+ * RK2. The cost is the sum of loss, latency and failures, each times its weight, in milliseconds. Where two costs
  *     differ, what decided is the part in which the better one gains most; of equal gains the first named above.
  */
 import type { RankPolicy } from "./policy.ts";

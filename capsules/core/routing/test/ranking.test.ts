@@ -27,7 +27,7 @@ const policy: fc.Arbitrary<RankPolicy> = fc.record({
 });
 const ids = (places: readonly Place[]): readonly string[] => places.map(({ id }) => id);
 
-test("the order is total: it depends neither on the order of the candidates nor on which others there are (R1)", () => {
+test("the order is total: it depends neither on the order of the candidates nor on which others there are (RK1)", () => {
   fc.assert(
     fc.property(candidates, policy, fc.nat(), (given, weights, turn) => {
       const order = ids(rank(given, weights));
@@ -46,7 +46,7 @@ test("the order is total: it depends neither on the order of the candidates nor 
   );
 });
 
-test("what is said to have decided did: its two values differ the right way, and equal ones before it do not (R2)", () => {
+test("what is said to have decided did: its two values differ the right way, and equal ones before it do not (RK2)", () => {
   fc.assert(
     fc.property(candidates, policy, (given, weights) => {
       const places = rank(given, weights);

@@ -1,8 +1,8 @@
 /**
  * What the gateway's frames do to the agent.
  *
- * C4. The session's identity never changes by an answer: one that names another session ends the attempt.
- * C5. The mirror never goes back.
+ * CL4. The session's identity never changes by an answer: one that names another session ends the attempt.
+ * CL5. The mirror never goes back.
  */
 import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";

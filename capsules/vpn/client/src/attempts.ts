@@ -1,8 +1,8 @@
 /**
  * How the client tries to attach: one attempt at a time, each over a channel of its own. When, and over which path, is `rounds.ts`.
  *
- * C1. At most one attempt exists; what answers another one is closed or left aside.
- * C2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
+ * CL1. At most one attempt exists; what answers another one is closed or left aside.
+ * CL2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
  */
 import { type Bound, clientFrames as frames } from "@vnes/vpn-common";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";

@@ -1,7 +1,7 @@
 /**
  * What the client learns of its paths, and what follows from it.
  *
- * C8. Only what the gateway answered counts for a path. One that failed is held back, for twice as long with each failure in
+ * CL8. Only what the gateway answered counts for a path. One that failed is held back, for twice as long with each failure in
  *     a row, until it answers at full size.
  */
 import { change, type Draft, healthOf } from "./draft.ts";

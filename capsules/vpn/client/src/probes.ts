@@ -2,7 +2,7 @@
  * Looks at the paths that carry nothing, one at a time and far apart: a channel, a ping of full size, and the channel is closed
  * again or kept as the standby.
  *
- * C7. At most one probe exists, and none while an attempt does or the session is in trouble.
+ * CL7. At most one probe exists, and none while an attempt does or the session is in trouble.
  */
 import { open } from "./attempts.ts";
 import { ask, change, count, type Draft, forgetTimer, healthOf, tell, unwake, wake } from "./draft.ts";

@@ -1,7 +1,7 @@
 /**
  * Whether the active path does what policy asks. Pure.
  *
- * C9. It falls below policy by `belowPings` of the last `ofPings`, and is above it again only when none of the last
+ * CL9. It falls below policy by `belowPings` of the last `ofPings`, and is above it again only when none of the last
  *     `ofPings` was below: between two changes there are always that many pings.
  */
 import type { ClientConfig } from "./config.ts";

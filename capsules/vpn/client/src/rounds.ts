@@ -1,8 +1,8 @@
 /**
  * When the client tries and over which path: rounds over the candidates in their order, within every bound.
  *
- * C3. Nothing is tried before `waiting.until`, and nothing waits without a timer.
- * C6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
+ * CL3. Nothing is tried before `waiting.until`, and nothing waits without a timer.
+ * CL6. A round begins with one ranking, prepared while the session was well or asked for now; one that has not come at
  *     `asking.until` is made here, and the reason is kept.
  */
 import type { JsonObject } from "@vnes/sdk";

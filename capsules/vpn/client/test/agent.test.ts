@@ -202,7 +202,7 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
   return table[pick % table.length] as Heard;
 }
 
-test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever, no channel is left open (C1 to C7)", () => {
+test("whatever is heard: the identity stays, the mirror never goes back, switches stay bounded, nothing waits forever, no channel is left open (CL1 to CL7)", () => {
   // Now and then the machine sleeps for an hour.
   const wait = fc.oneof(
     { weight: 30, arbitrary: fc.nat(400) },
@@ -234,29 +234,29 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
           if (asked.ask === "publish" && asked.event.event === "switched") accepted.push(at);
         }
         if (before.session !== null) {
-          assert.equal(agent.session?.id, before.session.id, "C4");
-          assert.ok((agent.session?.version ?? 0) >= before.session.version, "C5");
-          assert.ok((agent.session?.epoch ?? 0) >= before.session.epoch, "C5");
+          assert.equal(agent.session?.id, before.session.id, "CL4");
+          assert.ok((agent.session?.version ?? 0) >= before.session.version, "CL5");
+          assert.ok((agent.session?.epoch ?? 0) >= before.session.epoch, "CL5");
         }
         const opens = next.asked.filter((asked) => asked.ask === "open");
-        assert.ok(opens.length <= 1, "C1");
+        assert.ok(opens.length <= 1, "CL1");
         if (agent.mode === "steady") assert.ok(agent.active !== null);
         if (agent.mode === "recovering") assert.equal(agent.active, null);
         const busy = agent.mode === "seeking" || agent.mode === "recovering" || agent.mode === "suspect";
-        // C3: an attempt that opens is answered by the transport; everything else has a timer.
+        // CL3: an attempt that opens is answered by the transport; everything else has a timer.
         if (busy) assert.ok(timers.has("recovery"), "bounded recovery");
-        if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "C3");
+        if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "CL3");
         const waits = busy && agent.attempt === null && (agent.waiting?.until ?? 0) <= at;
         if (waits && agent.asking !== null)
           assert.ok(
             (timers.get("retry") ?? Number.POSITIVE_INFINITY) <= Math.max(agent.asking.until, at),
-            "C6",
+            "CL6",
           );
-        if (agent.attempt?.stage === "asking") assert.ok(timers.has("attempt"), "C3");
+        if (agent.attempt?.stage === "asking") assert.ok(timers.has("attempt"), "CL3");
         assert.deepEqual(new Set(Object.keys(agent.timers)), new Set(timers.keys()), "it knows its timers");
-        if (agent.probe !== null) assert.ok(agent.mode === "steady" && agent.attempt === null, "C7");
-        if (agent.probe !== null && agent.probe.check !== null) assert.ok(timers.has("probe"), "C7");
-        if (agent.check !== null) assert.ok(timers.has("ping") && agent.active !== null, "C3");
+        if (agent.probe !== null) assert.ok(agent.mode === "steady" && agent.attempt === null, "CL7");
+        if (agent.probe !== null && agent.probe.check !== null) assert.ok(timers.has("probe"), "CL7");
+        if (agent.check !== null) assert.ok(timers.has("ping") && agent.active !== null, "CL3");
         // What the transport no longer knows need not be closed.
         if (before.active !== null && agent.active === null) open.delete(before.active.channelId);
         const owned = [agent.active, agent.attempt, agent.probe?.check, agent.standby];

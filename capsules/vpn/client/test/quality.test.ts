@@ -16,7 +16,7 @@ const draftAt = (at: number): Draft => ({
   asked: [],
 });
 
-test("a path falls below policy by so many of its last pings, and is within it only when none of as many was below (C9)", () => {
+test("a path falls below policy by so many of its last pings, and is within it only when none of as many was below (CL9)", () => {
   const bounds = fc
     .tuple(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: 16 }))
     .map(([a, b]) => ({ belowPings: Math.min(a, b), ofPings: Math.max(a, b) }));
@@ -47,7 +47,7 @@ test("a path falls below policy by so many of its last pings, and is within it o
   );
 });
 
-test("every other ping lost is below policy and stays so: it does not flap (C9)", () => {
+test("every other ping lost is below policy and stays so: it does not flap (CL9)", () => {
   const policy = { belowPings: 3, ofPings: 5, maxLossPercent: 20, maxLatencyMs: 1000 };
   let quality = NEW_QUALITY;
   let changes = 0;
@@ -88,7 +88,7 @@ test("loss and latency stay within what was measured, and only an answer has a l
   );
 });
 
-test("a path that fails is held back, twice as long each time in a row, up to a bound, until it answers (C8)", () => {
+test("a path that fails is held back, twice as long each time in a row, up to a bound, until it answers (CL8)", () => {
   let draft = draftAt(0);
   const helds: number[] = [];
   for (let failure = 1; failure <= 40; failure++) {

@@ -2,9 +2,9 @@
  * What is said of a request that changed nothing, on `vpn.denial.v1`, and how often: the first of a kind at once, those of
  * the next minute counted and said in one event at its end. So a flood of requests is never a flood of events.
  *
- * D1. Every denial is in exactly one event's `count`, or in a window that is still open.
- * D2. Of one asker and reason there is at most one event a minute, besides the first.
- * D3. At most `MAX_WINDOWS` askers are told apart at once; who comes beyond them is counted with the others as nobody in particular.
+ * DN1. Every denial is in exactly one event's `count`, or in a window that is still open.
+ * DN2. Of one asker and reason there is at most one event a minute, besides the first.
+ * DN3. At most `MAX_WINDOWS` askers are told apart at once; who comes beyond them is counted with the others as nobody in particular.
  */
 import type { Bound } from "./bound.ts";
 
@@ -92,7 +92,7 @@ type DenialTurn = {
 const PREFIX = "denied/";
 /** Keys of the windows that are open. A range would be looked for among all keys of the capsule, however many those are. */
 const OPEN = "denied/open";
-/** Of whom nobody in particular is: D3. */
+/** Of whom nobody in particular is: DN3. */
 const OTHERS = "others";
 const TIMER = "denials";
 

@@ -57,7 +57,7 @@ class Desk {
   }
 }
 
-test("the first denial is said at once, the rest of its minute with one event and their count (D1, D2)", () => {
+test("the first denial is said at once, the rest of its minute with one event and their count (DN1, DN2)", () => {
   const desk = new Desk();
   for (let n = 0; n < 500; n++) desk.deny("ann", "RATE_LIMITED");
   assert.deepEqual(
@@ -76,7 +76,7 @@ test("the first denial is said at once, the rest of its minute with one event an
   assert.deepEqual([desk.said.length, desk.windows], [2, 0]);
 });
 
-test("whatever is denied when, every denial is said once, and no asker and reason fills a minute (D1, D2)", () => {
+test("whatever is denied when, every denial is said once, and no asker and reason fills a minute (DN1, DN2)", () => {
   const step = fc.record({
     peer: fc.constantFrom("ann", "bob", "eve"),
     reason: fc.constantFrom("RATE_LIMITED", "FRAME_MALFORMED"),
@@ -105,7 +105,7 @@ test("whatever is denied when, every denial is said once, and no asker and reaso
   );
 });
 
-test("keys without end cost bounded memory, and what they were denied is counted all the same (D3)", () => {
+test("keys without end cost bounded memory, and what they were denied is counted all the same (DN3)", () => {
   const desk = new Desk();
   const peers = 2 * MAX_WINDOWS;
   for (let n = 0; n < peers; n++) desk.deny(`key${n}`, "PEER_NOT_ADMITTED");

@@ -42,6 +42,13 @@ export function isAdmitted(config: GatewayConfig, peer: string): boolean {
   return config.admit === "any" || config.admit.some((one) => one.peer === peer);
 }
 
+/** For many of them: each is looked up. */
+export function admission({ admit }: GatewayConfig): (peer: string) => boolean {
+  if (admit === "any") return () => true;
+  const admitted = new Set(admit.map(({ peer }) => peer));
+  return (peer) => admitted.has(peer);
+}
+
 /** What people call it; empty where it has no name. */
 export function nameOf({ admit }: GatewayConfig, peer: string): string {
   return admit === "any" ? "" : (admit.find((one) => one.peer === peer)?.name ?? "");

@@ -2,6 +2,7 @@
 import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
 import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
+import { placeOlder } from "./lists.ts";
 import {
   type Asker,
   onActivated,
@@ -13,11 +14,13 @@ import {
   refusePeer,
 } from "./requests.ts";
 import {
-  allMirrors,
   boundSession,
   count,
+  firstMirrors,
   follow,
   forgetHere,
+  gatherClient,
+  gatherSession,
   heardHere,
   isClosing,
   isHere,
@@ -28,7 +31,7 @@ import * as transport from "./transport.ts";
 import {
   armWatch,
   awaitBinding,
-  isLive,
+  beginWatch,
   letGo,
   onReported,
   onUnboundClosed,
@@ -52,24 +55,16 @@ type ChannelEvent = Asker &
   );
 
 function start(turn: Turn, data: Json): void {
-  const config = parseConfig(data);
-  turn.keys.set("config", config);
-  turn.keys.set("watch", false);
-  const live = allMirrors(turn.keys).filter(isLive);
-  for (const { sessionId, peer } of live) {
-    if (isAdmitted(config, peer)) continue;
-    const evidence = { why: "PEER_NOT_ADMITTED" };
-    const input = { sessionId, cause: "POLICY_TERMINATED", evidence };
-    turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported" });
-  }
-  // Channels may have ended while nobody listened.
-  if (live.length > 0) transport.askStatus(turn);
-  if (live.length > 0) armWatch(turn);
+  turn.keys.set("config", parseConfig(data));
+  placeOlder(turn.keys);
+  // Channels may have ended while nobody listened, and clients be admitted no more.
+  beginWatch(turn);
 }
 
 function onChannel(turn: Turn, data: Json): void {
   const event = data as unknown as ChannelEvent;
   const { channelId, pathId, peer } = event;
+  gatherClient(turn.keys, event);
   const sessionId = boundSession(turn.keys, channelId);
   switch (event.event) {
     case "opened":
@@ -105,6 +100,7 @@ function silence({ pathId, silentMs, limitMs }: Extract<ChannelEvent, { event: "
 function onSession(turn: Turn, data: Json): void {
   const moved = data as unknown as SessionMoved;
   const { sessionId, owner: peer, version, epoch, to: state, binding, released } = moved;
+  gatherSession(turn.keys, sessionId, binding?.channelId);
   const before = loadMirror(turn.keys, sessionId);
   const isBoundHere = binding !== null && isHere(turn.keys, binding.channelId);
   // On several nodes every gateway hears of every session; what never came by this one is another's.
@@ -123,11 +119,11 @@ function onSession(turn: Turn, data: Json): void {
 
 function status(turn: Turn): Json {
   const { admit } = loadConfig(turn.keys);
-  const mirrors = allMirrors(turn.keys);
+  const { mirrors, more } = firstMirrors(turn.keys, STATUS_SESSIONS);
   return {
     admit: admit === "any" ? "any" : admit.length,
-    sessions: mirrors.slice(0, STATUS_SESSIONS),
-    more: Math.max(0, mirrors.length - STATUS_SESSIONS),
+    sessions: mirrors,
+    more,
     counters: turn.keys.get("count") ?? {},
   };
 }

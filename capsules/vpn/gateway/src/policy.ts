@@ -6,13 +6,15 @@ import type { Answer, JsonObject } from "@vnes/sdk";
 import { parsePolicy, SESSION_POLICY, type SessionPolicy } from "@vnes/vpn-common";
 
 const MAX_TEXT = 64;
+/** Nothing provides `session_policy` for this gateway: that is how most are run, and no reason for anything. */
+const NOBODY = "CALL_CAPABILITY_UNAVAILABLE";
 
 export type ChosenPolicy = {
   readonly policy: SessionPolicy;
   /** Part of the evidence of the session's creation. */
   readonly evidence: {
     readonly by: "capsule" | "gateway";
-    /** Code of why a capsule did not decide; null: it did. */
+    /** Code of why the capsule that was asked did not decide; null: it did, or there is none to ask. */
     readonly problem: string | null;
     /** What is wrong with its answer, or what it gives as its reason. */
     readonly reason: string | null;
@@ -21,7 +23,7 @@ export type ChosenPolicy = {
 
 /** What the answer leaves out is the gateway's own. */
 export function choosePolicy(answer: Answer, own: SessionPolicy): ChosenPolicy {
-  if (!answer.ok) return ownPolicy(own, answer.code.slice(0, MAX_TEXT), null);
+  if (!answer.ok) return ownPolicy(own, answer.code === NOBODY ? null : answer.code.slice(0, MAX_TEXT), null);
   const { value } = answer;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return ownPolicy(own, "ANSWER_UNFIT", "expected an object");
@@ -35,6 +37,6 @@ export function choosePolicy(answer: Answer, own: SessionPolicy): ChosenPolicy {
   return { policy: parsed.policy, evidence: { by: "capsule", problem: null, reason: told } };
 }
 
-function ownPolicy(policy: SessionPolicy, problem: string, reason: string | null): ChosenPolicy {
+function ownPolicy(policy: SessionPolicy, problem: string | null, reason: string | null): ChosenPolicy {
   return { policy, evidence: { by: "gateway", problem, reason } };
 }

@@ -28,6 +28,7 @@ import {
   loadConfig,
   loadMirror,
   markClosing,
+  saveBucket,
 } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
@@ -44,7 +45,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const { channelId, pathId, peer } = asker;
   if (!isAdmitted(config, peer)) return refusePeer(turn, asker, "frame");
   const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
-  turn.keys.set(`rate/${peer}`, taken.bucket);
+  saveBucket(turn.keys, peer, taken.bucket);
   armWatch(turn);
   if (!taken.allowed) {
     const met = burstMet(config.requestsPerMinute);
@@ -108,7 +109,7 @@ export function onPoliced(turn: Turn, answer: Answer, data: Json): void {
   const context = data as Context;
   const { peer, nonce } = context;
   const { policy, evidence } = choosePolicy(answer, loadConfig(turn.keys).policy);
-  count(turn.keys, evidence.problem === null ? "policy.capsule" : `policy.${evidence.problem}`);
+  count(turn.keys, `policy.${evidence.problem ?? evidence.by}`);
   const input = { owner: peer, nonce, policy, evidence: { policy: evidence } };
   askSession(turn, "create", input, context);
 }

@@ -5,10 +5,12 @@
  *   mirror/<session id>  Mirror: where a session stood when last heard of; its owner decides, this only follows
  *   bound/<channel id>   the session bound to a channel
  *   closing/<channel id> the owner of the session bound to it asked for its end over it
- *   here/<channel id>    when something was last heard on a channel of this node
+ *   here/<channel id>    { at }: when something was last heard on a channel of this node
  *   rate/<peer>          Bucket
- *   watch                true while the watch timer is set
+ *   watch                Watch
  *   count                Counters
+ *
+ * Mirrors, channels and buckets lie in places, `lists.ts`: nothing here reads all of a kind in one turn.
  *
  * G1. A mirror never goes back: what carries a lower version than the one known is ignored.
  * G2. `bound/` holds exactly the channels the mirrors say are bound, and those are this node's.
@@ -16,6 +18,7 @@
 import type { Keys } from "@vnes/sdk";
 import { BINDINGS } from "@vnes/vpn-common";
 import type { GatewayConfig } from "./config.ts";
+import { find, put, removeAll, sizeOf, thingsAt, type Walk } from "./lists.ts";
 import type { Bucket } from "./rate.ts";
 
 export type Mirror = {
@@ -31,6 +34,9 @@ export type Mirror = {
   readonly at: number;
 };
 
+/** False: the watch's timer is not set. True: its next walk begins when it fires. */
+export type Watch = boolean | (Walk & { readonly isFirst: boolean });
+
 /** An ended session's mirror outlives every call that could still report of it (5 s each). */
 export const ENDED_MIRROR_MS = 60_000;
 
@@ -40,12 +46,29 @@ export function loadConfig(keys: Keys): GatewayConfig {
   return config as unknown as GatewayConfig;
 }
 
-export function loadMirror(keys: Keys, sessionId: string): Mirror | undefined {
-  return keys.get(`mirror/${sessionId}`) as Mirror | undefined;
+export function loadWatch(keys: Keys): Watch {
+  return (keys.get("watch") ?? false) as unknown as Watch;
 }
 
-export function allMirrors(keys: Keys): readonly Mirror[] {
-  return keys.entries("mirror/").map(([, value]) => value as Mirror);
+export function saveWatch(keys: Keys, watch: Watch): void {
+  keys.set("watch", watch);
+}
+
+export function loadMirror(keys: Keys, sessionId: string): Mirror | undefined {
+  return find(keys, "mirror", sessionId) as Mirror | undefined;
+}
+
+/** As many as there are, at most `most`, as they are told to people. */
+export function firstMirrors(
+  keys: Keys,
+  most: number,
+): { readonly mirrors: readonly Mirror[]; readonly more: number } {
+  const size = sizeOf(keys, "mirror");
+  const shown = Math.min(size, most);
+  const mirrors = thingsAt(keys, "mirror", 0, shown).map(
+    ([, { place: _place, ...mirror }]) => mirror as Mirror,
+  );
+  return { mirrors, more: size - shown };
 }
 
 export function boundSession(keys: Keys, channelId: string): string | undefined {
@@ -58,22 +81,22 @@ export function follow(keys: Keys, mirror: Mirror): boolean {
   if (before !== undefined && before.version >= mirror.version) return false;
   if (before?.channelId && before.channelId !== mirror.channelId) keys.delete(`bound/${before.channelId}`);
   if (mirror.channelId !== null) keys.set(`bound/${mirror.channelId}`, mirror.sessionId);
-  keys.set(`mirror/${mirror.sessionId}`, mirror);
+  put(keys, "mirror", mirror.sessionId, mirror);
   return true;
 }
 
 /** A channel of this node: every gateway hears of every session, and most are bound to another's. */
 export function isHere(keys: Keys, channelId: string): boolean {
-  return keys.get(`here/${channelId}`) !== undefined;
+  return find(keys, "here", channelId) !== undefined;
 }
 
 export function heardHere(keys: Keys, channelId: string, at: number): void {
-  keys.set(`here/${channelId}`, at);
+  put(keys, "here", channelId, { at });
 }
 
-export function forgetHere(keys: Keys, channelId: string): void {
-  keys.delete(`here/${channelId}`);
-  forgetClosing(keys, channelId);
+export function forgetHere(keys: Keys, ...channelIds: readonly string[]): void {
+  removeAll(keys, "here", channelIds);
+  for (const channelId of channelIds) forgetClosing(keys, channelId);
 }
 
 export function markClosing(keys: Keys, channelId: string): void {
@@ -88,11 +111,31 @@ export function forgetClosing(keys: Keys, channelId: string): void {
   if (isClosing(keys, channelId)) keys.delete(`closing/${channelId}`);
 }
 
-/** Channels of this node that nothing was heard on since `before`. */
-export function channelsHere(keys: Keys, before: number): readonly string[] {
-  return keys
-    .entries("here/")
-    .flatMap(([key, at]) => ((at as number) < before ? [key.slice("here/".length)] : []));
+/** What is kept of channels, asked for at once: whatever a turn reads of them after this, it has. */
+export function gatherChannels(keys: Keys, channelIds: readonly string[]): void {
+  const of = (kind: string): readonly string[] => channelIds.map((id) => `${kind}/${id}`);
+  const bound = keys.getAll([...of("bound"), ...of("here"), ...of("closing")]).slice(0, channelIds.length);
+  keys.getAll(bound.flatMap((sessionId) => (typeof sessionId === "string" ? [`mirror/${sessionId}`] : [])));
+}
+
+/** What a turn about one client's channel reads, asked for at once. */
+export function gatherClient(
+  keys: Keys,
+  { channelId, peer }: { readonly channelId: string; readonly peer: string },
+): void {
+  keys.getAll(["config", "count", "watch", `bound/${channelId}`, `here/${channelId}`, `rate/${peer}`]);
+}
+
+/** What a turn about one session reads, asked for at once; `channelId` is the one it is bound to now. */
+export function gatherSession(keys: Keys, sessionId: string, channelId: string | undefined): void {
+  const channel = channelId === undefined ? [] : [`here/${channelId}`, `bound/${channelId}`];
+  keys.getAll([`mirror/${sessionId}`, ...channel]);
+}
+
+/** Nothing was heard on it since `before`. */
+export function isQuietHere(keys: Keys, channelId: string, before: number): boolean {
+  const heard = find(keys, "here", channelId) as { readonly at: number } | undefined;
+  return heard !== undefined && heard.at < before;
 }
 
 /** Bound, but to a channel of another node. */
@@ -100,12 +143,12 @@ export function isElsewhere({ state, channelId }: Mirror): boolean {
   return channelId === null && (BINDINGS as { readonly [state: string]: number })[state] === 1;
 }
 
-export function forget(keys: Keys, sessionId: string): void {
-  keys.delete(`mirror/${sessionId}`);
+export function loadBucket(keys: Keys, peer: string): Bucket | undefined {
+  return find(keys, "rate", peer) as Bucket | undefined;
 }
 
-export function loadBucket(keys: Keys, peer: string): Bucket | undefined {
-  return keys.get(`rate/${peer}`) as Bucket | undefined;
+export function saveBucket(keys: Keys, peer: string, bucket: Bucket): void {
+  put(keys, "rate", peer, bucket);
 }
 
 export function count(keys: Keys, name: string): void {

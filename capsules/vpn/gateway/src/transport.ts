@@ -41,8 +41,8 @@ export function setActive(
   ask(turn, "setActive", { peer, channelId, epoch, session: sessionId }, tag, context);
 }
 
-export function askStatus(turn: Turn): void {
-  ask(turn, "status", {}, "watched", { askedAt: turn.at });
+export function askChannels(turn: Turn, channelIds: readonly string[]): void {
+  ask(turn, "channels", { channelIds }, "watched", { askedAt: turn.at });
 }
 
 /** A frame that was not sent is repeated by the client that waits for it; here it is only counted. */

@@ -1,28 +1,35 @@
 /**
  * Keeps sessions and transport telling the same story: reports of channels go to the session's owner, and because the
- * transport's events may be lost, its own list is asked for from time to time and compared.
+ * transport's events may be lost, it is asked about every channel from time to time and its answer compared. That is a walk
+ * of many turns where there are many sessions, each of which costs the same.
  */
-import type { Answer, Json, Turn } from "@vnes/sdk";
+import type { Answer, Json, Keys, Turn } from "@vnes/sdk";
 import type { Outcome } from "@vnes/vpn-common";
+import { admission, type GatewayConfig } from "./config.ts";
 import { denyClient } from "./denials.ts";
-import { isFull, type Bucket } from "./rate.ts";
+import { LISTS, nextPage, pagesOf, removeAll, sizeOf, wholeWalk } from "./lists.ts";
+import { type Bucket, isFull } from "./rate.ts";
 import {
-  allMirrors,
   boundSession,
-  channelsHere,
   count,
   ENDED_MIRROR_MS,
   follow,
-  forget,
   forgetHere,
+  gatherChannels,
   isElsewhere,
+  isQuietHere,
   loadConfig,
   loadMirror,
+  loadWatch,
   type Mirror,
+  saveWatch,
+  type Watch,
 } from "./store.ts";
 import * as transport from "./transport.ts";
 
 const REPORT_TIMEOUT_MS = 2000;
+/** Between two pages of the watch, at least: a hundredth of the gateway's time however many sessions there are. */
+const PAGE_MS = 100;
 
 export function report(
   turn: Turn,
@@ -87,46 +94,104 @@ export function letGo(turn: Turn, { sessionId, peer, channelId }: Mirror, epoch:
 }
 
 export function armWatch(turn: Turn): void {
-  if (turn.keys.get("watch") === true) return;
-  turn.keys.set("watch", true);
-  turn.setTimer("watch", turn.at + loadConfig(turn.keys).watchMs);
+  if (loadWatch(turn.keys) === false) setWatch(turn, true);
+}
+
+/** At the start of an activation: the first page at once, and whoever is not admitted any more is let go of on the way. */
+export function beginWatch(turn: Turn): void {
+  watchPage(turn, { ...wholeWalk(turn.keys), isFirst: true });
 }
 
 export function onWatchDue(turn: Turn): void {
-  turn.keys.set("watch", false);
-  sweep(turn);
-  const channels = channelsHere(turn.keys, turn.at).length;
-  const mirrors = allMirrors(turn.keys);
-  if (channels > 0 || mirrors.some(isLive)) transport.askStatus(turn);
-  if (channels > 0 || mirrors.length > 0 || turn.keys.entries("rate/").length > 0) armWatch(turn);
+  const watch = loadWatch(turn.keys);
+  watchPage(turn, typeof watch === "boolean" ? { ...wholeWalk(turn.keys), isFirst: false } : watch);
 }
 
-type Listed = { readonly channelId: string; readonly silent: boolean; readonly active: boolean };
+/** A page of everything is swept, and the transport asked about the channels in it; the next one is for the next turn. */
+function watchPage(turn: Turn, { isFirst, ...walk }: Exclude<Watch, boolean>): void {
+  const { keys, at } = turn;
+  const config = loadConfig(keys);
+  const { page, left } = nextPage(keys, walk);
+  const mirrors = (page.mirror ?? []).map(([, mirror]) => mirror as Mirror);
+  if (isFirst) turnAway(turn, config, mirrors);
+  const gone = mirrors.filter((mirror) => isGone(mirror, at));
+  removeAll(
+    keys,
+    "mirror",
+    gone.map(({ sessionId }) => sessionId),
+  );
+  const full = (page.rate ?? []).filter(([, bucket]) =>
+    isFull(bucket as Bucket, config.requestsPerMinute, at),
+  );
+  removeAll(
+    keys,
+    "rate",
+    full.map(([peer]) => peer),
+  );
+  const channels = new Set([
+    ...(page.here ?? []).flatMap(([channelId, heard]) => ((heard["at"] as number) < at ? [channelId] : [])),
+    ...mirrors.flatMap((mirror) => (isLive(mirror) && mirror.channelId !== null ? [mirror.channelId] : [])),
+  ]);
+  if (channels.size > 0) transport.askChannels(turn, [...channels]);
+  if (left !== null) return setWatch(turn, { ...left, isFirst });
+  if (LISTS.some((list) => sizeOf(keys, list) > 0)) return setWatch(turn, true);
+  saveWatch(keys, false);
+}
+
+/** A walk takes `watchMs`, whatever there is; where that would be too many turns, longer. */
+function setWatch(turn: Turn, watch: Watch): void {
+  saveWatch(turn.keys, watch);
+  const { watchMs } = loadConfig(turn.keys);
+  const pages = pagesOf(turn.keys);
+  turn.setTimer("watch", turn.at + Math.max(Math.min(PAGE_MS, watchMs), Math.floor(watchMs / pages)));
+}
+
+function turnAway(turn: Turn, config: GatewayConfig, mirrors: readonly Mirror[]): void {
+  const isIn = admission(config);
+  for (const mirror of mirrors) {
+    const { sessionId, peer } = mirror;
+    if (!isLive(mirror) || isIn(peer)) continue;
+    const evidence = { why: "PEER_NOT_ADMITTED" };
+    const input = { sessionId, cause: "POLICY_TERMINATED", evidence };
+    turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported" });
+  }
+}
+
+type Known = { readonly channelId: string; readonly silent: boolean; readonly active: boolean };
 
 export function onWatched(turn: Turn, answer: Answer, data: Json): void {
-  if (!answer.ok) return count(turn.keys, `status.${answer.code}`);
+  if (!answer.ok) return count(turn.keys, `channels.${answer.code}`);
+  const { keys } = turn;
   const { askedAt } = data as { readonly askedAt: number };
-  const { channels } = answer.value as unknown as { readonly channels: readonly Listed[] };
-  const listed = new Map(channels.map((channel) => [channel.channelId, channel]));
-  for (const channelId of channelsHere(turn.keys, askedAt)) {
-    if (!listed.has(channelId)) forgetHere(turn.keys, channelId);
+  const { channels, unknown } = answer.value as unknown as {
+    readonly channels: readonly Known[];
+    readonly unknown: readonly string[];
+  };
+  gatherChannels(keys, [...channels.map(({ channelId }) => channelId), ...unknown]);
+  forgetHere(keys, ...unknown.filter((channelId) => isQuietHere(keys, channelId, askedAt)));
+  for (const channelId of unknown) {
+    const mirror = boundBefore(keys, channelId, askedAt);
+    if (mirror === undefined) continue;
+    count(keys, "watch.lost");
+    reportLost(turn, mirror.sessionId, channelId, "NOT_LISTED");
   }
-  for (const mirror of allMirrors(turn.keys)) {
-    // What was learned after the question may be newer than the list.
-    if (!isLive(mirror) || mirror.channelId === null || mirror.at > askedAt) continue;
-    const channel = listed.get(mirror.channelId);
-    if (channel === undefined) {
-      count(turn.keys, "watch.lost");
-      reportLost(turn, mirror.sessionId, mirror.channelId, "NOT_LISTED");
-      continue;
-    }
-    if (!channel.active) transport.setActive(turn, { ...mirror }, "deactivated", null);
-    if (channel.silent && mirror.state !== "VOLATILE") {
-      report(turn, "pathSilent", mirror.sessionId, mirror.channelId, { reason: "LISTED_SILENT" });
-    } else if (!channel.silent && mirror.state === "VOLATILE") {
-      report(turn, "pathAlive", mirror.sessionId, mirror.channelId, { reason: "LISTED_ALIVE" });
+  for (const { channelId, silent, active } of channels) {
+    const mirror = boundBefore(keys, channelId, askedAt);
+    if (mirror === undefined) continue;
+    if (!active) transport.setActive(turn, mirror, "deactivated", null);
+    if (silent && mirror.state !== "VOLATILE") {
+      report(turn, "pathSilent", mirror.sessionId, channelId, { reason: "LISTED_SILENT" });
+    } else if (!silent && mirror.state === "VOLATILE") {
+      report(turn, "pathAlive", mirror.sessionId, channelId, { reason: "LISTED_ALIVE" });
     }
   }
+}
+
+/** The session bound to a channel. What was learned of it after the transport was asked may be newer than the answer. */
+function boundBefore(keys: Keys, channelId: string, askedAt: number): Mirror | undefined {
+  const sessionId = boundSession(keys, channelId);
+  const mirror = sessionId === undefined ? undefined : loadMirror(keys, sessionId);
+  return mirror !== undefined && isLive(mirror) && mirror.at <= askedAt ? mirror : undefined;
 }
 
 /** Whose a channel is that waits to carry a session, and which number of the configuration it waits for. */
@@ -168,15 +233,8 @@ export function onUnboundClosed(turn: Turn, answer: Answer, data: Json): void {
   denyClient(turn, { peer, pathId, channelId }, "hold", "UNBOUND", { bound });
 }
 
-function sweep(turn: Turn): void {
-  const { requestsPerMinute } = loadConfig(turn.keys);
-  for (const mirror of allMirrors(turn.keys)) {
-    const isGone = !isLive(mirror) || isElsewhere(mirror);
-    if (isGone && turn.at - mirror.at > ENDED_MIRROR_MS) forget(turn.keys, mirror.sessionId);
-  }
-  for (const [key, bucket] of turn.keys.entries("rate/")) {
-    if (isFull(bucket as Bucket, requestsPerMinute, turn.at)) turn.keys.delete(key);
-  }
+function isGone(mirror: Mirror, at: number): boolean {
+  return (!isLive(mirror) || isElsewhere(mirror)) && at - mirror.at > ENDED_MIRROR_MS;
 }
 
 export function isLive(mirror: Mirror): boolean {

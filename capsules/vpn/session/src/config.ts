@@ -6,8 +6,8 @@ export type StoreConfig = {
   readonly maxSessions: number;
 };
 
-/** With the largest records there can be, far below what a shard may keep by default; a gateway looks at all of them in one turn. */
-const DEFAULT_MAX_SESSIONS = 4_096;
+/** With the largest records there can be, 2 KB, within what a shard of the system zone may keep by default. */
+const DEFAULT_MAX_SESSIONS = 100_000;
 /** A timer each is what a shard may set. */
 const MOST_SESSIONS = 1_000_000;
 

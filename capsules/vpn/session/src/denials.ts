@@ -6,13 +6,17 @@ import { loadSession } from "./store.ts";
 /** What of a request is evidence: what it claimed. */
 const CLAIMS = ["epoch", "version", "expectedVersion", "nonce", "cause", "evidence"] as const;
 
-/** Runs a method and says its rejection. A repeated answer was said when it was given first. */
+/**
+ * Runs a method and says its rejection. A repeated answer was said when it was given first; who asks again for an end that has
+ * come is denied nothing.
+ */
 export function decided(turn: Turn, input: Json, caller: string, decide: () => Outcome): Outcome {
   const asked = input as JsonObject;
   const sessionId = typeof asked["sessionId"] === "string" ? asked["sessionId"] : null;
   const wasOver = sessionId !== null && loadSession(turn.keys, sessionId)?.state === "TERMINATED";
   const outcome = decide();
   if (outcome.repeated || (outcome.outcome !== "rejected" && !wasOver)) return outcome;
+  if (outcome.outcome === "terminated" && outcome.trigger === "terminate") return outcome;
   const reason = wasOver && outcome.outcome === "terminated" ? "SESSION_TERMINATED" : outcome.reason;
   tellDenial(turn, { asked, caller, outcome, reason, sessionId });
   return outcome;

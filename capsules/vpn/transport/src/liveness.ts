@@ -2,10 +2,10 @@
  * When to say something and when to worry, for one channel: keepalives and the silence detector as arithmetic on times
  * given to it. It owns no clock and no timer.
  *
- * L1. The detector is armed by the first authenticated frame, never by the handshake alone.
- * L2. A channel is reported silent once, then alive or dead once.
- * L3. If this process itself slept through its wake-up, what arrived meanwhile is read before the silence is judged.
- * L4. A path that delivers one way only is silent at both ends: an end that hears nothing says so in its keepalives, and
+ * LV1. The detector is armed by the first authenticated frame, never by the handshake alone.
+ * LV2. A channel is reported silent once, then alive or dead once.
+ * LV3. If this process itself slept through its wake-up, what arrived meanwhile is read before the silence is judged.
+ * LV4. A path that delivers one way only is silent at both ends: an end that hears nothing says so in its keepalives, and
  *     only one that is heard and hears is alive.
  */
 

@@ -29,6 +29,8 @@ const CAPABILITY = "vpn.transport";
 const MAX_DIALS = 64;
 /** Characters of a reason given to `close`; the peer is told no more than this. */
 const MAX_REASON = 64;
+/** Channels that are asked about at once. */
+const MAX_ASKED = 256;
 
 export async function startTransport(powers: Powers, rawConfig: Json): Promise<DriverRuntime> {
   const { clock, bytes } = powers;
@@ -191,6 +193,25 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
     return { ok: true, value: { applied: true, epoch } };
   };
 
+  const channels = (input: JsonObject): Answer => {
+    const { channelIds } = input;
+    if (!Array.isArray(channelIds) || channelIds.length > MAX_ASKED || !channelIds.every(isText)) {
+      return wrongInput("channels", "channelIds");
+    }
+    const found = channelIds.flatMap((id: string) => table.get(id) ?? []);
+    return {
+      ok: true,
+      value: {
+        channels: found.map((channel) => ({
+          channelId: channel.id,
+          silent: channel.live.silent(),
+          active: active.channelOf(channel.peer) === channel.id,
+        })),
+        unknown: channelIds.filter((id: string) => table.get(id) === undefined),
+      },
+    };
+  };
+
   const status = (): Answer => ({
     ok: true,
     value: {
@@ -223,6 +244,7 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
     if (method === "send") return send(given);
     if (method === "close") return close(given);
     if (method === "setActive") return setActive(given);
+    if (method === "channels") return channels(given);
     if (method === "status") return status();
     return refusal("TRANSPORT_METHOD_UNKNOWN", { method });
   };
@@ -246,6 +268,10 @@ export async function startTransport(powers: Powers, rawConfig: Json): Promise<D
     for (const channel of table.all()) table.close(channel, "leaseLost", true);
   };
   return { call, stop, leaseLost };
+}
+
+function isText(value: Json): value is string {
+  return typeof value === "string";
 }
 
 function wrongInput(method: string, field: string): Answer {

@@ -1,7 +1,9 @@
 /** Channels as capsules hear of them: opened, silent, alive, refused by the system, closed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lab, call, open, opening, names, framesOf, status, counter } from "./transport-lab.ts";
+import { activate, lab, call, open, opening, names, framesOf, status, counter } from "./transport-lab.ts";
+
+const GONE = `chn_${"0".repeat(20)}`;
 
 for (const kind of ["udp", "tcp"] as const) {
   test(`over ${kind}, a channel opens once at each end and carries frames both ways (T3)`, async () => {
@@ -31,7 +33,7 @@ for (const kind of ["udp", "tcp"] as const) {
     assert.ok(!gone.ok && gone.code === "TRANSPORT_CHANNEL_UNKNOWN");
   });
 
-  test(`over ${kind}, a path that goes silent is reported in time, and again when it is back or dead (L2)`, async () => {
+  test(`over ${kind}, a path that goes silent is reported in time, and again when it is back or dead (LV2)`, async () => {
     const it = await lab();
     await open(it, kind);
     await it.network.clock.advance(10_000);
@@ -65,7 +67,7 @@ for (const kind of ["udp", "tcp"] as const) {
 
 for (const kind of ["udp", "tcp"] as const) {
   for (const lost of ["out", "in"] as const) {
-    test(`over ${kind}, a path that delivers one way only is silent at both ends, is back when both ways are, and dies (L4): ${lost}`, async () => {
+    test(`over ${kind}, a path that delivers one way only is silent at both ends, is back when both ways are, and dies (LV4): ${lost}`, async () => {
       const it = await lab();
       await open(it, kind);
       await it.network.clock.advance(500);
@@ -231,4 +233,24 @@ test("after stop nothing is open, everything was told, and calls are refused", a
   assert.equal(it.client.events.at(-1)?.["reason"], "peerClosed");
   const answer = await call(it.gateway.driver, "status");
   assert.ok(!answer.ok && answer.code === "TRANSPORT_STOPPED");
+});
+
+test("channels that are asked for are told as they are, and those that are not there by name", async () => {
+  const it = await lab();
+  const channelId = await open(it, "udp");
+  const ask = async (): Promise<unknown> => {
+    const answer = await call(it.client.driver, "channels", { channelIds: [channelId, GONE] });
+    assert.ok(answer.ok);
+    return answer.value;
+  };
+  const told = (silent: boolean, active: boolean) => ({
+    channels: [{ channelId, silent, active }],
+    unknown: [GONE],
+  });
+  assert.deepEqual(await ask(), told(false, false));
+  await activate(it, channelId, 1);
+  assert.deepEqual(await ask(), told(false, true));
+  it.network.middle = () => [];
+  await it.network.clock.advance(260);
+  assert.deepEqual(await ask(), told(true, true));
 });

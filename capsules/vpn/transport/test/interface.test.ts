@@ -18,6 +18,8 @@ test("wrong inputs are refused by field", async () => {
     ["send", { channelId: "x", frame: [] }],
     ["send", { channelId: "x", frame: { a: -0 } }],
     ["close", { channelId: "x" }],
+    ["channels", { channelIds: "x" }],
+    ["channels", { channelIds: Array.from({ length: 257 }, () => "x") }],
     ["setActive", { peer: good.peer, channelId: 1, epoch: 1 }],
     ["setActive", { peer: good.peer, channelId: null, epoch: -1 }],
   ];

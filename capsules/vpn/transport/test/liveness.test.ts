@@ -6,7 +6,7 @@ import { createLiveness } from "../src/liveness.ts";
 const RHYTHM = { keepaliveMs: 50, silentMs: 200, deadMs: 1000 };
 const kinds = (events: readonly { readonly kind: string }[]) => events.map((event) => event.kind);
 
-test("before the first authenticated frame there is no silence (L1)", () => {
+test("before the first authenticated frame there is no silence (LV1)", () => {
   const live = createLiveness(RHYTHM, 0);
   assert.deepEqual(kinds(live.tick(10_000)), ["keepalive"]);
   live.received(10_000, null);
@@ -15,7 +15,7 @@ test("before the first authenticated frame there is no silence (L1)", () => {
   assert.deepEqual(live.tick(10_200), [{ kind: "silent", silentMs: 200, direction: "in" }]);
 });
 
-test("silence is reported once, then the way back or the end once (L2)", () => {
+test("silence is reported once, then the way back or the end once (LV2)", () => {
   const live = createLiveness({ ...RHYTHM, keepaliveMs: 1e6 }, 0);
   live.received(0, null);
   assert.deepEqual(kinds(live.tick(200)), ["silent"]);
@@ -26,7 +26,7 @@ test("silence is reported once, then the way back or the end once (L2)", () => {
   assert.deepEqual(kinds(live.tick(1610)), ["dead"]);
 });
 
-test("a process that overslept looks at its sockets before it judges, but only once (L3)", () => {
+test("a process that overslept looks at its sockets before it judges, but only once (LV3)", () => {
   const live = createLiveness({ ...RHYTHM, keepaliveMs: 1e6 }, 0);
   live.received(0, null);
   assert.deepEqual(live.tick(700), [], "we slept, not the path");
@@ -44,7 +44,7 @@ test("the next wake-up is the earlier of keepalive and judgement", () => {
   assert.equal(live.wakeAt(), 210);
 });
 
-test("an end that is told it is not heard reports it once, whatever else it hears, until it is heard again (L4)", () => {
+test("an end that is told it is not heard reports it once, whatever else it hears, until it is heard again (LV4)", () => {
   const live = createLiveness({ ...RHYTHM, keepaliveMs: 1e6 }, 0);
   assert.equal(live.received(10, 0), null);
   assert.deepEqual(live.received(260, 250), { kind: "silent", silentMs: 250, direction: "out" });
@@ -55,7 +55,7 @@ test("an end that is told it is not heard reports it once, whatever else it hear
   assert.ok(!live.silent());
 });
 
-test("an end that is not heard gives the channel up after the same time as one that hears nothing (L4)", () => {
+test("an end that is not heard gives the channel up after the same time as one that hears nothing (LV4)", () => {
   const live = createLiveness({ ...RHYTHM, keepaliveMs: 1e6 }, 0);
   for (let at = 100; at < 1100; at += 100) {
     live.received(at, at);
@@ -66,7 +66,7 @@ test("an end that is not heard gives the channel up after the same time as one t
   assert.deepEqual(live.tick(1100), [{ kind: "dead", silentMs: 1000, direction: "out" }]);
 });
 
-test("whatever is heard and when: silent, alive and dead alternate, and nothing alive is silent in one direction (L2, L4)", () => {
+test("whatever is heard and when: silent, alive and dead alternate, and nothing alive is silent in one direction (LV2, LV4)", () => {
   const moment = fc.record({ wait: fc.nat(400), heard: fc.constantFrom(0, 250, null, "nothing" as const) });
   fc.assert(
     fc.property(fc.array(moment, { maxLength: 80 }), (moments) => {

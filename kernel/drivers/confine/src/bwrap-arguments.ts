@@ -54,7 +54,8 @@ export function bwrapCommand(
         "--unshare-cgroup",
       ],
       ...["--uid", nobody, "--gid", nobody, "--hostname", "capsule"],
-      ...["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"],
+      // No session of its own: the launcher leads one already, and a second one would have a priority of its own (`session-nice.ts`).
+      ...["--die-with-parent", "--cap-drop", "ALL", "--clearenv"],
       ...Object.entries({ ...HOST_ENV, ...program.env }).flatMap(([name, value]) => [
         "--setenv",
         name,

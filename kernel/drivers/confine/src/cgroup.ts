@@ -31,10 +31,13 @@ const CPU_PERIOD_US = 200_000;
 /** The processes of a host that was killed take a moment to be gone. */
 const REMOVE_EVERY_MS = 20;
 const REMOVE_ATTEMPTS = 100;
+const NICEST = 19;
 
 export interface Cgroup {
   /** Absolute paths; a process that writes 0 into each is in the group. */
   readonly joins: readonly string[];
+  /** What its processes are given beside those of others, as niceness. */
+  weigh(nice: number): void;
   /** How often the kernel ended something in it for its memory. */
   memoryKills(): number;
   /** Ends what is in it. */
@@ -181,6 +184,12 @@ export function openCgroup({ version, controllers }: CgroupPlace, limits: Confin
   const joins = folders.map((folder) => join(folder, "cgroup.procs"));
   return {
     joins,
+    weigh(nice) {
+      if (controllers.cpu === undefined) return;
+      const [file, value] = WEIGHT[version](nice);
+      // Where the group is gone nothing is left to weigh.
+      set(join(controllers.cpu, name, file), value, true);
+    },
     memoryKills: () => (counts === undefined ? 0 : killsIn(counts)),
     end() {
       for (const join of joins)
@@ -191,6 +200,13 @@ export function openCgroup({ version, controllers }: CgroupPlace, limits: Confin
 }
 
 type Setting = readonly [file: string, value: number | string, isOptional?: true];
+
+/** Within a group the niceness of processes counts against each other only. */
+const WEIGHT: { readonly [version in CgroupPlace["version"]]: (nice: number) => Setting } = {
+  v2: (nice) => ["cpu.weight.nice", Math.min(NICEST, nice)],
+  // As the scheduler weighs single processes: a tenth of the processor less for each step.
+  v1: (nice) => ["cpu.shares", Math.round(1024 / 1.25 ** Math.min(NICEST, nice))],
+};
 
 const SETTINGS: {
   readonly [version in CgroupPlace["version"]]: {
@@ -204,7 +220,10 @@ const SETTINGS: {
       ["memory.oom.group", 1, true],
     ],
     pids: ({ pids }) => [["pids.max", pids]],
-    cpu: ({ cpuPercent }) => [["cpu.max", `${(cpuPercent * CPU_PERIOD_US) / 100} ${CPU_PERIOD_US}`]],
+    cpu: ({ cpuPercent, nice }) => [
+      ["cpu.max", `${(cpuPercent * CPU_PERIOD_US) / 100} ${CPU_PERIOD_US}`],
+      WEIGHT.v2(nice),
+    ],
   },
   v1: {
     memory: ({ memoryMb }) => [
@@ -213,9 +232,10 @@ const SETTINGS: {
       ["memory.memsw.limit_in_bytes", memoryMb * MEGABYTE, true],
     ],
     pids: ({ pids }) => [["pids.max", pids]],
-    cpu: ({ cpuPercent }) => [
+    cpu: ({ cpuPercent, nice }) => [
       ["cpu.cfs_period_us", CPU_PERIOD_US],
       ["cpu.cfs_quota_us", (cpuPercent * CPU_PERIOD_US) / 100],
+      WEIGHT.v1(nice),
     ],
   },
 };

@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
-import type { HostProgram, Wall, Walled } from "@vnes/driver-host";
+import { type HostProgram, SessionNice, type Wall, type Walled } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
 import { bwrapCommand } from "./bwrap-arguments.ts";
 import { type Cgroup, type CgroupPlace, openCgroup } from "./cgroup.ts";
@@ -53,6 +53,7 @@ export function openWall(confinement: Confinement, parts: WallParts): Wall {
         const child = failing(parts.tools, `Error: no wall for it: ${reason}`);
         return {
           child,
+          makeNicer: () => undefined,
           kill: () => void child.kill("SIGKILL"),
           ended: () => undefined,
         };
@@ -66,6 +67,7 @@ class WalledHost implements Walled {
   readonly #confinement: Confinement;
   readonly #cgroup: Cgroup | undefined;
   readonly #watchdog: Watchdog | undefined;
+  readonly #session: SessionNice | undefined;
   readonly #stopped: StoppedFamily | undefined;
   #killedBecause: string | undefined;
 
@@ -78,6 +80,8 @@ class WalledHost implements Walled {
     this.child.once("exit", () => cgroup?.end());
     const { pid } = this.child;
     if (pid === undefined) return;
+    if (keeps.cpu === "watchdog") this.#session = new SessionNice(pid);
+    this.#session?.set(confinement.nice);
     this.#stopped = new StoppedFamily(pid);
     if (!Object.values(keeps).includes("watchdog")) return;
     const kill = (because: string): void => {
@@ -85,6 +89,12 @@ class WalledHost implements Walled {
       this.kill();
     };
     this.#watchdog = new Watchdog({ pid, stopped: this.#stopped, confinement, keeps, kill });
+  }
+
+  makeNicer(more: number): void {
+    const nice = this.#confinement.nice + more;
+    this.#session?.set(nice);
+    this.#cgroup?.weigh(nice);
   }
 
   kill(): void {
@@ -101,6 +111,7 @@ class WalledHost implements Walled {
 
   ended(): string | undefined {
     this.#watchdog?.end();
+    this.#session?.end();
     const kills = this.#cgroup?.memoryKills() ?? 0;
     void this.#cgroup?.remove();
     return kills > 0 ? overMemory(this.#confinement.memoryMb) : this.#killedBecause;

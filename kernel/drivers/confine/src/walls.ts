@@ -75,7 +75,9 @@ function walls(parts: WallParts): Walls {
   return {
     platform: { lacks: [], keeps: parts.keeps },
     wallOf: (confinement) =>
-      confinement === undefined || confinement.wall === "none" ? noWall : openWall(confinement, parts),
+      confinement === undefined || confinement.wall === "none"
+        ? noWall(confinement?.nice)
+        : openWall(confinement, parts),
   };
 }
 
@@ -83,7 +85,7 @@ function without(lacks: readonly PlatformLack[]): Walls {
   return {
     platform: { lacks, keeps: { memory: "watchdog", pids: "watchdog", cpu: "watchdog" } },
     wallOf: (confinement) => {
-      if (confinement === undefined || confinement.wall === "none") return noWall;
+      if (confinement === undefined || confinement.wall === "none") return noWall(confinement?.nice);
       // The decision is to refuse; this is for whoever did not ask for it.
       const missing = lacks.map(({ part, found }) => `${part}: ${found}`).join("; ");
       throw confineErrors.create("WALL_NOT_POSSIBLE", { missing });

@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { TrustZone } from "@vnes/schemas";
@@ -190,6 +191,36 @@ for (const zone of ZONES) {
       assert.equal(Number(group(file("memory.limit_in_bytes", "memory.max"))), memoryMb * MEGABYTE);
       assert.equal(Number(ownGroup("pids", probe.host.pid)("pids.max")), pids);
     });
+
+    test("its control group has the niceness's weight, because that of a process counts only within it (W7)", async (t) => {
+      const { cpu } = walls.platform.keeps;
+      if (cpu === "watchdog") return t.skip("no control group is writable here");
+      const group = ownGroup("cpu", probe.host.pid);
+      const { nice } = probe.confinement;
+      if (cpu === "cgroup v2") return assert.equal(Number(group("cpu.weight.nice")), nice);
+      // The kernel's table of weights, `sched_prio_to_weight`.
+      const weights = [1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110];
+      const shares = Number(group("cpu.shares"));
+      assert.ok(Math.abs(shares - (weights[nice] ?? 0)) <= 5, `${shares}`);
+    });
+
+    test("while it computes for long it is nicer than that, and for a while afterwards (W7)", async (t) => {
+      const { pid } = probe.host;
+      const { cpu } = walls.platform.keeps;
+      if (cpu === "watchdog" && !existsSync(`/proc/${pid}/autogroup`))
+        return t.skip("this machine has neither control groups nor groups of sessions");
+      const weight =
+        cpu === "watchdog"
+          ? () => readFileSync(`/proc/${pid}/autogroup`, "utf8")
+          : () => ownGroup("cpu", pid)(cpu === "cgroup v2" ? "cpu.weight.nice" : "cpu.shares");
+      // As an ordinary user it may take its time.
+      await sleep(cpu === "watchdog" ? 1_000 : 0);
+      const before = weight();
+      probe.host.awaited(true);
+      while (weight() === before) await sleep(10);
+      probe.host.awaited(false);
+      while (weight() !== before) await sleep(10);
+    });
   });
 }
 
@@ -244,6 +275,17 @@ for (const [name, options] of KEEPERS) {
       const made = await probe.refusal(bomb);
       // Refused, or, where only the watchdog looks, ended; V8 itself gives up when it gets no thread.
       if (!made.startsWith("DIED")) assert.ok(Number(/\d+/.exec(made)?.[0]) < 40, made);
+      await probe.host.kill();
+    });
+
+    test("its session is as nice as its processes, where no control group is (W7)", async (t) => {
+      const file = (pid: number): string => `/proc/${pid}/autogroup`;
+      if (!existsSync(file(process.pid))) return t.skip("this machine has no groups of sessions");
+      const probe = await startProbe("session", {}, options);
+      const { cpu } = (options === undefined ? walls : await openWalls(options)).platform.keeps;
+      const nice = cpu === "watchdog" ? probe.confinement.nice : 0;
+      while (Number(/nice (-?\d+)/.exec(readFileSync(file(probe.host.pid), "utf8"))?.[1]) !== nice)
+        await sleep(50);
       await probe.host.kill();
     });
 

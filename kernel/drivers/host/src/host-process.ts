@@ -14,10 +14,12 @@
 import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
+import { releaseBuffer } from "@vnes/kernel";
 import { HOST_PROTOCOL_VERSION, type VnesError } from "@vnes/schemas";
 import { hostErrors } from "./errors.ts";
 import { encodeFrame, FrameError, FrameReader, MAX_FRAME_BYTES } from "./frame.ts";
 import type { HostProgram } from "./host-program.ts";
+import { LongTurns } from "./long-turns.ts";
 import { OutputTail } from "./output-tail.ts";
 import { familyOf, type ProcessUsage, usageOf } from "./process-usage.ts";
 import { noWall, type Wall, type Walled } from "./wall.ts";
@@ -60,6 +62,8 @@ export interface HostProcess {
   send(message: unknown, text?: string | Uint8Array): void;
   /** Kills the process unless something arrives from it within `withinMs`; again from each arrival. Undefined expects nothing. */
   expect(withinMs: number | undefined): void;
+  /** Whether an answer is: while it is and nothing comes for long, the process is nicer than it was started. */
+  awaited(isAwaited: boolean): void;
   /** It stands still, or goes on; without a wall nothing happens. */
   rest(isResting: boolean): void;
   /** Resolves when it is gone. `because` is told with its death. */
@@ -93,6 +97,7 @@ class ChildHost implements HostProcess {
   #isGone = false;
   #killedBecause: string | undefined;
   #watch: NodeJS.Timeout | undefined;
+  readonly #long: LongTurns;
   /** From start to hello, whatever arrives in between: who says it byte by byte is not waited for. */
   readonly #start: NodeJS.Timeout;
 
@@ -103,9 +108,10 @@ class ChildHost implements HostProcess {
     this.ready = this.#hello.promise;
     // A start that fails is told through `ready` alone; nobody may be looking at it yet.
     this.ready.catch(() => undefined);
-    this.#walled = (options.wall ?? noWall).start(options.program);
+    this.#walled = (options.wall ?? noWall()).start(options.program);
     this.#child = this.#walled.child;
     this.#pipe = this.#child.stdio[3] as Duplex;
+    this.#long = new LongTurns((more) => this.#walled.makeNicer(more));
     this.#listen();
     const startMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
     this.#start = setTimeout(() => this.#silent(startMs), startMs);
@@ -133,6 +139,10 @@ class ChildHost implements HostProcess {
     this.#watch = undefined;
     if (withinMs === undefined || this.#isGone) return;
     this.#watch = setTimeout(() => this.#silent(withinMs), withinMs);
+  }
+
+  awaited(isAwaited: boolean): void {
+    this.#long.awaited(isAwaited);
   }
 
   /** Silence counts only once the pipe was read: this process may have been the one that was held up. */
@@ -178,6 +188,7 @@ class ChildHost implements HostProcess {
     if (this.#killedBecause !== undefined) return;
     this.#arrivals += 1;
     this.#watch?.refresh();
+    this.#long.sign();
     try {
       for (const message of this.#reader.push(chunk)) {
         if (this.#isReady) this.#options.onMessage(message, this.#reader.text);
@@ -207,6 +218,7 @@ class ChildHost implements HostProcess {
     this.#isGone = true;
     clearTimeout(this.#watch);
     clearTimeout(this.#start);
+    this.#long.end();
     const why = this.#walled.ended() ?? problem ?? this.#killedBecause;
     const end = signal ?? exitText(code);
     const said = this.#output.lastWords;
@@ -223,9 +235,9 @@ class ChildHost implements HostProcess {
   }
 }
 
-/** The reader has copied it. Left to the garbage collector, what a pipe gives would have it look through the whole heap every 64 MB. */
+/** The reader has copied it. What a pipe gives may be a part of something larger. */
 function free({ buffer, byteLength }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+  if (buffer.byteLength === byteLength) releaseBuffer(buffer);
 }
 
 /** Behind a wall the process that is waited for passes a signal on as 128 and its number. */

@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import type { Confinement } from "@vnes/kernel";
 import { hostErrors } from "./errors.ts";
 import type { HostProgram } from "./host-program.ts";
+import { makeNice, SessionNice } from "./session-nice.ts";
 
 export interface Wall {
   /**
@@ -19,6 +20,8 @@ export interface Wall {
 
 export interface Walled {
   readonly child: ChildProcess;
+  /** Adds so much to the niceness it was started with. */
+  makeNicer(more: number): void;
   /** Ends the child and everything it started, at any moment of its life. */
   kill(): void;
   /** Everything behind the wall stands still, or goes on. Absent without a wall: who is stopped does not hear that its kernel is gone. */
@@ -33,8 +36,8 @@ export type WallOf = (confinement: Confinement | undefined) => Wall;
 /** What every host is told, wherever it runs. */
 export const HOST_ENV: { readonly [name: string]: string } = { TZ: "UTC", LANG: "C" };
 
-/** A process of its own, and nothing more. */
-export const noWall: Wall = {
+/** A process of its own, and nothing more than that it is as nice as `nice` says. */
+export const noWall = (nice = 0): Wall => ({
   start(program) {
     const { args, env, bytes } = program;
     const folder = bytes === undefined ? undefined : mkdtempSync(join(tmpdir(), "vnes-host-"));
@@ -49,19 +52,26 @@ export const noWall: Wall = {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true,
     });
+    const session = child.pid === undefined ? undefined : new SessionNice(child.pid);
+    if (child.pid !== undefined && nice > 0) {
+      makeNice(child.pid, nice);
+      session?.set(nice);
+    }
     return {
       child,
+      makeNicer: (more) => session?.set(nice + more),
       kill: () => void child.kill("SIGKILL"),
       ended() {
+        session?.end();
         if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
         return undefined;
       },
     };
   },
-};
+});
 
 /** For a program that puts no walls up. Throws `HOST_WALL_MISSING`. */
 export const wallsMissing: WallOf = (confinement) => {
-  if (confinement === undefined || confinement.wall === "none") return noWall;
+  if (confinement === undefined || confinement.wall === "none") return noWall(confinement?.nice);
   throw hostErrors.create("HOST_WALL_MISSING", { zone: confinement.zone });
 };

@@ -1,9 +1,11 @@
 /** A real child process: what it is given, and every way it can end. */
 import assert from "node:assert/strict";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { constants, getPriority } from "node:os";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { HOST_PROTOCOL_VERSION } from "@vnes/schemas";
-import { type HostDeath, type HostProcess, nodeProgram, spawnHost } from "../src/index.ts";
+import { type HostDeath, type HostProcess, nodeProgram, noWall, spawnHost } from "../src/index.ts";
 import { SERVED_PROTOCOL_VERSION } from "../src/serve-host.ts";
 
 interface Started {
@@ -35,6 +37,17 @@ async function start(): Promise<Started> {
     });
   return { host, death: died.promise, deaths, ask, tell };
 }
+
+test("a process without a wall is as nice as it is to be, and so is its session", async (t) => {
+  const { child, kill } = noWall(4).start({
+    ...{ file: process.execPath, args: ["-e", "setInterval(() => {}, 1000)"], env: {}, reads: [] },
+  });
+  t.after(kill);
+  const { pid = 0 } = child;
+  assert.equal(getPriority(pid), Math.min(constants.priority.PRIORITY_LOW, getPriority() + 4));
+  const group = `/proc/${pid}/autogroup`;
+  while (existsSync(group) && !readFileSync(group, "utf8").includes("nice 4")) await sleep(20);
+});
 
 test("messages go there and back; a host that is killed dies once", async () => {
   const { host, ask, death, deaths } = await start();
@@ -136,7 +149,7 @@ test("bytes that are no frame end the host, and say so", async () => {
 });
 
 test("a host leaves when the kernel's end of the pipe closes", async () => {
-  const script = `import { nodeProgram, spawnHost } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
+  const script = `import { nodeProgram, noWall, spawnHost } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
     const host = await spawnHost({ name: "orphan", program: nodeProgram(new URL(${JSON.stringify(new URL("./fixtures/echo-host.ts", import.meta.url).href)})), onMessage() {}, onDeath() {} });
     process.stdout.write(String(host.pid)); process.kill(process.pid, "SIGKILL");`;
   const { spawnSync } = await import("node:child_process");

@@ -39,8 +39,9 @@ function copied(value: unknown): unknown {
 }
 
 function copiedArray(value: readonly unknown[]): unknown {
-  const copy: unknown[] = [];
-  for (let index = 0; index < value.length; index++) copy.push(copied(value[index]) ?? null);
+  // As long as it will be: one that grows makes room for sixteen more.
+  const copy: unknown[] = [...value];
+  for (let index = 0; index < copy.length; index++) copy[index] = copied(copy[index]) ?? null;
   return copy;
 }
 

@@ -89,6 +89,11 @@ export class CapsuleProcess {
     return this.#process?.usage() ?? NOTHING;
   }
 
+  /** Whether an answer to a turn is. */
+  awaited(isAwaited: boolean): void {
+    this.#process?.awaited(isAwaited);
+  }
+
   send(message: ToHost, text?: string): void {
     this.#process?.send(message, text);
   }

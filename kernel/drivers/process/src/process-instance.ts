@@ -146,6 +146,7 @@ export class ProcessInstance implements SandboxInstance {
       if (owed.kind === "batch" && owed.alone !== undefined) break;
     }
     if (this.#owed.length > 0 && !this.#watch.isArmed) this.#watch.arm();
+    process.awaited(this.#owed.length > 0);
   }
 
   #send(process: CapsuleProcess, owed: Owed): void {

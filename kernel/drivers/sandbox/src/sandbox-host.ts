@@ -224,6 +224,7 @@ export class SandboxHost {
     this.#isExpecting = this.#owed.size > 0;
     const quietMs = 2 * this.#slowestTurnMs + GRACE_MS + this.#opening * OPEN_MS;
     this.#process?.expect(this.#isExpecting ? quietMs : undefined);
+    this.#process?.awaited(this.#isExpecting);
   }
 
   #died(death: HostDeath): void {

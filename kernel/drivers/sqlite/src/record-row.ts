@@ -10,7 +10,7 @@
  *     notices damage to its pages' structure, not to what they carry.
  */
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory } from "@vnes/kernel";
+import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory, releaseBuffer } from "@vnes/kernel";
 
 /** A run is read as a whole, also for one record of it: one or two tenths of a millisecond. */
 export const MAX_RUN_RECORDS = 256;
@@ -136,12 +136,11 @@ function contentOf(bytes: Uint8Array, memory: RecordMemory | undefined): Buffer 
   }
 }
 
-/** Collecting garbage costs more than the copy: buffers count as ten times what they hold while V8's own heap is small. */
 function movedTo(memory: RecordMemory, content: Buffer): Buffer {
   const taken = memory.take(content.length);
   taken.set(content);
   // A smaller one may be part of Node's pool.
-  if (content.length > Buffer.poolSize) (content.buffer as ArrayBuffer).transfer(0);
+  if (content.length > Buffer.poolSize) releaseBuffer(content.buffer);
   return Buffer.from(taken.buffer, taken.byteOffset, taken.length);
 }
 

@@ -148,9 +148,13 @@ async function quarantine(
 
 export function reasonFrom(error: unknown): Reason {
   if (!isVnesError(error)) throw error;
-  const { code, message, remedy, details } = error;
+  const { code, message, remedy, elsewhere, details } = error;
   const file = details["file"];
-  return { code, message, remedy, ...(typeof file === "string" ? { file } : {}) };
+  return {
+    ...{ code, message, remedy },
+    ...(elsewhere ? { elsewhere } : {}),
+    ...(typeof file === "string" ? { file } : {}),
+  };
 }
 
 /** None for what is no operational failure: a fault of ours has no remedy to show. */

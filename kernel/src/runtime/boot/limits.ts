@@ -11,12 +11,15 @@ const CACHE_BYTES = 8 * 1024 * 1024;
 /** Well below what a messenger between nodes carries in one message. */
 const EFFECT_BYTES = 768 * 1024;
 
-/** Per shard, for a zone the policy says nothing of: many times what the built-in capsules keep. */
+/** Per shard, for a zone the policy says nothing of: many times what a capsule keeps of its own. */
 const DEFAULT_STATE_MB = 64;
+/** The system's capsules keep something for each client of a node: 100,000 sessions of 2 KB. */
+const DEFAULT_SYSTEM_STATE_MB = 256;
 
 /** Bytes that keys and timers of one shard may come to. */
 export function maxStateSize(zone: TrustZone, policy: Policy): number {
-  return (policy.limits[zone]?.state_mb ?? DEFAULT_STATE_MB) * 1024 * 1024;
+  const otherwise = zone === "system" ? DEFAULT_SYSTEM_STATE_MB : DEFAULT_STATE_MB;
+  return (policy.limits[zone]?.state_mb ?? otherwise) * 1024 * 1024;
 }
 
 export function limitsOf(manifest: Manifest, zone: TrustZone, policy: Policy): SandboxLimits {

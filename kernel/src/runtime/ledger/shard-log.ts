@@ -7,8 +7,8 @@
  * S3. After any other failure every append, earlier issued or later, rejects: another owner has the shard.
  */
 import { isVnesError, type VnesError } from "@vnes/schemas";
-import { chainHash, genesisHash } from "../../ledger/chain.ts";
-import { encodeRecord, type LedgerRecord, snapshotOf } from "../../ledger/record.ts";
+import { genesisHash } from "../../ledger/chain.ts";
+import { chainRecord, type LedgerRecord, snapshotOf } from "../../ledger/record.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { LedgerStore, NewRecord } from "../../ports/ledger-store.ts";
@@ -103,11 +103,10 @@ export class ShardLog {
     const expectedSeq = this.#seq;
     const encoded = records.map((record) => {
       if (record.seq !== this.#seq + 1) throw new Error(`seq ${record.seq} does not follow ${this.#seq}`);
-      const bytes = encodeRecord(record);
-      this.#hash = chainHash(this.#hash, bytes, this.#parts.digest);
+      const made = chainRecord(this.#hash, record, this.#parts.digest);
+      this.#hash = made.hash;
       this.#seq = record.seq;
-      this.#bytes += bytes.length;
-      const made = { bytes, hash: this.#hash };
+      this.#bytes += made.bytes.length;
       return snapshotOf(record) === undefined ? made : ({ ...made, snapshot: true } as const);
     });
     const done = new Promise<void>((resolve, reject) => {

@@ -41,6 +41,7 @@ export function loadedProvider(
 ): Capability | Refusal {
   const found = capabilities.get(capability);
   if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
+  if (found.others.length === 0) return found;
   const loaded = [found, ...found.others].filter(
     ({ provider }) => slots.has(provider) || devices.has(provider),
   );

@@ -7,21 +7,13 @@
 import type { Answer } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { type Due, DueQueue } from "../shard/due-queue.ts";
 
 /** People and scripts; a client that wants more waits for answers first. */
 export const MAX_CONTROL_CALLS = 4_096;
-/** Deadlines of calls that have ended stay queued until they come up or are this many, and four times what waits. */
-const MIN_STALE_DEADLINES = 1_024;
-
-/** Stays queued when the call has ended, so it holds nothing else of it. */
-interface Deadline extends Due {
-  readonly place: number;
-}
 
 interface WaitingCall {
-  /** Its `id` is the call's. */
-  readonly deadline: Deadline;
+  readonly callId: string;
+  readonly deadlineAt: number;
   readonly capability: string;
   readonly method: string;
   readonly timeoutMs: number;
@@ -31,11 +23,11 @@ interface WaitingCall {
 export class ControlCalls {
   readonly #places: (WaitingCall | undefined)[] = [];
   readonly #free: number[] = [];
-  readonly #deadlines = new DueQueue<Deadline>();
   readonly #clock: Clock;
   /** Differs with every boot, so that an answer to a call from before a crash finds nobody. */
   readonly #name: string;
   #count = 0;
+  /** No later than the first deadline of those that wait. */
   #wakeAt = Number.POSITIVE_INFINITY;
   #cancelWake: () => void = () => undefined;
 
@@ -58,12 +50,10 @@ export class ControlCalls {
     const callId = `${this.#name}:${++this.#count}:${place}`;
     const deadlineAt = this.#clock.now() + call.timeoutMs;
     const { capability, method, timeoutMs } = call;
-    const deadline = { at: deadlineAt, id: callId, place };
     const answer = new Promise<Answer>((resolve) => {
-      this.#places[place] = { deadline, capability, method, timeoutMs, resolve };
+      this.#places[place] = { callId, deadlineAt, capability, method, timeoutMs, resolve };
     });
-    this.#deadlines.push(deadline);
-    this.#wake();
+    if (deadlineAt < this.#wakeAt) this.#wake(deadlineAt);
     return { callId, deadlineAt, answer };
   }
 
@@ -78,8 +68,6 @@ export class ControlCalls {
     if (waiting === undefined) return false;
     this.#places[place] = undefined;
     this.#free.push(place);
-    const stale = this.#deadlines.size - this.size;
-    if (stale > MIN_STALE_DEADLINES && stale > 4 * this.size) this.#forgetStale();
     waiting.resolve(answer);
     return true;
   }
@@ -88,42 +76,37 @@ export class ControlCalls {
   endAll(): void {
     const { code, message } = kernelErrors.create("NODE_STOPPING");
     for (const waiting of [...this.#places]) {
-      if (waiting !== undefined) this.end(waiting.deadline.id, { ok: false, code, message });
+      if (waiting !== undefined) this.end(waiting.callId, { ok: false, code, message });
     }
-    this.#forgetStale();
+    this.#wake(Number.POSITIVE_INFINITY);
   }
 
   /** -1 for a call that has ended, or that another boot was asked. */
   #placeOf(callId: string): number {
     const place = Number(callId.slice(callId.lastIndexOf(":") + 1));
-    return this.#places[place]?.deadline.id === callId ? place : -1;
+    return this.#places[place]?.callId === callId ? place : -1;
   }
 
-  #forgetStale(): void {
-    this.#deadlines.prune((deadline) => this.#places[deadline.place]?.deadline === deadline);
-    this.#wake();
-  }
-
-  /** One wake-up for all of them, at the earliest deadline. */
-  #wake(): void {
-    const next = this.#deadlines.next() ?? Number.POSITIVE_INFINITY;
-    if (next === this.#wakeAt) return;
+  /** One wake-up for all of them. */
+  #wake(at: number): void {
     this.#cancelWake();
-    this.#wakeAt = next;
+    this.#wakeAt = at;
     this.#cancelWake =
-      next === Number.POSITIVE_INFINITY ? () => undefined : this.#clock.wakeAt(next, () => this.#timeOut());
+      at === Number.POSITIVE_INFINITY ? () => undefined : this.#clock.wakeAt(at, () => this.#timeOut());
   }
 
+  /** Looks at all that wait: nearly every call is answered long before, so a place in an order of deadlines would be for nothing. */
   #timeOut(): void {
     this.#wakeAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();
-    for (let due = this.#deadlines.pop(now); due !== undefined; due = this.#deadlines.pop(now)) {
-      const waiting = this.#places[due.place];
-      if (waiting?.deadline !== due) continue;
+    const due = this.#places.filter((waiting) => waiting !== undefined && waiting.deadlineAt <= now);
+    for (const waiting of (due as WaitingCall[]).sort((a, b) => a.deadlineAt - b.deadlineAt)) {
       const { capability, method, timeoutMs } = waiting;
       const { code, message } = kernelErrors.create("CALL_TIMEOUT", { capability, method, timeoutMs });
-      this.end(due.id, { ok: false, code, message });
+      this.end(waiting.callId, { ok: false, code, message });
     }
-    this.#wake();
+    let next = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#places) next = Math.min(next, waiting?.deadlineAt ?? next);
+    if (next < this.#wakeAt) this.#wake(next);
   }
 }

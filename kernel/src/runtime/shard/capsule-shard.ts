@@ -255,7 +255,10 @@ export class CapsuleShard {
   #pump(): void {
     this.#again = this.#running;
     if (this.#running) return this.#fill();
-    if (!this.#canSend) return;
+    if (this.#canSend) this.#startPumping();
+  }
+
+  #startPumping(): void {
     this.#running = true;
     this.#pumping = this.#drain()
       .catch((error: unknown) => {

@@ -2,7 +2,7 @@
  * Timers, deadlines and expiries of one shard, turned into deliveries when they are due, in (due, id) order. The shard's state
  * says what is set; this only knows when to look.
  */
-import type { Delivery } from "@vnes/schemas";
+import type { Delivery, Effect } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import { formatEffectId } from "../../ledger/effect-id.ts";
 import type { TurnRecord } from "../../ledger/record.ts";
@@ -60,7 +60,8 @@ export class DueDeliveries {
   /** Looks up what a record set. The record is folded into the state already. */
   schedule(record: TurnRecord): void {
     const { state } = this.#parts;
-    record.effects.forEach((effect, index) => {
+    for (let index = 0; index < record.effects.length; index++) {
+      const effect = record.effects[index] as Effect;
       if (effect.do === "setTimer") this.#due.push({ at: effect.at, id: timerDue(effect.id) });
       if (effect.do === "call" || effect.do === "read") {
         const callId = formatEffectId({ shard: state.shard, seq: record.seq, index });
@@ -69,7 +70,7 @@ export class DueDeliveries {
       if (effect.do === "write" && effect.ttlMs !== undefined) {
         this.#due.push({ at: record.at + effect.ttlMs, id: keyDue(effect.key, record.seq) });
       }
-    });
+    }
     const live = state.timers.size + state.pending.size + state.expiries.size;
     if (this.#due.size > 1_024 && this.#due.size > 4 * live)
       this.#due.prune((due) => this.#delivery(due.id, due.at) !== undefined);

@@ -47,7 +47,7 @@ export class Inbox {
   /** Kept in memory. */
   get waiting(): number {
     let waiting = this.#direct.length - this.#head;
-    for (const queue of this.queues.values()) waiting += queue.waiting;
+    if (this.queues.size > 0) for (const queue of this.queues.values()) waiting += queue.waiting;
     for (const feed of this.feeds) waiting += feed.waiting;
     return waiting;
   }
@@ -60,7 +60,7 @@ export class Inbox {
   /** About what could be taken: what waits, and the events behind it that are still in their partitions. */
   get backlog(): number {
     let ready = this.#direct.length - this.#head;
-    for (const queue of this.queues.values()) ready += queue.waiting;
+    if (this.queues.size > 0) for (const queue of this.queues.values()) ready += queue.waiting;
     for (const feed of this.feeds) ready += feed.lag;
     return ready;
   }

@@ -38,6 +38,7 @@ export interface TurnSettlementParts {
 export class TurnSettlement {
   readonly #parts: TurnSettlementParts;
   readonly #failedEvents: FailedEvents;
+  #spent = { turns: 0, messages: 0 };
   turns = 0;
   failedTurns = 0;
   deadLetters = 0;
@@ -83,6 +84,9 @@ export class TurnSettlement {
         break;
       }
     }
+    // At once for all of them: nobody asks for room while a batch is settled.
+    this.#parts.budget.spend(this.#spent);
+    this.#spent = { turns: 0, messages: 0 };
     this.#parts.journal.commit(records, confirms);
     // After the records they ran behind were issued, so that they wait for those too.
     for (const one of unrecorded) this.#parts.journal.releaseUnrecorded(one.waiting, one.effects);
@@ -120,7 +124,8 @@ export class TurnSettlement {
       return { poisoned };
     }
     this.turns++;
-    this.#parts.budget.spend({ turns: 1, messages: result.kind === "done" ? result.effects.length : 0 });
+    this.#spent.turns += 1;
+    if (result.kind === "done") this.#spent.messages += result.effects.length;
     if (result.kind === "done" && result.logs !== undefined) this.#parts.lines.print(result.logs);
     if (verdict.kind === "done" && delivery.kind === "start") this.#parts.started();
     const effects =

@@ -57,6 +57,9 @@ export const REFUSED_CALLS: { readonly [purpose: string]: { readonly [name: stri
     fork: [57, null],
     vfork: [58, null],
   },
+  "sessions: the scheduler gives each a share of the processor": {
+    setsid: [112, 157],
+  },
   "keys of the kernel": {
     add_key: [248, 217],
     request_key: [249, 218],

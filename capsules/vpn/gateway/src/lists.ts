@@ -1,0 +1,138 @@
+/**
+ * What a gateway has many of, each kind in numbered places without a hole: any one is found by its name, and the watch goes
+ * over all of them a page a turn, so that no turn costs more because there are more of them.
+ *
+ *   <list>/<name>     the thing, which knows its place
+ *   place/<list>/<n>  the name of what lies in place n
+ *   size/<list>       how many there are: places 0 to size - 1
+ *
+ * What leaves gives its place to the last one. So a walk goes from the last place to the first: what moves into a place that is
+ * still to come was seen already, and nothing that was there when the walk began is passed by.
+ */
+import type { JsonObject, Keys } from "@vnes/sdk";
+
+/** `mirror`: of sessions. `here`: channels of this node. `rate`: buckets of clients. */
+export const LISTS = ["mirror", "here", "rate"] as const;
+export type List = (typeof LISTS)[number];
+
+/** Things of one list that one turn looks at. */
+export const PAGE = 128;
+
+type Placed = JsonObject & { readonly place: number };
+
+/** A name and what lies under it. */
+export type Found = readonly [name: string, thing: JsonObject];
+
+export function find(keys: Keys, list: List, name: string): JsonObject | undefined {
+  return keys.get(`${list}/${name}`) as JsonObject | undefined;
+}
+
+export function sizeOf(keys: Keys, list: List): number {
+  return (keys.get(`size/${list}`) ?? 0) as number;
+}
+
+/** In its place, or, when it is new, in the next one. */
+export function put(keys: Keys, list: List, name: string, thing: JsonObject): void {
+  const before = find(keys, list, name) as Placed | undefined;
+  keys.set(`${list}/${name}`, { ...thing, place: before?.place ?? enter(keys, list, name) });
+}
+
+function enter(keys: Keys, list: List, name: string): number {
+  const place = sizeOf(keys, list);
+  keys.set(`place/${list}/${place}`, name);
+  keys.set(`size/${list}`, place + 1);
+  return place;
+}
+
+/** Those of them that are there. */
+export function removeAll(keys: Keys, list: List, names: readonly string[]): void {
+  if (names.length === 0) return;
+  // Asked for together; one after the other each would stop the turn.
+  const size = sizeOf(keys, list);
+  thingsAt(keys, list, Math.max(0, size - names.length), size);
+  for (const name of names) remove(keys, list, name);
+}
+
+function remove(keys: Keys, list: List, name: string): void {
+  const thing = find(keys, list, name) as Placed | undefined;
+  if (thing === undefined) return;
+  const last = sizeOf(keys, list) - 1;
+  if (thing.place < last) {
+    const moved = keys.get(`place/${list}/${last}`) as string;
+    keys.set(`place/${list}/${thing.place}`, moved);
+    keys.set(`${list}/${moved}`, { ...find(keys, list, moved), place: thing.place });
+  }
+  keys.delete(`place/${list}/${last}`);
+  keys.delete(`${list}/${name}`);
+  keys.set(`size/${list}`, last);
+}
+
+/** What lies in the places from `from` on, before `to`. */
+export function thingsAt(keys: Keys, list: List, from: number, to: number): readonly Found[] {
+  return pagesAt(keys, { [list]: [from, to] })[list] ?? [];
+}
+
+type Places = { readonly [list in List]?: readonly [from: number, to: number] };
+type Pages = { readonly [list in List]?: readonly Found[] };
+
+/** Of several lists together, so that a turn stops twice for what it has to fetch, and not twice for each. */
+function pagesAt(keys: Keys, places: Places): Pages {
+  const lists = LISTS.filter((list) => places[list] !== undefined);
+  const asked = lists.flatMap((list) => {
+    const [from, to] = places[list] ?? [0, 0];
+    return Array.from(
+      { length: Math.max(0, to - from) },
+      (_, n) => [list, `place/${list}/${from + n}`] as const,
+    );
+  });
+  const names = keys.getAll(asked.map(([, place]) => place)) as readonly string[];
+  const things = keys.getAll(asked.map(([list], n) => `${list}/${names[n]}`)) as readonly JsonObject[];
+  const found = asked.map(([list], n) => ({
+    list,
+    one: [names[n] as string, things[n] as JsonObject] as const,
+  }));
+  return Object.fromEntries(
+    lists.map((list) => [list, found.filter((each) => each.list === list).map(({ one }) => one)]),
+  );
+}
+
+/** How far a walk over every list has come: places of each that are still to be looked at. */
+export type Walk = { readonly [list in List]: number };
+
+export function wholeWalk(keys: Keys): Walk {
+  return { mirror: sizeOf(keys, "mirror"), here: sizeOf(keys, "here"), rate: sizeOf(keys, "rate") };
+}
+
+/** The next page of each list, and what is left after it; null: nothing. */
+export function nextPage(keys: Keys, walk: Walk): { readonly page: Pages; readonly left: Walk | null } {
+  const range = (list: List): readonly [number, number] => {
+    const to = Math.min(walk[list], sizeOf(keys, list));
+    return [Math.max(0, to - PAGE), to];
+  };
+  const places = { mirror: range("mirror"), here: range("here"), rate: range("rate") };
+  const [mirror, here, rate] = [places.mirror[0], places.here[0], places.rate[0]];
+  const isOver = mirror + here + rate === 0;
+  return { page: pagesAt(keys, places), left: isOver ? null : { mirror, here, rate } };
+}
+
+/** Turns that a walk over everything takes. */
+export function pagesOf(keys: Keys): number {
+  return Math.max(1, ...LISTS.map((list) => Math.ceil(sizeOf(keys, list) / PAGE)));
+}
+
+/** What a gateway of before there were places has kept gets one each. */
+export function placeOlder(keys: Keys): void {
+  for (const list of LISTS) {
+    if (keys.get(`size/${list}`) !== undefined) continue;
+    keys.set(`size/${list}`, 0);
+    for (const [key, value] of keys.entries(`${list}/`)) {
+      // Of a channel only the time was kept.
+      put(
+        keys,
+        list,
+        key.slice(list.length + 1),
+        typeof value === "number" ? { at: value } : (value as JsonObject),
+      );
+    }
+  }
+}

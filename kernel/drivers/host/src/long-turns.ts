@@ -1,0 +1,63 @@
+/**
+ * A host that says nothing for long while an answer is awaited computes for long, and it is made nicer: short turns of others go first on
+ * a machine that has too few processors for all. It stays so until it was quick for a while, because who loops does it again.
+ */
+
+const LONG_MS = 20;
+const WHILE_MS = 1_000;
+/** Added to the niceness: half the weight. With less a machine that is busy otherwise would let long turns run into their deadlines. */
+export const NICER = 3;
+
+export class LongTurns {
+  readonly #step: (more: number) => void;
+  readonly #silence: NodeJS.Timeout;
+  readonly #while: NodeJS.Timeout;
+  #isAwaited = false;
+  #isNicer = false;
+  #signs = 0;
+
+  /** `step` is told what is added to the niceness from now on. */
+  constructor(step: (more: number) => void) {
+    this.#step = step;
+    this.#silence = setTimeout(() => this.#silent(), LONG_MS).unref();
+    this.#while = setTimeout(() => this.#quickForLong(), WHILE_MS).unref();
+  }
+
+  /** Whether an answer is. */
+  awaited(isAwaited: boolean): void {
+    this.#isAwaited = isAwaited;
+    this.sign();
+  }
+
+  /** Something came from it. */
+  sign(): void {
+    this.#signs += 1;
+    if (this.#isAwaited) this.#silence.refresh();
+  }
+
+  end(): void {
+    clearTimeout(this.#silence);
+    clearTimeout(this.#while);
+  }
+
+  #silent(): void {
+    const before = this.#signs;
+    // Once the pipe was read: this process may have been the one that was held up.
+    setImmediate(() =>
+      setImmediate(() => {
+        if (!this.#isAwaited || this.#signs !== before) return;
+        this.#while.refresh();
+        if (!this.#isNicer) this.#step(NICER);
+        this.#isNicer = true;
+      }),
+    );
+  }
+
+  #quickForLong(): void {
+    if (!this.#isNicer) return;
+    this.#isNicer = false;
+    this.#step(0);
+    // It may be at the same turn still.
+    if (this.#isAwaited) this.#silence.refresh();
+  }
+}
