@@ -205,6 +205,7 @@ const entries = {
     retry: false,
     remedy:
       "On the node that wrote it: vnes replay {capsule}. If it is equal there, compare toolchain and environment in the file with this machine.",
+    elsewhere: true,
     exit: "integrity",
   },
   EXECUTION_RECEIPT_FILE_MISSING: {
@@ -275,6 +276,7 @@ const entries = {
     fault: "user",
     retry: false,
     remedy: "For a new one, on the client's node: vnes call vpn.client renew",
+    elsewhere: true,
     exit: "conflict",
   },
   SESSION_JUMP_ELSEWHERE: {
@@ -283,6 +285,7 @@ const entries = {
     fault: "user",
     retry: false,
     remedy: "On the client's node: vnes session jump {session}",
+    elsewhere: true,
     exit: "usage",
   },
   SESSION_JUMP_REFUSED: {

@@ -142,6 +142,7 @@ test("a record that stands in any other way is not cut (T1)", () => {
     "another end": { ...plain, outcome: { failed: "TURN_HANDLER_THREW", message: "no" } },
     "another kind": { ...plain, kind: "kernel" },
     "another version": { ...plain, v: 2 },
+    "a time of more digits than stand as they are": { ...plain, at: 1_234_567_890_123_456 },
     "another order": { ...before, outcome, input, effects, released },
     "an input by reference": { ...plain, input: { from: "topic", shard: "topic/a/0", seq: 1, hash: "00" } },
     "an input with more in it": { ...plain, input: { more: {}, ...input } },

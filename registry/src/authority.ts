@@ -59,6 +59,13 @@ export async function openAuthority(
   return new LocalAuthority(dir, keys, store, loadPolicy(policyFile), now);
 }
 
+/** For a look: what is there already, or null, and nothing is made. */
+export async function findAuthority(configDir: string): Promise<Authority | null> {
+  const dir = resolve(configDir);
+  const isThere = new TrustStore(dir).read() !== null && existsSync(join(dir, POLICY_FILE));
+  return isThere ? await openAuthority(dir) : null;
+}
+
 /** Rejects with `POLICY_BROKEN`. */
 export function loadPolicy(file: string): Policy {
   let bytes: Uint8Array;

@@ -107,7 +107,10 @@ test("a signature by a stranger, or by a friend's key over another capsule, is r
   const { dir, capsule, authority, against, edit } = await built(t);
   const stranger = await openAuthority(join(dir, "stranger"));
   await buildCapsule(capsule, { authority: stranger });
-  assert.deepEqual(await against(), [`SIGNATURE_KEY_UNKNOWN ${RECEIPT}`, `SIGNATURE_THRESHOLD ${RECEIPT}`]);
+  assert.deepEqual(await against(), [
+    `SIGNATURE_KEY_UNKNOWN ${RECEIPT}`,
+    `SIGNATURE_THRESHOLD_FOREIGN ${RECEIPT}`,
+  ]);
   // The stranger names a key that is trusted.
   const trusted = (await authority.keys.find("build")).keyId;
   edit((receipt) => {

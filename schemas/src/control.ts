@@ -49,6 +49,7 @@ export interface ControlFailure {
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
+  readonly elsewhere?: true;
   readonly exit: ExitName;
   readonly details: JsonObject;
 }

@@ -29,6 +29,8 @@ export interface ErrorEntry {
   readonly retry: boolean;
   /** What to do next, preferably a command; `{name}` is filled from `details`, as one word of a shell. */
   readonly remedy: string;
+  /** The command of the remedy is to be typed where another node runs, which the flags just typed do not name. */
+  readonly elsewhere?: true;
   readonly exit: ExitName;
 }
 
@@ -39,6 +41,7 @@ export class VnesError extends Error {
   readonly fault: Fault;
   readonly retry: boolean;
   readonly remedy: string;
+  readonly elsewhere: boolean;
   readonly exit: ExitName;
   readonly details: ErrorDetails;
 
@@ -51,6 +54,7 @@ export class VnesError extends Error {
     this.remedy = fill(entry.remedy, details, (text, name) =>
       SEVERAL_WORDS.has(name) ? text : shellWord(text),
     );
+    this.elsewhere = entry.elsewhere === true;
     this.exit = entry.exit;
     this.details = details;
   }

@@ -72,25 +72,33 @@ interface Row {
   readonly waiting: readonly number[];
   readonly matched: boolean;
   readonly matchedAtEnd: boolean;
-  /** By code, of those in a list of fixed length; nearly all texts have no others. */
-  readonly ascii: (Row | undefined)[];
-  readonly next: Map<number, Row>;
+  /** By code, of those that have no place in the table. */
+  readonly next: Map<number, number>;
 }
 
 const ASCII = 128;
+/** In place of a row. */
+const UNKNOWN = -1;
+const MATCHED = -2;
 
 class Automaton implements LinearRegExp {
   readonly #pattern: string;
   readonly #states: readonly State[];
   readonly #entry: number;
-  readonly #rows = new Map<string, Row>();
-  #first: Row;
+  /** Of each code below `ASCII`. Nearly all texts have no others. */
+  readonly #classes: Uint8Array;
+  readonly #classCount: number;
+  #rows: Row[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** By row and class the row behind it: some hundred bytes for a pattern, which stay in the processor's cache. */
+  #table = new Int16Array(0);
 
   constructor(pattern: string, states: readonly State[], entry: number) {
     this.#pattern = pattern;
     this.#states = states;
     this.#entry = entry;
-    this.#first = this.#row([entry], true);
+    [this.#classes, this.#classCount] = classesOf(states);
+    this.#row([entry], true);
   }
 
   toString(): string {
@@ -98,51 +106,69 @@ class Automaton implements LinearRegExp {
   }
 
   test(text: string): boolean {
-    let row = this.#first;
-    for (let at = 0; at < text.length; at++) {
-      if (row.matched) return true;
+    const classes = this.#classes;
+    const count = this.#classCount;
+    let table = this.#table;
+    let row = this.#rows[0]?.matched === true ? MATCHED : 0;
+    for (let at = 0; at < text.length && row !== MATCHED; at++) {
       const unit = text.charCodeAt(at);
+      let next: number;
       if (unit < ASCII) {
-        row = row.ascii[unit] ?? this.#advance(row, unit);
-        continue;
+        next = table[row * count + (classes[unit] as number)] as number;
+        if (next === UNKNOWN) next = this.#advance(row, unit);
+      } else {
+        const code = text.codePointAt(at) as number;
+        if (code > 0xffff) at++;
+        next = this.#rows[row]?.next.get(code) ?? this.#advance(row, code);
       }
-      const code = text.codePointAt(at) as number;
-      if (code > 0xffff) at++;
-      row = row.next.get(code) ?? this.#advance(row, code);
+      row = next;
+      table = this.#table;
     }
-    return row.matched || row.matchedAtEnd;
+    return row === MATCHED || this.#rows[row]?.matchedAtEnd === true;
   }
 
-  #advance(row: Row, code: number): Row {
+  #advance(from: number, code: number): number {
+    const row = this.#rows[from] as Row;
     const reached = row.waiting.flatMap((id) => {
-      const state = this.#states[id] as State & { readonly kind: "chars" };
-      return state.ranges.some(([low, high]) => low <= code && code <= high) ? [state.out] : [];
+      const { ranges, out } = this.#states[id] as State & { readonly kind: "chars" };
+      return isIn(ranges, code) ? [out] : [];
     });
     // A search is not anchored: a match may begin at every character.
     const next = this.#row([...reached, this.#entry], false);
-    if (code < ASCII) row.ascii[code] = next;
+    // The table may have been emptied for it.
+    if (this.#rows[from] !== row) return next;
+    if (code < ASCII) this.#table[from * this.#classCount + (this.#classes[code] as number)] = next;
     else if (row.next.size < MAX_CACHED) row.next.set(code, next);
     return next;
   }
 
-  #row(from: readonly number[], atStart: boolean): Row {
+  /** Its number, or `MATCHED`. */
+  #row(from: readonly number[], atStart: boolean): number {
     const plain = this.#close(from, atStart, false);
-    const key = `${atStart ? "^" : ""}${plain.waiting.join(",")}:${plain.matched ? 1 : 0}`;
+    if (plain.matched && !atStart) return MATCHED;
     // What is reached only at the end depends on the assertions passed, so it is part of the key.
     const matchedAtEnd = plain.matched || this.#close(from, atStart, true).matched;
-    const full = `${key}${matchedAtEnd ? 1 : 0}`;
-    const known = this.#rows.get(full);
+    const key = `${atStart ? "^" : ""}${plain.waiting.join(",")}:${matchedAtEnd ? 1 : 0}`;
+    const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    if (this.#rows.size >= MAX_CACHED) {
-      // Rows hold each other, so dropping the table is not enough: the first row must forget its successors too.
-      this.#rows.clear();
-      this.#first?.next.clear();
-      this.#first?.ascii.fill(undefined);
+    if (this.#rows.length >= MAX_CACHED) this.#forget();
+    const number = this.#rows.push({ ...plain, matchedAtEnd, next: new Map() }) - 1;
+    this.#numbers.set(key, number);
+    const end = this.#rows.length * this.#classCount;
+    if (this.#table.length < end) {
+      const larger = new Int16Array(2 * end).fill(UNKNOWN);
+      larger.set(this.#table);
+      this.#table = larger;
     }
-    const ascii = Array.from<Row | undefined>({ length: ASCII });
-    const row: Row = { ...plain, matchedAtEnd, ascii, next: new Map() };
-    this.#rows.set(full, row);
-    return row;
+    return number;
+  }
+
+  /** All but the first row, which every text begins with. */
+  #forget(): void {
+    const first = this.#rows[0] as Row;
+    this.#rows = [{ ...first, next: new Map() }];
+    for (const [key, number] of this.#numbers) if (number > 0) this.#numbers.delete(key);
+    this.#table.fill(UNKNOWN);
   }
 
   #close(from: readonly number[], atStart: boolean, atEnd: boolean): Pick<Row, "waiting" | "matched"> {
@@ -161,4 +187,23 @@ class Automaton implements LinearRegExp {
     }
     return { waiting: waiting.sort((a, b) => a - b), matched };
   }
+}
+
+/** Of each code in a list of fixed length its class, and how many classes there are. */
+function classesOf(states: readonly State[]): readonly [classes: Uint8Array, count: number] {
+  const lists = new Set(states.flatMap((state) => (state.kind === "chars" ? [state.ranges] : [])));
+  const classes = new Uint8Array(ASCII);
+  const known = new Map<string, number>();
+  for (let code = 0; code < ASCII; code++) {
+    let marks = "";
+    for (const ranges of lists) marks += isIn(ranges, code) ? "1" : "0";
+    const found = known.get(marks) ?? known.size;
+    known.set(marks, found);
+    classes[code] = found;
+  }
+  return [classes, known.size];
+}
+
+function isIn(ranges: readonly CharRange[], code: number): boolean {
+  return ranges.some(([low, high]) => low <= code && code <= high);
 }

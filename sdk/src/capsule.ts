@@ -14,7 +14,10 @@ export interface Keys {
   delete(key: string, options?: Pick<WriteOptions, "expect">): void;
   /** Version before this turn: seq of the record that last wrote the key, null when it did not exist. */
   version(key: string): KeyVersion;
-  /** Every key that starts with `prefix`, sorted by UTF-16 code units. */
+  /**
+   * Every key that starts with `prefix`, sorted by UTF-16 code units. All of them are read in the one turn: what grows with a
+   * node's clients is kept in numbered places and looked at a page a turn, as `capsules/vpn/gateway/src/lists.ts` does.
+   */
   entries(prefix: string): readonly (readonly [key: string, value: Json])[];
 }
 

@@ -34,7 +34,7 @@ import { COUNTER } from "./turn-time.ts";
 const TURNS = 100_000;
 const BATCH = 64;
 /** Of the sandbox alone. */
-const LOTS_IN_FLIGHT = 4;
+const LOTS_IN_FLIGHT = 2;
 /** What is held in memory for it: enough that a new isolate is warm, little enough to be no work for whoever collects it in the next whole replay. */
 const TURNS_ALONE = 50_000;
 const ROUNDS = 5;

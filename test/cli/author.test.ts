@@ -78,13 +78,58 @@ test("an installed capsule whose image was changed is in quarantine under the na
   chmodSync(join(home.dir, file), 0o644);
   appendFileSync(join(home.dir, file), "\n");
   const node = await home.boot();
+  type Entry = { entry: string; id: string; version: string; reasons: { code: string }[] };
+  const { entries: now } = await home.json<{ entries: Entry[] }>("quarantine", "list");
+  const next = `vnes quarantine show ${now[0]?.entry}`;
+  for (const asked of [
+    ["capsule", "inspect", "acme.greeter"],
+    ["capsule", "resume", "acme.greeter"],
+    ["call", "acme.greeter", "greet", '{"name":"x"}'],
+  ]) {
+    const refused = await home.run(...asked);
+    assert.equal(refused.code, 4, refused.err);
+    assert.match(refused.err, /^CAPSULE_QUARANTINED /m);
+    assert.match(refused.err, /IMAGE_HASH_MISMATCH/);
+    assert.ok(refused.err.includes(next), refused.err);
+  }
+  for (const looked of ["status", "doctor"]) {
+    const { out } = await home.run(looked);
+    assert.match(out, /acme\.greeter.*IMAGE_HASH_MISMATCH/, looked);
+    assert.ok(out.includes(next), `${looked}: ${out}`);
+  }
+  // Of one that nobody has, or that is named alike, nothing else is said than before.
+  assert.match((await home.run("capsule", "inspect", "acme.greet")).err, /^CAPSULE_UNKNOWN /m);
+  assert.match((await home.run("call", "acme.greet", "greet", "{}")).err, /^CALL_CAPABILITY_UNAVAILABLE /m);
   await node.kill("SIGTERM");
-  type Entry = { id: string; version: string; reasons: { code: string }[] };
   const { entries } = await home.json<{ entries: Entry[] }>("quarantine", "list");
   assert.deepEqual(
     entries.map(({ id, version, reasons }) => [id, version, reasons[0]?.code]),
     [["acme.greeter", "0.1.0", "IMAGE_HASH_MISMATCH"]],
   );
+});
+
+test("a capsule that strangers signed names their key, and what it says to do next helps", async () => {
+  await using home = new Home();
+  await using stranger = new Home();
+  const dir = join(home.dir, "greeter");
+  await home.run("capsule", "new", "acme.greeter", "--dir", dir);
+  assert.equal((await stranger.run("capsule", "build", dir)).code, 0);
+  const { signatures } = JSON.parse(readFileSync(join(dir, "receipt.stunir.json"), "utf8")) as {
+    signatures: { key_id: string }[];
+  };
+  const foreign = signatures[0]?.key_id ?? "";
+  const refused = await home.run("capsule", "verify", dir);
+  assert.equal(refused.code, 5);
+  const said = `${refused.out}${refused.err}`;
+  const threshold = said.slice(said.indexOf("SIGNATURE_THRESHOLD_FOREIGN"));
+  assert.ok(threshold.startsWith("SIGNATURE_THRESHOLD_FOREIGN") && threshold.includes(foreign), said);
+  assert.match(threshold, /vnes capsule build /);
+  assert.doesNotMatch(said, /vnes capsule sign /);
+  // To sign beside the stranger does not help, and what it says does.
+  assert.equal((await home.run("capsule", "sign", dir, "--role", "build")).code, 0);
+  assert.equal((await home.run("capsule", "verify", dir)).code, 5);
+  assert.equal((await home.run("capsule", "build", dir)).code, 0);
+  assert.equal((await home.run("capsule", "verify", dir)).code, 0);
 });
 
 test("nothing is overwritten, and what cannot be is refused by name", async () => {

@@ -10,6 +10,7 @@ import { transportErrors } from "../../capsules/vpn/transport/src/errors.ts";
 import { eventLine } from "../../cli/src/session/event-line.ts";
 import { explain, sentencesOf } from "../../cli/src/session/explain.ts";
 import { FAILURES, REASONS } from "../../cli/src/session/reasons.ts";
+import { wordsOf } from "../../cli/src/session/sentence.ts";
 import type { SeenEvent } from "../../cli/src/session/session-events.ts";
 
 const GOLDEN = new URL("testdata/explain.txt", import.meta.url);
@@ -301,7 +302,9 @@ const CASES: readonly Case[] = [
 test("each state is told in sentences", () => {
   const told = CASES.map(([title, standing, events]) => {
     const session = standing.role === "client" && nobody(standing.status) ? null : SESSION;
-    return `${title}\n----\n${sentencesOf(explain(session, standing, events, NOW)).join("\n")}\n`;
+    return `${title}\n----\n${sentencesOf(explain(session, standing, events, NOW))
+      .map(wordsOf)
+      .join("\n")}\n`;
   }).join("\n");
   if (process.env["UPDATE"] === "1") writeFileSync(GOLDEN, told);
   else assert.equal(told, readFileSync(GOLDEN, "utf8"));
@@ -323,13 +326,15 @@ test("every reason of docs/protocol.md has a sentence, and there is none for ano
   assert.deepEqual(Object.keys(ALL).sort(), Object.keys(REASONS).sort());
   for (const [code, { because, next }] of Object.entries(REASONS)) {
     assert.match(because, /^[a-z][^.]*$/, code);
-    assert.match(next ?? "Let it.", /^[A-Z].*\.$/, code);
+    assert.match(wordsOf(next ?? "Let it."), /^[A-Z].*\.$/, code);
   }
 });
 
 test("every reason is told wherever it may stand: of a state, of a denial, of a wait", () => {
   const has = (code: string, [, standing, events]: Case): void => {
-    const told = sentencesOf(explain(SESSION, standing, events, NOW)).join("\n");
+    const told = sentencesOf(explain(SESSION, standing, events, NOW))
+      .map(wordsOf)
+      .join("\n");
     assert.ok(told.includes(REASONS[code]?.because ?? "?") && told.includes(code), `${code} in\n${told}`);
     assert.doesNotMatch(told, /undefined|null|NaN|\[object/);
   };
@@ -357,9 +362,9 @@ test("whatever the transport may answer to an attempt has a sentence", () => {
 });
 
 test("a reason nobody wrote a sentence for is told by its code, and strange data breaks nothing", () => {
-  const told = sentencesOf(
-    explain(SESSION, { role: "owner", view: view("LIMBO", "MOONLIGHT") }, [], NOW),
-  ).join("\n");
+  const told = sentencesOf(explain(SESSION, { role: "owner", view: view("LIMBO", "MOONLIGHT") }, [], NOW))
+    .map(wordsOf)
+    .join("\n");
   assert.match(told, /is LIMBO[\s\S]*because of MOONLIGHT/);
   const strange: Json[] = [null, 7, "x", [], {}, { pathId: 3 }];
   for (const one of strange) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { Home } from "./vnes.ts";
@@ -148,4 +148,25 @@ test("completion is written for the shell that is named", async () => {
     assert.deepEqual([code, err], [0, ""]);
     assert.match(out, begins);
   }
+});
+
+/** All but what Node keeps of compiled code, which is nobody's state. */
+function filesOf(home: Home): readonly string[] {
+  return readdirSync(home.dir, { recursive: true, encoding: "utf8" })
+    .filter((file) => !file.startsWith("xdg-cache"))
+    .sort();
+}
+
+test("doctor looks and changes nothing: in an empty home it makes no keys", async () => {
+  await using home = new Home();
+  const before = filesOf(home);
+  const looked = await home.run("doctor");
+  assert.match(looked.out, /^authority +note +none yet: /m, looked.out + looked.err);
+  assert.deepEqual(filesOf(home), before);
+  // Where there is one it is looked at, and stays as it is.
+  assert.equal((await home.run("key", "list")).code, 0);
+  const made = filesOf(home);
+  assert.ok(made.length > before.length);
+  assert.match((await home.run("doctor")).out, /^authority +ok +\d+ keys trusted/m);
+  assert.deepEqual(filesOf(home), made);
 });

@@ -56,9 +56,9 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         { node, pid, controlSocket, dataDir: place.paths.dataDir, bootMs, active, capsules, quarantined },
         [
           `node ${node} runs: ${active} of ${capsules.length} capsules active after ${duration(bootMs)}, ${quarantined} in quarantine`,
-          ...problems.flatMap(({ code, message, remedy }) => [
-            `${code}  ${message}`,
-            `  next: ${shell.output.next(remedy)}`,
+          ...problems.flatMap((problem) => [
+            `${problem.code}  ${problem.message}`,
+            `  next: ${shell.output.remedy(problem)}`,
           ]),
           shell.output.next("next: vnes status"),
         ].join("\n"),

@@ -1,14 +1,15 @@
-/** `vnes doctor`: is everything here that a node needs? Each check that fails names what to do. */
+/** `vnes doctor`: is everything here that a node needs? Each check that fails names what to do. It looks, and changes nothing. */
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError, shellWord } from "@vnes/schemas";
+import type { NodeStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
 import { cliErrors } from "../errors.ts";
-import { openJudges, openRegistry } from "../node/authority.ts";
+import { findJudges, openRegistry } from "../node/authority.ts";
 import { table } from "../output/text.ts";
 import { connectTo, findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
 
@@ -58,7 +59,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   configuration: async ({ configFile, node }) => ["ok", configFile ?? `none; defaults, node ${node}`],
   authority: async (place) => {
-    const { authority, trust } = await openJudges(place);
+    const judges = await findJudges(place);
+    if (judges === null)
+      return [
+        "note",
+        `none yet: keys, trust.json and policy.json are made in ${place.home.configDir} at the first boot or build`,
+      ];
+    const { authority, trust } = judges;
     return ["ok", `${trust.keys.length} keys trusted, version ${trust.version}, in ${authority.configDir}`];
   },
   registry: async (place) => {
@@ -90,13 +97,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   node: async (place) => {
     if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", "vnes boot"];
     using client = await connectTo(place);
-    const status = (await client.request("status")) as {
-      readonly state: string;
-      readonly problems: readonly object[];
-    };
-    return status.state === "running"
-      ? ["ok", "running"]
-      : ["failed", `${status.state}, ${status.problems.length} problems`, "vnes status"];
+    const status = (await client.request("status")) as unknown as NodeStatus;
+    const { state, problems, refused } = status;
+    if (state !== "running") return ["failed", `${state}, ${problems.length} problems`, "vnes status"];
+    const [first] = refused;
+    if (first === undefined) return ["ok", "running"];
+    const kept = refused.map(({ id, code }) => `${id} for ${code}`).join(", ");
+    return ["note", `running; in quarantine: ${kept}`, `vnes quarantine show ${first.entry}`];
   },
 };
 

@@ -5,6 +5,7 @@ import { cliErrors } from "../errors.ts";
 import { harmless } from "../output/text.ts";
 import { type Explanation, explain, sentencesOf } from "../session/explain.ts";
 import { object, text } from "../session/fields.ts";
+import { wordsOf } from "../session/sentence.ts";
 import { findEvents, isOfDecision } from "../session/session-events.ts";
 import { assertVpn, clientStatus, endOf } from "../session/sessions.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
@@ -26,10 +27,16 @@ export function addSessionExplain(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       const told = await withNode(shell, args, (client) =>
         args.session === undefined ? explainClient(client) : explainNamed(client, args.session),
       );
-      const sentences = sentencesOf(told.explanation).map(harmless);
-      const shown = sentences.map((sentence) => shell.output.next(sentence)).join("\n");
+      const shown = sentencesOf(told.explanation)
+        .map((sentence) => {
+          const words = harmless(wordsOf(sentence));
+          return typeof sentence === "string" ? shell.output.next(words) : words;
+        })
+        .join("\n");
       const { session, explanation } = told;
-      shell.output.data("vnes.session.explain.v1", { session, ...explanation }, shown);
+      const parts = Object.entries(explanation);
+      const words = Object.fromEntries(parts.map(([part, sentences]) => [part, sentences.map(wordsOf)]));
+      shell.output.data("vnes.session.explain.v1", { session, ...words }, shown);
     },
   );
 }

@@ -22,7 +22,8 @@ export function addStatus(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
 }
 
 function statusText(output: Output, status: NodeStatus): string {
-  const { node, pid, state, bootedAt, now, bootMs, capsules, quarantined, ledger, problems } = status;
+  const { node, pid, state, bootedAt, now, bootMs, capsules, quarantined, refused, ledger, problems } =
+    status;
   const parts = [
     fields([
       ["node", node],
@@ -38,6 +39,13 @@ function statusText(output: Output, status: NodeStatus): string {
   const counted = Object.entries(status.counters).filter(([, count]) => count > 0);
   if (counted.length > 0)
     parts.push(`counted\n${fields(counted.map(([name, count]) => [`  ${name}`, count]))}`);
+  if (refused.length > 0) {
+    const lines = refused.map(
+      ({ id, version, code, entry }) =>
+        `  ${id}${version === null ? "" : ` ${version}`} ${code}: ${output.next(`vnes quarantine show ${entry}`)}`,
+    );
+    parts.push(`in quarantine since this boot, and not here as another image\n${lines.join("\n")}`);
+  }
   if (problems.length > 0) parts.push(reasonsText(output, problems));
   return parts.join("\n\n");
 }

@@ -4,14 +4,23 @@ import { cliErrors } from "../errors.ts";
 
 export function toFailure(error: unknown): ControlFailure {
   const known = isVnesError(error) ? error : unexpected(error);
-  const { code, message, remedy, exit } = known;
-  return { code, message, remedy, exit, details: defined(known.details) };
+  const { code, message, remedy, elsewhere, exit } = known;
+  return {
+    code,
+    message,
+    remedy,
+    ...(elsewhere ? { elsewhere } : {}),
+    exit,
+    details: defined(known.details),
+  };
 }
 
 /** The message is already filled in, so braces in it are text. */
 export function fromFailure(failure: ControlFailure): VnesError {
   const { code, message, remedy, exit, details } = failure;
-  const error = new VnesError(code, { message: "", remedy: "", fault: "user", retry: false, exit }, details);
+  const elsewhere = failure.elsewhere === true ? { elsewhere: true as const } : {};
+  const entry = { message: "", remedy: "", ...elsewhere, fault: "user", retry: false, exit } as const;
+  const error = new VnesError(code, entry, details);
   return Object.defineProperties(error, { message: { value: message }, remedy: { value: remedy } });
 }
 

@@ -13,9 +13,20 @@ export interface Judges {
   readonly trust: TrustDocument;
 }
 
-export async function openJudges({ home, config }: Place): Promise<Judges> {
-  const { loadPolicy, openAuthority, TrustStore } = await import("@vnes/registry");
-  const authority = await openAuthority(home.configDir);
+export async function openJudges(place: Place): Promise<Judges> {
+  const { openAuthority } = await import("@vnes/registry");
+  return await judgesBy(await openAuthority(place.home.configDir), place);
+}
+
+/** For a look: null where this machine has no authority yet, and it is not made for that. */
+export async function findJudges(place: Place): Promise<Judges | null> {
+  const { findAuthority } = await import("@vnes/registry");
+  const authority = await findAuthority(place.home.configDir);
+  return authority === null ? null : await judgesBy(authority, place);
+}
+
+async function judgesBy(authority: Authority, { config }: Place): Promise<Judges> {
+  const { loadPolicy, TrustStore } = await import("@vnes/registry");
   const policy = config.policy === undefined ? authority.policy : loadPolicy(config.policy);
   const trust = config.trust === undefined ? null : new TrustStore(dirname(config.trust)).read();
   return { authority, policy, trust: trust ?? authority.trust() };

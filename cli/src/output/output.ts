@@ -46,6 +46,11 @@ export class Output {
     return forSameNode(text, this.flags);
   }
 
+  /** Of an error or a reason: one for another node is told as it is, as nobody knows the flags of that one here. */
+  remedy({ remedy, elsewhere }: { readonly remedy: string; readonly elsewhere?: boolean }): string {
+    return elsewhere === true ? remedy : this.next(remedy);
+  }
+
   get colourOnError(): boolean {
     return this.#streams.stderrColour;
   }

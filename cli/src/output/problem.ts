@@ -9,7 +9,7 @@ const PLACES = ["file", "pointer", "line"] as const;
 
 export function showError(output: Output, error: VnesError): void {
   const { code, message, exit, details } = error;
-  const remedy = output.next(error.remedy);
+  const remedy = output.remedy(error);
   const json = { schema: "vnes.error.v1", code, message, remedy, exit: EXIT_CODES[exit], details };
   const place = PLACES.flatMap((name) => {
     const value = details[name];
@@ -26,12 +26,13 @@ export function showError(output: Output, error: VnesError): void {
 
 export function reasonsText(output: Output, reasons: readonly Reason[]): string {
   return reasons
-    .map(({ code, message, file, pointer, remedy }) => {
+    .map((reason) => {
+      const { code, message, file, pointer } = reason;
       const at = [file, pointer].filter((part) => part !== undefined && part !== "").join(" at ");
       return [
         `${output.paint("red", code)}  ${harmless(message)}`,
         ...(at === "" ? [] : [`  at: ${harmless(at)}`]),
-        `  next: ${harmless(output.next(remedy))}`,
+        `  next: ${harmless(output.remedy(reason))}`,
       ].join("\n");
     })
     .join("\n");

@@ -6,10 +6,6 @@ import type { GlobalFlags } from "../shell.ts";
 const COMMAND =
   /\bvnes (?:boot|status|replay|call|doctor|(?:capsule|quarantine|topic|state|session|key|receipt|ledger) [a-z]+)\b/g;
 
-/** What is to be typed where another node runs has that node's flags, and those nobody knows here. */
-const ELSEWHERE =
-  /vnes \w+ there\b|\bask there\b|\bon (?:its|the client's) node\b|\bthe node that wrote it\b/i;
-
 /** As typed: `--home 'my nodes'`. */
 export function typedFlags({ home, config, node, dataDir }: GlobalFlags): readonly string[] {
   const flags = { "--home": home, "--config": config, "--node": node, "--data-dir": dataDir };
@@ -20,7 +16,7 @@ export function typedFlags({ home, config, node, dataDir }: GlobalFlags): readon
 
 /** A flag that the text gives already is not given twice. */
 export function forSameNode(text: string, flags: readonly string[]): string {
-  if (flags.length === 0 || ELSEWHERE.test(text)) return text;
+  if (flags.length === 0) return text;
   const missing = flags.filter((flag) => !text.includes(` ${flag.slice(0, flag.indexOf(" "))} `));
   return text.replace(COMMAND, (command) => [command, ...missing].join(" "));
 }

@@ -8,6 +8,7 @@ import { attemptSentence, candidateSentences, choiceSentences, waitSentences } f
 import { denialSentences, isDenial, LATELY_MS } from "./explain-denials.ts";
 import { number, object, text } from "./fields.ts";
 import { because, REASONS } from "./reasons.ts";
+import { type Sentence, there } from "./sentence.ts";
 import { isEnd, isOfDecision, type SeenEvent } from "./session-events.ts";
 import { times, when } from "./when.ts";
 
@@ -19,13 +20,9 @@ export type Standing =
   /** Neither says anything of it any more; there are events of it. */
   | { readonly role: "past" };
 
-export interface Explanation {
-  readonly where: readonly string[];
-  readonly path: readonly string[];
-  readonly denied: readonly string[];
-  readonly next: readonly string[];
-  readonly person: readonly string[];
-}
+export type Explanation = {
+  readonly [part in "where" | "path" | "denied" | "next" | "person"]: readonly Sentence[];
+};
 
 const STATES: { readonly [state: string]: string } = {
   BIRTH: "was made, and no transport carries it yet",
@@ -68,7 +65,7 @@ export function explain(
   }
 }
 
-export function sentencesOf({ where, path, denied, next, person }: Explanation): readonly string[] {
+export function sentencesOf({ where, path, denied, next, person }: Explanation): readonly Sentence[] {
   return [...where, ...path, ...denied, ...next, ...person];
 }
 
@@ -95,7 +92,9 @@ function explainOwned(
       ? []
       : [
           `Path ${text(binding, "pathId")} carries it, bound ${whenOf(binding, "at", now)} (epoch ${number(view, "epoch")}).`,
-          `Which path is taken its client decides: vnes session explain ${session} on the client's node says why.`,
+          there(
+            `Which path is taken its client decides: vnes session explain ${session} on the client's node says why.`,
+          ),
         ];
   const next = state === "TERMINATED" ? [] : ownedClocks(view, events, now);
   return {
@@ -250,12 +249,14 @@ function qualitySentence(status: JsonObject): readonly string[] {
   return [`It does less than the policy asks, because ${because(reason)} (${reason}).`];
 }
 
-function mirroredNext(session: string | null, status: JsonObject, now: number): readonly string[] {
+function mirroredNext(session: string | null, status: JsonObject, now: number): readonly Sentence[] {
   const own = [...attemptSentence(status, now), ...waitSentences(status, now)];
   if (session === null) return own;
   return [
     ...own,
-    `When its clocks end it, the gateway knows: vnes session explain ${session} on the gateway's node.`,
+    there(
+      `When its clocks end it, the gateway knows: vnes session explain ${session} on the gateway's node.`,
+    ),
   ];
 }
 
@@ -266,10 +267,10 @@ function advice(
   events: readonly SeenEvent[],
   now: number,
   isOver: boolean,
-): readonly string[] {
+): readonly Sentence[] {
   const denied = events.findLast(({ event, at }) => isDenial(event) && now - at <= LATELY_MS);
   const codes = [reason, ...(denied === undefined || isOver ? [] : [text(denied.event, "reason") ?? ""])];
-  const steps = new Set(codes.flatMap((code) => REASONS[code]?.next ?? []));
+  const steps = new Set<Sentence>(codes.flatMap((code) => REASONS[code]?.next ?? []));
   if (steps.size === 0) steps.add("There is nothing to do.");
   const all = session === null ? "vnes topic tail vpn.client.v1 --from 1" : `vnes session history ${session}`;
   return [...steps, `Everything that happened: ${all}.`];

@@ -4,15 +4,17 @@
  * names a reason this says nothing of, and then the code itself is shown.
  */
 
+import { type Sentence, there, wordsOf } from "./sentence.ts";
+
 export interface Reason {
   /** Completes "because ...". */
   readonly because: string;
   /** What a person can do, where there is something: a sentence. */
-  readonly next?: string;
+  readonly next?: Sentence;
 }
 
 const LOOK_AT_TRANSPORT = "Look at the transport of both nodes: vnes call vpn.transport status.";
-const NEW_SESSION = "For a new session, on the client's node: vnes call vpn.client renew.";
+const NEW_SESSION = there("For a new session, on the client's node: vnes call vpn.client renew.");
 const ADMIT = "Name the client's key under admit of vnes.vpn.gateway and boot the gateway again.";
 const SAME_VERSION = "Run the same version of vnes on both nodes.";
 
@@ -39,7 +41,9 @@ export const REASONS: { readonly [code: string]: Reason } = {
   },
   VERSION_AHEAD: {
     because: "its client has seen a version the gateway never made, so one of the two lost history",
-    next: `If a gateway's data directory was put back from a copy, that is why. ${NEW_SESSION}`,
+    next: there(
+      `If a gateway's data directory was put back from a copy, that is why. ${wordsOf(NEW_SESSION)}`,
+    ),
   },
   // Of a rejection.
   TRANSITION_ILLEGAL: { because: "there is no such transition from the state it was in" },

@@ -26,6 +26,7 @@ export type AdmissionCode =
   | "SIGNATURE_KEY_OWNER"
   | "SIGNATURE_KEY_ROLE"
   | "SIGNATURE_THRESHOLD"
+  | "SIGNATURE_THRESHOLD_FOREIGN"
   | "POLICY_NO_RULE"
   | "POLICY_TIER_FORBIDDEN"
   | "POLICY_DETERMINISM_FORBIDDEN"
@@ -155,6 +156,13 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     ...integrity,
     message: "tier {tier} needs {needed} valid {role} signature(s), there are {valid}",
     remedy: "vnes capsule sign {dir} --role {role}",
+  },
+  SIGNATURE_THRESHOLD_FOREIGN: {
+    ...integrity,
+    message:
+      "tier {tier} needs {needed} valid {role} signature(s), there are {valid}; it is signed by {keys}, which trust.json does not know",
+    remedy:
+      "let a key that trust.json knows vouch for it, which drops the foreign signature as signing beside it does not: vnes capsule build {dir}; if you trust whose {keys} is, let who holds the root of trust.json add it there",
   },
   POLICY_NO_RULE: {
     ...policy,

@@ -20,6 +20,9 @@ export interface TrustRoot {
   readonly public_key: string;
 }
 
+/** By role: keys, each once. */
+type Signers = ReadonlyMap<SignatureRole, Set<string>>;
+
 /** Every reason not to go by this document; none when it may be used. */
 export function verifyTrust(
   document: TrustDocument,
@@ -61,12 +64,15 @@ export function signatureReasons(
 ): readonly Reason[] {
   const bytes = receiptSigningBytes(receipt);
   const reasons: Reason[] = [];
-  const valid = new Map<SignatureRole, Set<string>>(SIGNATURE_ROLES.map((role) => [role, new Set()]));
+  const perRole = (): Signers => new Map(SIGNATURE_ROLES.map((role) => [role, new Set()]));
+  const valid = perRole();
+  const foreign = perRole();
   receipt.signatures.forEach((signature, index) => {
     const { role, key_id: key, value } = signature;
     const place = { file: "receipt.stunir.json", pointer: `/signatures/${index}` };
     const found = trust.keys.find((one) => one.key_id === key);
     if (found === undefined) {
+      foreign.get(role)?.add(key);
       reasons.push(admissionReason("SIGNATURE_KEY_UNKNOWN", { key, role }, place));
       return;
     }
@@ -78,7 +84,7 @@ export function signatureReasons(
     if (against.length === 0) valid.get(role)?.add(found.public_key);
     reasons.push(...against);
   });
-  return [...reasons, ...thresholdReasons(valid, subject, trust)];
+  return [...reasons, ...thresholdReasons(valid, foreign, subject, trust)];
 }
 
 function keyReasons(
@@ -117,7 +123,8 @@ function keyReasons(
 }
 
 function thresholdReasons(
-  valid: ReadonlyMap<SignatureRole, ReadonlySet<string>>,
+  valid: Signers,
+  foreign: Signers,
   { tier }: Subject,
   trust: TrustDocument,
 ): readonly Reason[] {
@@ -127,7 +134,12 @@ function thresholdReasons(
     const count = valid.get(role)?.size ?? 0;
     if (count >= needed) return [];
     const place = { file: "receipt.stunir.json", pointer: "/signatures" };
-    return [admissionReason("SIGNATURE_THRESHOLD", { tier, role, needed, valid: count }, place)];
+    const details = { tier, role, needed, valid: count };
+    const keys = [...(foreign.get(role) ?? [])].join(", ");
+    // A signature that is missing is made; one by a stranger stays a reason beside any other.
+    return keys === ""
+      ? [admissionReason("SIGNATURE_THRESHOLD", details, place)]
+      : [admissionReason("SIGNATURE_THRESHOLD_FOREIGN", { ...details, keys }, place)];
   });
 }
 

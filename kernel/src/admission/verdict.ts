@@ -9,6 +9,8 @@ export interface Reason {
   readonly pointer?: string;
   /** What to do next, preferably a command. */
   readonly remedy: string;
+  /** As an error's entry says it: for another node. */
+  readonly elsewhere?: true;
 }
 
 export type Verdict =

@@ -36,6 +36,7 @@ export const topicErrors: ErrorTable<
     ...user,
     message: "partition {partition} of {topic} belongs to node {node}",
     remedy: "ask there: vnes topic show {topic}",
+    elsewhere: true,
     exit: "notFound",
   },
   TOPIC_EVENT_INVALID: {

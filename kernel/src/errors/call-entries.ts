@@ -83,6 +83,7 @@ export const callEntries: Readonly<Record<CallCode, ErrorEntry>> = {
     retry: true,
     remedy:
       "look whether {peer} runs and whether the message server is reachable from both: vnes status there",
+    elsewhere: true,
     exit: "failed",
   },
 };

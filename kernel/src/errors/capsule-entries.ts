@@ -3,6 +3,7 @@ import type { ErrorEntry } from "@vnes/schemas";
 
 export type CapsuleCode =
   | "CAPSULE_UNKNOWN"
+  | "CAPSULE_QUARANTINED"
   | "CAPSULE_START_FAILED"
   | "CAPSULE_ZONE_UNCONFINED"
   | "CAPSULE_INTERFACE_UNSUPPORTED"
@@ -28,6 +29,13 @@ export const capsuleEntries: Readonly<Record<CapsuleCode, ErrorEntry>> = {
     retry: false,
     remedy: "vnes capsule list",
     exit: "notFound",
+  },
+  CAPSULE_QUARANTINED: {
+    message: "this node refused capsule {capsule} when it booted, for {code}, and keeps it in quarantine",
+    fault: "capsule",
+    retry: false,
+    remedy: "vnes quarantine show {entry}",
+    exit: "policy",
   },
   CAPSULE_START_FAILED: {
     message: "capsule {capsule} did not start: {problem}",

@@ -117,6 +117,7 @@ export const nodeEntries: Readonly<Record<NodeCode, ErrorEntry>> = {
     fault: "system",
     retry: true,
     remedy: "look whether {peer} runs: vnes status there; what waits goes on by itself",
+    elsewhere: true,
     exit: "failed",
   },
   FLOW_EVENTS_TAKEN_OUT: {

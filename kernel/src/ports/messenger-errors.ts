@@ -38,6 +38,7 @@ export const messengerErrors: ErrorTable<
     fault: "system",
     retry: true,
     remedy: "look whether {to} runs: vnes status there",
+    elsewhere: true,
     exit: "timeout",
   },
   MESSENGER_REFUSED: {
@@ -45,6 +46,7 @@ export const messengerErrors: ErrorTable<
     fault: "system",
     retry: false,
     remedy: "look at what {code} says, and at node {to}: vnes status there",
+    elsewhere: true,
     exit: "failed",
   },
   MESSENGER_SERVICE_UNKNOWN: {

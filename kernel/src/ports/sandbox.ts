@@ -66,6 +66,11 @@ export interface SandboxInstance {
   repeat(batch: RepeatedBatch): Promise<readonly TurnResult[] | undefined>;
   reset(): Promise<void>;
   meters(): Promise<SandboxMeters>;
+  /**
+   * With true, a process that is this instance alone stands still, unless a turn is on its way to it; with false, or with the next
+   * turn, it goes on. Absent or without effect where nothing can be stopped by itself.
+   */
+  rest?(isResting: boolean): void;
   dispose(): Promise<void>;
 }
 

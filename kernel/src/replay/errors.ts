@@ -77,6 +77,7 @@ export const replayErrors: ErrorTable<
     fault: "user",
     retry: false,
     remedy: "export it on its node with: vnes receipt export {capsule} --replayable --out FILE",
+    elsewhere: true,
     exit: "usage",
   },
 });

@@ -31,12 +31,15 @@ const OUTCOME = `,"outcome":`;
 const ENDED_WELL = `}},"outcome":"ok","effects":[`;
 const EFFECTS = `"effects":[`;
 
-/** Up to the delivery: nothing in it can hold anything but what stands here. */
+/** Up to the delivery: nothing in it can hold anything but what stands here. Digits are counted apart: each bound in here is a counter. */
 const UP_TO_DELIVERY =
-  /\{"v":1,"kind":"turn","seq":[1-9]\d{0,15},"at":\d{1,15},"seed":"[0-9a-f]*","input":\{"from":"(?:timer",|(?:effect","shard":"[\w./:@-]+","seq":\d+,"index":\d+|kernel"|control"|device"|ephemeral"),"depth":\d+,)"delivery":(?=\{)/y;
+  /\{"v":1,"kind":"turn","seq":[1-9]\d*,"at":\d+,"seed":"[0-9a-f]*","input":\{"from":"(?:timer",|(?:effect","shard":"[\w./:@-]+","seq":\d+,"index":\d+|kernel"|control"|device"|ephemeral"),"depth":\d+,)"delivery":(?=\{)/y;
 /** From behind the effects to the end; short enough to look for it in the last few bytes. */
 const BEHIND_EFFECTS = /^\],"released":\d{1,16}\}$/;
 const MAX_BEHIND = 32;
+const AT = `,"at":`;
+/** Of a time: longer ones may be written in another way than they stand. */
+const MAX_DIGITS = 15;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -52,6 +55,8 @@ export function cutTurn(bytes: Uint8Array, seq: number): TurnCut | undefined {
   UP_TO_DELIVERY.lastIndex = 0;
   if (!UP_TO_DELIVERY.test(text) || !text.startsWith(`${seq},`, HEAD.length)) return undefined;
   const behindHead = UP_TO_DELIVERY.lastIndex;
+  const seqEnd = text.indexOf(",", HEAD.length);
+  if (text.indexOf(",", seqEnd + 1) - seqEnd > AT.length + MAX_DIGITS) return undefined;
   // A raw quote begins or ends a string, so this is the name of a member and not its first; the record has one of that name,
   // and when there is no other it is the record's own.
   const outcome = text.indexOf(OUTCOME, behindHead);
@@ -62,7 +67,7 @@ export function cutTurn(bytes: Uint8Array, seq: number): TurnCut | undefined {
   // Everything in front of the delivery and behind the effects is ASCII; in between a place moves by what is not.
   const moved = text.length === bytes.length ? 0 : encoder.encode(text.slice(0, ended)).length - ended;
   return {
-    seqEnd: text.indexOf(",", HEAD.length),
+    seqEnd,
     input: text.indexOf(INPUT, HEAD.length),
     delivery: behindHead - DELIVERY.length,
     deliveryEnd: ended + 1 + moved,

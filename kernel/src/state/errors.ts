@@ -42,6 +42,7 @@ export const stateErrors: ErrorTable<StateCode> = defineErrors({
     fault: "user",
     retry: false,
     remedy: "ask there: vnes state",
+    elsewhere: true,
     exit: "notFound",
   },
   STATE_NOT_SHARED: {

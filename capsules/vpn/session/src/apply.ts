@@ -21,13 +21,7 @@ export function applyEvent(turn: Turn, session: Session, event: SessionEvent, ev
 }
 
 /** Carries out what a step came to. `answers`: those to remember from now on, if there are others than before. */
-export function settle(
-  turn: Turn,
-  session: Session,
-  result: Step,
-  evidence: Json,
-  answers?: readonly string[],
-): void {
+export function settle(turn: Turn, session: Session, result: Step, evidence: Json, answers?: string): void {
   if (result.kind === "rejected") {
     if (answers !== undefined) saveAnswers(turn.keys, session.id, answers);
     count(turn.keys, `rejected.${result.reason}`);

@@ -1,6 +1,6 @@
 /** Records as they were kept first, as JSON in a text: sessions that live through an upgrade of this capsule are read from them. */
 import type { Bound, Outcome, State, TransitionReason } from "@vnes/vpn-common";
-import { type Kept, packAnswer } from "./record.ts";
+import { type Kept, packAnswer, packAnswers } from "./record.ts";
 
 type Row = readonly [
   id: string,
@@ -57,7 +57,7 @@ export function unpackJsonRecord(text: string): Kept {
       changedAt,
     },
     wakeAt: at(wake),
-    answers: answers.map((answer) => packAnswer(answerOf(answer, id))),
+    answers: packAnswers(answers.map((answer) => packAnswer(answerOf(answer, id)))),
   };
 }
 

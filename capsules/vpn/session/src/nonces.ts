@@ -3,7 +3,7 @@
  * bounded; what fell out of it carries an epoch the session has left behind, or was a rejection and is judged again.
  */
 import type { Outcome } from "@vnes/vpn-common";
-import { isAnswerTo, packAnswer, unpackAnswer } from "./record.ts";
+import { ANSWER, answerTo, packAnswer, unpackAnswer } from "./record.ts";
 
 export type RecordedAnswer = { readonly nonce: string; readonly answer: Outcome };
 
@@ -11,14 +11,17 @@ export type RecordedAnswer = { readonly nonce: string; readonly answer: Outcome 
 export const RECORDED_ANSWERS = 4;
 
 /** `recorded`: as the session's record keeps them. */
-export function recall(recorded: readonly string[], sessionId: string, nonce: string): Outcome | undefined {
-  const found = recorded.find((one) => isAnswerTo(one, nonce));
+export function recall(recorded: string, sessionId: string, nonce: string): Outcome | undefined {
+  const found = answerTo(recorded, nonce);
   return found === undefined ? undefined : { ...unpackAnswer(found, sessionId).answer, repeated: true };
 }
 
-export function remember(recorded: readonly string[], nonce: string, answer: Outcome): readonly string[] {
-  const packed = packAnswer({ nonce, answer });
-  return recorded.length < RECORDED_ANSWERS
-    ? [...recorded, packed]
-    : [...recorded.slice(1 - RECORDED_ANSWERS), packed];
+export function remember(recorded: string, nonce: string, answer: Outcome): string {
+  return latest(recorded, RECORDED_ANSWERS - 1) + ANSWER + packAnswer({ nonce, answer });
+}
+
+function latest(recorded: string, count: number): string {
+  let from = recorded.length;
+  for (let kept = 0; kept < count && from > 0; kept++) from = recorded.lastIndexOf(ANSWER, from - 1);
+  return recorded.slice(from);
 }

@@ -3,10 +3,12 @@
  * to a session is in one record, so a request reads one key and writes one.
  *
  *   <id>|<owner>|<sessionTtlMs>|<transportLossTtlMs>|<maxSwitchesPerMinute>|<createdAt>|<state>|<version>|<epoch>|
- *   <channelId>|<pathId>|<bound at>|<lossSince>|<switches>|<reason>|<changedAt>|<wakeAt>[|<answer> ...]
+ *   <channelId>|<pathId>|<bound at>|<lossSince>|<switches>|<reason>|<changedAt>|<wakeAt>[!<answer> ...]
  *
  * Times are told from the birth on, and of switches how long they were before the last change: a few digits each. What is not there
  * is empty. JSON in a text has every quote of it escaped, again by whoever writes, measures or keeps it: so there are no quotes here.
+ * Of the answers nothing is read but where one begins, until one is asked for. A record whose answers stand behind `|` was written
+ * before they did behind `!`.
  */
 import type { Json } from "@vnes/sdk";
 import type { Outcome, Session, State, TransitionReason } from "@vnes/vpn-common";
@@ -17,9 +19,12 @@ export interface Kept {
   readonly session: Session;
   /** For when the session's one timer is set; null: it is not. */
   readonly wakeAt: number | null;
-  /** Newest last, each as `packAnswer` made it: few are ever looked at again. */
-  readonly answers: readonly string[];
+  /** Newest last, each `ANSWER` and what `packAnswer` made of it. */
+  readonly answers: string;
 }
+
+/** In front of each answer; in no other place of a record. */
+export const ANSWER = "!";
 
 /** Fields of a record in front of its answers. */
 const HEAD_FIELDS = 17;
@@ -33,18 +38,35 @@ export function packRecord({ session, wakeAt, answers }: Kept): string {
   for (const at of session.switches) switches += `${switches === "" ? "" : ","}${changedAt - at}`;
   let text = `${id}|${owner}|${sessionTtlMs}|${transportLossTtlMs}|${maxSwitchesPerMinute}|${createdAt}|${state}|${version}|${epoch}|${place}`;
   text += `|${since(lossSince, createdAt)}|${switches}|${session.reason}|${changedAt - createdAt}|${since(wakeAt, createdAt)}`;
-  for (const answer of answers) text += `|${answer}`;
-  return text;
+  return text + answers;
 }
 
 export function unpackRecord(value: Json): Kept {
   const text = value as string;
   if (text.startsWith("[")) return unpackJsonRecord(text);
-  const fields = text.split("|");
+  const end = text.indexOf(ANSWER);
+  const fields = (end < 0 ? text : text.slice(0, end)).split("|");
   const [id, owner, sessionTtlMs, transportLossTtlMs, maxSwitchesPerMinute, birth, state, version, epoch] =
     fields as [string, ...string[]];
-  const [channelId = "", pathId, boundAt, loss = "", switches = "", reason, change, wake = ""] =
-    fields.slice(9);
+  const [
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    ,
+    channelId = "",
+    pathId,
+    boundAt,
+    loss = "",
+    switches = "",
+    reason,
+    change,
+    wake = "",
+  ] = fields;
   const createdAt = Number(birth);
   const changedAt = createdAt + Number(change);
   const at = (since: string): number | null => (since === "" ? null : createdAt + Number(since));
@@ -70,13 +92,18 @@ export function unpackRecord(value: Json): Kept {
               at: createdAt + Number(boundAt),
             },
       lossSince: at(loss),
-      switches: switches === "" ? [] : switches.split(",").map((before) => changedAt - Number(before)),
+      switches: unpackSwitches(switches, changedAt),
       reason: reason as TransitionReason,
       changedAt,
     },
     wakeAt: at(wake),
-    answers: fields.slice(HEAD_FIELDS),
+    answers: end < 0 ? packAnswers(fields.slice(HEAD_FIELDS)) : text.slice(end),
   };
+}
+
+/** Of packed ones. */
+export function packAnswers(answers: readonly string[]): string {
+  return answers.map((answer) => ANSWER + answer).join("");
 }
 
 /** The session's id, and that it was no repeat, go without saying; of an end nothing is remembered. */
@@ -89,9 +116,12 @@ export function packAnswer({ nonce, answer }: RecordedAnswer): string {
   return `${decided},${channels},${met},${answer.retryAfterMs ?? ""}`;
 }
 
-/** Whether the packed answer is the one to this nonce. */
-export function isAnswerTo(packed: string, nonce: string): boolean {
-  return packed.startsWith(nonce) && packed[nonce.length] === ",";
+/** The packed answer to this nonce. */
+export function answerTo(answers: string, nonce: string): string | undefined {
+  const at = answers.indexOf(`${ANSWER}${nonce},`);
+  if (at < 0) return undefined;
+  const end = answers.indexOf(ANSWER, at + 1);
+  return answers.slice(at + 1, end < 0 ? undefined : end);
 }
 
 export function unpackAnswer(packed: string, sessionId: string): RecordedAnswer {
@@ -118,6 +148,27 @@ export function unpackAnswer(packed: string, sessionId: string): RecordedAnswer 
         : { bound: unword(name), limit: Number(limit), value: Number(value), unit: unword(unit as string) },
   };
   return { nonce, answer };
+}
+
+const [COMMA, MINUS, ZERO] = [0x2c, 0x2d, 0x30];
+
+/** A digit at a time: there may be hundreds, and a text for each of them takes ten times as long. */
+function unpackSwitches(packed: string, changedAt: number): readonly number[] {
+  const switches: number[] = [];
+  if (packed === "") return switches;
+  let before = 0;
+  let sign = 1;
+  for (let at = 0; at < packed.length; at++) {
+    const unit = packed.charCodeAt(at);
+    if (unit === COMMA) {
+      switches.push(changedAt - sign * before);
+      before = 0;
+      sign = 1;
+    } else if (unit === MINUS) sign = -1;
+    else before = before * 10 + unit - ZERO;
+  }
+  switches.push(changedAt - sign * before);
+  return switches;
 }
 
 function since(at: number | null, createdAt: number): string {

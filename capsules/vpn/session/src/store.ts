@@ -33,7 +33,7 @@ export function saveSession(
   keys: Keys,
   session: Session,
   wakeAt: number | null,
-  answers: readonly string[] = loadAnswers(keys, session.id),
+  answers: string = loadAnswers(keys, session.id),
 ): void {
   assertSession(session);
   save(keys, { session, wakeAt, answers });
@@ -42,7 +42,7 @@ export function saveSession(
 /** A session that was not there before: nothing is read that is known not to be there. */
 export function saveBirth(keys: Keys, session: Session, wakeAt: number): void {
   assertSession(session);
-  save(keys, { session, wakeAt, answers: [] });
+  save(keys, { session, wakeAt, answers: "" });
 }
 
 /** The session of a place, whatever its id. */
@@ -61,11 +61,11 @@ export function saveWakeAt(keys: Keys, id: string, wakeAt: number | null): void 
 }
 
 /** As `nonces.ts` reads them. */
-export function loadAnswers(keys: Keys, id: string): readonly string[] {
-  return loadKept(keys, id)?.answers ?? [];
+export function loadAnswers(keys: Keys, id: string): string {
+  return loadKept(keys, id)?.answers ?? "";
 }
 
-export function saveAnswers(keys: Keys, id: string, answers: readonly string[]): void {
+export function saveAnswers(keys: Keys, id: string, answers: string): void {
   change(keys, id, { answers });
 }
 
@@ -122,9 +122,19 @@ function recordKey(place: number): string {
   return `ses/${place}`;
 }
 
-function loadKept(keys: Keys, id: string): Kept | undefined {
+/** Of the session asked for last: a turn asks for one many times, and a text that was put together anew is hashed anew. */
+let latestKey: { readonly id: string; readonly key: string | undefined } = { id: "", key: undefined };
+
+function keyOf(id: string): string | undefined {
+  if (latestKey.id === id) return latestKey.key;
   const place = placeOf(id);
-  const value = place === undefined ? undefined : keys.get(recordKey(place));
+  latestKey = { id, key: place === undefined ? undefined : recordKey(place) };
+  return latestKey.key;
+}
+
+function loadKept(keys: Keys, id: string): Kept | undefined {
+  const key = keyOf(id);
+  const value = key === undefined ? undefined : keys.get(key);
   if (value === undefined) return undefined;
   const kept = unpack(value as string);
   // The place may be another session's by now.
@@ -139,7 +149,7 @@ function change(keys: Keys, id: string, changed: Partial<Kept>): void {
 function save(keys: Keys, kept: Kept): void {
   const text = packRecord(kept);
   latest = { text, kept };
-  keys.set(recordKey(placeOf(kept.session.id) as number), text);
+  keys.set(keyOf(kept.session.id) as string, text);
 }
 
 /** A turn looks at its record several times. A cache by the text itself: the same text always means the same. */

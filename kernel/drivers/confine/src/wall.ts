@@ -16,6 +16,7 @@ import { bwrapCommand } from "./bwrap-arguments.ts";
 import { type Cgroup, type CgroupPlace, openCgroup } from "./cgroup.ts";
 import { endFamily } from "./family.ts";
 import type { Tools } from "./tools.ts";
+import { StoppedFamily } from "./stopped-family.ts";
 import { overMemory, Watchdog } from "./watchdog.ts";
 
 const OPTIONS_FD = 4;
@@ -67,6 +68,7 @@ class WalledHost implements Walled {
   readonly #cgroup: Cgroup | undefined;
   readonly #watchdog: Watchdog | undefined;
   readonly #session: SessionNice | undefined;
+  readonly #stopped: StoppedFamily | undefined;
   #killedBecause: string | undefined;
 
   constructor(program: HostProgram, confinement: Confinement, parts: WallParts, cgroup: Cgroup | undefined) {
@@ -80,12 +82,13 @@ class WalledHost implements Walled {
     if (pid === undefined) return;
     if (keeps.cpu === "watchdog") this.#session = new SessionNice(pid);
     this.#session?.set(confinement.nice);
+    this.#stopped = new StoppedFamily(pid);
     if (!Object.values(keeps).includes("watchdog")) return;
     const kill = (because: string): void => {
       this.#killedBecause ??= because;
       this.kill();
     };
-    this.#watchdog = new Watchdog({ pid, confinement, keeps, kill });
+    this.#watchdog = new Watchdog({ pid, stopped: this.#stopped, confinement, keeps, kill });
   }
 
   makeNicer(more: number): void {
@@ -98,6 +101,12 @@ class WalledHost implements Walled {
     const { pid } = this.child;
     // No pid: it was never started. An end that was told already: the number may be another's.
     if (pid !== undefined && this.child.exitCode === null && this.child.signalCode === null) endFamily(pid);
+  }
+
+  rest(isResting: boolean): void {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (isResting) this.#stopped?.stop("budget");
+    else this.#stopped?.goOn("budget");
   }
 
   ended(): string | undefined {

@@ -5,7 +5,7 @@
  */
 import { familyOf, usageOf } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
-import { signal } from "./family.ts";
+import type { StoppedFamily } from "./stopped-family.ts";
 
 const LOOK_EVERY_MS = 50;
 /** What a host did not use it may use later, up to this: the start of a runtime is more than its share. */
@@ -14,6 +14,7 @@ const SAVED_MS = 500;
 export interface WatchdogOptions {
   /** The process the kernel started; what it started is found from it. */
   readonly pid: number;
+  readonly stopped: StoppedFamily;
   readonly confinement: Confinement;
   readonly keeps: Platform["keeps"];
   /** Ends the host. */
@@ -27,7 +28,6 @@ export class Watchdog {
   #cpuMs = 0;
   /** Processor time it may still use; negative: it waits. */
   #creditMs: number = SAVED_MS;
-  #stopped: readonly number[] = [];
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
@@ -47,23 +47,18 @@ export class Watchdog {
     if (keeps.memory === "watchdog" && used.memoryKb > memoryMb * 1024) return kill(overMemory(memoryMb));
     if (keeps.pids === "watchdog" && used.threads > pids)
       return kill(`it had more than its ${pids} processes and threads`);
-    if (keeps.cpu === "watchdog") this.#slow(family, used.cpuMs, cpuPercent);
+    if (keeps.cpu === "watchdog") this.#slow(used.cpuMs, cpuPercent);
   }
 
-  #slow(family: readonly number[], cpuMs: number, cpuPercent: number): void {
+  #slow(cpuMs: number, cpuPercent: number): void {
     const now = performance.now();
     const earnedMs = ((now - this.#lookedAt) * cpuPercent) / 100;
     this.#creditMs = Math.min(SAVED_MS, this.#creditMs + earnedMs - (cpuMs - this.#cpuMs));
     this.#lookedAt = now;
     this.#cpuMs = cpuMs;
-    if (this.#creditMs < 0 && this.#stopped.length === 0) {
-      // The one the kernel started stays awake: it hears that the kernel is gone.
-      this.#stopped = family.slice(1);
-      for (const pid of this.#stopped) signal(pid, "SIGSTOP");
-    } else if (this.#creditMs >= 0) {
-      for (const pid of this.#stopped) signal(pid, "SIGCONT");
-      this.#stopped = [];
-    }
+    const { stopped } = this.#options;
+    if (this.#creditMs < 0) stopped.stop("share");
+    else stopped.goOn("share");
   }
 }
 

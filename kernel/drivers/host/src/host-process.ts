@@ -64,6 +64,8 @@ export interface HostProcess {
   expect(withinMs: number | undefined): void;
   /** Whether an answer is: while it is and nothing comes for long, the process is nicer than it was started. */
   awaited(isAwaited: boolean): void;
+  /** It stands still, or goes on; without a wall nothing happens. */
+  rest(isResting: boolean): void;
   /** Resolves when it is gone. `because` is told with its death. */
   kill(because?: string): Promise<void>;
 }
@@ -153,6 +155,10 @@ class ChildHost implements HostProcess {
           this.#kill(`nothing came from it for ${withinMs} ms`);
       }),
     );
+  }
+
+  rest(isResting: boolean): void {
+    if (!this.#isGone) this.#walled.rest?.(isResting);
   }
 
   kill(because = "it was stopped"): Promise<void> {

@@ -24,6 +24,8 @@ export interface Walled {
   makeNicer(more: number): void;
   /** Ends the child and everything it started, at any moment of its life. */
   kill(): void;
+  /** Everything behind the wall stands still, or goes on. Absent without a wall: who is stopped does not hear that its kernel is gone. */
+  rest?(isResting: boolean): void;
   /** Called once, when the process is gone. Why it is, where the wall knows better than the process's end does. */
   ended(): string | undefined;
 }

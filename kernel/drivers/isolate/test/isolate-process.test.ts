@@ -9,5 +9,5 @@ test("only a Node whose snapshot adds nothing to what isolates share may start f
   assert.equal(of(0), true);
   for (const other of [1, true, "0", undefined]) assert.equal(of(other), false, String(other));
   assert.equal(sharesV8sLayout({ variables: {} }), false);
-  assert.deepEqual(ISOLATE_FLAGS, sharesV8sLayout(process.config) ? [] : ["--no-node-snapshot"]);
+  assert.equal(ISOLATE_FLAGS.includes("--no-node-snapshot"), !sharesV8sLayout(process.config));
 });

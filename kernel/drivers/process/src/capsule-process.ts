@@ -98,6 +98,10 @@ export class CapsuleProcess {
     this.#process?.send(message, text);
   }
 
+  rest(isResting: boolean): void {
+    this.#process?.rest(isResting);
+  }
+
   /** Nothing of it is heard after this. */
   async kill(): Promise<void> {
     this.#isKilled = true;

@@ -53,6 +53,7 @@ export class ProcessInstance implements SandboxInstance {
   #isFresh = true;
   /** Of processes that were replaced. */
   #cpuMsBefore = 0;
+  #isResting = false;
   #last: Promise<unknown> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -108,6 +109,12 @@ export class ProcessInstance implements SandboxInstance {
     };
   }
 
+  rest(isResting: boolean): void {
+    if (isResting && this.#owed.length > 0) return;
+    this.#isResting = isResting;
+    this.#process?.rest(isResting);
+  }
+
   dispose(): Promise<void> {
     this.#disposing ??= this.#last.then(() => this.kill());
     return this.#disposing;
@@ -122,6 +129,7 @@ export class ProcessInstance implements SandboxInstance {
     const asked = new Promise<T>((resolve, reject) => {
       const owed = make({ resolve, reject });
       if (this.#gone !== undefined) return owed.reject(this.#gone);
+      if (this.#isResting) this.rest(false);
       this.#owed.push(owed);
       this.#pump();
     });

@@ -33,8 +33,9 @@ export function prepareStatements(db: DatabaseSync): Statements {
     read: inArrays(
       db,
       // Rows whose last record is between two seqs, as long as their first one is not beyond a third.
+      // `+`: SQLite plans by a bare LIMIT, and would compile the statement again for each reading.
       `SELECT seq, hash, crc, bytes FROM record WHERE shard = ? AND seq >= ? AND seq < ?
-        AND seq - length(hash) / 32 < ? ORDER BY seq LIMIT ?`,
+        AND seq - length(hash) / 32 < ? ORDER BY seq LIMIT +?`,
     ),
     heads: inArrays(
       db,

@@ -18,6 +18,8 @@ export interface Admitted {
 
 /** Something that did not. */
 export interface Refused {
+  /** Of the quarantine. */
+  readonly entry: string;
   readonly id: string | null;
   readonly version: string | null;
   readonly imageHash: string | null;
@@ -139,15 +141,20 @@ async function quarantine(
   const known = image === null ? keptAs : tryManifest(image);
   const id = known?.id ?? null;
   const version = known?.version ?? null;
-  await parts.quarantine.put({ origin, id, version, image, at: parts.clock.now(), reasons, evidence });
-  return { id, version, imageHash: image?.hash ?? null, origin, reasons };
+  const at = parts.clock.now();
+  const { entry } = await parts.quarantine.put({ origin, id, version, image, at, reasons, evidence });
+  return { id, version, imageHash: image?.hash ?? null, origin, reasons, entry };
 }
 
 export function reasonFrom(error: unknown): Reason {
   if (!isVnesError(error)) throw error;
-  const { code, message, remedy, details } = error;
+  const { code, message, remedy, elsewhere, details } = error;
   const file = details["file"];
-  return { code, message, remedy, ...(typeof file === "string" ? { file } : {}) };
+  return {
+    ...{ code, message, remedy },
+    ...(elsewhere ? { elsewhere } : {}),
+    ...(typeof file === "string" ? { file } : {}),
+  };
 }
 
 /** None for what is no operational failure: a fault of ours has no remedy to show. */

@@ -41,9 +41,10 @@ export function enrol(
       parts.log.warn({ capsule: capsule.id, code: warning.code, file: warning.file }, warning.message);
     }
   }
-  for (const { id, version, imageHash, origin, reasons } of admission.refused) {
+  for (const { id, version, imageHash, origin, reasons, entry } of admission.refused) {
     const [first] = reasons;
     const code = first?.code ?? "UNKNOWN";
+    if (id !== null) table.refuse({ id, version, code, entry });
     void kernel.record({
       type: "lifecycle",
       capsule: id ?? origin,

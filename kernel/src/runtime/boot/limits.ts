@@ -7,7 +7,8 @@ import type { SandboxLimits } from "../../ports/sandbox.ts";
 const DEFAULT_TURN_MS = 1_000;
 /** isolated-vm accepts no less. */
 const MIN_MEMORY_MB = 8;
-const CACHE_BYTES = 8 * 1024 * 1024;
+/** Of an instance's memory, for the keys it caches: values take more than their JSON, and the rest is for the turn. */
+const CACHE_SHARE = 1 / 4;
 /** Well below what a messenger between nodes carries in one message. */
 const EFFECT_BYTES = 768 * 1024;
 
@@ -26,10 +27,11 @@ export function limitsOf(manifest: Manifest, zone: TrustZone, policy: Policy): S
   const allowed = policy.limits[zone] ?? { memory_mb: DEFAULT_MEMORY_MB, turn_ms: DEFAULT_TURN_MS };
   const memoryMb = Math.min(manifest.runtime?.memory_limit_mb ?? DEFAULT_MEMORY_MB, allowed.memory_mb);
   const turnMs = Math.min(manifest.runtime?.timeout_ms ?? DEFAULT_TURN_MS, allowed.turn_ms);
+  const givenMb = Math.max(MIN_MEMORY_MB, memoryMb);
   return {
-    memoryMb: Math.max(MIN_MEMORY_MB, memoryMb),
+    memoryMb: givenMb,
     turnMs,
-    cacheBytes: CACHE_BYTES,
+    cacheBytes: CACHE_SHARE * givenMb * 1024 * 1024,
     effectBytes: EFFECT_BYTES,
   };
 }

@@ -97,20 +97,27 @@ export class ShardLog {
     return this.#durable.catch(() => undefined);
   }
 
-  /** Resolves once the records are durable. Their seqs must follow on each other and on `seq`. */
-  append(records: readonly LedgerRecord[]): Promise<void> {
+  /**
+   * Resolves once the records are durable. Their seqs must follow on each other and on `seq`. `encoded` is told of each before this
+   * returns: its chain hash and how many bytes it has.
+   */
+  append<Appended extends LedgerRecord>(
+    records: readonly Appended[],
+    encoded?: (record: Appended, hash: Uint8Array, bytes: number) => void,
+  ): Promise<void> {
     if (this.#fatal !== undefined) return Promise.reject(this.#fatal);
     const expectedSeq = this.#seq;
-    const encoded = records.map((record) => {
+    const made = records.map((record) => {
       if (record.seq !== this.#seq + 1) throw new Error(`seq ${record.seq} does not follow ${this.#seq}`);
       const made = chainRecord(this.#hash, record, this.#parts.digest);
       this.#hash = made.hash;
       this.#seq = record.seq;
       this.#bytes += made.bytes.length;
+      encoded?.(record, made.hash, made.bytes.length);
       return snapshotOf(record) === undefined ? made : ({ ...made, snapshot: true } as const);
     });
     const done = new Promise<void>((resolve, reject) => {
-      const waiting: Waiting = { expectedSeq, records: encoded, resolve, reject };
+      const waiting: Waiting = { expectedSeq, records: made, resolve, reject };
       this.#waiting.push(waiting);
       if (!this.#pausing) this.#send(waiting, this.#issue);
     });

@@ -43,6 +43,9 @@ interface Entry {
   readonly budget: CapsuleBudget;
   /** By shard: the last reading. */
   readonly before: Map<string, Pick<SandboxMeters, "cpuMs" | "bytes">>;
+  /** When the last reading was, and how many turns had ended by then. */
+  readAt: number;
+  turns: number;
   over: OverBudget | null;
   /** The reading that is under way. */
   reading: Promise<void> | undefined;
@@ -71,7 +74,10 @@ export class Budgets {
       budget: rules,
       clock,
       wake: () => {
-        for (const shard of shardsOf(capsule)) shard.wake();
+        for (const shard of shardsOf(capsule)) {
+          shard.rest(false);
+          shard.wake();
+        }
       },
       slowed: (by) => report(capsule, kernelErrors.create("CAPSULE_SLOWED", { capsule: id, by })),
       exhausted: (by, ms) => {
@@ -83,7 +89,8 @@ export class Budgets {
         this.#suspend?.(capsule, error, over, rules?.resumeAfterMs);
       },
     });
-    const entry: Entry = { capsule, budget, before: new Map(), over: null, reading: undefined };
+    const readings = { before: new Map(), readAt: clock.now(), turns: 0, reading: undefined };
+    const entry: Entry = { capsule, budget, ...readings, over: null };
     this.#entries.set(id, entry);
     if (budget.needsReadings) this.#readLater();
     return budget;
@@ -142,7 +149,8 @@ export class Budgets {
     await Promise.all(needed.map(({ capsule }) => this.read(capsule.id)));
   }
 
-  async #read({ capsule, budget, before }: Entry): Promise<void> {
+  async #read(entry: Entry): Promise<void> {
+    const { capsule, budget, before } = entry;
     let memoryBytes = 0;
     let cpu = 0;
     let bytes = 0;
@@ -161,5 +169,18 @@ export class Budgets {
     }
     budget.spend({ cpu, bytes });
     budget.measured(memoryBytes);
+    this.#lookAt(entry, cpu);
+  }
+
+  /** What a process does on its own account, with threads that wait for no turn, shows only in what it used between two readings. */
+  #lookAt(entry: Entry, cpu: number): void {
+    const { capsule, budget, readAt, turns } = entry;
+    const { clock, policy, shardsOf } = this.#parts;
+    entry.readAt = clock.now();
+    entry.turns = budget.usage.turns;
+    const rate = budgetOf(capsule.zone, policy)?.rates.cpu;
+    if (rate === undefined || capsule.state !== "active" || entry.turns !== turns) return;
+    if (cpu <= ((entry.readAt - readAt) * rate) / 1_000 || !budget.mustRest()) return;
+    for (const shard of shardsOf(capsule)) shard.rest(true);
   }
 }

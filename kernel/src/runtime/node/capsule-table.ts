@@ -26,8 +26,20 @@ export interface Capsule {
   problems?: readonly Reason[];
 }
 
+/** One that this boot put into quarantine. */
+export interface RefusedCapsule {
+  readonly id: string;
+  /** As far as it is known. */
+  readonly version: string | null;
+  /** Of the first reason. */
+  readonly code: string;
+  /** Of the quarantine. */
+  readonly entry: string;
+}
+
 export class CapsuleTable {
   readonly #capsules = new Map<string, Capsule>();
+  readonly #refused = new Map<string, RefusedCapsule>();
   readonly #record: (fact: Fact) => Promise<void>;
 
   constructor(record: (fact: Fact) => Promise<void>) {
@@ -38,6 +50,15 @@ export class CapsuleTable {
     this.#capsules.set(capsule.id, capsule);
   }
 
+  refuse(refused: RefusedCapsule): void {
+    this.#refused.set(refused.id, refused);
+  }
+
+  /** What was refused and is not here as another image either. */
+  refused(): readonly RefusedCapsule[] {
+    return [...this.#refused.values()].filter(({ id }) => !this.#capsules.has(id));
+  }
+
   all(): readonly Capsule[] {
     return [...this.#capsules.values()];
   }
@@ -46,11 +67,14 @@ export class CapsuleTable {
     return this.#capsules.get(id);
   }
 
-  /** Throws `CAPSULE_UNKNOWN`. */
+  /** Throws `CAPSULE_QUARANTINED`, `CAPSULE_UNKNOWN`. */
   get(id: string): Capsule {
     const capsule = this.#capsules.get(id);
-    if (capsule === undefined) throw kernelErrors.create("CAPSULE_UNKNOWN", { capsule: id });
-    return capsule;
+    if (capsule !== undefined) return capsule;
+    const refused = this.#refused.get(id);
+    throw refused === undefined
+      ? kernelErrors.create("CAPSULE_UNKNOWN", { capsule: id })
+      : kernelErrors.create("CAPSULE_QUARANTINED", { capsule: id, code: refused.code, entry: refused.entry });
   }
 
   /** Capsules in service, other than `except`, that own a prefix of the key; sorted. */

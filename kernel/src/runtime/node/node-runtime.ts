@@ -8,6 +8,7 @@ import type { QuarantineEntry } from "../../ports/quarantine.ts";
 import { reasonsFrom } from "../boot/admit.ts";
 import { activateAll, closeCapsule, haltCapsule } from "../boot/activation.ts";
 import type { OpenShard } from "../boot/capsule-opening.ts";
+import { refusal } from "./call-lookup.ts";
 import type { Capsule } from "./capsule-table.ts";
 import { diagnostic } from "./kernel-shard.ts";
 import type { CapsuleStatus, Node, NodeStatus } from "./node.ts";
@@ -181,7 +182,19 @@ export class NodeRuntime implements Node {
     const refused = this.#phase === "stopping" ? kernelErrors.create("NODE_STOPPING") : stall;
     if (refused !== undefined)
       return Promise.resolve({ ok: false, code: refused.code, message: refused.message });
+    const kept = this.#keptInQuarantine(capability);
+    if (kept !== undefined) return Promise.resolve(kept);
     return this.#context.outside.call(capability, method, input, timeoutMs);
+  }
+
+  /** Nobody provides it, and it is named below a capsule that was refused: more cannot be known of one whose manifest may not even be read. */
+  #keptInQuarantine(capability: string): Answer | undefined {
+    const { board, table } = this.#context;
+    if (board.capabilities.has(capability)) return undefined;
+    const kept = table.refused().find(({ id }) => `${capability}.`.startsWith(`${id}.`));
+    if (kept === undefined) return undefined;
+    const { id, code, entry } = kept;
+    return refusal("CAPSULE_QUARANTINED", { capsule: id, code, entry });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -38,6 +38,7 @@ export async function nodeStatus(
     bootMs: bootedAt - context.startedAt,
     capsules: table.all().map((capsule) => capsuleStatus(context, capsule)),
     quarantined: (await parts.quarantine.list()).length,
+    refused: table.refused(),
     ledger: await ledgerStatus(context),
     ...(parts.bus === undefined ? {} : { bus: parts.bus() }),
     counters: { ...counters.all(), ...context.remote?.counts() },

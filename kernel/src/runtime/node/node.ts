@@ -4,6 +4,7 @@ import type { Reason } from "../../admission/verdict.ts";
 import type { CapsuleState } from "../../lifecycle/lifecycle.ts";
 import type { NodeState } from "../state/node-state.ts";
 import type { QuarantineEntry } from "../../ports/quarantine.ts";
+import type { RefusedCapsule } from "./capsule-table.ts";
 import type { ReceiptRequest } from "../ledger/receipt-export.ts";
 import type { CapsuleReplayOptions, CapsuleReplayReport } from "../replay/replays.ts";
 import type { TopicControl } from "../topics/topic-control.ts";
@@ -46,7 +47,10 @@ export interface NodeStatus {
   readonly now: number;
   readonly bootMs: number;
   readonly capsules: readonly CapsuleStatus[];
+  /** Entries of the quarantine, those of earlier boots included. */
   readonly quarantined: number;
+  /** What this boot put there and has no other image of. */
+  readonly refused: readonly RefusedCapsule[];
   readonly ledger: {
     /** Records written in all, trimmed ones included. */
     readonly records: number;

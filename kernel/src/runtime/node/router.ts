@@ -162,9 +162,11 @@ export class Router {
       return;
     }
     // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
-    partition
-      .append(entry.id, effect.key, effect.event)
-      .then(confirm, () => this.#counters.add("topic.appendFailed"));
+    const done = (lost?: unknown): void => {
+      if (lost === undefined) confirm();
+      else this.#counters.add("topic.appendFailed");
+    };
+    partition.append({ source: entry.id, key: effect.key, event: effect.event, done });
   }
 
   #publishEphemeral(name: string, key: string, event: Json, isArrived = false): void {

@@ -13,8 +13,8 @@ import { ReplayLot } from "./replay-lot.ts";
 import type { ReplayState } from "./replay-state.ts";
 import type { ReplayTurn } from "./replay-turn.ts";
 
-/** Lots on their way: one is run while one is looked at, and one waits at either end of the pipe. */
-const MAX_IN_FLIGHT = 4;
+/** Lots on their way: one is run while the other is looked at and the next one is read. */
+const MAX_IN_FLIGHT = 2;
 
 export type Ended = Exclude<TurnResult, { kind: "needKeys" }>;
 /** How a turn ended; undefined when it came to what is recorded, and nobody had to read it. */

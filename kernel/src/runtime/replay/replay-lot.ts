@@ -5,8 +5,11 @@ import type { ReplayTurn } from "./replay-turn.ts";
 
 /** The wake-up is shared by many, and what is on its way is still young when it is garbage. */
 const MAX_TURNS = 128;
-/** Of either text. As many lots as are on their way fit into a pipe: a writer that has to wait keeps the end of an answer back. */
-const MAX_BYTES = 32 * 1024;
+/**
+ * Of either text: waking the other side costs as much as a dozen turns. As many lots as are on their way fit into a pipe: a writer that
+ * has to wait keeps the end of an answer back.
+ */
+const MAX_BYTES = 64 * 1024;
 
 const [LIST_BEGIN, COMMA, LIST_END] = [0x5b, 0x2c, 0x5d];
 

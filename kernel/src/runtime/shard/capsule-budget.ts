@@ -89,6 +89,19 @@ export class CapsuleBudget {
     }
   }
 
+  /**
+   * It took processor time without being given a turn, and that is asking for more as much as a turn that waits is. True: it has to do
+   * without for a while, and is woken after it.
+   */
+  mustRest(): boolean {
+    const { budget, clock } = this.#parts;
+    if (budget === undefined || this.#state === undefined || this.#isExhausted) return false;
+    const { allowance } = allow(this.#state, budget, clock.now());
+    if (allowance.kind === "free") return false;
+    this.room(0);
+    return allowance.kind === "slowed" && allowance.by === "cpu";
+  }
+
   spend(spent: { readonly [item in Metered]?: number }): void {
     for (const item of METERED) this.#used[item] += spent[item] ?? 0;
     if (this.#state !== undefined) this.#state = spend(this.#state, spent);

@@ -206,6 +206,11 @@ export class CapsuleShard {
     return this.#instance?.meters().catch(() => undefined);
   }
 
+  /** What runs it stands still until there is a turn again, where that can be; or goes on. */
+  rest(isResting: boolean): void {
+    this.#instance?.rest?.(isResting);
+  }
+
   /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
     this.#hosts.forgive();

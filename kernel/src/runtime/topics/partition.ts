@@ -23,6 +23,17 @@ import type { ShardSnapshots } from "../ledger/shard-snapshots.ts";
 const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
 /** Read at once for a subscriber that is behind: so many events, or one more than fit into so many bytes. */
 const READ = { events: 256, first: 16, bytes: 1024 * 1024 } as const;
+/** Appended together: several batches of turns, far below what one append of a store may hold. */
+const MOST_TOGETHER = 256;
+
+/** An event that a publisher here has sent, durable there. */
+export interface Arrived {
+  readonly source: EffectId;
+  readonly key: string;
+  readonly event: Json;
+  /** It is durable here; `lost`: it will not be. */
+  done(lost?: unknown): void;
+}
 
 export class Partition implements PartitionReader {
   readonly shard: string;
@@ -37,6 +48,7 @@ export class Partition implements PartitionReader {
   #listeners: (() => void)[] = [];
   readonly #window = new EventWindow(WINDOW);
   #committed: number;
+  #arrived: Arrived[] = [];
 
   constructor(parts: {
     readonly shard: string;
@@ -75,28 +87,58 @@ export class Partition implements PartitionReader {
     };
   }
 
-  /** Resolves once the event is durable, or at once when it already was (P2). */
-  async append(source: EffectId, key: string, event: Json): Promise<void> {
-    if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
-      this.#counters.add("topic.duplicatesDropped");
-      await this.#log.durable();
-      return;
+  /** `done` comes once the event is durable, also when it already was (P2). Events of one tick, as a batch of turns has them, go together. */
+  append(arrived: Arrived): void {
+    if (this.#arrived.push(arrived) > 1) return;
+    queueMicrotask(() => {
+      const all = this.#arrived;
+      this.#arrived = [];
+      for (let from = 0; from < all.length; from += MOST_TOGETHER)
+        this.#appendTogether(all.slice(from, from + MOST_TOGETHER));
+    });
+  }
+
+  #appendTogether(arrived: readonly Arrived[]): void {
+    const records: EventRecord[] = [];
+    for (const { source, key, event } of arrived) {
+      if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
+        this.#counters.add("topic.duplicatesDropped");
+        continue;
+      }
+      const at = Math.max(this.#state.at, this.#clock.now());
+      const seq = this.#log.seq + records.length + 1;
+      const snapshot = this.#snapshots.ready();
+      const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
+      const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
+      applyRecord(this.#state, record);
+      records.push(record);
     }
-    const at = Math.max(this.#state.at, this.#clock.now());
-    const seq = this.#log.seq + 1;
-    const snapshot = this.#snapshots.ready();
-    const known = { v: 1, kind: "event", seq, at, source, key, event } as const;
-    const record: EventRecord = snapshot === undefined ? known : { ...known, snapshot };
-    applyRecord(this.#state, record);
-    const before = this.#log.bytes;
-    const durable = this.#log.append([record]);
-    const size = this.#log.bytes - before;
-    const hash = hex(this.#log.hash);
-    await durable;
-    this.#committed = seq;
-    if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
-    this.#window.push({ seq, key, event, hash, size });
-    for (const listener of this.#listeners) listener();
+    const kept: PartitionEvent[] = [];
+    const durable =
+      records.length === 0
+        ? this.#log.durable()
+        : this.#log.append(records, ({ seq, key, event }, hash, size) =>
+            kept.push({ seq, key, event, hash: hex(hash), size }),
+          );
+    durable.then(
+      () => {
+        this.#landed(records, kept);
+        for (const one of arrived) one.done();
+      },
+      (lost: unknown) => {
+        for (const one of arrived) one.done(lost);
+      },
+    );
+  }
+
+  #landed(records: readonly EventRecord[], kept: readonly PartitionEvent[]): void {
+    for (const event of kept) {
+      this.#committed = event.seq;
+      this.#window.push(event);
+    }
+    for (const { seq, snapshot } of records)
+      if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
+    if (kept.length > 0) for (const listener of this.#listeners) listener();
   }
 
   /** Durable events from `from` on, at most `limit`; undefined when they have left the window and `fetch` must be used. */
