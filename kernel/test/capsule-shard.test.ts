@@ -200,6 +200,31 @@ test("a host that dies loses no delivery; only the one that kills again is given
   assert.equal(h.counters.get("host.deaths"), 1);
 });
 
+test("a timer that kills its host and was cancelled meanwhile is no turn, and one of its name rings again (C3, C4)", async () => {
+  // 3 cancels, 4 is the timer in the same batch; alone they are 5 and 6.
+  const h = await openHarness({ hostDiesAt: new Set([4, 6]) });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  const soon = h.clock.now() + 50;
+  h.call(1, { key: "a", set: ["t", soon] });
+  await h.settle();
+  h.call(2, { key: "a", cancel: "t" });
+  h.clock.advance(60);
+  for (let round = 0; round < 3; round++) {
+    await h.settle();
+    h.clock.advance(100);
+  }
+  assert.equal(h.counters.get("host.kills"), 1);
+  assert.equal(h.counters.get("turn.stale.timer"), 1);
+  const rang = (): number =>
+    turnsOf(h.memory).filter(({ input }) => input.from === "timer" && input.delivery.kind === "timer").length;
+  assert.equal(rang(), 0);
+  h.call(3, { key: "a", set: ["t", h.clock.now() + 50] });
+  await h.settle();
+  h.clock.advance(60);
+  await h.settle();
+  assert.equal(rang(), 1);
+});
+
 test("a capsule that keeps killing its host is given up, and what waits is kept", async () => {
   const h = await openHarness({ hostDiesAt: new Set(Array.from({ length: 200 }, (_, index) => index + 2)) });
   await Promise.all([h.shard.start(null), h.settle()]);

@@ -20,7 +20,7 @@ export interface Failure {
 
 /** `poisoned`: the sandbox's cache holds writes that the ledger does not, and must be dropped. */
 export type TurnVerdict =
-  /** A timer that was replaced or cancelled, a key that was written again, or an answer to a call that has ended, while it waited. */
+  /** `isStale`, by now. */
   | { readonly kind: "stale"; readonly poisoned: boolean }
   | {
       readonly kind: "done";
@@ -83,7 +83,8 @@ function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most).toWellFormed()}... (${text.length} characters)`;
 }
 
-function isStale(delivery: Delivery, state: ShardState): boolean {
+/** A timer that was replaced or cancelled, a key that was written again, or an answer to a call that has ended: nothing is to become of it. */
+export function isStale(delivery: Delivery, state: ShardState): boolean {
   if (delivery.kind === "timer") return state.timers.get(delivery.id)?.at !== delivery.dueAt;
   if (delivery.kind === "expiry") return state.versions.get(delivery.key) !== delivery.version;
   if (delivery.kind === "answer") return !state.pending.has(delivery.callId);

@@ -9,8 +9,7 @@ export const ZONE_LIMITS: { readonly [zone in TrustZone]: ZoneLimits } = {
     memory_mb: 1024,
     pids: 512,
     cpu_percent: 400,
-    // Behind the kernel, which all capsules share.
-    nice: 3,
+    nice: 0,
     open_files: 1024,
     scratch_mb: 0,
     message_mb: 8,

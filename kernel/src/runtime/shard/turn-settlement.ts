@@ -5,7 +5,7 @@
  */
 import type { Delivery, Effect, Json, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
-import { type Failure, judgeTurn } from "../../bus/turn-verdict.ts";
+import { type Failure, isStale, judgeTurn } from "../../bus/turn-verdict.ts";
 import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
 import type { Outcome, TurnRecord } from "../../ledger/record.ts";
 import { serveForeseen } from "../../ledger/served-keys.ts";
@@ -110,8 +110,7 @@ export class TurnSettlement {
     waiting: Waiting,
     result: Exclude<TurnResult, { kind: "needKeys" }>,
   ): { readonly record?: TurnRecord; readonly unrecorded?: readonly Effect[]; readonly poisoned: boolean } {
-    const { delivery } = waiting;
-    if (delivery.kind === "timer" || delivery.kind === "expiry") this.#parts.due.delivered(delivery);
+    this.#delivered(waiting.delivery);
     const verdict = judgeTurn(waiting, result, this.#parts.rules, this.#parts.state);
     const { poisoned } = verdict;
     const now = waiting.ran?.at ?? this.#parts.state.at;
@@ -120,14 +119,14 @@ export class TurnSettlement {
       return { poisoned: true };
     }
     if (verdict.kind === "stale") {
-      this.#parts.counters.add(`turn.stale.${delivery.kind}`);
+      this.#stale(waiting.delivery);
       return { poisoned };
     }
     this.turns++;
     this.#spent.turns += 1;
     if (result.kind === "done") this.#spent.messages += result.effects.length;
     if (result.kind === "done" && result.logs !== undefined) this.#parts.lines.print(result.logs);
-    if (verdict.kind === "done" && delivery.kind === "start") this.#parts.started();
+    if (verdict.kind === "done" && waiting.delivery.kind === "start") this.#parts.started();
     const effects =
       verdict.kind === "done" ? verdict.effects : this.#giveUpDelivery(waiting, verdict.failure);
     if (!verdict.recorded) {
@@ -154,9 +153,23 @@ export class TurnSettlement {
     return [{ do: "answer", callId: delivery.callId, answer: { ok: false, code, message, ...known } }];
   }
 
-  /** The delivery killed its host: tried again, or recorded as failed. */
+  #delivered(delivery: Delivery): void {
+    if (delivery.kind === "timer" || delivery.kind === "expiry") this.#parts.due.delivered(delivery);
+  }
+
+  #stale(delivery: Delivery): void {
+    this.#parts.counters.add(`turn.stale.${delivery.kind}`);
+  }
+
+  /** The delivery killed its host: tried again, recorded as failed, or nothing, if it had become stale. */
   killed(waiting: Waiting, failure: VnesError): void {
-    const { journal, clock } = this.#parts;
+    const { journal, clock, state } = this.#parts;
+    this.#delivered(waiting.delivery);
+    if (isStale(waiting.delivery, state)) {
+      this.#stale(waiting.delivery);
+      waiting.confirm?.();
+      return;
+    }
     if (this.#failedEvents.isTriedAgain(waiting, failure, clock.now())) return;
     const effects = this.#giveUpDelivery(waiting, failure);
     const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
