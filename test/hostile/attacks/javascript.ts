@@ -200,6 +200,7 @@ const HOSTILE: readonly HostileJavaScript[] = [
     name: "takes over Map.prototype",
     go: "Map.prototype.get = Map.prototype.set = () => { throw 1; }; return 1;",
     ends: ["done", "TURN_HANDLER_THREW", ...GARBAGE],
+    spoils: true,
   },
   {
     name: "takes over iteration",
