@@ -32,8 +32,10 @@ const MIN_TURNS = 200;
  * turns of the one before, calm and meanwhile, because the 99th of 200 is the second worst.
  */
 const MAX_ATTEMPTS = 4;
-/** Less than a timer can tell. */
-const HARMLESS_MS = 1;
+/** Less than a timer can tell: not looked at again. */
+const UNSEEN_MS = 1;
+/** A wake-up may wait for the slices of two others, 1.4 ms each on two cores: told, and no failure. */
+const SLICES_MS = 3;
 const NOBODY = "65534";
 /** Of the table's columns. */
 const WIDTHS = [52, 10, 9, 25, 9, 9, 4];
@@ -96,7 +98,7 @@ async function runAll(who: string): Promise<number> {
         return { end, found, calm, during };
       };
       const attempts = [await attempt(MIN_TURNS)];
-      while (attempts.length < MAX_ATTEMPTS && isHarmful(attempts.at(-1) as Attempt))
+      while (attempts.length < MAX_ATTEMPTS && isDoubled(attempts.at(-1) as Attempt))
         attempts.push(await attempt(MIN_TURNS * 2 ** attempts.length));
       seen.push(attempts);
       problems += tell(attack, zone, attempts);
@@ -122,8 +124,12 @@ interface Attempt {
   readonly during: Span;
 }
 
-function isHarmful({ calm, during }: Attempt): boolean {
-  return during.p99Ms > Math.max(2 * calm.p99Ms, HARMLESS_MS);
+function isDoubled({ calm, during }: Attempt): boolean {
+  return during.p99Ms > Math.max(2 * calm.p99Ms, UNSEEN_MS);
+}
+
+function isHarmful(attempt: Attempt): boolean {
+  return isDoubled(attempt) && attempt.during.p99Ms > SLICES_MS;
 }
 
 /** All attempts have to end well; the last one says how the neighbour fared. */
@@ -135,7 +141,7 @@ function tell(attack: Attack, zone: TrustZone, attempts: readonly Attempt[]): nu
   if (isHarmful(last)) found.push(`the neighbour's p99 more than doubled, in each of ${attempts.length}`);
   const [before, p99] = [calm, during].map((span) => `${span.p99Ms.toFixed(2)} ms`) as [string, string];
   const again = attempts.length === 1 ? "" : ` (attempt ${attempts.length})`;
-  const verdict = found.length === 0 ? "ok" : "FAIL";
+  const verdict = found.length > 0 ? "FAIL" : isDoubled(last) ? "ok, doubled" : "ok";
   console.log(row([attack.name, attack.language, zone, last.end, before, p99, `${verdict}${again}`]));
   for (const problem of found) console.log(`    ${problem}`);
   return found.length;
@@ -145,10 +151,10 @@ function tell(attack: Attack, zone: TrustZone, attempts: readonly Attempt[]): nu
 function summary(seen: readonly (readonly Attempt[])[]): string {
   const all = seen.flat();
   const worst = Math.max(0, ...all.map(({ during }) => during.p99Ms));
-  const doubled = seen.filter(([first]) => first !== undefined && first.during.p99Ms > 2 * first.calm.p99Ms);
+  const doubled = seen.filter((attempts) => isDoubled(attempts.at(-1) as Attempt));
   return (
-    `${seen.length} rows, ${all.length - seen.length} of them attempted again; the neighbour's p99 more than doubled in ` +
-    `${doubled.length} at first, and was ${worst.toFixed(2)} ms at most`
+    `${seen.length} rows, ${all.length - seen.length} of them attempted again; the neighbour's p99 more than doubled in each attempt of ` +
+    `${doubled.length}, and was ${worst.toFixed(2)} ms at most`
   );
 }
 
