@@ -201,11 +201,11 @@ export function openCgroup({ version, controllers }: CgroupPlace, limits: Confin
 
 type Setting = readonly [file: string, value: number | string, isOptional?: true];
 
-/** Within a group the niceness of processes counts against each other only. */
+/** A preference, so no host is refused where it cannot be had. Within a group the niceness of processes counts against each other only. */
 const WEIGHT: { readonly [version in CgroupPlace["version"]]: (nice: number) => Setting } = {
-  v2: (nice) => ["cpu.weight.nice", Math.min(NICEST, nice)],
+  v2: (nice) => ["cpu.weight.nice", Math.min(NICEST, nice), true],
   // As the scheduler weighs single processes: a tenth of the processor less for each step.
-  v1: (nice) => ["cpu.shares", Math.round(1024 / 1.25 ** Math.min(NICEST, nice))],
+  v1: (nice) => ["cpu.shares", Math.round(1024 / 1.25 ** Math.min(NICEST, nice)), true],
 };
 
 const SETTINGS: {

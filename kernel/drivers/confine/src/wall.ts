@@ -77,7 +77,10 @@ class WalledHost implements Walled {
     this.#cgroup = cgroup;
     this.child = start(program, confinement, parts, cgroup);
     // A bubblewrap that is killed before it is ready may leave the half of it inside behind, with our pipes.
-    this.child.once("exit", () => cgroup?.end());
+    this.child.once("exit", () => {
+      this.#session?.end();
+      cgroup?.end();
+    });
     const { pid } = this.child;
     if (pid === undefined) return;
     if (keeps.cpu === "watchdog") this.#session = new SessionNice(pid);
@@ -111,7 +114,6 @@ class WalledHost implements Walled {
 
   ended(): string | undefined {
     this.#watchdog?.end();
-    this.#session?.end();
     const kills = this.#cgroup?.memoryKills() ?? 0;
     void this.#cgroup?.remove();
     return kills > 0 ? overMemory(this.#confinement.memoryMb) : this.#killedBecause;

@@ -114,6 +114,13 @@ for (const architecture of ARCHITECTURES) {
     for (const name of ["sync", "syncfs"]) assert.ok(REFUSED.some(([known]) => known === name));
   });
 
+  test(`${architecture}: a signal goes to one process, never to a group (W6)`, () => {
+    for (const pid of [1n, 2n, 0x7fffffffn]) assert.equal(call("kill", [pid, 9n]), ALLOW);
+    // The upper half of the argument is not the kernel's to look at.
+    for (const pid of [0n, 0xffffffffn, 0xffffffffffffffffn, 0x80000000n, 0x1_0000_0000n])
+      assert.equal(call("kill", [pid, 9n]), EPERM, `${pid}`);
+  });
+
   const header = {
     x86_64: "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
     aarch64: "/usr/include/asm-generic/unistd.h",

@@ -178,7 +178,10 @@ class ChildHost implements HostProcess {
     this.#pipe.on("error", () => undefined);
     for (const stream of [this.#child.stdout, this.#child.stderr])
       if (stream !== null) this.#output.follow(stream);
-    this.#child.on("exit", () => this.#output.end());
+    this.#child.on("exit", () => {
+      this.#long.end();
+      this.#output.end();
+    });
     this.#child.on("error", (cause) => this.#ended(null, null, `it could not be started: ${cause.message}`));
     this.#child.on("close", (code, signal) => this.#ended(code, signal, undefined));
   }
@@ -188,9 +191,9 @@ class ChildHost implements HostProcess {
     if (this.#killedBecause !== undefined) return;
     this.#arrivals += 1;
     this.#watch?.refresh();
-    this.#long.sign();
     try {
       for (const message of this.#reader.push(chunk)) {
+        this.#long.sign();
         if (this.#isReady) this.#options.onMessage(message, this.#reader.text);
         else this.#greet(message);
       }

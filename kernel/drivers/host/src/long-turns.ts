@@ -14,6 +14,7 @@ export class LongTurns {
   readonly #while: NodeJS.Timeout;
   #isAwaited = false;
   #isNicer = false;
+  #isOver = false;
   #signs = 0;
 
   /** `step` is told what is added to the niceness from now on. */
@@ -25,17 +26,21 @@ export class LongTurns {
 
   /** Whether an answer is. */
   awaited(isAwaited: boolean): void {
-    this.#isAwaited = isAwaited;
+    this.#isAwaited = isAwaited && !this.#isOver;
     this.sign();
   }
 
-  /** Something came from it. */
+  /** A message came from it, a whole one. */
   sign(): void {
     this.#signs += 1;
     if (this.#isAwaited) this.#silence.refresh();
   }
 
+  /** Nothing is done any more: the process is gone, and its number may become another's. */
   end(): void {
+    this.#isOver = true;
+    this.#isAwaited = false;
+    this.#isNicer = false;
     clearTimeout(this.#silence);
     clearTimeout(this.#while);
   }

@@ -53,6 +53,7 @@ export const noWall = (nice = 0): Wall => ({
       detached: true,
     });
     const session = child.pid === undefined ? undefined : new SessionNice(child.pid);
+    child.once("exit", () => session?.end());
     if (child.pid !== undefined && nice > 0) {
       makeNice(child.pid, nice);
       session?.set(nice);
@@ -62,7 +63,6 @@ export const noWall = (nice = 0): Wall => ({
       makeNicer: (more) => session?.set(nice + more),
       kill: () => void child.kill("SIGKILL"),
       ended() {
-        session?.end();
         if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
         return undefined;
       },

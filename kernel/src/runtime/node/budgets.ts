@@ -180,6 +180,8 @@ export class Budgets {
     entry.turns = budget.usage.turns;
     const rate = budgetOf(capsule.zone, policy)?.rates.cpu;
     if (rate === undefined || capsule.state !== "active" || entry.turns !== turns) return;
+    // A turn that takes long has its deadline.
+    if (shardsOf(capsule).some(({ isRunning }) => isRunning)) return;
     if (cpu <= ((entry.readAt - readAt) * rate) / 1_000 || !budget.mustRest()) return;
     for (const shard of shardsOf(capsule)) shard.rest(true);
   }

@@ -1,6 +1,7 @@
 /** What one capsule has used and may still use. Its shards share it: each asks before it takes turns and tells what they cost. */
 import {
   allow,
+  type Allowance,
   type Budget,
   type BudgetItem,
   type BudgetState,
@@ -72,21 +73,21 @@ export class CapsuleBudget {
     const { budget, clock } = this.#parts;
     if (budget === undefined || this.#state === undefined) return limit;
     if (this.#isExhausted) return 0;
-    const before = this.#state.slowed;
-    const { state, allowance } = allow(this.#state, budget, clock.now());
+    const allowance = this.#asked(this.#state, budget, clock.now());
+    return allowance.kind === "free" ? Math.min(limit, allowance.turns) : 0;
+  }
+
+  /** Somebody wants to go on: what comes of it is told, and who has to wait is woken. */
+  #asked(from: BudgetState, budget: Budget, now: number): Allowance {
+    const { state, allowance } = allow(from, budget, now);
     this.#state = state;
-    if (before === undefined && state.slowed !== undefined) this.#parts.slowed(state.slowed.by);
-    switch (allowance.kind) {
-      case "free":
-        return Math.min(limit, allowance.turns);
-      case "slowed":
-        this.#wakeUp.at(allowance.until);
-        return 0;
-      case "exhausted":
-        this.#isExhausted = true;
-        this.#parts.exhausted(allowance.by, clock.now() - allowance.since);
-        return 0;
+    if (from.slowed === undefined && state.slowed !== undefined) this.#parts.slowed(state.slowed.by);
+    if (allowance.kind === "slowed") this.#wakeUp.at(allowance.until);
+    if (allowance.kind === "exhausted") {
+      this.#isExhausted = true;
+      this.#parts.exhausted(allowance.by, now - allowance.since);
     }
+    return allowance;
   }
 
   /**
@@ -96,9 +97,7 @@ export class CapsuleBudget {
   mustRest(): boolean {
     const { budget, clock } = this.#parts;
     if (budget === undefined || this.#state === undefined || this.#isExhausted) return false;
-    const { allowance } = allow(this.#state, budget, clock.now());
-    if (allowance.kind === "free") return false;
-    this.room(0);
+    const allowance = this.#asked(this.#state, budget, clock.now());
     return allowance.kind === "slowed" && allowance.by === "cpu";
   }
 

@@ -206,6 +206,11 @@ export class CapsuleShard {
     return this.#instance?.meters().catch(() => undefined);
   }
 
+  /** Whether something is being run, or waited for. */
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
   /** What runs it stands still until there is a turn again, where that can be; or goes on. */
   rest(isResting: boolean): void {
     this.#instance?.rest?.(isResting);

@@ -7,6 +7,7 @@
  *    see its flags.
  * 3. No new namespace, no new process: `clone` makes threads. No socket but a pair of unix sockets. Nothing is typed into a terminal.
  *    No lease on a file: a host may own the files it reads, and a lease makes everybody else's `open` of them wait.
+ *    No signal to a group of processes: bubblewrap's half outside is in the host's, whatever namespace the host is in.
  * 4. Everything in `REFUSED_CALLS` is EPERM.
  */
 import {
@@ -41,6 +42,8 @@ const AF_UNIX = 1;
 /** Put bytes into a terminal's input, as if somebody had typed them. */
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+/** From here on a process id is negative. */
+const NEGATIVE = 0x80000000;
 const F_SETLEASE = 1024;
 const F_NOTIFY = 1026;
 /** Of newer kernels: a lease on a folder or a file, by another name. */
@@ -85,6 +88,14 @@ export function hostFilter(architecture: Architecture): readonly Instruction[] {
     ...on("fcntl", [
       load(argumentAt(1)),
       ...[F_SETLEASE, F_NOTIFY, F_SETDELEG].flatMap((command) => [unless("equals", command, 1), refused]),
+      allowed,
+    ]),
+    ...on("kill", [
+      load(argumentAt(0)),
+      unless("equals", 0, 1),
+      refused,
+      unless("atLeast", NEGATIVE, 1),
+      refused,
       allowed,
     ]),
     ...numbers.flatMap((number) => [unless("equals", number, 1), refused]),

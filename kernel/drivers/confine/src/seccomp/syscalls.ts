@@ -16,12 +16,15 @@ export const FIRST_UNKNOWN_CALL = 451;
 
 type Numbers = readonly [x86_64: number | null, aarch64: number | null];
 
-export const CALLS: { readonly [name in "clone" | "clone3" | "socketpair" | "ioctl" | "fcntl"]: Numbers } = {
+export const CALLS: {
+  readonly [name in "clone" | "clone3" | "socketpair" | "ioctl" | "fcntl" | "kill"]: Numbers;
+} = {
   clone: [56, 220],
   clone3: [435, 435],
   socketpair: [53, 199],
   ioctl: [16, 29],
   fcntl: [72, 25],
+  kill: [62, 129],
 };
 
 /** By what they are for. */
