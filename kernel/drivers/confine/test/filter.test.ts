@@ -105,8 +105,8 @@ for (const architecture of ARCHITECTURES) {
   });
 
   test(`${architecture}: no lease on a file, and no sync of the machine's disks (W6)`, () => {
-    // F_SETLEASE, F_NOTIFY, F_SETDELEG; the upper half of the argument is not the kernel's to look at.
-    for (const command of [1024n, 1026n, 1040n, 0x1_0000_0400n])
+    // F_SETSIG, F_SETLEASE, F_NOTIFY, F_SETDELEG; the upper half of the argument is not the kernel's to look at.
+    for (const command of [10n, 1024n, 1026n, 1040n, 0x1_0000_0400n])
       assert.equal(call("fcntl", [0n, command]), EPERM, `command ${command}`);
     // F_DUPFD, F_SETFL, F_SETLK, F_DUPFD_CLOEXEC, F_SETPIPE_SZ.
     for (const command of [0n, 4n, 6n, 1030n, 1031n])

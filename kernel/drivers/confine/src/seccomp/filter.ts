@@ -44,6 +44,8 @@ const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 /** From here on a process id is negative. */
 const NEGATIVE = 0x80000000;
+/** The signal of a file that is ready: one that continues wakes a host that has been stopped. */
+const F_SETSIG = 10;
 const F_SETLEASE = 1024;
 const F_NOTIFY = 1026;
 /** Of newer kernels: a lease on a folder or a file, by another name. */
@@ -87,7 +89,7 @@ export function hostFilter(architecture: Architecture): readonly Instruction[] {
     ]),
     ...on("fcntl", [
       load(argumentAt(1)),
-      ...[F_SETLEASE, F_NOTIFY, F_SETDELEG].flatMap((command) => [unless("equals", command, 1), refused]),
+      ...[F_SETSIG, F_SETLEASE, F_NOTIFY, F_SETDELEG].flatMap((command) => [unless("equals", command, 1), refused]),
       allowed,
     ]),
     ...on("kill", [

@@ -60,6 +60,9 @@ export const REFUSED_CALLS: { readonly [purpose: string]: { readonly [name: stri
     fork: [57, null],
     vfork: [58, null],
   },
+  "timers with a signal of their own: one that continues wakes a host that has been stopped": {
+    timer_create: [222, 107],
+  },
   "sessions: the scheduler gives each a share of the processor": {
     setsid: [112, 157],
   },
