@@ -89,7 +89,10 @@ export function hostFilter(architecture: Architecture): readonly Instruction[] {
     ]),
     ...on("fcntl", [
       load(argumentAt(1)),
-      ...[F_SETSIG, F_SETLEASE, F_NOTIFY, F_SETDELEG].flatMap((command) => [unless("equals", command, 1), refused]),
+      ...[F_SETSIG, F_SETLEASE, F_NOTIFY, F_SETDELEG].flatMap((command) => [
+        unless("equals", command, 1),
+        refused,
+      ]),
       allowed,
     ]),
     ...on("kill", [
