@@ -18,7 +18,8 @@ export type List = (typeof LISTS)[number];
 /** Things of one list that one turn looks at. */
 export const PAGE = 128;
 
-type Placed = JsonObject & { readonly place: number };
+/** Only what an image without places has kept is without one, `older.ts`. */
+type Placed = JsonObject & { readonly place?: number };
 
 /** A name and what lies under it. */
 export type Found = readonly [name: string, thing: JsonObject];
@@ -34,7 +35,13 @@ export function sizeOf(keys: Keys, list: List): number {
 /** In its place, or, when it is new, in the next one. */
 export function put(keys: Keys, list: List, name: string, thing: JsonObject): void {
   const before = find(keys, list, name) as Placed | undefined;
-  keys.set(`${list}/${name}`, { ...thing, place: before?.place ?? enter(keys, list, name) });
+  if (before === undefined) place(keys, list, name, thing);
+  else keys.set(`${list}/${name}`, before.place === undefined ? thing : { ...thing, place: before.place });
+}
+
+/** In the next place. */
+export function place(keys: Keys, list: List, name: string, thing: JsonObject): void {
+  keys.set(`${list}/${name}`, { ...thing, place: enter(keys, list, name) });
 }
 
 function enter(keys: Keys, list: List, name: string): number {
@@ -44,18 +51,31 @@ function enter(keys: Keys, list: List, name: string): number {
   return place;
 }
 
+/** The place it knows is there, and names it. */
+export function isPlaced(keys: Keys, list: List, name: string, thing: JsonObject): thing is Required<Placed> {
+  const { place: known } = thing as Placed;
+  return known !== undefined && known < sizeOf(keys, list) && keys.get(`place/${list}/${known}`) === name;
+}
+
 /** Those of them that are there. */
 export function removeAll(keys: Keys, list: List, names: readonly string[]): void {
   if (names.length === 0) return;
   // Asked for together; one after the other each would stop the turn.
   const size = sizeOf(keys, list);
-  thingsAt(keys, list, Math.max(0, size - names.length), size);
+  const from = Math.max(0, size - names.length);
+  const things = keys.getAll(names.map((name) => `${list}/${name}`)) as readonly (Placed | undefined)[];
+  const known = things.flatMap((thing) => (thing?.place === undefined ? [] : [thing.place]));
+  const last = Array.from({ length: size - from }, (_, n) => from + n);
+  keys.getAll([...known, ...last].map((n) => `place/${list}/${n}`));
+  thingsAt(keys, list, from, size);
   for (const name of names) remove(keys, list, name);
 }
 
 function remove(keys: Keys, list: List, name: string): void {
-  const thing = find(keys, list, name) as Placed | undefined;
+  const thing = find(keys, list, name);
   if (thing === undefined) return;
+  keys.delete(`${list}/${name}`);
+  if (!isPlaced(keys, list, name, thing)) return;
   const last = sizeOf(keys, list) - 1;
   if (thing.place < last) {
     const moved = keys.get(`place/${list}/${last}`) as string;
@@ -63,7 +83,6 @@ function remove(keys: Keys, list: List, name: string): void {
     keys.set(`${list}/${moved}`, { ...find(keys, list, moved), place: thing.place });
   }
   keys.delete(`place/${list}/${last}`);
-  keys.delete(`${list}/${name}`);
   keys.set(`size/${list}`, last);
 }
 
@@ -73,7 +92,7 @@ export function thingsAt(keys: Keys, list: List, from: number, to: number): read
 }
 
 type Places = { readonly [list in List]?: readonly [from: number, to: number] };
-type Pages = { readonly [list in List]?: readonly Found[] };
+export type Pages = { readonly [list in List]?: readonly Found[] };
 
 /** Of several lists together, so that a turn stops twice for what it has to fetch, and not twice for each. */
 function pagesAt(keys: Keys, places: Places): Pages {
@@ -118,21 +137,4 @@ export function nextPage(keys: Keys, walk: Walk): { readonly page: Pages; readon
 /** Turns that a walk over everything takes. */
 export function pagesOf(keys: Keys): number {
   return Math.max(1, ...LISTS.map((list) => Math.ceil(sizeOf(keys, list) / PAGE)));
-}
-
-/** What a gateway of before there were places has kept gets one each. */
-export function placeOlder(keys: Keys): void {
-  for (const list of LISTS) {
-    if (keys.get(`size/${list}`) !== undefined) continue;
-    keys.set(`size/${list}`, 0);
-    for (const [key, value] of keys.entries(`${list}/`)) {
-      // Of a channel only the time was kept.
-      put(
-        keys,
-        list,
-        key.slice(list.length + 1),
-        typeof value === "number" ? { at: value } : (value as JsonObject),
-      );
-    }
-  }
 }

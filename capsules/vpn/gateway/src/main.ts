@@ -2,7 +2,6 @@
 import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
 import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
-import { placeOlder } from "./lists.ts";
 import {
   type Asker,
   onActivated,
@@ -56,7 +55,6 @@ type ChannelEvent = Asker &
 
 function start(turn: Turn, data: Json): void {
   turn.keys.set("config", parseConfig(data));
-  placeOlder(turn.keys);
   // Channels may have ended while nobody listened, and clients be admitted no more.
   beginWatch(turn);
 }

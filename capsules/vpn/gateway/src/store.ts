@@ -18,7 +18,18 @@
 import type { Keys } from "@vnes/sdk";
 import { BINDINGS } from "@vnes/vpn-common";
 import type { GatewayConfig } from "./config.ts";
-import { find, put, removeAll, sizeOf, thingsAt, type Walk } from "./lists.ts";
+import {
+  find,
+  nextPage,
+  type Pages,
+  put,
+  removeAll,
+  sizeOf,
+  thingsAt,
+  type Walk,
+  wholeWalk,
+} from "./lists.ts";
+import { againOlder, beginOlder, type Older, olderPage } from "./older.ts";
 import type { Bucket } from "./rate.ts";
 
 export type Mirror = {
@@ -34,8 +45,16 @@ export type Mirror = {
   readonly at: number;
 };
 
-/** False: the watch's timer is not set. True: its next walk begins when it fires. */
-export type Watch = boolean | (Walk & { readonly isFirst: boolean });
+/** A walk that is under way, and what is left of it. The first one may have to make the places, `older.ts`. */
+export type Round =
+  | (Walk & { readonly isFirst: boolean })
+  | { readonly older: Older; readonly isFirst: true };
+
+/**
+ * Off: the watch's timer is not set. Set: its next walk begins when it fires. Images without places keep a boolean here,
+ * which is how their traces are told.
+ */
+export type Watch = "off" | "set" | Round;
 
 /** An ended session's mirror outlives every call that could still report of it (5 s each). */
 export const ENDED_MIRROR_MS = 60_000;
@@ -47,7 +66,26 @@ export function loadConfig(keys: Keys): GatewayConfig {
 }
 
 export function loadWatch(keys: Keys): Watch {
-  return (keys.get("watch") ?? false) as unknown as Watch;
+  return (keys.get("watch") ?? "off") as unknown as Watch;
+}
+
+/** The walk over everything that an activation begins with. */
+export function firstRound(keys: Keys): Round {
+  const watch = keys.get("watch") as unknown as Watch | boolean | undefined;
+  if (typeof watch === "boolean") return { older: beginOlder(keys), isFirst: true };
+  if (typeof watch === "object" && "older" in watch) return { older: againOlder(watch.older), isFirst: true };
+  return { ...wholeWalk(keys), isFirst: true };
+}
+
+/** The next page of it, and the round after that; null: it is over. */
+export function roundPage(keys: Keys, round: Round): { readonly page: Pages; readonly next: Round | null } {
+  if ("older" in round) {
+    const { page, left } = olderPage(keys, round.older);
+    return { page, next: left === null ? null : { older: left, isFirst: true } };
+  }
+  const { isFirst, ...walk } = round;
+  const { page, left } = nextPage(keys, walk);
+  return { page, next: left === null ? null : { ...left, isFirst } };
 }
 
 export function saveWatch(keys: Keys, watch: Watch): void {

@@ -7,12 +7,13 @@ import type { Answer, Json, Keys, Turn } from "@vnes/sdk";
 import type { Outcome } from "@vnes/vpn-common";
 import { admission, type GatewayConfig } from "./config.ts";
 import { denyClient } from "./denials.ts";
-import { LISTS, nextPage, pagesOf, removeAll, sizeOf, wholeWalk } from "./lists.ts";
+import { LISTS, pagesOf, removeAll, sizeOf, wholeWalk } from "./lists.ts";
 import { type Bucket, isFull } from "./rate.ts";
 import {
   boundSession,
   count,
   ENDED_MIRROR_MS,
+  firstRound,
   follow,
   forgetHere,
   gatherChannels,
@@ -22,8 +23,9 @@ import {
   loadMirror,
   loadWatch,
   type Mirror,
+  type Round,
+  roundPage,
   saveWatch,
-  type Watch,
 } from "./store.ts";
 import * as transport from "./transport.ts";
 
@@ -94,26 +96,26 @@ export function letGo(turn: Turn, { sessionId, peer, channelId }: Mirror, epoch:
 }
 
 export function armWatch(turn: Turn): void {
-  if (loadWatch(turn.keys) === false) setWatch(turn, true);
+  if (loadWatch(turn.keys) === "off") setWatch(turn, "set");
 }
 
 /** At the start of an activation: the first page at once, and whoever is not admitted any more is let go of on the way. */
 export function beginWatch(turn: Turn): void {
-  watchPage(turn, { ...wholeWalk(turn.keys), isFirst: true });
+  watchPage(turn, firstRound(turn.keys));
 }
 
 export function onWatchDue(turn: Turn): void {
   const watch = loadWatch(turn.keys);
-  watchPage(turn, typeof watch === "boolean" ? { ...wholeWalk(turn.keys), isFirst: false } : watch);
+  watchPage(turn, typeof watch === "object" ? watch : { ...wholeWalk(turn.keys), isFirst: false });
 }
 
 /** A page of everything is swept, and the transport asked about the channels in it; the next one is for the next turn. */
-function watchPage(turn: Turn, { isFirst, ...walk }: Exclude<Watch, boolean>): void {
+function watchPage(turn: Turn, round: Round): void {
   const { keys, at } = turn;
   const config = loadConfig(keys);
-  const { page, left } = nextPage(keys, walk);
+  const { page, next } = roundPage(keys, round);
   const mirrors = (page.mirror ?? []).map(([, mirror]) => mirror as Mirror);
-  if (isFirst) turnAway(turn, config, mirrors);
+  if (round.isFirst) turnAway(turn, config, mirrors);
   const gone = mirrors.filter((mirror) => isGone(mirror, at));
   removeAll(
     keys,
@@ -133,17 +135,22 @@ function watchPage(turn: Turn, { isFirst, ...walk }: Exclude<Watch, boolean>): v
     ...mirrors.flatMap((mirror) => (isLive(mirror) && mirror.channelId !== null ? [mirror.channelId] : [])),
   ]);
   if (channels.size > 0) transport.askChannels(turn, [...channels]);
-  if (left !== null) return setWatch(turn, { ...left, isFirst });
-  if (LISTS.some((list) => sizeOf(keys, list) > 0)) return setWatch(turn, true);
-  saveWatch(keys, false);
+  if (next !== null) return setWatch(turn, next);
+  if (LISTS.some((list) => sizeOf(keys, list) > 0)) return setWatch(turn, "set");
+  saveWatch(keys, "off");
 }
 
-/** A walk takes `watchMs`, whatever there is; where that would be too many turns, longer. */
-function setWatch(turn: Turn, watch: Watch): void {
+/**
+ * A walk takes `watchMs`, whatever there is; where that would be too many turns, longer. The first one is as fast as may be:
+ * until it has come by, a session whose channel ended while nobody listened is taken for attached.
+ */
+function setWatch(turn: Turn, watch: "set" | Round): void {
   saveWatch(turn.keys, watch);
   const { watchMs } = loadConfig(turn.keys);
-  const pages = pagesOf(turn.keys);
-  turn.setTimer("watch", turn.at + Math.max(Math.min(PAGE_MS, watchMs), Math.floor(watchMs / pages)));
+  const shortest = Math.min(PAGE_MS, watchMs);
+  const isFirst = watch !== "set" && watch.isFirst;
+  const pause = isFirst ? shortest : Math.max(shortest, Math.floor(watchMs / pagesOf(turn.keys)));
+  turn.setTimer("watch", turn.at + pause);
 }
 
 function turnAway(turn: Turn, config: GatewayConfig, mirrors: readonly Mirror[]): void {
@@ -153,7 +160,8 @@ function turnAway(turn: Turn, config: GatewayConfig, mirrors: readonly Mirror[])
     if (!isLive(mirror) || isIn(peer)) continue;
     const evidence = { why: "PEER_NOT_ADMITTED" };
     const input = { sessionId, cause: "POLICY_TERMINATED", evidence };
-    turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported" });
+    const context = { method: "terminate", sessionId };
+    turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported", context });
   }
 }
 
@@ -163,9 +171,10 @@ export function onWatched(turn: Turn, answer: Answer, data: Json): void {
   if (!answer.ok) return count(turn.keys, `channels.${answer.code}`);
   const { keys } = turn;
   const { askedAt } = data as { readonly askedAt: number };
-  const { channels, unknown } = answer.value as unknown as {
+  // An image before asked for `status`, whose answer has all there are: who is missing is for the first walk to find.
+  const { channels, unknown = [] } = answer.value as unknown as {
     readonly channels: readonly Known[];
-    readonly unknown: readonly string[];
+    readonly unknown?: readonly string[];
   };
   gatherChannels(keys, [...channels.map(({ channelId }) => channelId), ...unknown]);
   forgetHere(keys, ...unknown.filter((channelId) => isQuietHere(keys, channelId, askedAt)));

@@ -230,29 +230,3 @@ test("who is not admitted any more is turned away wherever in the walk, and ende
   const mirrors = [...it.node.keys.values.keys()].filter((key) => key.startsWith("mirror/"));
   assert.equal(mirrors.length, 300);
 });
-
-test("what a gateway kept before there were places has places after its next start", () => {
-  const it = new Counted(0);
-  const { values, versions } = it.node.keys;
-  for (const list of ["mirror", "here", "rate"]) values.delete(`size/${list}`);
-  const older: { readonly [key: string]: Json } = {
-    [`mirror/${sessionOf(1)}`]: {
-      ...{ sessionId: sessionOf(1), peer: peerOf(1), state: "ATTACHED", version: 2, epoch: 1 },
-      ...{ channelId: channelOf(1), pathId: "udp", at: 5 },
-    },
-    [`bound/${channelOf(1)}`]: sessionOf(1),
-    [`here/${channelOf(1)}`]: 5,
-  };
-  for (const [key, value] of Object.entries(older)) {
-    values.set(key, value);
-    versions.set(key, 1);
-  }
-  it.node.start({ admit: "any" }, true);
-  assert.deepEqual(
-    it.answerWatch(() => false),
-    [channelOf(1)],
-  );
-  const { answer } = it.node.call("vpn.gateway.status", {});
-  assert.ok(answer?.ok);
-  assert.deepEqual((answer.value as JsonObject)["sessions"], [older[`mirror/${sessionOf(1)}`]]);
-});
