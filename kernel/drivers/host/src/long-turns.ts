@@ -5,7 +5,7 @@
 
 const LONG_MS = 20;
 const WHILE_MS = 1_000;
-/** Added to the niceness: half the weight. With less a machine that is busy otherwise would let long turns run into their deadlines. */
+/** Added to the niceness, which halves its share. More, and long turns would meet their deadlines on a machine that is busy otherwise. */
 export const NICER = 3;
 
 export class LongTurns {
