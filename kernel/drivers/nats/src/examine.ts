@@ -3,8 +3,8 @@ import { AckPolicy, DeliverPolicy, jetstreamManager, type StreamInfo } from "@na
 import { createInbox, nanos } from "@nats-io/transport-node";
 import { busErrors } from "./bus-errors.ts";
 import type { Bus } from "./connection.ts";
+import { API_TIMEOUT_MS } from "./server-link.ts";
 
-const API_TIMEOUT_MS = 3_000;
 const PROBE_LIFE_MS = 1_000;
 /** A copy that is further behind than this is catching up. */
 const MAX_LAG = 1_000;

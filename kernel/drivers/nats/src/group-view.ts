@@ -196,7 +196,7 @@ export class GroupView {
       await this.#reader.halt();
       this.#fold = new GroupFold(this.stream, this.#purgedFrom);
       this.#damage = undefined;
-      await this.#reader.start(1);
+      await this.#asked(async () => await this.#reader.start(1));
       await this.#caughtUp(await this.#info());
       if (this.#damage === undefined) return;
       if (attempt === PURGE_CHECKS) {
@@ -218,11 +218,15 @@ export class GroupView {
   }
 
   async #info(): Promise<StreamInfo> {
-    const { jsm } = this.#link;
+    return await this.#asked(async () => await this.#link.jsm.streams.info(this.stream));
+  }
+
+  /** A leader that dies while it is asked answers nothing; the next one does. */
+  async #asked<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      return await retried(async () => await jsm.streams.info(this.stream), isVnesError);
+      return await retried(ask, isVnesError);
     } catch (error) {
-      throw this.unreachable(problemOf(error), error);
+      throw isVnesError(error) ? error : this.unreachable(problemOf(error), error);
     }
   }
 

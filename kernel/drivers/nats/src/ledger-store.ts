@@ -29,7 +29,7 @@ import { GroupView } from "./group-view.ts";
 import { LEASE_MS } from "./lease.ts";
 import type { Sent } from "./pipeline.ts";
 import { reclaim } from "./reclaim.ts";
-import type { ServerLink } from "./server-link.ts";
+import { API_TIMEOUT_MS, type ServerLink } from "./server-link.ts";
 import { StoreLease } from "./store-lease.ts";
 import { assertNamespace, defaultReplicas, ledgerSubject } from "./streams.ts";
 
@@ -39,7 +39,6 @@ const PART_BYTES: number = 256 * 1024;
 const MESSAGE_OVERHEAD_BYTES = 2 * 1024;
 /** How often what waits is looked at: resends, budgets, beats. */
 const TICK_MS = 5;
-const API_TIMEOUT_MS = 3_000;
 
 export interface NatsLedgerOptions {
   readonly bus: Bus;

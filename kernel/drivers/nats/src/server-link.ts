@@ -14,6 +14,8 @@ export interface ServerLink {
   readonly cache: BatchCache;
 }
 
+/** How long one request to the API of JetStream may take. */
+export const API_TIMEOUT_MS = 3_000;
 /** An append waits so long for a server before its caller is told; a leader election takes up to 8.5 s. */
 export const RETRY_BUDGET_MS = 10_000;
 const FIRST_RETRY_MS = 50;

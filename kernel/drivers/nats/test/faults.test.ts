@@ -174,6 +174,20 @@ test("a group this node does not own can be read, also what comes later, and not
   await Promise.all([owner.close(), reader.close()]);
 });
 
+test("a connection that ends while a node opens its ledger is waited for, whatever was just asked", async () => {
+  const before = await openNode(servers.urls, namespace, "a");
+  await before.store.append("a/0", 0, [record("one")]);
+  await before.close();
+  for (const asked of ["STREAM.INFO", "MSG.GET", "CONSUMER.CREATE"]) {
+    const relay = await openRelay(servers.urls[0] as string);
+    relay.severAt(asked);
+    const again = await openNode([relay.url], namespace, "a");
+    assert.deepEqual(await texts(again.store, "a/0"), ["one"], asked);
+    await again.close();
+    await relay.close();
+  }
+});
+
 test("a server without streams, one that is not there, and an address that is none are named", async () => {
   await using plain = await startNatsServers({ jetstream: false });
   await refusedWith("BUS_NO_JETSTREAM", openNode(plain.urls, namespace, "a"));

@@ -8,6 +8,8 @@ export interface Relay {
   cut(): void;
   /** As `cut`, and the connections there are end: what was on its way is lost. */
   sever(): void;
+  /** Severs, once, where a client first sends something with this text in it, and takes connections as before. */
+  severAt(text: string): void;
   /** What was held back passes, and everything after it. */
   mend(): void;
   close(): Promise<void>;
@@ -17,6 +19,8 @@ export async function openRelay(target: string): Promise<Relay> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let isCut = false;
+  let fatal: string | undefined;
+  const isFatal = (data: Buffer): boolean => fatal !== undefined && data.includes(fatal);
   const server = createServer((near) => {
     const far = connect({ host: hostname, port: Number(port) });
     for (const [from, to] of [
@@ -24,7 +28,12 @@ export async function openRelay(target: string): Promise<Relay> {
       [far, near],
     ] as const) {
       sockets.add(from);
-      from.on("data", (data) => to.write(data));
+      from.on("data", (data: Buffer) => {
+        if (from === near && isFatal(data)) {
+          fatal = undefined;
+          for (const socket of sockets) socket.destroy();
+        } else to.write(data);
+      });
       from.on("error", () => to.destroy());
       from.on("close", () => {
         sockets.delete(from);
@@ -43,6 +52,9 @@ export async function openRelay(target: string): Promise<Relay> {
     sever() {
       isCut = true;
       for (const socket of sockets) socket.destroy();
+    },
+    severAt(text) {
+      fatal = text;
     },
     mend() {
       isCut = false;
