@@ -60,3 +60,23 @@ test("one that computes on its own account stands still until its processor time
   assert.equal(budgets.find("computes")?.slowed?.by, "bytes");
   budgets.stop();
 });
+
+test("a sandbox that does not say what it used holds up no reading of the others", async () => {
+  let [asked, told] = [0, 0];
+  const { budgets, advance } = readings(
+    { cpu_ms_per_s: 1_000 },
+    {
+      silent: () => {
+        asked += 1;
+        return new Promise(() => undefined);
+      },
+      busy: async () => ({ cpuMs: 10 * ++told, bytes: 0 }),
+    },
+  );
+  await advance(5_000);
+  assert.equal(budgets.find("busy")?.usage.cpu, 50);
+  assert.equal(asked, 1);
+  budgets.stop();
+  await advance(5_000);
+  assert.equal(budgets.find("busy")?.usage.cpu, 50);
+});
