@@ -35,6 +35,31 @@ for (const { name, bundle, ends } of SHARED_HOST) {
   });
 }
 
+test("a capsule that computes for long when it is loaded is not waited for again, and costs nobody the host", async () => {
+  // Far longer than the deadline of a turn, far shorter than the first load may take.
+  const bundle = await bundleSource(`import { capsule } from "@vnes/sdk";
+    let sum = 0; for (let n = 0; n < 3e8; n++) sum += n % 7;
+    export default capsule({ calls: { "t.go": () => { while (true); }, "t.ok": () => sum } });`);
+  const group = "slow top";
+  const healthy = await sandbox.open(specOf(HEALTHY, { group, instance: "healthy/0" }));
+  const limits = { turnMs: 50 };
+  const hostile = await sandbox.open(specOf(bundle, { group, instance: "hostile/0", limits }));
+  const { pid } = (await healthy.meters()).host;
+  assert.equal((await endOf(hostile, call("go"))).how, "TURN_DEADLINE");
+  for (let turn = 0; turn < 3; turn++) {
+    const [[result], neighbour] = await Promise.all([
+      hostile.deliver([call("ok")]),
+      endOf(healthy, call("ok")),
+    ]);
+    assert.ok(result?.kind === "failed" && result.code === "TURN_DEADLINE", JSON.stringify(result));
+    assert.match(result.message, /loading the capsule anew was stopped after 50 ms/);
+    assert.equal(neighbour.how, "done");
+  }
+  assert.ok((await hostile.meters()).cpuMs > 100, "who does not load computes for nothing");
+  assert.equal((await healthy.meters()).host.pid, pid);
+  await Promise.all([hostile.dispose(), healthy.dispose()]);
+});
+
 const rejecting = (error: string): string => `${error} Promise.reject(e); return 1;`;
 /** What isolated-vm asks of what was rejected it asks when the deadline is over, and work of V8 itself is not interrupted. */
 const ENDLESS = {

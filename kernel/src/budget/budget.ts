@@ -107,21 +107,30 @@ function refilled(state: BudgetState, budget: Budget, now: number): BudgetState 
   return { ...state, at, tokens };
 }
 
+/** When this one alone holds nothing back any more, whatever the others do; undefined: now. */
+export function paidAt(before: BudgetState, budget: Budget, item: Metered, now: number): number | undefined {
+  return heldUntil(refilled(before, budget, now), budget, item);
+}
+
 /** The rate that holds the capsule back longest, and until when. */
 function heldBy(
-  { at, tokens }: BudgetState,
-  { rates }: Budget,
+  state: BudgetState,
+  budget: Budget,
 ): { readonly by: Metered; readonly until: number } | undefined {
   let held: { readonly by: Metered; readonly until: number } | undefined;
   for (const item of METERED) {
-    const rate = rates[item];
-    // Turns are taken whole; of the rest it is enough that the debt is paid.
-    const needed = item === "turns" ? 1 : 0;
-    if (rate === undefined || tokens[item] >= needed) continue;
-    const until = at + Math.max(1, Math.ceil(((needed - tokens[item]) * 1_000) / rate));
-    if (held === undefined || until > held.until) held = { by: item, until };
+    const until = heldUntil(state, budget, item);
+    if (until !== undefined && (held === undefined || until > held.until)) held = { by: item, until };
   }
   return held;
+}
+
+function heldUntil({ at, tokens }: BudgetState, { rates }: Budget, item: Metered): number | undefined {
+  const rate = rates[item];
+  // Turns are taken whole; of the rest it is enough that the debt is paid.
+  const needed = item === "turns" ? 1 : 0;
+  if (rate === undefined || tokens[item] >= needed) return undefined;
+  return at + Math.max(1, Math.ceil(((needed - tokens[item]) * 1_000) / rate));
 }
 
 function isOverMemory({ memoryBytes }: BudgetState, { memoryBytes: most }: Budget): boolean {

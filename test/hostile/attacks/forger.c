@@ -113,7 +113,7 @@ static void sends_a_line_of_lists(int batch, int turn) {
 }
 /** In one line, which is as long as one may be. */
 static void tells_long_numbers(int batch, int turn) {
-  static char digits[300], line[65000];
+  static char digits[300], line[8100];
   memset(digits, '1', 299);
   size_t length = (size_t)snprintf(line, sizeof line, "{\"did\":\"deliver\",\"id\":0,\"batch\":%d,\"stops\":0,\"x\":[0", batch);
   while (length < sizeof line - 400) length += (size_t)snprintf(line + length, sizeof line - length, ",%s", digits);
@@ -121,12 +121,12 @@ static void tells_long_numbers(int batch, int turn) {
   put_size(length + strlen(text)), put(line, length), put(text, strlen(text));
 }
 static void nests_minus_zero(int batch, int turn) {
-  static char line[60000];
+  static char line[8100];
   (void)turn;
   int length = snprintf(line, sizeof line, "{\"did\":\"deliver\",\"id\":0,\"batch\":%d,\"stops\":0,\"x\":", batch);
-  memset(line + length, '[', 25000), length += 25000;
+  memset(line + length, '[', 4000), length += 4000;
   line[length++] = '-', line[length++] = '0';
-  memset(line + length, ']', 25000), length += 25000;
+  memset(line + length, ']', 4000), length += 4000;
   line[length++] = '}';
   put_size((size_t)length), put(line, (size_t)length);
 }

@@ -3,8 +3,8 @@
  * threads, and stops for a while what used too much processor time. Between two looks a host can go beyond its limits; what a control
  * group keeps is not looked at.
  */
-import { familyOf, usageOf } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
+import { FamilyMeter } from "./family-meter.ts";
 import type { StoppedFamily } from "./stopped-family.ts";
 
 const LOOK_EVERY_MS = 50;
@@ -24,6 +24,7 @@ export interface WatchdogOptions {
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #timer: NodeJS.Timeout;
+  readonly #meter: FamilyMeter;
   #lookedAt: number = performance.now();
   #cpuMs = 0;
   /** Processor time it may still use; negative: it waits. */
@@ -31,19 +32,20 @@ export class Watchdog {
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
+    this.#meter = new FamilyMeter(options.pid);
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#timer.unref();
   }
 
   end(): void {
     clearInterval(this.#timer);
+    this.#meter.end();
   }
 
   #look(): void {
-    const { pid, confinement, keeps, kill } = this.#options;
+    const { confinement, keeps, kill } = this.#options;
     const { memoryMb, pids, cpuPercent } = confinement;
-    const family = familyOf(pid);
-    const used = usageOf(family);
+    const used = this.#meter.usage();
     if (keeps.memory === "watchdog" && used.memoryKb > memoryMb * 1024) return kill(overMemory(memoryMb));
     if (keeps.pids === "watchdog" && used.threads > pids)
       return kill(`it had more than its ${pids} processes and threads`);

@@ -10,7 +10,7 @@ export {
   type NodeProgramOptions,
   WALLED_USER,
 } from "./host-program.ts";
-export { familyOf, type ProcessUsage, usageOf } from "./process-usage.ts";
+export { familyOf, type ProcessUsage, usageFrom, usageOf } from "./process-usage.ts";
 export { readOr } from "./read-or.ts";
 export { SessionNice } from "./session-nice.ts";
 export { HOST_ENV, noWall, type Wall, type Walled, type WallOf, wallsMissing } from "./wall.ts";

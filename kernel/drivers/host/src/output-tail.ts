@@ -33,8 +33,9 @@ export class OutputTail {
   }
 
   push(chunk: Buffer): void {
-    const text = this.#text + chunk.toString("utf8");
-    this.#dropped += Math.max(0, text.length - KEPT_BYTES);
+    // Of more than is kept the rest is not even decoded.
+    const text = this.#text + chunk.toString("utf8", Math.max(0, chunk.length - KEPT_BYTES));
+    this.#dropped += Math.max(0, chunk.length - KEPT_BYTES) + Math.max(0, text.length - KEPT_BYTES);
     this.#text = text.slice(-KEPT_BYTES);
   }
 

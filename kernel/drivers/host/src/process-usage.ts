@@ -33,12 +33,19 @@ export function usageOf(family: readonly number[]): ProcessUsage {
 }
 
 function usageOfOne(pid: number): ProcessUsage {
-  const status = readOr(`/proc/${pid}/status`, "");
-  const number = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
+  return usageFrom(readOr(`/proc/${pid}/status`, ""), readOr(`/proc/${pid}/stat`, ""));
+}
+
+/** `status` and `stat` as the kernel writes them; zeros for what is not in them. */
+export function usageFrom(status: string, stat: string): ProcessUsage {
+  // A name in the first line holds no line feed that is one.
+  const number = (name: string): number => {
+    const at = status.indexOf(`\n${name}:`);
+    return at < 0 ? 0 : Number.parseInt(status.slice(at + name.length + 2, at + name.length + 24), 10);
+  };
   // Behind the name, which may hold anything: state is the first field, the times of user and system, its own and its children's, the 12th to 15th.
-  const stat = readOr(`/proc/${pid}/stat`, "").split(") ").at(-1)?.split(" ") ?? [];
-  const ticks = stat.slice(11, 15).reduce((all, one) => all + Number(one), 0);
+  const fields = stat.split(") ").at(-1)?.split(" ") ?? [];
+  const ticks = fields.slice(11, 15).reduce((all, one) => all + Number(one), 0);
   return {
     // Page tables: a map of nothing but zeros takes nothing else.
     memoryKb: number("VmRSS") + number("VmSwap") + number("VmPTE"),

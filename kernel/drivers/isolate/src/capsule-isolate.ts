@@ -8,8 +8,8 @@ import type { SandboxLimits } from "@vnes/kernel";
 import { watched } from "./overrun-watch.ts";
 import { installPrelude, type Prelude } from "./prelude.ts";
 
-/** Loading runs the capsule's top level; a bundle that needs longer does more there than declare handlers. */
-const LOAD_TIMEOUT_MS = 2_000;
+/** Loading for the first time runs the capsule's top level cold; a bundle that needs longer does more there than declare handlers. */
+export const LOAD_TIMEOUT_MS = 2_000;
 /** To fetch what an interrupted batch had finished; a capsule that holds that up too loses it. */
 const PARTIAL_TIMEOUT_MS = 50;
 const MAX_REASON = 200;
@@ -40,6 +40,19 @@ export type Slice =
   | { readonly end: "threw"; readonly reason: string }
   | { readonly end: "garbage"; readonly reason: string };
 
+/** Why a bundle does not load, and what that took. The message is the capsule's, which may throw anything. */
+export class LoadFailure extends Error {
+  readonly end: "deadline" | "memory" | "threw";
+  readonly cpuMs: number;
+
+  constructor(cause: unknown, isGone: boolean, cpuMs: number) {
+    super(cause instanceof Error ? cause.message : "it threw something that is no error");
+    if (isGone) this.end = "memory";
+    else this.end = this.message.includes("timed out") ? "deadline" : "threw";
+    this.cpuMs = cpuMs;
+  }
+}
+
 interface Calls {
   readonly run: ivm.Reference<Prelude["run"]>;
   readonly partial: ivm.Reference<() => string>;
@@ -54,9 +67,11 @@ export class CapsuleIsolate {
   readonly #calls: Calls;
   readonly #turnMs: number;
   readonly #runsModule: boolean;
+  /** What the calls took so far: V8's count is gone with an isolate that ran out of memory. */
+  #calledMs = 0;
 
-  /** Throws an error whose message says why the bundle does not load. */
-  constructor({ instance, entry, text, limits, given }: Bundle) {
+  /** Throws `LoadFailure`. The bundle's top level has `loadMs`. */
+  constructor({ instance, entry, text, limits, given }: Bundle, loadMs: number) {
     this.#turnMs = limits.turnMs;
     this.#runsModule = given !== undefined;
     this.#isolate = new ivm.Isolate({
@@ -69,7 +84,6 @@ export class CapsuleIsolate {
     });
     try {
       const context = this.#isolate.createContextSync();
-      const timeout = Math.max(LOAD_TIMEOUT_MS, limits.turnMs);
       const prelude = context.evalClosureSync(PRELUDE, [this.#runsModule], {
         result: { reference: true },
       }) as ivm.Reference<ReturnType<typeof installPrelude>>;
@@ -84,14 +98,18 @@ export class CapsuleIsolate {
       };
       if (given !== undefined) context.global.setSync("given", new ivm.ExternalCopy(given).copyInto());
       const script = this.#isolate.compileScriptSync(text, { filename: `${instance}:${entry}` });
-      watched(timeout, () => script.runSync(context, { timeout }));
+      this.#within(loadMs, (timeout) => script.runSync(context, { timeout }));
       const bounds: [number, number] = [limits.cacheBytes, limits.effectBytes];
-      const problem: unknown = watched(timeout, () => bind.applySync(undefined, bounds, { timeout }));
+      const leftMs = Math.max(1, Math.ceil(loadMs - this.#calledMs));
+      const problem: unknown = this.#within(leftMs, (timeout) =>
+        bind.applySync(undefined, bounds, { timeout }),
+      );
       if (problem !== "")
         throw new Error(typeof problem === "string" ? problem : "its prelude answered nothing");
     } catch (cause) {
+      const failure = new LoadFailure(cause, this.#isolate.isDisposed, this.cpuMs);
       this.dispose();
-      throw cause;
+      throw failure;
     }
   }
 
@@ -99,8 +117,9 @@ export class CapsuleIsolate {
     let answer: unknown;
     try {
       const given = [text, from, limit, sliceMs] as const;
-      const options = { timeout: this.#turnMs, ...COPIED } as const;
-      [answer] = watched(this.#turnMs, () => this.#calls.run.applySync(undefined, [given], options));
+      [answer] = this.#within(this.#turnMs, (timeout) =>
+        this.#calls.run.applySync(undefined, [given], { timeout, ...COPIED }),
+      );
     } catch (cause) {
       return this.#interrupted(cause, left);
     }
@@ -114,15 +133,17 @@ export class CapsuleIsolate {
   /** False when the isolate did not survive it. */
   reset(): boolean {
     try {
-      const timeout = this.#turnMs;
-      return watched(timeout, () => this.#calls.reset.applySync(undefined, [], { timeout })) === true;
+      return (
+        this.#within(this.#turnMs, (timeout) => this.#calls.reset.applySync(undefined, [], { timeout })) ===
+        true
+      );
     } catch {
       return false;
     }
   }
 
   get cpuMs(): number {
-    return this.#isolate.isDisposed ? 0 : Number(this.#isolate.cpuTime / 1_000_000n);
+    return this.#isolate.isDisposed ? this.#calledMs : Number(this.#isolate.cpuTime / 1_000_000n);
   }
 
   get heapBytes(): number {
@@ -137,13 +158,24 @@ export class CapsuleIsolate {
     if (!this.#isolate.isDisposed) this.#isolate.dispose();
   }
 
+  /** Every call into the isolate has a deadline. */
+  #within<T>(timeout: number, call: (timeout: number) => T): T {
+    const startedAt = performance.now();
+    try {
+      return watched(timeout, () => call(timeout));
+    } finally {
+      this.#calledMs += performance.now() - startedAt;
+    }
+  }
+
   #interrupted(cause: unknown, left: number): Slice {
     if (this.#isolate.isDisposed) return { end: "memory" };
     const message = cause instanceof Error ? cause.message : String(cause);
     if (!message.includes("timed out")) return { end: "threw", reason: message.slice(0, MAX_REASON) };
     try {
-      const timeout = PARTIAL_TIMEOUT_MS;
-      const partial = watched(timeout, () => this.#calls.partial.applySync(undefined, [], { timeout }));
+      const partial = this.#within(PARTIAL_TIMEOUT_MS, (timeout) =>
+        this.#calls.partial.applySync(undefined, [], { timeout }),
+      );
       const told = parseHead(partial, left);
       // All finished and still not back: what went on afterwards belongs to no turn that can be named.
       if (told?.flag === true && told.count < left) {

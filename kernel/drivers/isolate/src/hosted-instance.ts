@@ -8,8 +8,11 @@
  *     behind is not its fault.
  * H3. After a stop (`needKeys`, or an interrupted turn that failed) nothing behind it runs, neither of its batch nor
  *     of batches sent before the kernel knew (rule 2 of the sandbox port).
+ * H4. A new isolate is loaded in a step of its own, with the deadline of a turn. One that does not load fails the turn it was loaded for.
+ * H5. When an isolate was thrown away for what ran in it, the rest of its batch may spoil one more. Then there is a stop (H3), and the
+ *     kernel is told that this was so: it decides when the next one is loaded.
  */
-import { type Bundle, CapsuleIsolate } from "./capsule-isolate.ts";
+import { type Bundle, CapsuleIsolate, LOAD_TIMEOUT_MS, LoadFailure } from "./capsule-isolate.ts";
 import type { FromHost, HostMeters, ToHost } from "@vnes/driver-sandbox";
 
 /** Long enough that cutting costs nothing, short enough that a neighbour's call is not held up. */
@@ -18,6 +21,8 @@ const SLICE_MS = 5;
 const MAX_WAITING = 4_096;
 /** With what a last slice adds, below what a message may hold even when every character takes three bytes; little to read at once. */
 const MAX_ANSWER_CHARS = 512 * 1024;
+/** Of what the capsule's top level threw. */
+const MAX_REASON = 200;
 
 type Deliver = Extract<ToHost, { do: "deliver" }>;
 
@@ -42,15 +47,17 @@ export class HostedInstance {
   readonly #waiting: (Job | Exclude<ToHost, { do: "deliver" | "open" }>)[] = [];
   #isolate: CapsuleIsolate | undefined;
   #stops = 0;
+  /** H5: since the kernel was last told. */
+  #hasSpoilt = false;
   /** Of isolates that are gone. */
   #cpuMs = 0;
   isClosed = false;
 
-  /** Throws when the bundle does not load. */
+  /** Throws `LoadFailure`. */
   constructor(bundle: Bundle, send: (message: FromHost, text?: string) => void) {
     this.#bundle = bundle;
     this.#send = send;
-    this.#isolate = new CapsuleIsolate(bundle);
+    this.#isolate = new CapsuleIsolate(bundle, Math.max(LOAD_TIMEOUT_MS, bundle.limits.turnMs));
   }
 
   get hasWork(): boolean {
@@ -73,19 +80,27 @@ export class HostedInstance {
       return this.#obey(next);
     }
     if (next.message.stops !== this.#stops) this.#notRun(next);
-    else this.#slice(next);
+    else if (this.#isolate === undefined) this.#reload(next);
+    else this.#slice(next, this.#isolate);
     const { message, parts, done } = next;
     if (done < message.turns.length) return;
     this.#waiting.shift();
     const answer = { did: "deliver", id: message.id, batch: message.batch, stops: this.#stops } as const;
-    this.#send(answer, parts.join("\n"));
+    this.#send({ ...answer, ...this.#told() }, parts.join("\n"));
+  }
+
+  /** H5. */
+  #told(): { readonly spoilt?: true } {
+    const hasSpoilt = this.#hasSpoilt;
+    this.#hasSpoilt = false;
+    return hasSpoilt ? { spoilt: true } : {};
   }
 
   #obey(message: Exclude<ToHost, { do: "deliver" | "open" }>): void {
     switch (message.do) {
       case "reset":
-        if (this.#isolate?.reset() === false) this.#discard();
-        return this.#send({ did: "ask", ask: message.ask });
+        if (this.#isolate?.reset() === false) this.#spoilt();
+        return this.#send({ did: "ask", ask: message.ask, ...this.#told() });
       case "renew":
         this.#stops = message.stops;
         return this.#discard();
@@ -98,10 +113,26 @@ export class HostedInstance {
     }
   }
 
-  #slice(job: Job): void {
+  /** H4. */
+  #reload(job: Job): void {
+    const { limits } = this.#bundle;
+    try {
+      this.#isolate = new CapsuleIsolate(this.#bundle, limits.turnMs);
+    } catch (cause) {
+      if (!(cause instanceof LoadFailure)) throw cause;
+      this.#cpuMs += cause.cpuMs;
+      this.#spoilt();
+      const { code, told } = {
+        deadline: { code: "TURN_DEADLINE", told: `was stopped after ${limits.turnMs} ms` },
+        memory: { code: "TURN_MEMORY", told: `was stopped at its memory limit of ${limits.memoryMb} MB` },
+        threw: { code: "TURN_HANDLER_THREW", told: `failed: ${cause.message.slice(0, MAX_REASON)}` },
+      }[cause.end];
+      this.#fail(job, code, `loading the capsule anew ${told}`);
+    }
+  }
+
+  #slice(job: Job, isolate: CapsuleIsolate): void {
     const { turns } = job.message;
-    this.#isolate ??= new CapsuleIsolate(this.#bundle);
-    const isolate = this.#isolate;
     const wasFresh = isolate.isFresh;
     const left = turns.length - job.done;
     const given = job.textIn === isolate ? "" : job.text;
@@ -111,10 +142,11 @@ export class HostedInstance {
       case "ran":
         this.#keep(job, slice.count, slice.part);
         // More does not fit one answer: the rest is delivered again.
-        if (slice.stopped || job.chars > MAX_ANSWER_CHARS) this.#stop(job);
+        if (slice.stopped || job.chars > MAX_ANSWER_CHARS || (this.#hasSpoilt && slice.count === left))
+          this.#stop(job);
         return;
       case "deadline":
-        this.#discard();
+        this.#spoilt();
         this.#keep(job, slice.count, slice.part);
         // H2: the only turn of its call had the whole deadline for itself.
         if (slice.lost ? job.alone || left === 1 : slice.count === 0) {
@@ -127,18 +159,20 @@ export class HostedInstance {
         job.alone = true;
         return;
       case "memory": {
-        this.#discard();
+        this.#spoilt();
         const isAlone = job.alone || left === 1;
         if (isAlone && wasFresh) {
           const { memoryMb } = this.#bundle.limits;
           return this.#fail(job, "TURN_MEMORY", `the turn was stopped at its memory limit of ${memoryMb} MB`);
         }
+        // H5: it comes again, and has a fresh one.
+        if (job.alone) this.#stop(job);
         job.alone = true;
         return;
       }
       case "threw":
       case "garbage":
-        this.#discard();
+        this.#spoilt();
         if (job.alone || left === 1) {
           if (slice.end === "garbage") return this.#fail(job, "SANDBOX_ANSWER_INVALID", slice.reason);
           return this.#fail(job, "TURN_HANDLER_THREW", `after the handler had returned: ${slice.reason}`);
@@ -159,7 +193,7 @@ export class HostedInstance {
     const turn = job.message.turns[job.done];
     job.parts.push(JSON.stringify([{ turn, kind: "failed", code, message }]));
     job.done += 1;
-    if (job.done < job.message.turns.length) this.#stop(job);
+    this.#stop(job);
   }
 
   /** H3. */
@@ -173,6 +207,11 @@ export class HostedInstance {
     job.done = job.message.turns.length;
     if (rest.length === 0) return;
     job.parts.push(JSON.stringify(rest.map((turn) => ({ turn, kind: "needKeys", keys: [], ranges: [] }))));
+  }
+
+  #spoilt(): void {
+    this.#hasSpoilt = true;
+    this.#discard();
   }
 
   #discard(): void {

@@ -7,18 +7,15 @@ import type { FromHost, ToHost } from "@vnes/driver-sandbox";
 import type { Bundle } from "./capsule-isolate.ts";
 import { HostedInstance } from "./hosted-instance.ts";
 import { rests, watchOverruns } from "./overrun-watch.ts";
+import { Rota } from "./rota.ts";
 
 export type { Bundle } from "./capsule-isolate.ts";
 export type OpenMessage = Extract<ToHost, { do: "open" }>;
 
 /** The kernel kills a host it hears nothing from; work that goes on is told this often. */
 const ALIVE_MS = 100;
-/** Small pieces of work go together, a long one is answered at once. */
-const PASS_MS = 2;
-
 const instances = new Map<number, HostedInstance>();
-/** With work, in the order of their turns. */
-const ready: HostedInstance[] = [];
+const rota = new Rota<HostedInstance>();
 let scheduled = false;
 let lastSaid = 0;
 
@@ -40,7 +37,7 @@ function receive(message: ToHost, text: string): void {
   if (message.do === "open") return open(message, text);
   const instance = instances.get(message.id);
   if (instance === undefined) throw new Error(`no instance ${message.id} for ${message.do}`);
-  if (!instance.hasWork) ready.push(instance);
+  if (!instance.hasWork) rota.enter(instance);
   instance.push(message, text);
   if (scheduled) return;
   scheduled = true;
@@ -60,23 +57,26 @@ function open(message: OpenMessage, text: string): void {
   if (!scheduled) rests();
 }
 
-/** One step of each instance in turn, until nothing is left or the pass is over; then answers leave and messages are read. */
+/** Steps until nothing is left or the pass is over; then answers leave and messages are read. */
 function work(): void {
-  const startedAt = performance.now();
-  do {
-    const instance = ready.shift();
-    if (instance === undefined) break;
+  let now = performance.now();
+  rota.startPass(now);
+  for (let instance = rota.next(now); instance !== undefined; instance = rota.next(now)) {
+    const from = now;
     instance.step();
+    now = performance.now();
+    rota.stepped(instance, from, now, instance.hasWork && !instance.isClosed);
     if (instance.isClosed) forget(instance);
-    else if (instance.hasWork) ready.push(instance);
-  } while (performance.now() - startedAt < PASS_MS);
-  scheduled = ready.length > 0;
+  }
+  scheduled = !rota.isEmpty;
   if (!scheduled) return rests();
-  if (performance.now() - lastSaid > ALIVE_MS) send({ did: "alive" });
-  setImmediate(work);
+  if (now - lastSaid > ALIVE_MS) send({ did: "alive" });
+  // Between two of these messages are read; behind the first alone they are not, when this pass began with one.
+  setImmediate(() => setImmediate(work));
 }
 
 function forget(closed: HostedInstance): void {
+  rota.forget(closed);
   for (const [id, instance] of instances) if (instance === closed) instances.delete(id);
 }
 

@@ -233,7 +233,7 @@ export class ProcessInstance implements SandboxInstance {
     this.#owed.shift();
     head.resolve(judged.results);
     if (isInvalid || judged.results.some(({ kind }) => kind === "needKeys")) this.#stops += 1;
-    if (isInvalid || isSpoilt) this.#replace(this.#pace.waitMs(performance.now()));
+    if (isInvalid || isSpoilt) this.#replace();
     else this.#next(false);
   }
 
@@ -273,8 +273,9 @@ export class ProcessInstance implements SandboxInstance {
     this.#finish(head, undefined, true);
   }
 
-  /** P3. */
-  #replace(waitMs = 0): void {
+  /** P3. Whoever is to blame: a turn that goes well alone has cost a process all the same. */
+  #replace(): void {
+    const waitMs = this.#pace.waitMs(performance.now());
     // It dies with it.
     this.#cpuMsBefore += this.#process?.usage.cpuMs ?? 0;
     this.#process = undefined;

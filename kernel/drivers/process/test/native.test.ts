@@ -22,6 +22,7 @@ CALL(ok) { UNUSED; return (vnes_value *)input; }
 CALL(loop) { UNUSED; while (true) { } return NULL; }
 CALL(pauses) { UNUSED; sleep(100); return NULL; }
 CALL(hog) { UNUSED; while (true) memset(vnes_alloc(turn, 1 << 20), 1, 1 << 20); return NULL; }
+CALL(once) { static int calls; return calls++ == 0 ? ok(turn, input, info) : hog(turn, input, info); }
 CALL(half) { UNUSED; memset(vnes_alloc(turn, 16 << 20), 1, 16 << 20); return NULL; }
 CALL(ends) { UNUSED; _exit(0); }
 CALL(crashes) { UNUSED; abort(); }
@@ -46,7 +47,7 @@ CALL(order) {
 }
 
 static const vnes_call_handler calls[] = {
-  {"t.ok", ok}, {"t.loop", loop}, {"t.pauses", pauses}, {"t.hog", hog}, {"t.half", half}, {"t.ends", ends},
+  {"t.ok", ok}, {"t.loop", loop}, {"t.pauses", pauses}, {"t.hog", hog}, {"t.once", once}, {"t.half", half}, {"t.ends", ends},
   {"t.crashes", crashes}, {"t.fails", fails}, {"t.prints", prints}, {"t.chats", chats}, {"t.floods", floods},
   {"t.giant", giant}, {"t.deep", deep}, {"t.bytes", bytes}, {"t.zero", zero}, {"t.large", large}, {"t.proto", proto},
   {"t.wrong", wrong}, {"t.order", order}, {NULL, NULL},
@@ -88,6 +89,16 @@ test("a program that spoils its process turn after turn gets new ones ever more 
   assert.equal(valueOf((await one.deliver([callOf("ok", 7)]))[0]), 7);
   // At once, then after 50, 100, 200 and 400 ms; this side may have heard of the last answer a moment late.
   assert.ok(performance.now() - spoiltAt >= 350, `${performance.now() - spoiltAt} ms`);
+  await one.dispose();
+});
+
+test("a turn that goes well as soon as its process is fresh has that more slowly each time too (P3)", async () => {
+  const one = await open({ limits: { turnMs: 5_000 } });
+  const openedAt = performance.now();
+  for (let count = 0; count < 6; count++)
+    assert.equal(valueOf((await one.deliver([callOf("once", count)]))[0]), count);
+  // The first one needs no new process; then as above.
+  assert.ok(performance.now() - openedAt >= 700, `${performance.now() - openedAt} ms`);
   await one.dispose();
 });
 

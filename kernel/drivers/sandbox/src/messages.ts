@@ -43,8 +43,10 @@ export type FromHost =
       readonly stops: number;
       /** Results of further turns of the batch come in further answers. Only from a process that is one instance. */
       readonly more?: boolean;
+      /** An isolate was thrown away for what ran in it; nothing behind it is run before the kernel says so. */
+      readonly spoilt?: boolean;
     }
-  | { readonly did: "ask"; readonly ask: number; readonly meters?: HostMeters }
+  | { readonly did: "ask"; readonly ask: number; readonly meters?: HostMeters; readonly spoilt?: boolean }
   /** Work goes on; said when nothing else was to be said for a while. */
   | { readonly did: "alive" };
 

@@ -31,7 +31,11 @@ export interface Delivered {
   /** Lines, each JSON of results, as the isolate made it. Written over by what the host says next. */
   readonly text: Buffer;
   readonly stops: number;
+  /** The isolate had to be thrown away for what ran in it. */
+  readonly hasSpoilt: boolean;
 }
+
+type Asked = Extract<FromHost, { did: "ask" }>;
 
 interface Owed {
   settle(value: never): void;
@@ -111,9 +115,15 @@ export class SandboxHost {
     return this.#ask(`deliver ${message.id} ${message.batch}`, message, requests, judge);
   }
 
-  reset(id: number): Promise<void> {
+  /** Resolves with whether the isolate had to be thrown away for it. */
+  reset(id: number): Promise<boolean> {
     const ask = this.#nextAsk++;
-    return this.#ask(`ask ${ask}`, { do: "reset", id, ask });
+    return this.#ask(
+      `ask ${ask}`,
+      { do: "reset", id, ask },
+      undefined,
+      ({ spoilt }: Asked) => spoilt === true,
+    );
   }
 
   renew(id: number, stops: number): void {
@@ -122,7 +132,9 @@ export class SandboxHost {
 
   meters(id: number): Promise<HostMeters> {
     const ask = this.#nextAsk++;
-    return this.#ask(`ask ${ask}`, { do: "meters", id, ask });
+    return this.#ask(`ask ${ask}`, { do: "meters", id, ask }, undefined, ({ meters }: Asked) =>
+      parseMeters(meters),
+    );
   }
 
   /** The last one to close ends the process. */
@@ -170,9 +182,13 @@ export class SandboxHost {
       case "fail":
         return this.#refuse(`open ${message.id}`, message.reason);
       case "deliver":
-        return this.#settle(`deliver ${message.id} ${message.batch}`, { text, stops: message.stops });
+        return this.#settle(`deliver ${message.id} ${message.batch}`, {
+          text,
+          stops: message.stops,
+          hasSpoilt: message.spoilt === true,
+        });
       case "ask":
-        return this.#settle(`ask ${message.ask}`, parseMeters(message.meters));
+        return this.#settle(`ask ${message.ask}`, message);
       case "alive":
         return this.#alive();
       default:

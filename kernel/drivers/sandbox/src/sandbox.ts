@@ -125,6 +125,7 @@ class HostedShard implements SandboxInstance {
     const send = (): Promise<T> =>
       this.#host.deliver(message, requests, (delivered) => {
         this.#tally.bytes += delivered.text.length;
+        if (delivered.hasSpoilt) this.#rest();
         return judge(delivered);
       });
     const sent = this.#resting === undefined ? send() : this.#resting.then(send);
@@ -148,6 +149,11 @@ class HostedShard implements SandboxInstance {
 
   #renew(): void {
     this.#host.renew(this.#id, this.#stops);
+    this.#rest();
+  }
+
+  /** What runs it was spoilt: by an answer that is none, by a deadline, by memory. */
+  #rest(): void {
     const ms = this.#pace.waitMs(performance.now());
     if (ms === 0) return;
     const resting = pause(ms).then(() => {
@@ -156,8 +162,8 @@ class HostedShard implements SandboxInstance {
     this.#resting = resting;
   }
 
-  reset(): Promise<void> {
-    return this.#host.reset(this.#id);
+  async reset(): Promise<void> {
+    if (await this.#host.reset(this.#id)) this.#rest();
   }
 
   async meters(): Promise<SandboxMeters> {

@@ -21,6 +21,20 @@ for (const said of ["deliver", "ask", "open", "fail", "dance"]) {
   });
 }
 
+test("a host whose line is longer than 8 KiB is ended before it is read", async () => {
+  const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
+  await using sandbox = openHostSandbox({
+    language: "javascript",
+    program: () => program,
+    bundle: () => "lines",
+  });
+  const one = await sandbox.open(specOf(""));
+  await assert.rejects(one.meters(), {
+    code: "SANDBOX_HOST_DIED",
+    message: /its line is longer than 8192 bytes/,
+  });
+});
+
 test("what a host says of its meters is a number or nothing", async () => {
   const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
   await using sandbox = openHostSandbox({

@@ -136,17 +136,11 @@ export class Budgets {
     const { clock } = this.#parts;
     this.#cancel = clock.wakeAt(clock.now() + READING_MS, () => {
       this.#cancel = undefined;
-      void this.#readAll().then(() => {
-        if ([...this.#entries.values()].some(({ budget }) => budget.needsReadings)) this.#readLater();
-      });
+      const needed = [...this.#entries.values()].filter(({ budget }) => budget.needsReadings);
+      // Nobody's next reading waits for somebody else's.
+      for (const { capsule } of needed) if (capsule.state === "active") void this.read(capsule.id);
+      if (needed.length > 0) this.#readLater();
     });
-  }
-
-  async #readAll(): Promise<void> {
-    const needed = [...this.#entries.values()].filter(
-      ({ budget, capsule }) => budget.needsReadings && capsule.state === "active",
-    );
-    await Promise.all(needed.map(({ capsule }) => this.read(capsule.id)));
   }
 
   async #read(entry: Entry): Promise<void> {
@@ -154,8 +148,10 @@ export class Budgets {
     let memoryBytes = 0;
     let cpu = 0;
     let bytes = 0;
-    for (const shard of this.#parts.shardsOf(capsule)) {
-      const meters = await shard.meters();
+    const shards = this.#parts.shardsOf(capsule);
+    const told = await Promise.all(shards.map((shard) => shard.meters()));
+    for (const [index, shard] of shards.entries()) {
+      const meters = told[index];
       if (meters === undefined) continue;
       const last = before.get(shard.name);
       // A new sandbox counts from nothing.

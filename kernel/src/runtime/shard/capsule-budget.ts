@@ -9,6 +9,7 @@ import {
   measured,
   METERED,
   type Metered,
+  paidAt,
   spend,
 } from "../../budget/budget.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -92,13 +93,16 @@ export class CapsuleBudget {
 
   /**
    * It took processor time without being given a turn, and that is asking for more as much as a turn that waits is. True: it has to do
-   * without for a while, and is woken after it.
+   * without until that debt is paid, whatever else it owes for longer, and is woken then.
    */
   mustRest(): boolean {
     const { budget, clock } = this.#parts;
     if (budget === undefined || this.#state === undefined || this.#isExhausted) return false;
-    const allowance = this.#asked(this.#state, budget, clock.now());
-    return allowance.kind === "slowed" && allowance.by === "cpu";
+    const until = paidAt(this.#state, budget, "cpu", clock.now());
+    if (until === undefined) return false;
+    if (this.#asked(this.#state, budget, clock.now()).kind !== "slowed") return false;
+    this.#wakeUp.at(until);
+    return true;
   }
 
   spend(spent: { readonly [item in Metered]?: number }): void {
