@@ -14,7 +14,7 @@ import type { TrustZone } from "@vnes/schemas";
 import type { Attack } from "./attack.ts";
 import { ATTACKS } from "./attacks/all.ts";
 import { kindsOf } from "./bad-input.ts";
-import { confinementFor } from "./confinement-for.ts";
+import { confinementFor } from "../../kernel/contracts/confinement-for.ts";
 import { Neighbour, pause, type Span } from "./neighbour.ts";
 import { openOutside } from "./outside.ts";
 import { ATTACK_MS, runAttack } from "./run-attack.ts";

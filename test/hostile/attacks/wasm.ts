@@ -139,7 +139,7 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
     name: "writes a giant key",
     head: SET,
     go: `${fill(2048, 0x61, 70_000)} ${set("(i32.const 2048) (i32.const 70000)", KEY)}`,
-    ends: INVALID,
+    ends: ["TURN_EFFECTS_TOO_LARGE"],
   },
   {
     name: "floods effects",
