@@ -83,7 +83,9 @@ async function runAll(who: string): Promise<number> {
     placesIn(zone, walls.platform),
   )) {
     if (untried.length > 0)
-      console.log(`not run here: ${untried.length} attacks in zone ${called}: ${NO_WALL}`);
+      console.log(
+        `not run here: in zone ${called}, ${untried.length} of ${attacks.length} attacks: ${NO_WALL}`,
+      );
     if (tried.length === 0) continue;
     const neighbour = await Neighbour.open(sandbox, PING_MS, confinement);
     await pause(WARM_MS);

@@ -261,6 +261,27 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
     ends: DONE,
   },
   {
+    name: "asks WASI for its environment and arguments (environ_get, args_get)",
+    head: ["environ", "args"]
+      .map((what) => `${wasi(`${what}_sizes_get`, "i32 i32")}${wasi(`${what}_get`, "i32 i32")}`)
+      .join(""),
+    // Neither has anything, and none of the bytes where it would be is written.
+    go: ["environ", "args"]
+      .map(
+        (what) => `${fill(2048, 0x7f, 4096)}
+      (if (call $${what}_sizes_get (i32.const 1024) (i32.const 1028)) (then unreachable))
+      (if (i64.ne (i64.load (i32.const 1024)) (i64.const 0)) (then unreachable))
+      (if (call $${what}_get (i32.const 2048) (i32.const 4096)) (then unreachable))
+      (local.set $i (i32.const 2048))
+      (loop $each
+        (if (i32.ne (i32.load8_u (local.get $i)) (i32.const 0x7f)) (then unreachable))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $each (i32.lt_u (local.get $i) (i32.const 6144))))`,
+      )
+      .join(""),
+    ends: DONE,
+  },
+  {
     name: "looks for WASI preopens that are not its own, and into the folders above them",
     head: `${wasi("fd_prestat_get", "i32 i32")}${wasi("fd_prestat_dir_name", "i32 i32 i32")}${wasi("fd_readdir", "i32 i32 i32 i64 i32")}${wasi("fd_renumber", "i32 i32")}`,
     go: `(local.set $i (i32.const 5))
