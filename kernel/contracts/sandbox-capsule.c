@@ -102,6 +102,29 @@ CALL(fail) {
   vnes_fail(turn, "asked to");
 }
 
+CALL(promise) {
+  return fail(turn, input, info);
+}
+
+CALL(loop) {
+  UNUSED, (void)turn;
+  while (true) { }
+  return NULL;
+}
+
+CALL(hoard) {
+  UNUSED;
+  while (true) memset(vnes_alloc(turn, 1 << 20), 1, 1 << 20);
+  return NULL;
+}
+
+CALL(chat) {
+  UNUSED;
+  const char *text = vnes_text(vnes_member(input, "text"));
+  for (double n = vnes_number(vnes_member(input, "lines")); n > 0; n--) vnes_log(turn, "info", text, NULL);
+  return NULL;
+}
+
 CALL(invalid) {
   UNUSED;
   vnes_set(turn, "x", vnes_new_number(turn, NAN));
@@ -159,6 +182,7 @@ static const vnes_call_handler calls[] = {
   {"contract.add", add},       {"contract.drop", drop},         {"contract.list", list},       {"contract.swap", swap},
   {"contract.echo", echo},     {"contract.refuse", refuse},     {"contract.fail", fail},       {"contract.invalid", invalid},
   {"contract.size", size},     {"contract.write", write_large}, {"contract.swallow", swallow}, {"contract.ask", ask},
+  {"contract.promise", promise}, {"contract.loop", loop},       {"contract.hoard", hoard},     {"contract.chat", chat},
   {NULL, NULL},
 };
 static const vnes_answer_handler answers[] = {{"asked", asked}, {NULL, NULL}};

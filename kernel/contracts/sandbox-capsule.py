@@ -90,6 +90,25 @@ def size(turn):
     return len(turn.keys.get("large", ""))
 
 
+@run.call("contract.loop")
+def loop(turn):
+    while True:
+        pass
+
+
+@run.call("contract.hoard")
+def hoard(turn):
+    kept = []
+    while True:
+        kept.append([len(kept)] * 1_000)
+
+
+@run.call("contract.chat")
+def chat(turn, input):
+    for _ in range(input["lines"]):
+        turn.log("info", input["text"])
+
+
 @run.call("contract.swallow")
 def swallow(turn):
     try:

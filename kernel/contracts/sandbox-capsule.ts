@@ -60,6 +60,18 @@ export const contractHandlers: Handlers = {
       return null;
     },
     "contract.size": (turn) => ((turn.keys.get("large") as string | undefined) ?? "").length,
+    "contract.loop": () => {
+      for (;;);
+    },
+    "contract.hoard": () => {
+      const kept: string[] = [];
+      for (;;) kept.push("x".repeat(1_000) + kept.length);
+    },
+    "contract.chat": (turn, input) => {
+      const { lines, text } = input as { readonly lines: number; readonly text: string };
+      for (let n = 0; n < lines; n++) turn.log("info", text);
+      return null;
+    },
     "contract.swallow": (turn) => {
       try {
         turn.keys.get("swallow");

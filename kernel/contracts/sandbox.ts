@@ -1,46 +1,51 @@
 /**
- * What every sandbox must do, whatever runs inside: the rules of `kernel/src/ports/sandbox.ts`, by number, on the capsule of
- * `sandbox-capsule.ts`. Loops, memory and hostile code are for drivers that confine.
+ * What every sandbox must do, whatever runs inside and whatever wall it stands behind: the rules of `kernel/src/ports/sandbox.ts`, by
+ * number, on the capsule of `sandbox-capsule.ts`. Hostile code is for `test/hostile`.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { describe, test } from "node:test";
-import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
-import type { BatchEvent, Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
-import { KeyTable } from "@vnes/sdk/testing";
-
-export interface OpenedSandbox {
-  readonly sandbox: Sandbox;
-  /** A spec that runs the contract's capsule, of id `test.contract`. */
-  spec(instance: string, group: string, limits: SandboxLimits): SandboxSpec;
-  cleanup(): Promise<void>;
-}
+import { after, before, describe, test } from "node:test";
+import type { Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import { checkLimits, checkMemory } from "./sandbox-limits.ts";
+import { answerOf, AT, ContractRun, LIMITS, neededOf, type OpenedSandbox, repeated } from "./sandbox-run.ts";
+import { modelTranscript, transcript } from "./sandbox-transcript.ts";
 
 export interface SandboxContract {
   readonly name: string;
   open(): Promise<OpenedSandbox>;
   /** The language has none: its capsule throws where a handler of the contract's returns one. */
   readonly hasNoPromises?: boolean;
-  /** Titles, with the reason why this driver cannot. */
-  readonly skip?: { readonly [title: string]: string };
+  /** What a turn ends in that takes all memory there is, where the language itself tells its program so. Default: `TURN_MEMORY`. */
+  readonly memoryEnd?: string;
+  /** Why memory is not bounded. */
+  readonly boundsNoMemory?: string | undefined;
+  /** Why it keeps no limits and has no process: none of these are tried. */
+  readonly boundsNothing?: string;
+  /** Why it is not tried at all. */
+  readonly skip?: string | undefined;
 }
-
-const LIMITS: SandboxLimits = { memoryMb: 32, turnMs: 2_000, cacheBytes: 1_000_000, effectBytes: 100_000 };
-const AT = 1_700_000_000_000;
 
 export function sandboxContract(contract: SandboxContract): void {
   describe(`sandbox contract: ${contract.name}`, () => {
-    const check = (title: string, body: (run: ContractRun) => Promise<void>): void => {
-      const skip = contract.skip?.[title];
-      test(title, skip === undefined ? {} : { skip }, async () => {
-        const opened = await contract.open();
-        try {
-          await body(new ContractRun(opened));
-        } finally {
-          await opened.cleanup();
-        }
-      });
-    };
+    let opened: OpenedSandbox;
+    before(async () => {
+      if (contract.skip === undefined) opened = await contract.open();
+    });
+    after(() => opened?.cleanup());
+
+    const checkUnless =
+      (skip: string | undefined) =>
+      (title: string, body: (run: ContractRun) => Promise<void>): void => {
+        test(title, skip === undefined ? {} : { skip }, async () => {
+          const run = new ContractRun(opened);
+          try {
+            await body(run);
+          } finally {
+            await run.end();
+          }
+        });
+      };
+    const check = checkUnless(contract.skip);
 
     check("every request of a batch is answered, in order (1)", async (run) => {
       const one = await run.open();
@@ -314,137 +319,18 @@ export function sandboxContract(contract: SandboxContract): void {
         assert.equal(kept.filter(({ kind }) => kind === "failed").length, 3);
       },
     );
+
+    check("the same deliveries have the same effects, refusals and codes in every sandbox", async (run) => {
+      assert.deepEqual(comparable(await transcript(run, false)), comparable(await modelTranscript()));
+    });
+
+    const { skip, boundsNothing, boundsNoMemory, memoryEnd = "TURN_MEMORY" } = contract;
+    checkLimits(checkUnless(skip ?? boundsNothing));
+    checkMemory(checkUnless(skip ?? boundsNothing ?? boundsNoMemory), memoryEnd);
   });
 }
 
-class ContractRun {
-  readonly #opened: OpenedSandbox;
-  #turn = 0;
-
-  constructor(opened: OpenedSandbox) {
-    this.#opened = opened;
-  }
-
-  open(instance = "test.contract/0", group = "contract"): Promise<SandboxInstance> {
-    return this.#opened.sandbox.open(this.#opened.spec(instance, group, LIMITS));
-  }
-
-  request(delivery: Delivery): TurnRequest {
-    const turn = ++this.#turn;
-    return { turn, at: AT, seed: turn.toString(16).padStart(16, "0"), delivery };
-  }
-
-  call(method: string, input: Json, turn = ++this.#turn): TurnRequest {
-    const callId = `caller/0:${turn}:0`;
-    const delivery = {
-      kind: "call",
-      callId,
-      capability: "contract",
-      method,
-      input,
-      caller: "test.caller",
-      deadlineAt: AT + 1,
-    } as const;
-    return { turn, at: AT, seed: turn.toString(16).padStart(16, "0"), delivery };
-  }
-
-  /** Until the turn has ended, giving it the keys it asks for. */
-  async finish(instance: SandboxInstance, request: TurnRequest, keys: KeyTable): Promise<TurnResult> {
-    let asked = request;
-    for (let round = 0; round < 100; round++) {
-      const [result] = (await instance.deliver([asked])) as [TurnResult];
-      if (result.kind !== "needKeys") {
-        if (result.kind === "done") keys.apply(result.effects);
-        return result;
-      }
-      asked = keys.serve(asked, result);
-    }
-    return assert.fail("the turn does not end");
-  }
-}
-
-function repeated(batch: readonly TurnRequest[], expected: readonly TurnResult[]): RepeatedBatch {
-  const text = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-  return { turns: batch.map(({ turn }) => turn), requests: text(batch), expected: text(expected) };
-}
-
-function batchOf(seqs: readonly number[]): readonly BatchEvent[] {
-  return seqs.map((seq) => ({ seq, key: `k${seq}`, event: seq }));
-}
-
-/** The same deliveries, in one instance or in a new one for each. */
-async function transcript(run: ContractRun, fresh: boolean): Promise<readonly TurnResult[]> {
-  const call = (method: string, input: Json): Delivery => ({
-    kind: "call",
-    callId: `caller/0:${method}`,
-    capability: "contract",
-    method,
-    input,
-    caller: "test.caller",
-    deadlineAt: AT + 1,
-  });
-  const event = (seq: number, key: string, amount: number): Delivery => ({
-    kind: "event",
-    topic: "contract.v1",
-    partition: 0,
-    seq,
-    key,
-    event: amount,
-  });
-  const answer = { ok: true, value: [1, "ä\u2028", null] } as const;
-  const script: Delivery[] = [
-    { kind: "start", config: { a: 1 }, resumed: false },
-    ...[1, 2, 3].map((seq) => event(seq, `k${seq % 2}`, seq)),
-    { kind: "batch", topic: "contract.v1", partition: 0, events: batchOf([4, 5, 7]) },
-    { kind: "batch", topic: "unknown.v1", partition: 0, events: batchOf([1]) },
-    call("add", "a"),
-    call("add", "b"),
-    call("fail", "a"),
-    call("add", "a"),
-    call("list", null),
-    call("drop", "a"),
-    call("list", null),
-    call("add", "a"),
-    call("swap", { key: "a", value: 2 }),
-    call("swap", { key: "c", value: 3 }),
-    { kind: "expiry", key: "n/c", version: 1, dueAt: AT },
-    call("list", null),
-    call("refuse", null),
-    call("nothing", null),
-    call("ask", null),
-    { kind: "answer", callId: "made", tag: "asked", context: { callId: "caller/0:ask" }, answer },
-    { kind: "timer", id: "slow:1", dueAt: AT, payload: { callId: "x" } },
-    { kind: "timer", id: "unknown:1", dueAt: AT, payload: null },
-    call("swallow", null),
-  ];
-  const keys = new KeyTable();
-  const results: TurnResult[] = [];
-  let turn = 0;
-  // Keeps the group's host while instances come and go.
-  const keeper = await run.open("test.contract/1");
-  let instance: SandboxInstance | undefined;
-  for (const delivery of script) {
-    instance ??= await run.open();
-    turn += 1;
-    const request = { turn, at: AT + turn, seed: (turn * 7919).toString(16).padStart(16, "0"), delivery };
-    results.push(await run.finish(instance, request, keys));
-    if (!fresh) continue;
-    await instance.dispose();
-    instance = undefined;
-  }
-  await instance?.dispose();
-  await keeper.dispose();
-  return results;
-}
-
-function answerOf(result: TurnResult): Json | undefined {
-  assert.equal(result.kind, "done", JSON.stringify(result));
-  const effects: readonly Effect[] = result.kind === "done" ? result.effects : [];
-  const answer = effects.find((effect) => effect.do === "answer")?.answer;
-  return answer?.ok === true ? answer.value : undefined;
-}
-
-function neededOf(result: TurnResult): readonly string[] {
-  assert.equal(result.kind, "needKeys", JSON.stringify(result));
-  return result.kind === "needKeys" ? result.keys : [];
+/** Without the texts of failures, which each language words in its own way. */
+function comparable(results: readonly TurnResult[]): unknown[] {
+  return results.map((result) => (result.kind === "failed" ? { ...result, message: "" } : result));
 }

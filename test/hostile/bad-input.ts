@@ -43,7 +43,12 @@ export const BAD_INPUT: { readonly [kind: string]: readonly string[] } = {
     "native writes a giant key",
   ],
   "reads of /proc": ["native reads files, devices and /proc", "native looks into process 1"],
-  environment: ["python takes its host's guards away and tries everything"],
+  environment: [
+    "javascript looks for an environment in every global",
+    "wasm asks WASI for its environment and arguments (environ_get, args_get)",
+    "python takes its host's guards away and tries everything",
+    "native reads the environment, its own and that of others",
+  ],
   "files through links and ..": ["native follows links and .."],
   "inherited descriptors": ["native looks for inherited descriptors"],
   "unix sockets": ["native connects to whoever listens"],
@@ -51,6 +56,9 @@ export const BAD_INPUT: { readonly [kind: string]: readonly string[] } = {
   ptrace: ["native traces its parent and others"],
   "fork bomb": ["native forks without end"],
   "signals to the kernel": ["native signals every process", "native signals whom its socket leads to"],
+  "a stopped process that wakes itself": [
+    "native stops its own process and would be woken by its own signals",
+  ],
   "prototype pollution of what crosses the boundary": [
     "javascript sends prototype pollution across, as constructor.prototype and __proto__",
     "javascript sends prototype pollution across, with keys named __proto__, and reads them back",

@@ -10,11 +10,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openWalls } from "@vnes/driver-confine";
+import type { Confinement, Platform } from "@vnes/kernel";
 import type { TrustZone } from "@vnes/schemas";
 import type { Attack } from "./attack.ts";
 import { ATTACKS } from "./attacks/all.ts";
 import { kindsOf } from "./bad-input.ts";
-import { confinementFor } from "./confinement-for.ts";
+import { confinementFor } from "../../kernel/contracts/confinement-for.ts";
 import { Neighbour, pause, type Span } from "./neighbour.ts";
 import { openOutside } from "./outside.ts";
 import { ATTACK_MS, runAttack } from "./run-attack.ts";
@@ -36,9 +37,11 @@ const MAX_ATTEMPTS = 4;
 const UNSEEN_MS = 1;
 /** A wake-up may wait for the slices of two others, 1.4 ms each on two cores: told, and no failure. */
 const SLICES_MS = 3;
+const NO_WALL =
+  "they act on the machine, and it has no wall; they follow behind the one a policy can give it (confinement.system.wall)";
 const NOBODY = "65534";
 /** Of the table's columns. */
-const WIDTHS = [52, 10, 9, 25, 9, 9, 4];
+const WIDTHS = [52, 10, 13, 25, 9, 9, 4];
 
 const { values } = parseArgs({
   options: {
@@ -76,12 +79,17 @@ async function runAll(who: string): Promise<number> {
   console.log(row(["attack", "language", "zone", "ended in", "calm", "p99", ""]));
   const seen: (readonly Attempt[])[] = [];
   let problems = 0;
-  for (const zone of zones) {
-    const confinement = confinementFor(zone, walls.platform);
+  for (const { zone, called, confinement, tried, untried } of zones.flatMap((zone) =>
+    placesIn(zone, walls.platform),
+  )) {
+    if (untried.length > 0)
+      console.log(
+        `not run here: in zone ${called}, ${untried.length} of ${attacks.length} attacks: ${NO_WALL}`,
+      );
+    if (tried.length === 0) continue;
     const neighbour = await Neighbour.open(sandbox, PING_MS, confinement);
     await pause(WARM_MS);
-    for (const attack of attacks) {
-      if (attack.needsWall === true && confinement.wall === "none") continue;
+    for (const attack of tried) {
       const attempt = async (turns: number): Promise<Attempt> => {
         // Of each attempt its own, because a machine is not as quiet all the time.
         const calm = await neighbour.spanOf(turns);
@@ -101,7 +109,7 @@ async function runAll(who: string): Promise<number> {
       while (attempts.length < MAX_ATTEMPTS && isDoubled(attempts.at(-1) as Attempt))
         attempts.push(await attempt(MIN_TURNS * 2 ** attempts.length));
       seen.push(attempts);
-      problems += tell(attack, zone, attempts);
+      problems += tell(attack, called, attempts);
     }
     await neighbour.stop();
     for (const failed of new Set(neighbour.failed)) {
@@ -113,6 +121,28 @@ async function runAll(who: string): Promise<number> {
   console.log(`tried, of what has to be: ${[...new Set(attacks.flatMap(kindsOf))].join(", ")}`);
   await outside.close();
   return problems;
+}
+
+interface Place {
+  readonly zone: TrustZone;
+  /** In the table. */
+  readonly called: string;
+  readonly confinement: Confinement;
+  readonly tried: readonly Attack[];
+  readonly untried: readonly Attack[];
+}
+
+/** A zone as a new node has it; zone system, which then has no wall, once more behind the one a policy can give it, for what is left. */
+function placesIn(zone: TrustZone, platform: Platform): readonly Place[] {
+  const confinement = confinementFor(zone, platform);
+  if (confinement.wall !== "none") return [{ zone, called: zone, confinement, tried: attacks, untried: [] }];
+  const untried = attacks.filter(({ needsWall }) => needsWall === true);
+  const tried = attacks.filter(({ needsWall }) => needsWall !== true);
+  const walled = confinementFor(zone, platform, { isWalled: true });
+  return [
+    { zone, called: zone, confinement, tried, untried },
+    { zone, called: `${zone}, walled`, confinement: walled, tried: untried, untried: [] },
+  ];
 }
 
 interface Attempt {
@@ -133,7 +163,7 @@ function isHarmful(attempt: Attempt): boolean {
 }
 
 /** All attempts have to end well; the last one says how the neighbour fared. */
-function tell(attack: Attack, zone: TrustZone, attempts: readonly Attempt[]): number {
+function tell(attack: Attack, zone: string, attempts: readonly Attempt[]): number {
   const last = attempts.at(-1) as Attempt;
   const { calm, during } = last;
   const found = attempts.flatMap((attempt) => attempt.found);

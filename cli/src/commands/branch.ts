@@ -2,6 +2,7 @@
 import type { BranchInfo, BranchInput, BranchRan, BranchTurn, StateDifference } from "@vnes/kernel";
 import type { ControlMethod, Json, JsonObject } from "@vnes/schemas";
 import type { Argv } from "yargs";
+import type { OlderAnswer } from "../control/older-answer.ts";
 import { cliErrors } from "../errors.ts";
 import { branchTurnText } from "../output/branch-turn.ts";
 import { fields, keyWord, shortHash, table } from "../output/text.ts";
@@ -245,18 +246,19 @@ async function ask(
 
 async function run(shell: Shell, flags: GlobalFlags, branch: string, input: BranchInput): Promise<void> {
   const params = { branch, input: input as unknown as Json };
-  const ran = (await ask(shell, flags, "branch.run", params)) as unknown as BranchRan;
+  const ran = (await ask(shell, flags, "branch.run", params)) as unknown as OlderAnswer<BranchRan, "more">;
   const { output } = shell;
+  const { more = 0 } = ran;
   if (ran.skipped > 0) {
     output.say(`${ran.skipped} deliveries had nothing to be delivered to: the branch has gone another way`);
   }
-  if (ran.more > 0) output.say(`${ran.more} more turns ran: vnes state branch show ${branch}`);
+  if (more > 0) output.say(`${more} more turns ran: vnes state branch show ${branch}`);
   if (ran.cut) output.say("there is more: the same command again goes on");
   const { seq, turns } = ran.branch;
   const head = `${ran.branch.name} stands at record ${seq}, after ${turns} turns of its own`;
   output.data("vnes.state.branch.run.v1", ran, `${head}${turnsText(shell, ran.turns)}`);
   // One turn was asked for, and it failed.
-  if (ran.turns.length === 1 && ran.more === 0 && ran.turns[0]?.outcome !== "ok") shell.fail("failed");
+  if (ran.turns.length === 1 && more === 0 && ran.turns[0]?.outcome !== "ok") shell.fail("failed");
 }
 
 function infoText({ name, parent, from, fed, seq, at, image, turns }: BranchInfo): string {

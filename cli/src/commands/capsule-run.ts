@@ -2,7 +2,7 @@
 import type { CapsuleStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { openRegistry } from "../node/authority.ts";
-import { type Inspection, inspectionText } from "../output/inspection.ts";
+import { type InspectionAnswer, inspectionText } from "../output/inspection.ts";
 import { shortHash, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell, withNode } from "../shell.ts";
 import { capsuleTable } from "./status.ts";
@@ -52,7 +52,7 @@ export function addCapsuleInspect(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
       args.positional("id", { type: "string", demandOption: true, describe: "Such as vnes.vpn.session" }),
     async (args) => {
       const found = await withNode(shell, args, async (client) => {
-        return (await client.request("inspect", { capsule: args.id })) as unknown as Inspection;
+        return (await client.request("inspect", { capsule: args.id })) as unknown as InspectionAnswer;
       });
       shell.output.data("vnes.capsule.inspect.v1", found, inspectionText(shell.output, found));
     },

@@ -4,13 +4,13 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError, shellWord } from "@vnes/schemas";
-import type { NodeStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
 import { cliErrors } from "../errors.ts";
 import { findJudges, openRegistry } from "../node/authority.ts";
 import { table } from "../output/text.ts";
+import type { StatusAnswer } from "./status.ts";
 import { connectTo, findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
 
 interface Finding {
@@ -97,8 +97,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   node: async (place) => {
     if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", "vnes boot"];
     using client = await connectTo(place);
-    const status = (await client.request("status")) as unknown as NodeStatus;
-    const { state, problems, refused } = status;
+    const status = (await client.request("status")) as unknown as StatusAnswer;
+    const { state, problems, refused = [] } = status;
     if (state !== "running") return ["failed", `${state}, ${problems.length} problems`, "vnes status"];
     const [first] = refused;
     if (first === undefined) return ["ok", "running"];

@@ -4,7 +4,10 @@ import type { Argv } from "yargs";
 import type { Output } from "../output/output.ts";
 import { reasonsText } from "../output/problem.ts";
 import { duration, fields, shortHash, table } from "../output/text.ts";
+import type { OlderAnswer } from "../control/older-answer.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
+
+export type StatusAnswer = OlderAnswer<NodeStatus, "refused">;
 
 export function addStatus(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
@@ -13,7 +16,7 @@ export function addStatus(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
     (args) => args,
     async (args) => {
       const status = await withNode(shell, args, async (client) => {
-        return (await client.request("status")) as unknown as NodeStatus;
+        return (await client.request("status")) as unknown as StatusAnswer;
       });
       shell.output.data("vnes.status.v1", status, statusText(shell.output, status));
       if (status.state !== "running") shell.fail("failed");
@@ -21,9 +24,20 @@ export function addStatus(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
   );
 }
 
-function statusText(output: Output, status: NodeStatus): string {
-  const { node, pid, state, bootedAt, now, bootMs, capsules, quarantined, refused, ledger, problems } =
-    status;
+function statusText(output: Output, status: StatusAnswer): string {
+  const {
+    node,
+    pid,
+    state,
+    bootedAt,
+    now,
+    bootMs,
+    capsules,
+    quarantined,
+    refused = [],
+    ledger,
+    problems,
+  } = status;
   const parts = [
     fields([
       ["node", node],

@@ -1,6 +1,7 @@
 /** One capsule of a running node for people: what it is, what it may, what it did. All there is comes with `-o json`. */
 import type { CapsuleStatus, ConfinementDecision, Reason } from "@vnes/kernel";
 import { type Manifest, type Receipt, subscriptionsOf } from "@vnes/schemas";
+import type { OlderAnswer } from "../control/older-answer.ts";
 import { budgetLines, type BudgetInspection, resumptionLines } from "./budget.ts";
 import { confinementText } from "./confinement.ts";
 import type { Output } from "./output.ts";
@@ -41,28 +42,25 @@ interface ShardMeters {
   readonly host?: { readonly group: string; readonly pid: number };
 }
 
-export function inspectionText(output: Output, found: Inspection): string {
+export type InspectionAnswer = OlderAnswer<Inspection, "resumesAt" | "budget" | "confinement" | "problems">;
+
+/** What an older program does not say is left out. */
+export function inspectionText(output: Output, answer: InspectionAnswer): string {
+  const { confinement, ...said } = answer;
+  const found: Found = { resumesAt: null, budget: null, problems: [], ...said };
   return [
     fields([...identity(found), ...provenance(found), ...reach(found), ...use(found)]),
     ...(found.problems.length === 0 ? [] : [reasonsText(output, found.problems)]),
     ...shardsText(found),
-    confinementText(found.id, found.confinement),
+    ...(confinement === undefined ? [] : [confinementText(found.id, confinement)]),
     output.next(`manifest, receipt, hashes of files, all meters: vnes capsule inspect ${found.id} -o json`),
   ].join("\n\n");
 }
 
+type Found = Omit<Inspection, "confinement">;
 type Line = readonly [name: string, value: string | number];
 
-function identity({
-  id,
-  version,
-  state,
-  reason,
-  type,
-  manifest,
-  resumesAt,
-  budget,
-}: Inspection): readonly Line[] {
+function identity({ id, version, state, reason, type, manifest, resumesAt, budget }: Found): readonly Line[] {
   const { description, capabilities, governance, interfaces } = manifest;
   return [
     ["capsule", `${id} ${version}`],
@@ -80,7 +78,7 @@ function identity({
   ];
 }
 
-function provenance({ imageHash, files, receipt, origin }: Inspection): readonly Line[] {
+function provenance({ imageHash, files, receipt, origin }: Found): readonly Line[] {
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const signers = (receipt?.signatures ?? []).map(({ role, key_id: key }) => `${role} ${key}`);
   const tools = Object.entries(receipt?.toolchain ?? {}).flatMap(([tool, its]) =>
@@ -94,7 +92,7 @@ function provenance({ imageHash, files, receipt, origin }: Inspection): readonly
   ];
 }
 
-function reach({ manifest, requires }: Inspection): readonly Line[] {
+function reach({ manifest, requires }: Found): readonly Line[] {
   const { capabilities, bus, state } = manifest;
   const bound = requires.map(({ requirement, provider, state: its }) => {
     const note = its === null || its === "active" ? "" : ` (${its})`;
@@ -114,7 +112,7 @@ function reach({ manifest, requires }: Inspection): readonly Line[] {
   );
 }
 
-function use({ turns, failedTurns, deadLetters, restarts, limits, budget }: Inspection): readonly Line[] {
+function use({ turns, failedTurns, deadLetters, restarts, limits, budget }: Found): readonly Line[] {
   const { memoryMb, turnMs, effectBytes } = limits;
   return [
     ["turns", `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts`],
@@ -123,7 +121,7 @@ function use({ turns, failedTurns, deadLetters, restarts, limits, budget }: Insp
   ];
 }
 
-function shardsText({ shards, waiting, meters }: Inspection): readonly string[] {
+function shardsText({ shards, waiting, meters }: Found): readonly string[] {
   const rows = Object.entries(shards);
   if (rows.length === 0) return [];
   return [

@@ -324,6 +324,21 @@ const HOSTILE: readonly HostileJavaScript[] = [
     tells: true,
   },
   {
+    name: "looks for an environment in every global",
+    go: `const root = Function("return this")();
+      const known = ["process", "Deno", "Bun", "require", "module", "global", "env", "environ", "navigator", "location"];
+      const found = known.find((name) => name in root || name in globalThis);
+      if (found !== undefined) return found;
+      for (const name of Reflect.ownKeys(root)) {
+        const one = root[name];
+        if (one === null || (typeof one !== "object" && typeof one !== "function")) continue;
+        if ("env" in one || "environ" in one || "getBuiltinModule" in one) return "an environment in " + String(name);
+      }
+      return null;`,
+    ends: ["done"],
+    tells: true,
+  },
+  {
     name: "imports a module of its host",
     go: `import("node:fs").then((found) => { globalThis.found = Object.keys(found).length; }, () => {}); return globalThis.found ?? null;`,
     ends: ["done"],

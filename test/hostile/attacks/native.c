@@ -21,6 +21,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -59,6 +60,30 @@ static bool opens(const char *path) {
 static got loops(vnes_turn *turn) { (void)turn; for (volatile int n = 0;; n++) { } }
 static got sleeps(vnes_turn *turn) { (void)turn; for (;;) pause(); }
 static got stops_itself(vnes_turn *turn) { (void)turn; kill(getpid(), SIGSTOP); return NULL; }
+
+/* Who is stopped for a budget has armed before whatever could continue it. */
+static got wakes_itself(vnes_turn *turn) {
+  (void)turn;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+  const struct itimerspec soon = {.it_value = {.tv_nsec = 20000000}};
+  timer_t timer;
+  GOT(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 && timer_settime(timer, 0, &soon, NULL) == 0, "a timer that continues it");
+  const int queue = (int)syscall(SYS_mq_open, "/wakes", O_CREAT | O_RDONLY, 0600, NULL);
+  GOT(queue >= 0 && syscall(SYS_mq_notify, queue, &event) == 0, "a queue that continues it");
+  int pair[2];
+  const int fds[] = {KERNEL_FD, socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 ? pair[0] : KERNEL_FD};
+  for (size_t n = 0; n < sizeof fds / sizeof *fds; n++) {
+    GOT(fcntl(fds[n], F_SETSIG, SIGCONT) == 0, "a descriptor that continues it");
+    fcntl(fds[n], F_SETOWN, getpid());
+    fcntl(fds[n], F_SETFL, O_ASYNC);
+  }
+  const struct itimerval alarm_soon = {.it_value = {.tv_usec = 20000}};
+  setitimer(ITIMER_REAL, &alarm_soon, NULL);
+  prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
+  signal(SIGALRM, SIG_IGN), signal(SIGIO, SIG_IGN);
+  kill(getpid(), SIGSTOP);
+  return "processor time behind a stop";
+}
 
 static int down(volatile char *above) {
   volatile char here[4096];
@@ -192,6 +217,22 @@ static got reads_files(vnes_turn *turn) {
     if (pid > 300) pid += 96;
   }
   return getenv("VNES_OUTSIDE_SECRET") != NULL ? "the environment of the kernel" : NULL;
+}
+/* All it may have is what every host is told, and what bubblewrap sets. */
+static got reads_environment(vnes_turn *turn) {
+  static const char *const told[] = {"TZ=", "LANG=", "PWD="};
+  for (char **one = environ; *one != NULL; one++) {
+    bool is_told = false;
+    for (size_t n = 0; n < sizeof told / sizeof *told; n++) is_told |= strncmp(*one, told[n], strlen(told[n])) == 0;
+    if (!is_told) return vnes_format(turn, "%.60s", *one);
+  }
+  GOT(getenv("HOME") != NULL || getenv("PATH") != NULL || secure_getenv("VNES_OUTSIDE_SECRET") != NULL, "the environment of the kernel");
+  static const char *const paths[] = {
+    "/proc/self/environ", "/proc/thread-self/environ", "/proc/1/environ", "/proc/self/cmdline", "/proc/1/cmdline", "/proc/self/task/1/environ",
+  };
+  for (size_t n = 0; n < sizeof paths / sizeof *paths; n++) if (holds_secret(paths[n])) return vnes_format(turn, "the secret, in %s", paths[n]);
+  GOT(holds_secret(vnes_format(turn, "/proc/%d/environ", OUTSIDE_PID)), "the secret, in the environment of the kernel");
+  return NULL;
 }
 static got follows_links(vnes_turn *turn) {
   (void)turn;

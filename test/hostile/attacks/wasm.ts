@@ -139,7 +139,7 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
     name: "writes a giant key",
     head: SET,
     go: `${fill(2048, 0x61, 70_000)} ${set("(i32.const 2048) (i32.const 70000)", KEY)}`,
-    ends: INVALID,
+    ends: ["TURN_EFFECTS_TOO_LARGE"],
   },
   {
     name: "floods effects",
@@ -258,6 +258,27 @@ export const HOSTILE_MODULES: readonly HostileModule[] = [
           .join("\n")}
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br_if $folders (i32.lt_u (local.get $i) (i32.const 8))))`,
+    ends: DONE,
+  },
+  {
+    name: "asks WASI for its environment and arguments (environ_get, args_get)",
+    head: ["environ", "args"]
+      .map((what) => `${wasi(`${what}_sizes_get`, "i32 i32")}${wasi(`${what}_get`, "i32 i32")}`)
+      .join(""),
+    // Neither has anything, and none of the bytes where it would be is written.
+    go: ["environ", "args"]
+      .map(
+        (what) => `${fill(2048, 0x7f, 4096)}
+      (if (call $${what}_sizes_get (i32.const 1024) (i32.const 1028)) (then unreachable))
+      (if (i64.ne (i64.load (i32.const 1024)) (i64.const 0)) (then unreachable))
+      (if (call $${what}_get (i32.const 2048) (i32.const 4096)) (then unreachable))
+      (local.set $i (i32.const 2048))
+      (loop $each
+        (if (i32.ne (i32.load8_u (local.get $i)) (i32.const 0x7f)) (then unreachable))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $each (i32.lt_u (local.get $i) (i32.const 6144))))`,
+      )
+      .join(""),
     ends: DONE,
   },
   {

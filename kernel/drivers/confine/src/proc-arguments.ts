@@ -8,16 +8,32 @@ import { join } from "node:path";
 
 /** Nothing of the machine's hardware, settings and drivers. */
 const MASKED_FOLDERS = ["sys", "acpi", "asound", "bus", "driver", "fs", "irq", "scsi", "sysvipc", "tty"];
-/** Besides those that only root may read. */
+/** Besides those that only root may read. What runtimes look at stays: processors, memory, load, uptime, version. */
 const MASKED_FILES = [
+  "cmdline",
   "config.gz",
+  "consoles",
+  "crypto",
+  "devices",
+  "diskstats",
+  "dma",
+  "execdomains",
+  "interrupts",
   "iomem",
   "ioports",
   "kallsyms",
   "key-users",
   "keys",
+  "locks",
+  "misc",
+  "modules",
+  "mtrr",
+  "partitions",
   "sched_debug",
+  "softirqs",
+  "swaps",
   "sysrq-trigger",
+  "timer_list",
 ];
 
 /** Folders of processes; the namespace has its own. */

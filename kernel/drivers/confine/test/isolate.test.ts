@@ -1,38 +1,14 @@
-/** Isolates behind the wall: the whole sandbox contract in the tightest zone, who shares a host, and what a death for memory is called. */
+/** Isolates behind the wall: who shares a host, and what a death for memory is called. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { isolateExecutor } from "@vnes/driver-isolate";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import type { SandboxSpec } from "@vnes/kernel";
 import type { TrustZone, ZoneConfinement } from "@vnes/schemas";
-import { sandboxContract } from "../../../contracts/sandbox.ts";
 import { bundleSource, specOf } from "../../isolate/test/bundle.ts";
 import { confinementFor, walls } from "./probe.ts";
 
 const { wallOf } = walls;
-const contractCapsule = new URL("../../../contracts/sandbox-capsule.ts", import.meta.url).pathname;
-const contractBundle = await bundleSource(
-  `import { capsule } from "@vnes/sdk"; import { contractHandlers } from ${JSON.stringify(contractCapsule)};
-   export default capsule(contractHandlers);`,
-);
-
-sandboxContract({
-  name: "isolate behind the wall of zone ephemeral",
-  open: async () => {
-    const sandbox = openHostSandbox(isolateExecutor, { wallOf });
-    const confinement = confinementFor("ephemeral");
-    return {
-      sandbox,
-      spec: (instance, group, limits) => ({
-        ...specOf(contractBundle, { instance, group, limits }),
-        zone: "ephemeral",
-        confinement,
-      }),
-      cleanup: () => sandbox[Symbol.asyncDispose](),
-    };
-  },
-});
-
 const sandbox = openHostSandbox(isolateExecutor, { wallOf });
 after(() => sandbox[Symbol.asyncDispose]());
 

@@ -10,13 +10,14 @@ test("what only root reads and what is of the machine is covered, and processes 
   const proc = mkdtempSync(join(tmpdir(), "vnes-proc-"));
   try {
     for (const folder of ["sys", "net", "1"]) mkdirSync(join(proc, folder));
-    for (const file of ["cpuinfo", "kcore", "keys"]) writeFileSync(join(proc, file), "");
+    for (const file of ["cmdline", "cpuinfo", "kcore", "keys"]) writeFileSync(join(proc, file), "");
     chmodSync(join(proc, "kcore"), 0o400);
     // As one that has ended between the listing and the look at it: nothing is there. A file would be covered.
     symlinkSync("nowhere", join(proc, "self"));
     writeFileSync(join(proc, "11878"), "", { mode: 0o400 });
     const args = procArguments(proc).join(" ");
     assert.deepEqual(args.match(/(?:--tmpfs|--ro-bind \/dev\/null) \S+/g)?.sort(), [
+      "--ro-bind /dev/null /proc/cmdline",
       "--ro-bind /dev/null /proc/kcore",
       "--ro-bind /dev/null /proc/keys",
       "--tmpfs /proc/sys",

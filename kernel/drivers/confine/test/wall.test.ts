@@ -123,7 +123,16 @@ for (const zone of ZONES) {
         "/proc/1/oom_score_adj",
       ])
         assert.match(await opened(path), /^(EROFS|ENOENT|EACCES|EPERM)$/, path);
-      for (const file of ["kpagecount", "slabinfo", "timer_list", "kallsyms", "keys", "kcore"]) {
+      const ofMachine = ["cmdline", "diskstats", "interrupts", "locks", "modules", "partitions", "swaps"];
+      for (const file of [
+        "kpagecount",
+        "slabinfo",
+        "timer_list",
+        "kallsyms",
+        "keys",
+        "kcore",
+        ...ofMachine,
+      ]) {
         const read = await probe.refusal(
           `const fs = require("fs"); const fd = fs.openSync("/proc/${file}", "r"); return fs.readSync(fd, Buffer.alloc(8))`,
         );

@@ -1,32 +1,13 @@
-/** The isolate driver under the contract, and what only a driver with a real host and a real deadline can show. */
+/** What only a driver with a real host and a real deadline can show. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
-import { sandboxContract } from "../../../contracts/sandbox.ts";
 import { AT, callOf, told, valueOf } from "../../../contracts/sandbox-lab.ts";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { isolateExecutor } from "../src/index.ts";
 import { bundleSource, specOf } from "./bundle.ts";
-
-const contractCapsule = new URL("../../../contracts/sandbox-capsule.ts", import.meta.url).pathname;
-const contractBundle = await bundleSource(
-  `import { capsule } from "@vnes/sdk"; import { contractHandlers } from ${JSON.stringify(contractCapsule)};
-   export default capsule(contractHandlers);`,
-);
-
-sandboxContract({
-  name: "isolate",
-  open: async () => {
-    const sandbox = openHostSandbox(isolateExecutor);
-    return {
-      sandbox,
-      spec: (instance, group, limits) => specOf(contractBundle, { instance, group, limits }),
-      cleanup: () => sandbox[Symbol.asyncDispose](),
-    };
-  },
-});
 
 const sandbox = openHostSandbox(isolateExecutor);
 after(() => sandbox[Symbol.asyncDispose]());

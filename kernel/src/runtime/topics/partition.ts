@@ -49,6 +49,8 @@ export class Partition implements PartitionReader {
   readonly #window = new EventWindow(WINDOW);
   #committed: number;
   #arrived: Arrived[] = [];
+  /** What an append came to that could not even be issued: a bug. The next owner goes on from the log. */
+  #broken: { readonly cause: unknown } | undefined;
 
   constructor(parts: {
     readonly shard: string;
@@ -100,6 +102,42 @@ export class Partition implements PartitionReader {
 
   #appendTogether(arrived: readonly Arrived[]): void {
     const records: EventRecord[] = [];
+    const kept: PartitionEvent[] = [];
+    this.#issued(arrived, records, kept).then(
+      () => {
+        this.#landed(records, kept);
+        this.#tell(arrived);
+      },
+      (lost: unknown) => this.#tell(arrived, lost),
+    );
+  }
+
+  #issued(arrived: readonly Arrived[], records: EventRecord[], kept: PartitionEvent[]): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken.cause);
+    try {
+      return this.#issue(arrived, records, kept);
+    } catch (cause) {
+      // What was made of them so far is in the state and not in the log: nothing may follow on that (P2).
+      this.#broken = { cause };
+      return Promise.reject(cause);
+    }
+  }
+
+  /** One that throws keeps nobody else from hearing. */
+  #tell(arrived: readonly Arrived[], lost?: unknown): void {
+    for (const one of arrived) this.#guard(() => one.done(lost));
+  }
+
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch {
+      this.#counters.add("topic.listenerFailed");
+    }
+  }
+
+  /** Fills `records`, and `kept` with what readers will see of them. */
+  #issue(arrived: readonly Arrived[], records: EventRecord[], kept: PartitionEvent[]): Promise<void> {
     for (const { source, key, event } of arrived) {
       if (isAtOrBelow(source, this.#state.watermarks.get(source.shard))) {
         this.#counters.add("topic.duplicatesDropped");
@@ -113,21 +151,9 @@ export class Partition implements PartitionReader {
       applyRecord(this.#state, record);
       records.push(record);
     }
-    const kept: PartitionEvent[] = [];
-    const durable =
-      records.length === 0
-        ? this.#log.durable()
-        : this.#log.append(records, ({ seq, key, event }, hash, size) =>
-            kept.push({ seq, key, event, hash: hex(hash), size }),
-          );
-    durable.then(
-      () => {
-        this.#landed(records, kept);
-        for (const one of arrived) one.done();
-      },
-      (lost: unknown) => {
-        for (const one of arrived) one.done(lost);
-      },
+    if (records.length === 0) return this.#log.durable();
+    return this.#log.append(records, ({ seq, key, event }, hash, size) =>
+      kept.push({ seq, key, event, hash: hex(hash), size }),
     );
   }
 
@@ -138,7 +164,7 @@ export class Partition implements PartitionReader {
     }
     for (const { seq, snapshot } of records)
       if (snapshot !== undefined) this.#snapshots.landed(seq, snapshot);
-    if (kept.length > 0) for (const listener of this.#listeners) listener();
+    if (kept.length > 0) for (const listener of this.#listeners) this.#guard(listener);
   }
 
   /** Durable events from `from` on, at most `limit`; undefined when they have left the window and `fetch` must be used. */

@@ -44,7 +44,9 @@ export class GuestTurn {
 
   /** A name or a key. */
   text(at: number, length: number, what: string): string {
-    if (length >>> 0 > this.#effectBytes) this.invalid(what, `a text of ${length >>> 0} bytes`);
+    const bytes = this.bytes(at, length, what).length;
+    if (bytes > this.#effectBytes)
+      this.run.fail("TURN_EFFECTS_TOO_LARGE", `${what}: a text of ${bytes} bytes`);
     return this.#decoded(at, length, what);
   }
 

@@ -108,6 +108,9 @@ function called(delivery: Json): void {
     const large = keys.get("large");
     return vnes.reply(Json.integer(large === null ? 0 : large.asText().length));
   }
+  if (method == "loop") while (true) {}
+  if (method == "hoard") return hoard();
+  if (method == "chat") return chat(<i32>input.get("lines").asInteger(), input.get("text").asText());
   if (method == "swallow") {
     // Nothing can be caught here.
     keys.get("swallow");
@@ -115,6 +118,16 @@ function called(delivery: Json): void {
   }
   if (method == "ask") return ask(delivery.get("callId"));
   vnes.unhandled();
+}
+
+function hoard(): void {
+  const kept = new Array<StaticArray<i32>>();
+  while (true) kept.push(new StaticArray<i32>(2000));
+}
+
+function chat(lines: i32, text: string): void {
+  for (let n = 0; n < lines; n++) vnes.log(Level.info, text);
+  vnes.reply(Json.nothing());
 }
 
 function swap(input: Json): void {
