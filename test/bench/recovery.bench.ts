@@ -24,6 +24,8 @@ const BATCH = 256;
 const FOLD_RECORDS = 100_000;
 /** A shard's default bound is 64 MiB; this is about it, in values of 1 KB. */
 const LARGE_STATE_KEYS = 60_000;
+/** A third of that, so that its tail takes seconds to write and not a minute. */
+const TAIL_STATE_KEYS = 20_000;
 const NEVER: SnapshotPolicy = { minRecords: Number.POSITIVE_INFINITY, minShare: 0 };
 
 export const name = "recovery";
@@ -42,6 +44,7 @@ export async function run(): Promise<readonly BenchResult[]> {
       ...(await flat(directory)),
       ...(await cost(directory)),
       ...(await largeState(directory)),
+      ...(await longestTail(directory)),
     ];
   } finally {
     rmSync(directory, { recursive: true });
@@ -238,6 +241,29 @@ async function largeState(directory: string): Promise<BenchResult[]> {
       unit: "ms",
     },
     { metric: "the next one, 100 keys later", value: second, unit: "ms" },
+  ];
+}
+
+/** The most a boot may find: a crash just before the next snapshot of a large state is due. */
+async function longestTail(directory: string): Promise<BenchResult[]> {
+  await using store = await openSqliteLedgerStore({ path: join(directory, "tail") });
+  const shard = open(store, NEVER);
+  await shard.turns(TAIL_STATE_KEYS, TAIL_STATE_KEYS, 1_000);
+  await shard.snapshots.take();
+  const held = shard.counters.get("snapshot.bytesPut");
+  const alone = await recoveryMs(store, shard.state.seq);
+  const { bytes } = shard.log;
+  while (shard.log.bytes - bytes < SNAPSHOT_POLICY.minShare * held)
+    await shard.turns(BATCH, TAIL_STATE_KEYS, 1_000);
+  const value = median(await times(3, () => recoveryMs(store, shard.state.seq)));
+  const megabytes = (read: number): string => `${(read / 2 ** 20).toFixed(0)} MiB`;
+  return [
+    {
+      metric: `recovery just before a snapshot is due: a state of ${megabytes(held)}, records of ${megabytes(shard.log.bytes - bytes)} behind it`,
+      value,
+      unit: "ms",
+      peer: { name: "the state alone", value: alone },
+    },
   ];
 }
 

@@ -34,6 +34,9 @@ const STATE_MB = 2_048;
 /** As many as are different from each other, for stores that compress what is alike. */
 const BARE_RECORDS = 4_096;
 
+/** Every transition publishes one event, in this partition. */
+const EVENT_SHARD = "topic/vpn.session.v1/0";
+
 const TARGET_GROWTH = 1.5;
 const TARGET_BYTES = 1_024;
 const TARGET_SHARE = 0.25;
@@ -144,11 +147,11 @@ async function besideAppends(
   ledger: LedgerStore,
   directory: string,
 ): Promise<readonly BenchResult[]> {
-  const records = await latestRecords(ledger);
+  const records = await transitionRecords(ledger);
   await using bare = await openSqliteLedgerStore({ path: join(directory, "bare.sqlite") });
   await using servers = await startNatsServers({ count: 1 });
   await using bucket = await openKeyValue(servers.urls);
-  const others = { append: appender(bare, records), bucket };
+  const others = { append: appender(bare, records.turns), appendBoth: appenderOfBoth(bare, records), bucket };
   return await besideOthers("embedded ledger", () => load.reattach(ROUND_JUMPS, SIZES[1], IN_FLIGHT), others);
 }
 
@@ -161,11 +164,11 @@ async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {
   });
   const load = new SessionLoad(sessions);
   await load.fill(0, NATS_SESSIONS, FILL_IN_FLIGHT);
-  const records = await latestRecords(sessions.ledger);
+  const records = await transitionRecords(sessions.ledger);
   await using bareBus = await openBus({ servers: servers.urls, node: "bare" });
   await using bare = await openStore(bareBus, "bare");
   await using bucket = await openKeyValue(servers.urls);
-  const others = { append: appender(bare, records), bucket };
+  const others = { append: appender(bare, records.turns), appendBoth: appenderOfBoth(bare, records), bucket };
   return await besideOthers(
     "ledger on NATS",
     () => load.reattach(ROUND_JUMPS, NATS_SESSIONS, IN_FLIGHT),
@@ -173,16 +176,28 @@ async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {
   );
 }
 
+/** What transitions are measured beside: each makes a round and says how many a second there were. */
+interface Others {
+  readonly append: () => Promise<number>;
+  readonly appendBoth: () => Promise<number>;
+  readonly bucket: KeyValue;
+}
+
 /** In turns, so that all of them meet the same machine. */
 async function besideOthers(
   where: string,
   jump: () => Promise<{ readonly perSecond: number }>,
-  { append, bucket }: { readonly append: () => Promise<number>; readonly bucket: KeyValue },
+  { append, appendBoth, bucket }: Others,
 ): Promise<readonly BenchResult[]> {
-  const [ours, appended, set, moved]: [number[], number[], number[], number[]] = [[], [], [], []];
+  const ours: number[] = [];
+  const appended: number[] = [];
+  const both: number[] = [];
+  const set: number[] = [];
+  const moved: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     ours.push((await jump()).perSecond);
     appended.push(await append());
+    both.push(await appendBoth());
     set.push(await rate((writer) => bucket.update(writer)));
     moved.push(await rate((writer) => bucket.move(writer)));
   }
@@ -191,6 +206,10 @@ async function besideOthers(
       name: `bare appends of the same records, ${IN_FLIGHT} in flight`,
       value: median(appended),
       share: TARGET_SHARE,
+    },
+    {
+      name: `both records of a transition appended bare, the turn's and the event's, ${IN_FLIGHT} in flight`,
+      value: median(both),
     },
     {
       name: `kv.update of ${bucket.bytes} B by revision, ${IN_FLIGHT} in flight`,
@@ -208,24 +227,39 @@ async function besideOthers(
 function besideRows(
   where: string,
   value: number,
-  peers: readonly { readonly name: string; readonly value: number; readonly share: number }[],
+  peers: readonly { readonly name: string; readonly value: number; readonly share?: number }[],
 ): readonly BenchResult[] {
   const unit = "1/s";
   return peers.map(({ share, ...peer }) => {
     const metric = `durable session transitions, ${IN_FLIGHT} in flight, ${where}`;
-    return { metric, value, unit, peer, target: atLeast(value, share * peer.value, unit) };
+    const row = { metric, value, unit, peer };
+    return share === undefined ? row : { ...row, target: atLeast(value, share * peer.value, unit) };
   });
 }
 
 /** Writers that append to one shard, as the turns of one capsule do: the records that such turns made. */
 function appender(store: LedgerStore, records: readonly Uint8Array[]): () => Promise<number> {
-  const hashed = records.map((bytes) => ({ bytes, hash: nodeDigest.sha256(bytes) }));
-  let seq = 0;
+  const append = appendTo(store, "bench.bare/0", records);
+  return () => rate(append);
+}
+
+/** The same for all that a transition makes durable: its event has a record of its own, in the shard of its topic. */
+function appenderOfBoth(store: LedgerStore, { turns, events }: TransitionRecords): () => Promise<number> {
+  const appends = [appendTo(store, "bench.both/0", turns), appendTo(store, "bench.events/0", events)];
   return () =>
     rate(async () => {
-      const record = hashed[seq % hashed.length];
-      if (record !== undefined) await store.append("bench.bare/0", seq++, [record]);
+      await Promise.all(appends.map((append) => append()));
     });
+}
+
+function appendTo(store: LedgerStore, shard: string, records: readonly Uint8Array[]): () => Promise<void> {
+  const hashed = records.map((bytes) => ({ bytes, hash: nodeDigest.sha256(bytes) }));
+  let seq = 0;
+  return async () => {
+    const record = hashed[seq % hashed.length];
+    if (record === undefined) throw new Error(`${shard}: no records to append`);
+    await store.append(shard, seq++, [record]);
+  };
 }
 
 async function rate(work: (writer: number) => Promise<void>): Promise<number> {
@@ -251,8 +285,21 @@ async function latestTurn(ledger: LedgerStore): Promise<TurnRecord> {
   throw new Error("no turn was recorded");
 }
 
-async function latestRecords(ledger: LedgerStore): Promise<readonly Uint8Array[]> {
-  const last = await ledger.lastSeq(SESSION_SHARD);
+/** What transitions leave in the ledger, one record of each kind for each of them. */
+interface TransitionRecords {
+  readonly turns: readonly Uint8Array[];
+  readonly events: readonly Uint8Array[];
+}
+
+async function transitionRecords(ledger: LedgerStore): Promise<TransitionRecords> {
+  return {
+    turns: await latestRecords(ledger, SESSION_SHARD),
+    events: await latestRecords(ledger, EVENT_SHARD),
+  };
+}
+
+async function latestRecords(ledger: LedgerStore, shard: string): Promise<readonly Uint8Array[]> {
+  const last = await ledger.lastSeq(shard);
   const from = Math.max(1, last - BARE_RECORDS + 1);
-  return (await ledger.read(SESSION_SHARD, from, BARE_RECORDS)).map(({ bytes }) => bytes);
+  return (await ledger.read(shard, from, BARE_RECORDS)).map(({ bytes }) => bytes);
 }

@@ -4,13 +4,14 @@ export interface SnapshotPolicy {
   /** Records since the last one, at least: recovery folds that many in a few hundredths of a second. */
   readonly minRecords: number;
   /**
-   * Bytes of records since the last one, at least, as a part of what the last one holds. A snapshot writes at most all
-   * of the state, so all of them together write at most 1 / `minShare` times what the records themselves take.
+   * Bytes of records since the last one, at least, in times what the last one holds. A snapshot writes at most all of the
+   * state, so all of them together write at most 1 / `minShare` times what the records themselves take; and recovery folds
+   * at most `minShare` times the state, 7 or 8 ms for each MiB of it.
    */
   readonly minShare: number;
 }
 
-export const SNAPSHOT_POLICY: SnapshotPolicy = { minRecords: 4_096, minShare: 1 };
+export const SNAPSHOT_POLICY: SnapshotPolicy = { minRecords: 4_096, minShare: 2 };
 
 /** At a clean end a snapshot spares the next boot a fold; below this many records it would spare nothing one notices. */
 export const SHUTDOWN_MIN_RECORDS = 256;

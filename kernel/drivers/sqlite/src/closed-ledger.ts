@@ -17,9 +17,10 @@ import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { ledgerErrors, type LedgerStore } from "@vnes/kernel";
-import { openDatabase, refuseBrokenFiles, refuseForeignFile } from "./database.ts";
+import { type ChunkContent, unpackChunk } from "./chunk-row.ts";
+import { isEarlier, openDatabase, refuseBrokenFiles, refuseForeignFile } from "./database.ts";
 import { storeFailure } from "./failure.ts";
-import { chunkSum, SqliteLedgerStore } from "./ledger-store.ts";
+import { SqliteLedgerStore } from "./ledger-store.ts";
 import { lockHolder } from "./lock-holder.ts";
 
 /** What SQLite itself finds wrong with a file; more of it says nothing more. */
@@ -76,7 +77,7 @@ function refuseUsed(path: string): void {
 /** True when the file alone is the ledger: nothing waits in a log, and it needs no bringing up to date. */
 function isWhole(path: string): boolean {
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  return (log?.size ?? 0) === 0 && readUserVersion(path) !== 1;
+  return (log?.size ?? 0) === 0 && !isEarlier(readUserVersion(path));
 }
 
 /** Offset 60 of the file's header, sqlite.org/fileformat2.html#user_version_number. */
@@ -118,7 +119,7 @@ function copyTo(directory: string, path: string): string {
 function problemsOf(db: DatabaseSync): readonly string[] {
   const rows = db.prepare(`PRAGMA integrity_check(${MAX_FOUND})`).all();
   const found = rows.map((row) => String(Object.values(row)[0])).filter((text) => text !== "ok");
-  const chunks = db.prepare("SELECT shard, name, crc, bytes FROM chunk").iterate();
+  const chunks = db.prepare("SELECT shard, name, plain, crc, bytes FROM chunk").iterate();
   return [...found, ...firstProblems(db), ...chunkProblems(chunks as Iterable<ChunkRow>)];
 }
 
@@ -133,17 +134,15 @@ function firstProblems(db: DatabaseSync): readonly string[] {
   return rows.map(({ name, first, oldest }) => `shard ${name} begins at record ${oldest}, not at ${first}`);
 }
 
-interface ChunkRow {
+interface ChunkRow extends ChunkContent {
   readonly shard: string;
   readonly name: string;
-  readonly crc: number;
-  readonly bytes: Uint8Array;
 }
 
 function chunkProblems(rows: Iterable<ChunkRow>): readonly string[] {
   const problems: string[] = [];
-  for (const { shard, name, crc, bytes } of rows) {
-    if (crc !== chunkSum(shard, name, bytes))
+  for (const { shard, name, ...content } of rows) {
+    if (unpackChunk(shard, name, content) === undefined)
       problems.push(`the bytes of chunk ${name} of shard ${shard} changed`);
   }
   return problems;

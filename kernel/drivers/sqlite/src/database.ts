@@ -1,15 +1,17 @@
 /**
  * The file: opening it, what is in it, and what is refused.
  *
- * Tables (schema version 4):
+ * Tables (schema version 5):
  *   shard(no INTEGER PRIMARY KEY, name TEXT UNIQUE, first, snapshot)
  *   record(id INTEGER PRIMARY KEY, shard, seq, hash, crc, bytes), unique (shard, seq)
- *   chunk(id INTEGER PRIMARY KEY, shard, name, crc, bytes), unique (shard, name)
+ *   chunk(id INTEGER PRIMARY KEY, shard, name, crc, bytes, plain), unique (shard, name)
  * `first` is the oldest record a shard must have: what was trimmed and what is missing are told apart by it.
  * `id` rises with every append, so commits write at one end of the table whichever shards they hold. A row holds one
  * record, or several that were committed together; what stands in it is said in `record-row.ts`.
- * A file of version 1 (without `first`, `snapshot` and chunks), 2 (one record in every row) or 3 (runs of at most 128 KiB) is
- * brought up to date in the transaction that opens it. The rows it has stay as they are: what was a row is one in every later version.
+ * What stands in a row of a chunk is said in `chunk-row.ts`.
+ * A file of version 1 (without `first`, `snapshot` and chunks), 2 (one record in every row), 3 (runs of at most 128 KiB) or 4
+ * (chunks as they are, no `plain`) is brought up to date in the transaction that opens it. The rows it has stay as they are: what was a row
+ * is one in every later version.
  */
 import { closeSync, existsSync, fsyncSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -18,8 +20,8 @@ import { findWalDamage } from "./wal-check.ts";
 
 /** "VNES". */
 const APPLICATION_ID = 0x564e4553;
-const SCHEMA_VERSION = 4;
-const KNOWN_VERSIONS: ReadonlySet<number> = new Set([1, 2, 3, SCHEMA_VERSION]);
+const SCHEMA_VERSION = 5;
+const KNOWN_VERSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, SCHEMA_VERSION]);
 /** Pages in the log before they are copied into the file: 2 MB, a pause below 10 ms. 16 MB is no faster and pauses 45. */
 const CHECKPOINT_PAGES = 500;
 /** The log is cut back to this after it had to grow further. */
@@ -32,6 +34,8 @@ const TO_VERSION_2 = `
     id INTEGER PRIMARY KEY, shard TEXT NOT NULL, name TEXT NOT NULL,
     crc INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (shard, name)
   ) STRICT`;
+
+const TO_VERSION_5 = "ALTER TABLE chunk ADD COLUMN plain INTEGER NOT NULL DEFAULT 0";
 
 /** Takes the file for this process alone; whoever comes second is refused at once. */
 export function openDatabase(path: string): DatabaseSync {
@@ -103,12 +107,20 @@ function prepareSchema(db: DatabaseSync, path: string, existed: boolean): void {
         hash BLOB NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (shard, seq)
       ) STRICT`);
     db.exec(TO_VERSION_2);
+    db.exec(TO_VERSION_5);
     return;
   }
   refuseForeignFile(db, path);
   if (version === 1) db.exec(TO_VERSION_2);
-  // From now on an older program must not touch it: it would take a run for one record, or a large one for damage.
-  if (version !== SCHEMA_VERSION) db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  if (version === SCHEMA_VERSION) return;
+  db.exec(TO_VERSION_5);
+  // From now on an older program must not touch it: it would take a run for one record, a large one or a packed chunk for damage.
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+/** A version that is brought up to date when its file is opened. */
+export function isEarlier(version: number): boolean {
+  return KNOWN_VERSIONS.has(version) && version !== SCHEMA_VERSION;
 }
 
 /** Throws unless it is a ledger of a version this program knows, as long as its header says. */

@@ -9,7 +9,6 @@
  */
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import {
   appendProblem,
   assertTrim,
@@ -22,6 +21,7 @@ import {
   type Trimmed,
 } from "@vnes/kernel";
 import type { VnesError } from "@vnes/schemas";
+import { packChunk, unpackChunk } from "./chunk-row.ts";
 import { openDatabase } from "./database.ts";
 import { storeFailure } from "./failure.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -116,8 +116,9 @@ export class SqliteLedgerStore implements LedgerStore {
   async putChunk(shard: string, name: string, bytes: Uint8Array): Promise<void> {
     const problem = chunkProblem(shard, bytes);
     if (problem !== undefined) throw problem;
-    await this.#chore(bytes.length, () => {
-      this.#statements.putChunk.run(shard, name, chunkSum(shard, name, bytes), bytes);
+    const row = packChunk(shard, name, bytes);
+    await this.#chore(row.bytes.length, () => {
+      this.#statements.putChunk.run(shard, name, row.plain, row.crc, row.bytes);
       // Put again while a trim runs: it is no longer the trim's to drop.
       this.#doomed.get(shard)?.delete(name);
     });
@@ -126,16 +127,17 @@ export class SqliteLedgerStore implements LedgerStore {
   async readChunk(shard: string, name: string): Promise<Uint8Array | undefined> {
     if (!this.#db.isOpen) throw this.#closed();
     const where = ` at chunk ${name} of shard ${shard}`;
-    let row: readonly [crc: number, bytes: Uint8Array] | undefined;
+    let row: readonly [plain: unknown, crc: unknown, bytes: unknown] | undefined;
     try {
       row = this.#statements.readChunk.get(shard, name) as unknown as typeof row;
     } catch (error) {
       throw storeFailure(this.#path, error, where);
     }
     if (row === undefined) return undefined;
-    const [crc, bytes] = row;
-    if (crc !== chunkSum(shard, name, bytes)) throw this.#corrupt(where, "the chunk's bytes changed");
-    return bytes;
+    const [plain, crc, bytes] = row;
+    const chunk = unpackChunk(shard, name, { plain, crc, bytes });
+    if (chunk === undefined) throw this.#corrupt(where, "the chunk's bytes changed");
+    return chunk;
   }
 
   async trim(shard: string, before: number, keepChunks: ReadonlySet<string>): Promise<Trimmed> {
@@ -238,9 +240,4 @@ export class SqliteLedgerStore implements LedgerStore {
   #corrupt(where: string, problem: string): VnesError {
     return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path: this.#path, where, problem });
   }
-}
-
-export function chunkSum(shard: string, name: string, bytes: unknown): number {
-  if (!(bytes instanceof Uint8Array)) return Number.NaN;
-  return crc32(bytes, crc32(`${shard}\0${name}\0`));
 }

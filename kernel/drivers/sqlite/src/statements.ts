@@ -47,10 +47,10 @@ export function prepareStatements(db: DatabaseSync): Statements {
     lastRows: inArrays(db, "SELECT shard, max(seq) FROM record NOT INDEXED GROUP BY shard"),
     markSnapshot: db.prepare("UPDATE shard SET snapshot = ? WHERE no = ?"),
     putChunk: db.prepare(
-      `INSERT INTO chunk (shard, name, crc, bytes) VALUES (?, ?, ?, ?)
-        ON CONFLICT (shard, name) DO UPDATE SET crc = excluded.crc, bytes = excluded.bytes`,
+      `INSERT INTO chunk (shard, name, plain, crc, bytes) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (shard, name) DO UPDATE SET plain = excluded.plain, crc = excluded.crc, bytes = excluded.bytes`,
     ),
-    readChunk: inArrays(db, "SELECT crc, bytes FROM chunk WHERE shard = ? AND name = ?"),
+    readChunk: inArrays(db, "SELECT plain, crc, bytes FROM chunk WHERE shard = ? AND name = ?"),
     chunkNames: inArrays(db, "SELECT name, length(bytes) FROM chunk WHERE shard = ?"),
     dropChunk: db.prepare("DELETE FROM chunk WHERE shard = ? AND name = ?"),
     rowTotal: inArrays(

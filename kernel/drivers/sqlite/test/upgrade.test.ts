@@ -64,7 +64,7 @@ function versionTwo(path: string): void {
   db.close();
 }
 
-test("a ledger of version 2 keeps its rows, takes runs of records behind them, and is then of version 4", async () => {
+test("a ledger of version 2 keeps its rows, takes runs of records behind them, and is then of version 5", async () => {
   const path = join(directory, "two.db");
   versionTwo(path);
   {
@@ -79,7 +79,7 @@ test("a ledger of version 2 keeps its rows, takes runs of records behind them, a
   const version = db.prepare("PRAGMA user_version").get();
   db.close();
   assert.deepEqual({ ...rows }, { count: 21, last: 50 });
-  assert.deepEqual({ ...version }, { user_version: 4 });
+  assert.deepEqual({ ...version }, { user_version: 5 });
   await using store = await openSqliteLedgerStore({ path });
   const read = await store.read("a/0", 18, 10);
   assert.deepEqual(
@@ -99,6 +99,54 @@ test("a ledger of version 2 is looked at as it is, and stays what it was", async
     await using ledger = await openClosedLedger(path);
     assert.deepEqual(ledger.problems, []);
     assert.equal((await ledger.store.read("a/0", 1, 100)).length, 20);
+  }
+  assert.ok((await readFile(path)).equals(before));
+});
+
+const OLD_CHUNK = new TextEncoder().encode('["key",1],'.repeat(5_000));
+
+/** A file as versions 3 and 4 wrote it: chunks as they are, with nothing said of how they lie there. */
+function versionFour(path: string): void {
+  versionTwo(path);
+  const db = new DatabaseSync(path);
+  const crc = crc32(OLD_CHUNK, crc32("a/0\0old\0"));
+  db.prepare("INSERT INTO chunk (shard, name, crc, bytes) VALUES ('a/0', 'old', ?, ?)").run(crc, OLD_CHUNK);
+  db.exec("PRAGMA user_version = 4");
+  db.close();
+}
+
+test("a ledger of version 4 keeps its chunks as they are, and packs those that are put from then on", async () => {
+  const path = join(directory, "four.db");
+  versionFour(path);
+  {
+    await using store = await openSqliteLedgerStore({ path });
+    await store.putChunk("a/0", "new", OLD_CHUNK);
+  }
+  {
+    await using store = await openSqliteLedgerStore({ path });
+    for (const name of ["old", "new"])
+      assert.deepEqual(Buffer.from((await store.readChunk("a/0", name)) ?? []), Buffer.from(OLD_CHUNK));
+  }
+  const db = new DatabaseSync(path);
+  const rows = db.prepare("SELECT name, length(bytes) < 1000 AS small, plain FROM chunk ORDER BY name").all();
+  db.close();
+  assert.deepEqual(
+    rows.map((row) => ({ ...row })),
+    [
+      { name: "new", small: 1, plain: OLD_CHUNK.length },
+      { name: "old", small: 0, plain: 0 },
+    ],
+  );
+});
+
+test("a ledger of version 4 is looked at as it is, chunks and all, and stays what it was", async () => {
+  const path = join(directory, "four-looked-at.db");
+  versionFour(path);
+  const before = await readFile(path);
+  {
+    await using ledger = await openClosedLedger(path);
+    assert.deepEqual(ledger.problems, []);
+    assert.equal((await ledger.store.readChunk("a/0", "old"))?.length, OLD_CHUNK.length);
   }
   assert.ok((await readFile(path)).equals(before));
 });
