@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LedgerMemory, MemoryLedgerStore, MemorySandbox, type SandboxFaults } from "@vnes/driver-memory";
-import { type LedgerStore, type ReplayParts, replayShard } from "@vnes/kernel";
+import { type LedgerStore, type ReplayParts, replayShard, type StoredRecord } from "@vnes/kernel";
 import type { Json, TurnResult } from "@vnes/schemas";
 import { type Capsule, capsule } from "@vnes/sdk";
-import { chainHash, genesisHash } from "../src/ledger/chain.ts";
+import { chainHash, genesisHash, hex } from "../src/ledger/chain.ts";
 import { encodeRecord, type LedgerRecord } from "../src/ledger/record.ts";
 import { serveKeys } from "../src/ledger/served-keys.ts";
 import { applyRecord, emptyShard } from "../src/ledger/shard-state.ts";
@@ -140,6 +140,25 @@ test("a turn that differs is named behind others that were cut", async () => {
     [202, "/effects/1/event/input", "other"],
   );
   assert.equal(turns, 201);
+});
+
+test("the hashes are the chain's behind the last turn: as recorded, and as it would be with what came again", async () => {
+  const ledger = await record(CALLS.slice(0, 300));
+  const hashOf = async (seq: number): Promise<Uint8Array> =>
+    ((await ledger.read(SHARD, seq, 1))[0] as StoredRecord).hash;
+  const whole = await replayShard(parts(ledger), { to: 150 });
+  assert.equal(whole.recordedHash, hex(await hashOf(150)));
+  assert.equal(whole.replayedHash, whole.recordedHash);
+  for (const from of [1, 202]) {
+    const differing = await replayShard({ ...parts(ledger), sandbox: sandboxWith(1_200) }, { from });
+    const [stored] = (await ledger.read(SHARD, 202, 1)) as [StoredRecord];
+    const text = new TextDecoder().decode(stored.bytes);
+    const again = text.replace(/(?<="event":\{"input":).*?(?=,"luck":)/, '"other"');
+    assert.notEqual(again, text);
+    assert.equal(differing.recordedHash, hex(stored.hash));
+    const bytes = new TextEncoder().encode(again);
+    assert.equal(differing.replayedHash, hex(chainHash(await hashOf(201), bytes, digest)));
+  }
 });
 
 test("records that are dropped while they are read end a replay by name", async () => {

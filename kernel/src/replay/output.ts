@@ -61,7 +61,7 @@ export function outputOf(result: Exclude<TurnResult, { kind: "needKeys" }>, reco
   return { outcome, effects: isSame ? recorded.effects : [] };
 }
 
-/** R1: the text that is compared and hashed. */
+/** R1: the text that is compared, and that a receipt hashes. */
 export function outputText({ outcome, effects }: Output): string {
   return JSON.stringify({ outcome, effects });
 }

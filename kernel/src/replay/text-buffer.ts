@@ -51,11 +51,6 @@ export class TextBuffer {
     this.#length += more;
   }
 
-  /** Drops what was added behind `length` bytes. */
-  cut(length: number): void {
-    this.#length = length;
-  }
-
   #grow(more: number): void {
     if (this.#length + more <= this.#memory.length) return;
     const grown = new Uint8Array(Math.max(2 * this.#memory.length, this.#length + more));

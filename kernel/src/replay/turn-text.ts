@@ -1,6 +1,6 @@
 /**
- * A recorded turn as text: its bytes in the ledger are JSON already, so what a sandbox is sent, what it is expected to say
- * and what is hashed are cut out of them, and nothing is read and written again.
+ * A recorded turn as text: its bytes in the ledger are JSON already, so what a sandbox is sent and what it is expected to say
+ * are cut out of them, and nothing is read and written again.
  *
  * T1. A cut is made only of a record that stands as `encodeRecord` writes a turn that ended well and whose input is given
  *     by value. Of any other there is none, and it is decoded.
@@ -78,7 +78,6 @@ export function cutTurn(bytes: Uint8Array, seq: number): TurnCut | undefined {
 
 const TURN = encoder.encode(`{"turn":`);
 const DONE = encoder.encode(`,"kind":"done",`);
-const OK = encoder.encode(`{"outcome":"ok",`);
 const END = encoder.encode("}");
 
 /** JSON of the `TurnRequest`. */
@@ -94,13 +93,6 @@ export function addResult(to: TextBuffer, bytes: Uint8Array, cut: TurnCut): void
   to.addBytes(TURN);
   to.addBytes(bytes, HEAD.length, cut.seqEnd);
   to.addBytes(DONE);
-  to.addBytes(bytes, cut.effects, cut.effectsEnd);
-  to.addBytes(END);
-}
-
-/** What `outputText` makes of the record. */
-export function addOutput(to: TextBuffer, bytes: Uint8Array, cut: TurnCut): void {
-  to.addBytes(OK);
   to.addBytes(bytes, cut.effects, cut.effectsEnd);
   to.addBytes(END);
 }

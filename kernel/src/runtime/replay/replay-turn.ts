@@ -4,33 +4,47 @@ import { kernelErrors } from "../../errors.ts";
 import { decodeRecord, type TurnRecord } from "../../ledger/record.ts";
 import type { StoredRecord } from "../../ports/ledger-store.ts";
 import { deliveryOf } from "../../replay/delivery.ts";
-import { expectedResult, outputText } from "../../replay/output.ts";
+import { expectedResult } from "../../replay/output.ts";
 import { TextBuffer } from "../../replay/text-buffer.ts";
-import { addOutput, addRequest, addResult, cutTurn, type TurnCut } from "../../replay/turn-text.ts";
+import { addRequest, addResult, cutTurn, type TurnCut } from "../../replay/turn-text.ts";
 
 const decoder = new TextDecoder();
 
 export class ReplayTurn {
   readonly #stored: StoredRecord;
+  /** Hash of the record before. */
+  readonly previous: Uint8Array;
   readonly #cut: TurnCut | undefined;
   #record: TurnRecord | undefined;
   #delivery: Delivery | undefined;
 
-  private constructor(stored: StoredRecord, cut?: TurnCut, record?: TurnRecord, delivery?: Delivery) {
+  private constructor(
+    stored: StoredRecord,
+    previous: Uint8Array,
+    cut?: TurnCut,
+    record?: TurnRecord,
+    delivery?: Delivery,
+  ) {
     this.#stored = stored;
+    this.previous = previous;
     this.#cut = cut;
     this.#record = record;
     this.#delivery = delivery;
   }
 
   /** Undefined for a record that has to be decoded: another kind, another end, an input by reference. */
-  static cut(stored: StoredRecord): ReplayTurn | undefined {
+  static cut(stored: StoredRecord, previous: Uint8Array): ReplayTurn | undefined {
     const cut = cutTurn(stored.bytes, stored.seq);
-    return cut === undefined ? undefined : new ReplayTurn(stored, cut);
+    return cut === undefined ? undefined : new ReplayTurn(stored, previous, cut);
   }
 
-  static decoded(stored: StoredRecord, record: TurnRecord, delivery: Delivery): ReplayTurn {
-    return new ReplayTurn(stored, undefined, record, delivery);
+  static decoded(
+    stored: StoredRecord,
+    previous: Uint8Array,
+    record: TurnRecord,
+    delivery: Delivery,
+  ): ReplayTurn {
+    return new ReplayTurn(stored, previous, undefined, record, delivery);
   }
 
   /** Holds what was cut against the record (T2). Throws `LEDGER_RECORD_INVALID`. */
@@ -48,6 +62,10 @@ export class ReplayTurn {
 
   get seq(): number {
     return this.#stored.seq;
+  }
+
+  get hash(): Uint8Array {
+    return this.#stored.hash;
   }
 
   /** Throws `LEDGER_RECORD_INVALID`. */
@@ -76,11 +94,5 @@ export class ReplayTurn {
   addExpected(to: TextBuffer): void {
     if (this.#cut === undefined) to.addText(expectedResult(this.record));
     else addResult(to, this.#stored.bytes, this.#cut);
-  }
-
-  /** The text that is hashed. */
-  addOutput(to: TextBuffer): void {
-    if (this.#cut === undefined) to.addText(outputText(this.record));
-    else addOutput(to, this.#stored.bytes, this.#cut);
   }
 }

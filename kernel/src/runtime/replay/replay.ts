@@ -6,7 +6,8 @@
  */
 import type { Delivery } from "@vnes/schemas";
 import type { CapsuleImage } from "../../admission/image.ts";
-import { decodeRecord } from "../../ledger/record.ts";
+import { chainHash, hex } from "../../ledger/chain.ts";
+import { decodeRecord, encodeRecord } from "../../ledger/record.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { LedgerStore, StoredRecord } from "../../ports/ledger-store.ts";
 import type { Sandbox, SandboxSpec } from "../../ports/sandbox.ts";
@@ -18,9 +19,7 @@ import {
   isSameOutput,
   isStopped,
   outputOf,
-  outputText,
 } from "../../replay/output.ts";
-import { OutputHash } from "../../replay/output-hash.ts";
 import { type Ended, ReplayInstance } from "./replay-instance.ts";
 import { ReplayReader } from "./replay-reader.ts";
 import { ReplayState } from "./replay-state.ts";
@@ -78,7 +77,10 @@ export interface ReplayReport {
   readonly takenAs: { readonly [code: string]: number };
   /** Images that ran, in order. */
   readonly images: readonly string[];
-  /** sha256 over the outputs of the turns run, as they were recorded and as they came again; hex. */
+  /**
+   * Where the shard's chain is behind the last turn that was run, as it was recorded and as it would be with what came again; hex.
+   * It covers every output up to there, and what the turns were told.
+   */
   readonly recordedHash: string;
   readonly replayedHash: string;
   readonly difference: Difference | null;
@@ -124,9 +126,11 @@ class ShardReplay {
   readonly #head: ShardHead;
   readonly #instance: ReplayInstance;
   readonly #images: string[] = [];
-  readonly #hash: OutputHash;
-  /** What the turn that differs came to now. */
-  #differing: string | undefined;
+  /** Of the record before the one that was taken up last. */
+  #previous: Uint8Array;
+  #recordedHash: Uint8Array;
+  /** Once a turn has differed. */
+  #replayedHash: Uint8Array | undefined;
   /** Hash of the image the records say ran; null before the first activation. */
   #recorded: string | null;
   #running: CapsuleImage | undefined;
@@ -144,10 +148,11 @@ class ShardReplay {
     const { ledger, shard, digest } = parts;
     this.#recorded = base.state.image;
     this.#head = base.head;
+    this.#previous = base.head.hash;
+    this.#recordedHash = base.head.hash;
     this.#reader = new ReplayReader(ledger, shard, digest);
     const state = new ReplayState(this.#reader, base);
     this.#instance = new ReplayInstance(parts.sandbox, state, (turn, result) => this.#compare(turn, result));
-    this.#hash = new OutputHash(digest);
   }
 
   async run(): Promise<ReplayReport> {
@@ -157,6 +162,7 @@ class ShardReplay {
         this.seq = stored.seq;
         const goesOn = this.#pushed(stored) ?? this.#step(stored);
         if (!(goesOn === true || (await goesOn))) return this.#report();
+        this.#previous = stored.hash;
         if (stored.seq % PROGRESS_RECORDS === 0) this.#tell(stored.seq);
       }
     }
@@ -172,7 +178,7 @@ class ShardReplay {
   #pushed(stored: StoredRecord): boolean | Promise<boolean> | undefined {
     const { fresh, alone } = this.#options;
     if (!this.#instance.isOpen || fresh === true || alone === true) return undefined;
-    const turn = ReplayTurn.cut(stored);
+    const turn = ReplayTurn.cut(stored, this.#previous);
     return turn === undefined ? undefined : this.#instance.push(turn);
   }
 
@@ -195,7 +201,8 @@ class ShardReplay {
     }
     await this.#start();
     const delivery = await this.#reader.delivery(record);
-    if (!(await this.#instance.push(ReplayTurn.decoded(stored, record, delivery)))) return false;
+    if (!(await this.#instance.push(ReplayTurn.decoded(stored, this.#previous, record, delivery))))
+      return false;
     const { fresh, alone } = this.#options;
     if (fresh !== true && alone !== true) return true;
     const goOn = await this.#instance.drain();
@@ -237,12 +244,13 @@ class ShardReplay {
       throw replayErrors.create("REPLAY_TURN_STOPPED", { shard, seq, code, problem: message });
     }
     this.#turns++;
-    turn.addOutput(this.#hash.next());
+    this.#recordedHash = turn.hash;
     if (result === undefined) return true;
     const { record, delivery } = turn;
     const replayed = outputOf(result, record);
     if (isSameOutput(record, replayed)) return true;
-    this.#differing = outputText(replayed);
+    const again = encodeRecord({ ...record, ...replayed });
+    this.#replayedHash = chainHash(turn.previous, again, this.#parts.digest);
     const image = this.#running?.hash ?? "";
     const told = describe(delivery);
     this.#difference = { shard, seq, at: record.at, image, delivery: told, ...firstPlace(record, replayed) };
@@ -262,8 +270,8 @@ class ShardReplay {
       taken: this.#taken,
       takenAs: Object.fromEntries(this.#takenAs),
       images: this.#images,
-      recordedHash: this.#hash.value(),
-      replayedHash: this.#hash.value(this.#differing),
+      recordedHash: hex(this.#recordedHash),
+      replayedHash: hex(this.#replayedHash ?? this.#recordedHash),
       difference: this.#difference,
     };
   }
