@@ -110,7 +110,7 @@ function resultOf(
     return { turn, kind: "failed", code: "TURN_HANDLER_THREW", message: describeThrown(thrown.what) };
   }
   const effects = cache.effects(run.effects);
-  return run.logs.length === 0
+  return run.logs === undefined
     ? { turn, kind: "done", effects }
     : { turn, kind: "done", effects, logs: run.logs };
 }

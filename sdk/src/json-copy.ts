@@ -27,9 +27,19 @@ export interface JsonCopy {
 export function copyJson(value: unknown, frozen: boolean): JsonCopy {
   // Answers and values are often no more than this, and need no copier.
   if (typeof value === "string") return { value, size: value.length + 2 };
+  if (typeof value === "number" && isKept(value)) return { value, size: NUMBER_SIZE };
   const copier = new Copier(frozen);
   const copied = copier.copy(value, 0);
   return { value: copied, size: copier.size };
+}
+
+const NUMBER_SIZE = 8;
+
+/** As it is; why any other is refused, the copier says. */
+function isKept(value: number): boolean {
+  return Number.isInteger(value)
+    ? Number.isSafeInteger(value) && !Object.is(value, -0)
+    : Number.isFinite(value);
 }
 
 class Copier {
@@ -75,7 +85,7 @@ class Copier {
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
       this.#refuse(depth, "integers beyond 2^53 are written as strings");
     }
-    this.size += 8;
+    this.size += NUMBER_SIZE;
     return value;
   }
 

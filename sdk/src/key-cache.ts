@@ -87,11 +87,14 @@ export class KeyCache {
   /** What the turn changed, each key once, in the order it was first touched, and then what it asked for. */
   effects(asked: readonly Effect[]): readonly Effect[] {
     if (this.#overlay.size === 0) return asked;
-    const changes: Effect[] = [];
-    // An iterator of a map makes an object and an array for each entry.
-    this.#overlay.forEach((change, key) => changes.push(effectOf(key, change)));
-    for (const effect of asked) changes.push(effect);
-    return changes;
+    let changes: Effect[] | undefined;
+    // An iterator of a map makes an object and an array for each entry, and a list that grows from nothing room for sixteen more.
+    this.#overlay.forEach((change, key) => {
+      const effect = effectOf(key, change);
+      if (changes === undefined) changes = [effect];
+      else changes.push(effect);
+    });
+    return changes === undefined ? asked : (changes as readonly Effect[]).concat(asked);
   }
 
   commit(): void {

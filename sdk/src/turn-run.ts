@@ -21,6 +21,9 @@ const MAX_LOG_DATA = 16_384;
 /** A guard against a loop that only asks; the kernel's own bound is far below. */
 const MAX_ASKED = 65_536;
 
+/** Of a turn that has asked for nothing. All of them share it, so nobody can write to it. */
+const NO_EFFECTS: readonly Effect[] = Object.freeze([]);
+
 /** Why a turn ended before its handler returned. */
 export class TurnStop extends Error {
   readonly code: string;
@@ -34,8 +37,9 @@ export class TurnStop extends Error {
 export class TurnRun implements Turn {
   readonly at: number;
   readonly keys: Keys;
-  readonly effects: Effect[] = [];
-  readonly logs: LogLine[] = [];
+  effects: readonly Effect[] = NO_EFFECTS;
+  /** Most turns say nothing. */
+  logs: LogLine[] | undefined;
   /** What only the kernel can tell; then nothing else of the turn counts. */
   needed: { readonly keys: Set<string>; readonly ranges: Set<string> } | undefined;
   /** The first reason this turn has failed. */
@@ -55,7 +59,10 @@ export class TurnRun implements Turn {
   close(): void {
     this.#open = false;
     if (this.#droppedLogs > 0) {
-      this.logs.push({ level: "warn", message: `${this.#droppedLogs} more lines of this turn were dropped` });
+      this.logs?.push({
+        level: "warn",
+        message: `${this.#droppedLogs} more lines of this turn were dropped`,
+      });
     }
   }
 
@@ -145,6 +152,7 @@ export class TurnRun implements Turn {
 
   log(level: LogLine["level"], message: string, data?: Json): void {
     this.mustBeOpen();
+    this.logs ??= [];
     if (this.logs.length >= MAX_LOG_LINES) {
       this.#droppedLogs += 1;
       return;
@@ -177,7 +185,9 @@ export class TurnRun implements Turn {
   #ask(effect: Effect): void {
     if (this.effects.length >= MAX_ASKED)
       this.fail("TURN_EFFECTS_TOO_LARGE", `more than ${MAX_ASKED} effects`);
-    this.effects.push(effect);
+    // A list that grows from nothing makes room for sixteen more, and most turns ask for one.
+    if (this.effects === NO_EFFECTS) this.effects = [effect];
+    else (this.effects as Effect[]).push(effect);
   }
 
   #json(value: unknown, what: string): Json {

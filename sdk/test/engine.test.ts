@@ -215,6 +215,7 @@ test("whatever is not JSON fails the turn and says where", () => {
     [undefined, /undefined/],
     [Number.NaN, /NaN/],
     [{ a: [0, -0] }, /\/a\/1: -0/],
+    [-0, /\/: -0/],
     [Number.POSITIVE_INFINITY, /Infinity/],
     [2 ** 53, /2\^53/],
     [() => 1, /function/],
@@ -375,6 +376,16 @@ test("a Turn that was kept does nothing in a later turn", () => {
   });
   assert.equal(one.call("t.go", null).result.kind, "done");
   assert.equal((one.call("t.go", null).result as { code?: string }).code, "TURN_HANDLER_THREW");
+});
+
+test("a handler that writes to the list of what its turn asked for reaches no other turn", () => {
+  const one = going((turn) => {
+    (turn as unknown as { effects: unknown[] }).effects.push({ do: "write", key: "k", value: 1 });
+    return null;
+  });
+  assert.equal((one.call("t.go", null).result as { code?: string }).code, "TURN_HANDLER_THREW");
+  const quiet = harness({ events: { t: () => undefined } });
+  assert.deepEqual(quiet.event("t", null), { turn: 1, kind: "done", effects: [] });
 });
 
 test("a flood of lines is cut and counted", () => {

@@ -12,9 +12,10 @@ import {
   unlessExpected,
 } from "@vnes/kernel";
 import { type TurnRequest, type TurnResult, turnErrors, VnesError } from "@vnes/schemas";
-import { copyAcross, jsonLengthOver } from "./crossing.ts";
+import { jsonLengthOver } from "./crossing.ts";
 import { memoryErrors } from "./errors.ts";
 import type { SandboxFaults } from "./faults.ts";
+import { copyRequests, copyResults } from "./turn-crossing.ts";
 
 /** What `capsule({...})` of the sdk returns. */
 export interface Bundle {
@@ -102,7 +103,7 @@ class MemoryInstance implements SandboxInstance {
   deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
     const stops = this.#stops;
     // Copied now: what the kernel does to its objects later is nobody else's business.
-    const requests = copyAcross(batch);
+    const requests = copyRequests(batch);
     return this.#next(() => {
       const wait = this.#sandbox.turnOf();
       return wait === undefined ? this.#run(requests, stops) : wait.then(() => this.#run(requests, stops));
@@ -160,7 +161,7 @@ class MemoryInstance implements SandboxInstance {
       if (result.kind === "failed") this.#failedTurns++;
       return result;
     });
-    return copyAcross(results);
+    return copyResults(results);
   }
 
   #bounded(result: TurnResult): TurnResult {

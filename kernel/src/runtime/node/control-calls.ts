@@ -11,13 +11,15 @@ import type { Clock } from "../../ports/clock.ts";
 /** People and scripts; a client that wants more waits for answers first. */
 export const MAX_CONTROL_CALLS = 4_096;
 
+/** What `open` gives, and what is needed to end it. */
 interface WaitingCall {
   readonly callId: string;
   readonly deadlineAt: number;
   readonly capability: string;
   readonly method: string;
   readonly timeoutMs: number;
-  resolve(answer: Answer): void;
+  readonly answer: Promise<Answer>;
+  readonly resolve: (answer: Answer) => void;
 }
 
 export class ControlCalls {
@@ -33,7 +35,7 @@ export class ControlCalls {
 
   constructor(clock: Clock, boot: string) {
     this.#clock = clock;
-    this.#name = `control/${boot}`;
+    this.#name = `control/${boot}:`;
   }
 
   get size(): number {
@@ -47,14 +49,15 @@ export class ControlCalls {
     readonly answer: Promise<Answer>;
   } {
     const place = this.#free.pop() ?? this.#places.length;
-    const callId = `${this.#name}:${++this.#count}:${place}`;
-    const deadlineAt = this.#clock.now() + call.timeoutMs;
+    const callId = `${this.#name}${++this.#count}:${place}`;
     const { capability, method, timeoutMs } = call;
-    const answer = new Promise<Answer>((resolve) => {
-      this.#places[place] = { callId, deadlineAt, capability, method, timeoutMs, resolve };
-    });
+    const deadlineAt = this.#clock.now() + timeoutMs;
+    // No function of our own for the promise: what one shares with `open` would be made for every call.
+    const { promise: answer, resolve } = Promise.withResolvers<Answer>();
+    const waiting = { callId, deadlineAt, capability, method, timeoutMs, answer, resolve };
+    this.#places[place] = waiting;
     if (deadlineAt < this.#wakeAt) this.#wake(deadlineAt);
-    return { callId, deadlineAt, answer };
+    return waiting;
   }
 
   isOurs(callId: string): boolean {

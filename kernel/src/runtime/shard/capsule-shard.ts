@@ -244,7 +244,9 @@ export class CapsuleShard {
 
   /** Something by value: from a person, a driver or the kernel. False when there is no room. */
   receiveValue(from: "kernel" | "control" | "device", delivery: Delivery, depth = 0): boolean {
-    return this.inbox.push({ input: { from, depth, delivery }, delivery, depth });
+    // With places for what every delivery gets: what is added to an object later lies in another one.
+    const input = { from, depth, delivery };
+    return this.inbox.push({ input, delivery, depth, turn: undefined, ran: undefined });
   }
 
   /** An event of an ephemeral topic. False when the capsule does not take it. */
@@ -349,7 +351,7 @@ export class CapsuleShard {
     return batch.map((waiting) => {
       const { turn = 0, delivery, given } = waiting;
       const request = { turn, at, seed: this.#parts.random.seed(), delivery };
-      waiting.ran = { at: request.at, seed: request.seed };
+      waiting.ran = request;
       return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
     });
   }

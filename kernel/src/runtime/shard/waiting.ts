@@ -15,13 +15,13 @@ export interface Waiting {
   /** A batch as single events, each a delivery of its own. */
   readonly split?: () => readonly Waiting[];
   /** Turn number, kept when the delivery is repeated. */
-  turn?: number;
+  turn?: number | undefined;
   /** What it was given of its keys so far, once it has asked for some. */
   given?: KeyRounds;
   /** Turns of it that failed. */
   failed?: number;
   /** What the latest delivery of it told the capsule. */
-  ran?: { readonly at: number; readonly seed: string };
+  ran?: { readonly at: number; readonly seed: string } | undefined;
 }
 
 /** One partition as one shard reads it; what was pulled can be given back, in order. */

@@ -99,7 +99,7 @@ export function vnesFunctions(current: () => GuestTurn): Functions<typeof VNES_I
       const turn = current();
       const said = LEVELS[level] ?? "info";
       // Counted, and not looked at.
-      if (turn.run.logs.length >= MAX_LOG_LINES) return turn.run.log(said, "");
+      if ((turn.run.logs?.length ?? 0) >= MAX_LOG_LINES) return turn.run.log(said, "");
       const text = bounded(turn, message, messageLength, MAX_LOG_BYTES, "log");
       turn.run.log(said, text, turn.optional(data, dataLength, "log"));
     },
