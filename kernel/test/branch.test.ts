@@ -11,6 +11,7 @@ import {
 import { capsule } from "@vnes/sdk";
 import type { Json, JsonObject, TopicDefinition } from "@vnes/schemas";
 import fc from "fast-check";
+import type { SandboxInstance, SandboxSpec } from "../src/ports/sandbox.ts";
 import { MAX_BRANCHES } from "../src/state/branch.ts";
 import {
   bootTestNode,
@@ -250,6 +251,31 @@ test("an event given to a branch has the next seq of its partition there, and no
   const { turns } = await run.node.state.branches.run("one", { do: "feed" });
   const fed = turns.flatMap(({ delivery }) => (delivery.kind === "event" ? [delivery.seq] : []));
   assert.deepEqual([fed, await give("test.priced.v1")], [[3], [5]]);
+  await run.node[Symbol.asyncDispose]();
+});
+
+test("a turn of a branch has more time than the shard's own: a busy machine is no other outcome", async () => {
+  class Watched extends MemorySandbox {
+    readonly turnMs: number[] = [];
+    override open(spec: SandboxSpec): Promise<SandboxInstance> {
+      this.turnMs.push(spec.limits.turnMs);
+      return super.open(spec);
+    }
+  }
+  const sandbox = new Watched({
+    "test.dial": () => capsule({ calls: { "test.dial.turn": (turn) => turn.at } }),
+  });
+  const one: TestCapsule = {
+    manifest: manifestOf("test.dial", { capabilities: { provides: ["test.dial"] } }),
+    spec: defs("test.dial.turn"),
+    bundle: () => capsule({}),
+  };
+  const run = await bootTestNode({ capsules: [one], parts: { sandbox } });
+  await run.node.state.branches.create("test.dial/0", undefined, "one");
+  const input = { do: "call", capability: "test.dial", method: "turn", input: null } as const;
+  await run.node.state.branches.run("one", input);
+  const [own = 0, branch = 0] = sandbox.turnMs;
+  assert.ok(branch >= 5 * own, `${branch} ms beside ${own} ms`);
   await run.node[Symbol.asyncDispose]();
 });
 

@@ -118,6 +118,7 @@ test("what a topic promises beside its schemas keeps its version too", () => {
   assert.equal(rule({ partition: { count: 2 } }), "partition-changed");
   assert.equal(rule({ partition: { count: 1, key: "/a" } }), "partition-changed");
   assert.equal(rule({ flow: { policy: "shed", buffer: 16 } }), "flow-weakened");
+  assert.equal(rule({ flow: { policy: "block", buffer: 16, decided_by: "any" } }), "flow-weakened");
   assert.equal(rule({ schemas: [] }), "schema-removed");
   assert.equal(rule({ schemas: [{ type: "object" }, { type: "string" }] }), undefined);
   assert.equal(

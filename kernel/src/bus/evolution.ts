@@ -36,7 +36,14 @@ function fieldProblem(before: TopicDefinition, next: TopicDefinition): Evolution
     return broken("/partition", "partition-changed", "the order of kept events depends on it");
   if (before.flow.policy === "block" && next.flow.policy !== "block")
     return broken("/flow/policy", "flow-weakened", "subscribers count on getting every event");
+  if (isCertain(before.flow) && !isCertain(next.flow))
+    return broken("/flow/decided_by", "flow-weakened", "subscribers count on getting every event");
   return undefined;
+}
+
+/** Nothing can be taken out for a subscriber that lags, whoever is asked. */
+function isCertain(flow: TopicDefinition["flow"]): boolean {
+  return flow.policy === "block" && flow.decided_by === undefined;
 }
 
 function schemasProblem(

@@ -30,7 +30,8 @@ export const nodeEntries: Readonly<Record<NodeCode, ErrorEntry>> = {
       "the wall clock is {ms} ms behind the newest record of the ledger; node time goes on from that record",
     fault: "system",
     retry: false,
-    remedy: "set the clock of this machine (timedatectl) and boot again",
+    remedy:
+      "if the clock of this machine is wrong, set it (timedatectl) and boot again; if it was wrong before and is right now, nothing is to be done: it catches up by itself",
     exit: "failed",
   },
   LEDGER_RECORD_INVALID: {

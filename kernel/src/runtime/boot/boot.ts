@@ -57,7 +57,7 @@ export async function bootNode(parts: NodeParts): Promise<Node> {
 }
 
 async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
-  const startedAt = parts.clock.now();
+  const beganAt = parts.clock.now();
   const counters = new Counters();
   const run = parts.random.seed();
   const remote = parts.cluster && new RemoteRoutes(parts.cluster, parts.clock, counters, run);
@@ -113,7 +113,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     fail: (error) => runtime?.halt(error),
   });
   kernel.onRecorded((fact) => heads?.recorded(fact));
-  keepTime(parts, recovered, kernel, counters);
+  const startedAt = beganAt + keepTime(parts, recovered, kernel, counters);
   void kernel.record({ type: "booted", node: parts.node, boot: parts.random.seed() });
   const table = new CapsuleTable((fact) => kernel.record(fact));
 

@@ -8,13 +8,16 @@ import type { RecoveredShard } from "./recovery.ts";
 /** Less is what two readings of a clock may differ by. */
 const CLOCK_BEHIND_NOTICED_MS = 1_000;
 
-/** What is recorded is never in the future, and a clock that somebody sets is reported, not followed. */
+/**
+ * What is recorded is never in the future, and a clock that somebody sets is reported, not followed. Returns by how many
+ * milliseconds node time was moved forward.
+ */
 export function keepTime(
   { clock, log }: NodeParts,
   recovered: ReadonlyMap<string, RecoveredShard>,
   kernel: KernelShard,
   counters: Counters,
-): void {
+): number {
   const report = (code: "CLOCK_JUMPED" | "CLOCK_BEHIND_LEDGER", ms: number): void => {
     const error = kernelErrors.create(code, { ms });
     counters.add("clock.reported");
@@ -23,8 +26,9 @@ export function keepTime(
   };
   let newest = 0;
   for (const { state } of recovered.values()) newest = Math.max(newest, state.at);
-  const behind = newest - clock.now();
+  const behind = Math.max(0, newest - clock.now());
   clock.notBefore(newest);
   if (behind >= CLOCK_BEHIND_NOTICED_MS) report("CLOCK_BEHIND_LEDGER", behind);
   clock.onWallJump((ms) => report("CLOCK_JUMPED", ms));
+  return behind;
 }

@@ -9,6 +9,11 @@ import type { NodeParts } from "../node/parts.ts";
 /** A turn has so many times its deadline: beside other work, slow must not look like another outcome. */
 const AMPLE = 5;
 
+/** What is compared with what was recorded, replays and branches, has this much time for a turn. */
+export function ampleLimits<Limits extends { readonly turnMs: number }>(limits: Limits): Limits {
+  return { ...limits, turnMs: limits.turnMs * AMPLE };
+}
+
 /** `limits`: the zone whose limits a turn has; `walls`: the zone whose wall stands around its host. Throws `CAPSULE_ZONE_UNCONFINED`. */
 export function replaySpec(
   given: Pick<NodeParts, "policy" | "platform" | "unconfinedDev">,
@@ -19,7 +24,7 @@ export function replaySpec(
   return {
     ...chosenProgram(manifest),
     zone: zones.walls,
-    limits: { ...limits, turnMs: limits.turnMs * AMPLE },
+    limits: ampleLimits(limits),
     confinement: confinementToRun(given, manifest, zones.walls),
   };
 }

@@ -31,6 +31,7 @@ import { BranchRunner } from "./branch-runner.ts";
 import { rulesOf, specOf } from "../boot/capsule-spec.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import type { NodeContext } from "../node/node-context.ts";
+import { ampleLimits } from "../replay/replay-spec.ts";
 import { MAX_DIFFERENCES, type StateDifference, type StateHistory } from "./state-history.ts";
 import { Turnstile } from "../shard/turnstile.ts";
 
@@ -141,7 +142,8 @@ export class Branches {
       const image = await this.#imageOf(capsule, hash);
       const manifest = manifestOf(image) ?? capsule.manifest;
       const group = branchShard(parts.node, name);
-      const spec = { ...specOf(this.#context, capsule, manifest, image), instance: parent, group };
+      const usual = specOf(this.#context, capsule, manifest, image);
+      const spec = { ...usual, limits: ampleLimits(usual.limits), instance: parent, group };
       const rules = rulesOf(this.#context, capsule, manifest);
       const runner = await BranchRunner.open(parts.sandbox, spec, rules, branch.state);
       const run = new BranchRun(this.#context, branch, manifest, runner);
