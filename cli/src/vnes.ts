@@ -13,6 +13,7 @@ import * as author from "./commands/capsule-author.ts";
 import * as run from "./commands/capsule-run.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyList, addKeyNew } from "./commands/key.ts";
+import { addKeyDistrust, addKeyExport, addKeyTrust } from "./commands/key-trust.ts";
 import { addLedgerVerify } from "./commands/ledger.ts";
 import { addQuarantineDelete, addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
 import { addReceiptExport, addReceiptVerify } from "./commands/receipt.ts";
@@ -74,7 +75,13 @@ const COMMANDS: readonly Add[] = [
     addSessionTerminate,
     addSessionExport,
   ]),
-  group("key", "Signing keys", [addKeyNew, addKeyList]),
+  group("key", "Signing keys, and whose signatures count here", [
+    addKeyNew,
+    addKeyList,
+    addKeyExport,
+    addKeyTrust,
+    addKeyDistrust,
+  ]),
   addReplay,
   group("receipt", "What capsules did, for others to check", [addReceiptExport, addReceiptVerify]),
   group("ledger", "Look into a ledger file that no node uses", [addLedgerVerify]),
