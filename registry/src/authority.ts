@@ -63,11 +63,19 @@ export async function openAuthority(
   return new LocalAuthority(dir, keys, store, loadPolicy(policyFile), now);
 }
 
-/** For a look: what is there already, or null, and nothing is made. */
-export async function findAuthority(configDir: string): Promise<Authority | null> {
+/** For a look: what is there already, or null; nothing is made, and what is seen is not kept. */
+export function findAuthority(configDir: string): Authority | null {
   const dir = resolve(configDir);
-  const isThere = new TrustStore(dir).read() !== null && existsSync(join(dir, POLICY_FILE));
-  return isThere ? await openAuthority(dir) : null;
+  const store = new TrustStore(dir, { looksOnly: true });
+  const policyFile = join(dir, POLICY_FILE);
+  if (store.read() === null || !existsSync(policyFile)) return null;
+  return new LocalAuthority(
+    dir,
+    new KeyStore(join(dir, "keys")),
+    store,
+    loadPolicy(policyFile),
+    () => new Date(),
+  );
 }
 
 /** Rejects with `POLICY_BROKEN`. */
