@@ -148,6 +148,13 @@ test("completion is written for the shell that is named", async () => {
     assert.deepEqual([code, err], [0, ""]);
     assert.match(out, begins);
   }
+  const help = await home.run("completion", "--help");
+  assert.equal(help.code, 0);
+  assert.match(help.out, /^vnes completion \[shell\]\n\nWrite a completion script/);
+  const none = await home.run("completion", "tcsh");
+  assert.deepEqual([none.code, none.out], [2, ""]);
+  const words = await home.run("--get-yargs-completions", "vnes", "key", "");
+  assert.match(words.out, /^list\b/m);
 });
 
 /** All but what Node keeps of compiled code, which is nobody's state. */
