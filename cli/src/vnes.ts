@@ -9,10 +9,12 @@ import { nameAsTyped, repeatedOption, usageError, valueError } from "./usage.ts"
 import { addStateBranch } from "./commands/branch.ts";
 import { addBoot } from "./commands/boot.ts";
 import { addCall } from "./commands/call.ts";
+import { addCompletion } from "./commands/completion.ts";
 import * as author from "./commands/capsule-author.ts";
 import * as run from "./commands/capsule-run.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyList, addKeyNew } from "./commands/key.ts";
+import { addKeyDistrust, addKeyExport, addKeyTrust } from "./commands/key-trust.ts";
 import { addLedgerVerify } from "./commands/ledger.ts";
 import { addQuarantineDelete, addQuarantineList, addQuarantineShow } from "./commands/quarantine.ts";
 import { addReceiptExport, addReceiptVerify } from "./commands/receipt.ts";
@@ -74,12 +76,19 @@ const COMMANDS: readonly Add[] = [
     addSessionTerminate,
     addSessionExport,
   ]),
-  group("key", "Signing keys", [addKeyNew, addKeyList]),
+  group("key", "Signing keys, and whose signatures count here", [
+    addKeyNew,
+    addKeyList,
+    addKeyExport,
+    addKeyTrust,
+    addKeyDistrust,
+  ]),
   addReplay,
   group("receipt", "What capsules did, for others to check", [addReceiptExport, addReceiptVerify]),
   group("ledger", "Look into a ledger file that no node uses", [addLedgerVerify]),
   addCall,
   addDoctor,
+  addCompletion,
 ];
 
 function group(name: string, describe: string, commands: readonly Add[]): Add {
@@ -94,11 +103,8 @@ function group(name: string, describe: string, commands: readonly Add[]): Add {
   };
 }
 
-const COMPLETED_SHELLS = ["bash", "zsh"];
-
 /** Runs one command line; what went wrong has been said when this resolves. */
-export async function vnes(typed: readonly string[], shell: Shell, version: string): Promise<void> {
-  const args = withoutShell(typed);
+export async function vnes(args: readonly string[], shell: Shell, version: string): Promise<void> {
   const parser = commandLine(shell, version, args);
   try {
     await parser.parseAsync(args);
@@ -109,14 +115,6 @@ export async function vnes(typed: readonly string[], shell: Shell, version: stri
     if (shell.trace && !isVnesError(error)) shell.output.say(String((error as Error).stack));
     shell.fail(known.exit);
   }
-}
-
-/** `vnes completion zsh`: yargs takes no word for which shell it is; it asks the environment while a parser is made. */
-function withoutShell(args: readonly string[]): readonly string[] {
-  const [command, name = "", ...rest] = args;
-  if (command !== "completion" || rest.length > 0 || !COMPLETED_SHELLS.includes(name)) return args;
-  process.env["SHELL"] = name;
-  return [command];
 }
 
 function commandLine(shell: Shell, version: string, words: readonly string[]): Argv<GlobalFlags> {
@@ -167,7 +165,6 @@ function commandLine(shell: Shell, version: string, words: readonly string[]): A
     .alias("version", "V")
     .help()
     .alias("help", "h")
-    .completion("completion", "Write a completion script: vnes completion bash, or zsh")
     .strict()
     .demandCommand(1, "Which command? ")
     .exitProcess(false)

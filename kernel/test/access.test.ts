@@ -11,6 +11,7 @@ import {
   type TrustZone,
 } from "@vnes/schemas";
 import { accessProblem } from "../src/binding/access.ts";
+import { bindingErrors } from "../src/binding/errors.ts";
 import { bootTestNode, manifestOf, policy, type TestCapsule } from "./node-harness.ts";
 
 const ZONES: readonly TrustZone[] = ["system", "tenant", "session", "ephemeral"];
@@ -114,6 +115,7 @@ test("a node refuses what reaches for another tenant's capability, topic or keys
       thing("test.calls", "globex", { capabilities: { provides: [], requires: ["test.provider"] } }),
       thing("test.listens", "globex", { bus: { subscribes: ["test.said.v1"] } }),
       thing("test.speaks", "globex", { bus: { publishes: ["test.said.v1"] } }),
+      thing("test.hears", "acme", { bus: { subscribes: ["test.said.v1"] } }),
       thing("test.friend", "acme", { capabilities: { provides: [], requires: ["test.provider"] } }),
     ],
     parts: { unconfinedDev: true },
@@ -124,12 +126,16 @@ test("a node refuses what reaches for another tenant's capability, topic or keys
     {
       "test.calls": "BINDING_TENANT_FORBIDDEN",
       "test.friend": "active",
+      "test.hears": "active",
       "test.listens": "BINDING_TOPIC_FORBIDDEN",
       "test.provider": "active",
       "test.speaks": "BINDING_TOPIC_FORBIDDEN",
     },
   );
   await run.node[Symbol.asyncDispose]();
+  // What keeps test.hears from the fate of test.listens is what they are told to do.
+  for (const code of ["BINDING_TOPIC_FORBIDDEN", "BINDING_TENANT_FORBIDDEN"] as const)
+    assert.match(bindingErrors.create(code).remedy, /give both the same governance\.owner/);
 });
 
 test("a capability goes with its provider: who required it is told, and nothing reaches what was unloaded", async () => {

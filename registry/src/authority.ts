@@ -10,7 +10,7 @@ import { defaultPolicy } from "./default-policy.ts";
 import { BUILTIN_NAMESPACE, defaultTrust, type KeyScope, trustKey } from "./default-trust.ts";
 import { codeOf, makeDirectory, replaceFile } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
-import type { KeyInfo, KeyRole } from "./key-file.ts";
+import type { KeyInfo, KeyRole, PublicKey } from "./key-file.ts";
 import { KeyStore } from "./key-store.ts";
 import { withLock } from "./lock.ts";
 import { TrustStore } from "./trust-store.ts";
@@ -32,9 +32,13 @@ export interface Authority {
   trust(): TrustDocument;
   /** The local key that signs capsule `id` in this role; null when there is none. */
   signer(id: string, role: SignatureRole): Promise<KeyInfo | null>;
+  /** The name of the key with this id, when it is one that is signed with here without anybody naming it. */
+  ownUse(keyId: string): Promise<string | null>;
   /** Lets a key sign; resolves to the new document. */
-  addKey(key: KeyInfo, scope: KeyScope): Promise<TrustDocument>;
-  /** What it signed counts no longer, whenever it was signed. Rejects with `KEY_NOT_FOUND`. */
+  addKey(key: PublicKey, scope: KeyScope): Promise<TrustDocument>;
+  /** The same for a key made elsewhere. Rejects with `KEY_OWN`, `KEY_REVOKED`, and, unless it is to be replaced, `KEY_TRUSTED`. */
+  addForeignKey(key: PublicKey, scope: KeyScope, replace?: boolean): Promise<TrustDocument>;
+  /** What it signed counts no longer, whenever it was signed; once is for ever. Rejects with `KEY_NOT_FOUND`. */
   revokeKey(keyId: string, reason: string): Promise<TrustDocument>;
 }
 
@@ -59,11 +63,19 @@ export async function openAuthority(
   return new LocalAuthority(dir, keys, store, loadPolicy(policyFile), now);
 }
 
-/** For a look: what is there already, or null, and nothing is made. */
-export async function findAuthority(configDir: string): Promise<Authority | null> {
+/** For a look: what is there already, or null; nothing is made, and what is seen is not kept. */
+export function findAuthority(configDir: string): Authority | null {
   const dir = resolve(configDir);
-  const isThere = new TrustStore(dir).read() !== null && existsSync(join(dir, POLICY_FILE));
-  return isThere ? await openAuthority(dir) : null;
+  const store = new TrustStore(dir, { looksOnly: true });
+  const policyFile = join(dir, POLICY_FILE);
+  if (store.read() === null || !existsSync(policyFile)) return null;
+  return new LocalAuthority(
+    dir,
+    new KeyStore(join(dir, "keys")),
+    store,
+    loadPolicy(policyFile),
+    () => new Date(),
+  );
 }
 
 /** Rejects with `POLICY_BROKEN`. */
@@ -143,21 +155,49 @@ class LocalAuthority implements Authority {
     return name === undefined ? null : await this.keys.find(name);
   }
 
-  async addKey(key: KeyInfo, scope: KeyScope): Promise<TrustDocument> {
+  async ownUse(keyId: string): Promise<string | null> {
+    for (const name of [ROOT_KEY, ...Object.values(KEYS.builtin), ...Object.values(KEYS.user)]) {
+      if ((await this.keys.find(name)).keyId === keyId) return name;
+    }
+    return null;
+  }
+
+  async addKey(key: PublicKey, scope: KeyScope): Promise<TrustDocument> {
+    return await this.#change((trust) => this.#withKey(trust, key, scope));
+  }
+
+  async addForeignKey(key: PublicKey, scope: KeyScope, replace: boolean = false): Promise<TrustDocument> {
+    const { keyId } = key;
+    const own = (await this.keys.list()).find((one) => one.keyId === keyId);
+    if (own !== undefined) throw registryErrors.create("KEY_OWN", { key: keyId, name: own.name });
     return await this.#change((trust) => {
-      const others = trust.keys.filter(({ key_id: id }) => id !== key.keyId);
-      const before = trust.keys.find(({ key_id: id }) => id === key.keyId);
-      // A revoked key does not come back by being added again.
-      const revoked = before?.revoked === undefined ? {} : { revoked: before.revoked };
-      return { ...trust, keys: [...others, { ...trustKey(key, scope, this.#now()), ...revoked }] };
+      const before = trust.keys.find(({ key_id: id }) => id === keyId);
+      if (before?.revoked !== undefined) {
+        const { at: when, reason } = before.revoked;
+        throw registryErrors.create("KEY_REVOKED", { key: keyId, when, reason });
+      }
+      if (before !== undefined && !replace) {
+        throw registryErrors.create("KEY_TRUSTED", { key: keyId, namespaces: before.namespaces.join(" ") });
+      }
+      return this.#withKey(trust, key, scope);
     });
+  }
+
+  #withKey(trust: TrustDocument, key: PublicKey, scope: KeyScope): TrustDocument {
+    const others = trust.keys.filter(({ key_id: id }) => id !== key.keyId);
+    const before = trust.keys.find(({ key_id: id }) => id === key.keyId);
+    // A revoked key does not come back by being added again.
+    const revoked = before?.revoked === undefined ? {} : { revoked: before.revoked };
+    return { ...trust, keys: [...others, { ...trustKey(key, scope, this.#now()), ...revoked }] };
   }
 
   async revokeKey(keyId: string, reason: string): Promise<TrustDocument> {
     return await this.#change((trust) => {
-      if (!trust.keys.some((key) => key.key_id === keyId)) {
+      const before = trust.keys.find((key) => key.key_id === keyId);
+      if (before === undefined) {
         throw registryErrors.create("KEY_NOT_FOUND", { key: keyId, dir: this.trustFile });
       }
+      if (before.revoked !== undefined) return trust;
       const revoked = { at: this.#now().toISOString(), reason };
       return { ...trust, keys: trust.keys.map((key) => (key.key_id === keyId ? { ...key, revoked } : key)) };
     });
@@ -165,7 +205,10 @@ class LocalAuthority implements Authority {
 
   async #change(edit: (trust: TrustDocument) => TrustDocument): Promise<TrustDocument> {
     return await withLock(this.configDir, async () => {
-      const { signatures: _, ...edited } = edit(this.trust());
+      const before = this.trust();
+      const after = edit(before);
+      if (after === before) return before;
+      const { signatures: _, ...edited } = after;
       const version = edited.version + 1;
       const document = await signTrust(this.keys, {
         ...edited,

@@ -134,7 +134,8 @@ const entries = {
       "{file} can be read or changed by others (mode {mode}, owner {owner}); its key may be known to them.",
     fault: "user",
     retry: false,
-    remedy: "If nobody else could read it: chmod go= {file}. Otherwise make a new key and revoke this one.",
+    remedy:
+      "If nobody else could read it: chmod go= {file}. Otherwise make a new key, and revoke this one: vnes key distrust <key>",
     exit: "policy",
   },
   KEY_FILE_BROKEN: {
@@ -143,6 +144,61 @@ const entries = {
     retry: false,
     remedy: "Restore it from a copy, or remove it and make a new key: vnes key new <name>",
     exit: "integrity",
+  },
+  KEY_PUBLIC_FILE_UNUSABLE: {
+    message: "The public key {file} cannot be read: {reason}.",
+    fault: "user",
+    retry: false,
+    remedy: "Name the file that the key's owner sent. Where the key is, ask there: vnes key export <name>",
+    elsewhere: true,
+    exit: "usage",
+  },
+  KEY_PUBLIC_FILE_BROKEN: {
+    message: "{file} is no public key: {reason}.",
+    fault: "user",
+    retry: false,
+    remedy: "Let its owner send another. Where the key is, ask there: vnes key export <name>",
+    elsewhere: true,
+    exit: "usage",
+  },
+  KEY_OWN: {
+    message: "{key} is a key of this machine itself, {name}, and is not trusted as somebody else's.",
+    fault: "user",
+    retry: false,
+    remedy: "What it may sign for: vnes key list",
+    exit: "conflict",
+  },
+  KEY_TRUSTED: {
+    message: "{key} is trusted already, for {namespaces}; nothing was changed.",
+    fault: "user",
+    retry: false,
+    remedy:
+      "For what: vnes key list. To put all that is named now in its place, repeat the command with --replace",
+    exit: "conflict",
+  },
+  KEY_REVOKED: {
+    message: "{key} was revoked {when}: {reason}. A revoked key does not come back.",
+    fault: "user",
+    retry: false,
+    remedy: "Ask its owner for a new key, and for what they built signed with that.",
+    exit: "policy",
+  },
+  KEY_NEEDED: {
+    message:
+      "{key} is {name}, with which this machine signs by itself; without it nothing it built would count.",
+    fault: "user",
+    retry: false,
+    remedy:
+      "If others may know it, start a new authority: stop the nodes, move trust.json, trust-state.json and keys/ out of {dir}, build and install your own capsules anew, then vnes boot",
+    exit: "conflict",
+  },
+  TRUST_ELSEWHERE: {
+    message: "This node goes by {file}, which the root of this machine does not sign; nothing was changed.",
+    fault: "user",
+    retry: false,
+    remedy: "Where the root of {file} is kept, ask there: vnes key --help",
+    elsewhere: true,
+    exit: "policy",
   },
   TRUST_STATE_BROKEN: {
     message: "{file} does not hold the pinned trust roots: {reason}.",

@@ -1,11 +1,5 @@
 /** One signing key on disk: a JSON file that only its owner may read. */
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-} from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, type KeyObject } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { SIGNATURE_ROLES, type SignatureRole } from "@vnes/schemas";
 import { codeOf } from "./durable.ts";
@@ -24,6 +18,9 @@ export interface KeyInfo {
   readonly publicKey: string;
   readonly createdAt: string;
 }
+
+/** What a signature is checked with. */
+export type PublicKey = Pick<KeyInfo, "keyId" | "publicKey">;
 
 export interface LoadedKey {
   readonly info: KeyInfo;
@@ -125,10 +122,14 @@ function parseKey(file: string, text: string): LoadedKey {
   return { info: { ...identity, name, roles: roles as KeyRole[], createdAt }, privateKey };
 }
 
-function identify(publicKey: KeyObject): { keyId: string; publicKey: string } {
+function identify(publicKey: KeyObject): PublicKey {
   const raw = publicKey.export({ type: "spki", format: "der" }).subarray(SPKI_PREFIX_BYTES);
-  const keyId = `key_${createHash("sha256").update(raw).digest("hex").slice(0, 16)}`;
-  return { keyId, publicKey: raw.toString("base64") };
+  return { keyId: keyIdOf(raw), publicKey: raw.toString("base64") };
+}
+
+/** `raw`: the 32 bytes of a public key. */
+export function keyIdOf(raw: Uint8Array): string {
+  return `key_${hash("sha256", raw, "hex").slice(0, 16)}`;
 }
 
 function broken(file: string, reason: string, cause?: unknown): Error {

@@ -2,7 +2,7 @@
  * The trust document on disk and, beside it, what must not be forgotten about it.
  *
  * 1. A document counts only when a pinned root signed it.
- * 2. The highest version ever seen is kept, and an older one is refused.
+ * 2. The highest version that was ever gone by is kept, and an older one is refused. Who only looks keeps nothing.
  * 3. Roots are pinned once. A document that is gone is not made anew: what it had revoked would come back.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -26,8 +26,10 @@ interface TrustState {
 export class TrustStore {
   readonly file: string;
   readonly #stateFile: string;
+  readonly #looksOnly: boolean;
 
-  constructor(dir: string) {
+  constructor(dir: string, { looksOnly = false }: { readonly looksOnly?: boolean } = {}) {
+    this.#looksOnly = looksOnly;
     this.file = join(dir, TRUST_FILE);
     this.#stateFile = join(dir, STATE_FILE);
   }
@@ -43,7 +45,8 @@ export class TrustStore {
       throw registryErrors.create("TRUST_STATE_BROKEN", { file: this.#stateFile, reason: "it is gone" });
     }
     const document = this.#accept(readFileSync(this.file), state);
-    if (document.version > state.last_version) this.#writeState({ ...state, last_version: document.version });
+    const isNewer = document.version > state.last_version;
+    if (isNewer && !this.#looksOnly) this.#writeState({ ...state, last_version: document.version });
     return document;
   }
 

@@ -10,6 +10,7 @@ export * from "./node-config.ts";
 export * from "./parse.ts";
 export * from "./optional.ts";
 export * from "./policy.ts";
+export * from "./public-key.ts";
 export * from "./receipt.ts";
 export * from "./shell-word.ts";
 export * from "./strict-json.ts";

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from "./json.ts";
 import type { Manifest } from "./manifest.ts";
 import type { NodeConfig } from "./node-config.ts";
 import type { Policy } from "./policy.ts";
+import type { PublicKeyDocument } from "./public-key.ts";
 import type { Receipt } from "./receipt.ts";
 import { type JsonBounds, parseStrictJson, pointerOf } from "./strict-json.ts";
 import type { TopicDefinition } from "./topic.ts";
@@ -39,6 +40,7 @@ export const parseExecutionReceipt: (bytes: Uint8Array) => Parsed<ExecutionRecei
   RECEIPT_BOUNDS,
 );
 export const parseTrust: (bytes: Uint8Array) => Parsed<TrustDocument> = parser("trust");
+export const parsePublicKey: (bytes: Uint8Array) => Parsed<PublicKeyDocument> = parser("public-key");
 export const parsePolicy: (bytes: Uint8Array) => Parsed<Policy> = parser("policy");
 export const parseTopicDefinition: (bytes: Uint8Array) => Parsed<TopicDefinition> = parser("topic");
 export const parseNodeConfig: (bytes: Uint8Array) => Parsed<NodeConfig> = parser("node-config");

@@ -44,6 +44,12 @@ test("a replay is equal; with one constant changed it names the first turn that 
   assert.deepEqual([difference?.key, difference?.recorded, difference?.replayed], ["count", 2, 3]);
   assert.deepEqual([diverged, against !== null], [false, true]);
 
+  // The first record is the activation itself.
+  const none = await home.run("replay", "acme.counter", "--to", "1");
+  assert.equal(none.code, 0, none.err);
+  assert.match(none.out, /^turns +none in these records$/m);
+  assert.match(none.out, /^outputs +none to compare/m);
+
   const wrong = await home.run("replay", "acme.counter", "--from", "90");
   assert.equal(wrong.code, 3);
   assert.match(wrong.err, /REPLAY_RANGE_EMPTY/);

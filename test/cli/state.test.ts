@@ -76,6 +76,10 @@ test("state is shown as it is and as it was, with versions; what is not there ha
     ["box/a", 1, one.seq - 2],
     ["box/b", { deep: [true] }, one.seq - 1],
   ]);
+  for (const moment of ["0", "1970-01-02T00:00:00Z"]) {
+    const { out } = await home.run("state", "at", "acme.box", moment);
+    assert.match(out, /^shard +acme\.box\/0\nrecord +none: before the first\n\nno keys$/m);
+  }
   const now = await home.json<Read>("state", "at", "acme.box", new Date(Date.now() + 60_000).toISOString());
   assert.equal(now.seq, one.seq);
   await home.json("call", "acme.box", "drop", '{"key":"box/b"}');

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { Home } from "./vnes.ts";
@@ -148,6 +148,13 @@ test("completion is written for the shell that is named", async () => {
     assert.deepEqual([code, err], [0, ""]);
     assert.match(out, begins);
   }
+  const help = await home.run("completion", "--help");
+  assert.equal(help.code, 0);
+  assert.match(help.out, /^vnes completion \[shell\]\n\nWrite a completion script/);
+  const none = await home.run("completion", "tcsh");
+  assert.deepEqual([none.code, none.out], [2, ""]);
+  const words = await home.run("--get-yargs-completions", "vnes", "key", "");
+  assert.match(words.out, /^list\b/m);
 });
 
 /** All but what Node keeps of compiled code, which is nobody's state. */
@@ -169,4 +176,35 @@ test("doctor looks and changes nothing: in an empty home it makes no keys", asyn
   assert.ok(made.length > before.length);
   assert.match((await home.run("doctor")).out, /^authority +ok +\d+ keys trusted/m);
   assert.deepEqual(filesOf(home), made);
+});
+
+test("doctor does not keep which trust document it saw; who goes by one does", async () => {
+  await using home = new Home();
+  const config = join(home.dir, "config");
+  assert.equal((await home.run("key", "list")).code, 0);
+  const kept = join(home.dir, "kept");
+  cpSync(config, kept, { recursive: true });
+  assert.equal((await home.run("key", "new", "more")).code, 0);
+  cpSync(join(config, "trust.json"), join(kept, "trust.json"));
+  // `kept` has seen version 1, and holds version 2.
+  const lastVersion = (): unknown =>
+    (JSON.parse(readFileSync(join(kept, "trust-state.json"), "utf8")) as { last_version: unknown })
+      .last_version;
+  const file = join(home.dir, "by.json");
+  const trust = join(kept, "trust.json");
+  writeFileSync(file, JSON.stringify({ schema_version: "v1", node: "local", trust }));
+  for (const [command, version] of [
+    ["doctor", 1],
+    ["key list", 2],
+  ] as const) {
+    assert.equal((await home.run(...command.split(" "), "--config", file)).code, 0);
+    assert.equal(lastVersion(), version, command);
+  }
+  // The same of a machine's own document.
+  cpSync(kept, config, { recursive: true });
+  const state = join(config, "trust-state.json");
+  writeFileSync(state, readFileSync(state, "utf8").replace('"last_version": 2', '"last_version": 1'));
+  const before = readFileSync(state, "utf8");
+  assert.match((await home.run("doctor")).out, /^authority +ok .*version 2/m);
+  assert.equal(readFileSync(state, "utf8"), before);
 });

@@ -1,9 +1,10 @@
 /** `vnes key`: the signing keys of this user. Only what is public of them is ever shown. */
-import { GOVERNANCE_TIERS, type SignatureRole, TRUST_ZONES } from "@vnes/schemas";
+import type { SignatureRole, TrustKey } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { openJudges } from "../node/authority.ts";
 import { fields, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
+import { checkScope, MODEST } from "./key-scope.ts";
 
 export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
@@ -25,15 +26,12 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
           describe: "Capsule ids it may sign for: exact, or a prefix ending in .*",
         }),
     async (args) => {
-      const { authority } = await openJudges(await findPlace(shell, args));
       const roles: readonly SignatureRole[] = [args.role];
+      const scope = { roles, namespaces: args.namespace, ...MODEST };
+      checkScope(scope, "vnes key new --help");
+      const { authority } = await openJudges(await findPlace(shell, args));
       const key = await authority.keys.createKey(args.name, roles);
-      const trust = await authority.addKey(key, {
-        roles,
-        namespaces: args.namespace,
-        tiers: GOVERNANCE_TIERS.filter((tier) => tier !== "core" && tier !== "platform"),
-        zones: TRUST_ZONES.filter((zone) => zone !== "system"),
-      });
+      const trust = await authority.addKey(key, scope);
       const text = fields([
         ["key", key.keyId],
         ["name", key.name],
@@ -49,29 +47,41 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
 export function addKeyList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
     "list",
-    "List the signing keys of this user",
+    "List the signing keys of this user, and the foreign ones that are trusted or revoked",
     (args) => args,
     async (args) => {
-      const { authority } = await openJudges(await findPlace(shell, args));
-      const trusted = new Map(authority.trust().keys.map((key) => [key.key_id, key]));
+      const { authority, trust } = await openJudges(await findPlace(shell, args));
+      const trusted = new Map(trust.keys.map((key) => [key.key_id, key]));
       const keys = (await authority.keys.list()).map((key) => {
-        const trust = trusted.get(key.keyId);
-        const state =
-          trust?.revoked !== undefined ? "revoked" : trust !== undefined ? "trusted" : "not trusted";
-        return {
-          ...key,
-          state: key.roles.includes("root") ? "root" : state,
-          namespaces: trust?.namespaces ?? [],
-        };
+        const entry = trusted.get(key.keyId);
+        trusted.delete(key.keyId);
+        const state = key.roles.includes("root")
+          ? "root"
+          : entry === undefined
+            ? "not trusted"
+            : stateOf(entry);
+        return { ...key, state, namespaces: entry?.namespaces ?? [], zones: entry?.zones ?? [] };
       });
-      const text = table(keys, [
+      const foreign = [...trusted.values()].map((entry) => {
+        const { key_id: keyId, public_key: publicKey, valid_until: until } = entry;
+        const { roles, namespaces, tiers, zones, owners } = entry;
+        const scope = { roles, namespaces, tiers, zones, ...(owners === undefined ? {} : { owners }) };
+        return { keyId, publicKey, state: stateOf(entry), ...scope, until };
+      });
+      const rows = [...keys, ...foreign.map((key) => ({ ...key, name: "(foreign)" }))];
+      const text = table(rows, [
         { title: "key", value: ({ keyId }) => keyId },
         { title: "name", value: ({ name }) => name },
         { title: "roles", value: ({ roles }) => roles.join(" ") },
         { title: "state", value: ({ state }) => state },
         { title: "signs for", value: ({ namespaces }) => namespaces.join(" ") },
+        { title: "zones", value: ({ zones }) => zones.join(" ") },
       ]);
-      shell.output.data("vnes.key.list.v1", { keys }, text);
+      shell.output.data("vnes.key.list.v1", { keys, foreign }, text);
     },
   );
+}
+
+function stateOf({ revoked }: TrustKey): string {
+  return revoked === undefined ? "trusted" : "revoked";
 }

@@ -150,7 +150,10 @@ function replayText({ output }: Shell, answer: ReplayAnswer, file: string | unde
     ...(file === undefined ? [] : ([["file", `${file}, verified`]] as [string, string][])),
     ["shard", shard],
     ["records", `${from} to ${to}`],
-    ["turns", `${turns} run again, ${taken} taken as recorded`],
+    [
+      "turns",
+      turns + taken === 0 ? "none in these records" : `${turns} run again, ${taken} taken as recorded`,
+    ],
     ...(taken === 0 ? [] : ([["taken", takenText(takenAs)]] as [string, string][])),
     ["image", images.map(shortHash).join(", ") || "none ran"],
     ["tier", tier],
@@ -163,7 +166,8 @@ function replayText({ output }: Shell, answer: ReplayAnswer, file: string | unde
     rows.push(["against", `${against.origin}: ${note}`]);
   }
   if (difference === null) {
-    rows.push(["outputs", `${output.paint("green", "equal")}, sha256 ${shortHash(recordedHash)}`]);
+    const equal = `${output.paint("green", "equal")}, sha256 ${shortHash(recordedHash)}`;
+    rows.push(["outputs", turns === 0 ? "none to compare: no turn was run again" : equal]);
     return fields(rows);
   }
   rows.push(["outputs", `differ: ${shortHash(recordedHash)} recorded, ${shortHash(replayedHash)} now`]);

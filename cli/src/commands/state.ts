@@ -197,8 +197,13 @@ function oneKey(capsule: string, key: string, read: StateRead): OneKey {
 function keysText({ shard, seq, at, values }: StateRead): string {
   const head = fields([
     ["shard", shard],
-    ["record", seq],
-    ["time", new Date(at).toISOString()],
+    // Nothing had happened yet, and so there is no time at which it had.
+    ...(seq === 0
+      ? ([["record", "none: before the first"]] as const)
+      : ([
+          ["record", seq],
+          ["time", new Date(at).toISOString()],
+        ] as const)),
   ]);
   if (values.length === 0) return `${head}\n\nno keys`;
   const rows = table(values, [

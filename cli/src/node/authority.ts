@@ -15,20 +15,24 @@ export interface Judges {
 
 export async function openJudges(place: Place): Promise<Judges> {
   const { openAuthority } = await import("@vnes/registry");
-  return await judgesBy(await openAuthority(place.home.configDir), place);
+  return await judgesBy(await openAuthority(place.home.configDir), place, { looksOnly: false });
 }
 
-/** For a look: null where this machine has no authority yet, and it is not made for that. */
+/** For a look: null where this machine has no authority yet, and it is not made for that; nor is anything else written. */
 export async function findJudges(place: Place): Promise<Judges | null> {
   const { findAuthority } = await import("@vnes/registry");
-  const authority = await findAuthority(place.home.configDir);
-  return authority === null ? null : await judgesBy(authority, place);
+  const authority = findAuthority(place.home.configDir);
+  return authority === null ? null : await judgesBy(authority, place, { looksOnly: true });
 }
 
-async function judgesBy(authority: Authority, { config }: Place): Promise<Judges> {
+async function judgesBy(
+  authority: Authority,
+  { config }: Place,
+  how: { readonly looksOnly: boolean },
+): Promise<Judges> {
   const { loadPolicy, TrustStore } = await import("@vnes/registry");
   const policy = config.policy === undefined ? authority.policy : loadPolicy(config.policy);
-  const trust = config.trust === undefined ? null : new TrustStore(dirname(config.trust)).read();
+  const trust = config.trust === undefined ? null : new TrustStore(dirname(config.trust), how).read();
   return { authority, policy, trust: trust ?? authority.trust() };
 }
 

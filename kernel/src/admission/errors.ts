@@ -109,7 +109,8 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
   SIGNATURE_KEY_UNKNOWN: {
     ...integrity,
     message: "the {role} signature is by {key}, which trust.json does not know",
-    remedy: "add the key to trust.json if you trust it, or vnes capsule build {dir} to vouch for it yourself",
+    remedy:
+      "if you trust whose it is, with the file their `key export` wrote: vnes key trust <file> --role {role} --namespace {id}; to vouch for it yourself: vnes capsule build {dir}",
   },
   SIGNATURE_KEY_EXPIRED: {
     ...integrity,
@@ -162,7 +163,7 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
     message:
       "tier {tier} needs {needed} valid {role} signature(s), there are {valid}; it is signed by {keys}, which trust.json does not know",
     remedy:
-      "let a key that trust.json knows vouch for it, which drops the foreign signature as signing beside it does not: vnes capsule build {dir}; if you trust whose {keys} is, let who holds the root of trust.json add it there",
+      "if you trust whose {keys} is, with the file their `key export` wrote: vnes key trust <file> --role {role} --namespace {id}; to vouch for it yourself, which drops the foreign signature as signing beside it does not: vnes capsule build {dir}",
   },
   POLICY_NO_RULE: {
     ...policy,

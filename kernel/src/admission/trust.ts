@@ -73,7 +73,7 @@ export function signatureReasons(
     const found = trust.keys.find((one) => one.key_id === key);
     if (found === undefined) {
       foreign.get(role)?.add(key);
-      reasons.push(admissionReason("SIGNATURE_KEY_UNKNOWN", { key, role }, place));
+      reasons.push(admissionReason("SIGNATURE_KEY_UNKNOWN", { key, role, id: subject.id }, place));
       return;
     }
     const against = keyReasons(found, role, subject, now, place);
@@ -125,7 +125,7 @@ function keyReasons(
 function thresholdReasons(
   valid: Signers,
   foreign: Signers,
-  { tier }: Subject,
+  { id, tier }: Subject,
   trust: TrustDocument,
 ): readonly Reason[] {
   const thresholds = trust.thresholds[tier] ?? { build: 1 };
@@ -139,7 +139,7 @@ function thresholdReasons(
     // A signature that is missing is made; one by a stranger stays a reason beside any other.
     return keys === ""
       ? [admissionReason("SIGNATURE_THRESHOLD", details, place)]
-      : [admissionReason("SIGNATURE_THRESHOLD_FOREIGN", { ...details, keys }, place)];
+      : [admissionReason("SIGNATURE_THRESHOLD_FOREIGN", { ...details, keys, id }, place)];
   });
 }
 

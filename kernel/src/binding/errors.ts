@@ -56,7 +56,8 @@ export const bindingErrors: ErrorTable<BindingCode> = defineErrors({
   BINDING_TENANT_FORBIDDEN: {
     ...policy,
     message: "{capsule} of {tenant} may not use {requirement} of another tenant: {offered}",
-    remedy: "name {name} under access in policy.json, with {capsule} under to, if it should",
+    remedy:
+      "where one author made both, whose ids begin alike: give both the same governance.owner and build them again; otherwise name {name} under access in policy.json, with {capsule} under to, if it should",
   },
   BINDING_ACCESS_FORBIDDEN: {
     ...policy,
@@ -66,7 +67,8 @@ export const bindingErrors: ErrorTable<BindingCode> = defineErrors({
   BINDING_TOPIC_FORBIDDEN: {
     ...policy,
     message: "{capsule} {does} {topic} of {owner}, and may not: {why}",
-    remedy: "name {topic} under access in policy.json, with {capsule} under to, if it should",
+    remedy:
+      "where the tenant is why and one author made both, whose ids begin alike: give both the same governance.owner and build them again; otherwise name {topic} under access in policy.json, with {capsule} under to, if it should",
   },
   BINDING_NAME_FOREIGN: {
     ...policy,

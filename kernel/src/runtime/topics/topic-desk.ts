@@ -117,7 +117,7 @@ export class TopicDesk implements TopicControl {
     const moves: { shard: CapsuleShard; feed: TopicFeed; next: number }[] = [];
     for (const { shard, feed } of places) {
       const { partition: read } = feed.parts;
-      const next = Math.min(await this.#seqOf(read, from), read.lastSeq + 1);
+      const next = await this.#seqOf(read, from);
       refuseAhead(name, shard, feed, next);
       moves.push({ shard, feed, next });
     }
