@@ -140,6 +140,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     counters,
     call: (...args) => outside.call(...args),
     record: (fact) => void kernel.record(fact),
+    unusable: (decision) => flowReports.unusable(decision),
   });
   const flowReports = new FlowReports({
     counters,
