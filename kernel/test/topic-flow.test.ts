@@ -288,8 +288,15 @@ test("a policy capsule decides for a subscriber that lags; the decision is a fac
     reader({ ...slow, rate_per_s: 5 }),
     decider({ policy: "shed", shed: "oldest" }),
   ]);
+  const counts = async (): Promise<unknown[]> => {
+    const [place] = (await node.node.topics.show(TOPIC)).places;
+    return [place?.policy, place?.decidedBy];
+  };
+  assert.deepEqual(await counts(), ["block", null]);
   await node.notes(30);
+  assert.deepEqual(await counts(), ["shed", "test.policy"]);
   for (let round = 0; round < 10; round++) await advance(node, 200);
+  assert.deepEqual(await counts(), ["block", null]);
   const got = (await node.got()) as number[];
   assert.deepEqual(got.slice(-5), numbers(25, 30));
   assert.ok(got.length <= 7, JSON.stringify(got));

@@ -41,6 +41,8 @@ export interface SubscriberPlace extends SubscriberCounts {
   readonly buffer: number;
   /** What counts now: the topic's policy, or what a policy capsule decided. */
   readonly policy: string;
+  /** The capability that decided it, until the subscriber has caught up; null: it is the topic's own. */
+  readonly decidedBy: string | null;
   readonly ratePerS: number | null;
   readonly batch: { readonly count: number; readonly delayMs: number } | null;
 }
