@@ -131,7 +131,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
 
   board.topics = topicsOf(bound);
   board.capabilities = capabilitiesOf(bound);
-  openPartitions(parts, board, recovered, openLog, counters, isOwn, snapshots);
+  openPartitions(parts, board, recovered, openLog, counters, isOwn, snapshots, kernel);
   const offers = bound.flatMap(({ image }) => topicOffers(image));
   await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());

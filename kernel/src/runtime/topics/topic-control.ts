@@ -89,7 +89,7 @@ export interface TopicControl {
     readonly limit: number;
     readonly waitMs: number;
   }): Promise<EventPage>;
-  /** Resolves once the event is in its partition. Rejects with `TOPIC_EVENT_INVALID`, `TOPIC_OF_KERNEL` or `TOPIC_HELD`. */
+  /** Resolves once the event is in its partition. Rejects with `TOPIC_EVENT_INVALID`, `TOPIC_OF_KERNEL`, `TOPIC_HELD` or `TOPIC_PARTITION_BROKEN`. */
   publish(
     topic: string,
     key: string,

@@ -93,6 +93,8 @@ export class TopicDesk implements TopicControl {
     if (board.flow.isHeld(name)) {
       throw topicErrors.create("TOPIC_HELD", { topic: name, lagging: board.flow.lagging(name).join(", ") });
     }
+    const broken = board.partitions.get(topicShard(name, partition))?.problem;
+    if (broken !== undefined) throw broken;
     this.#context.watch.assertTaking();
     return { partition, source: formatEffectId(await kernel.publishEvent(name, key, event)) };
   }
