@@ -2,12 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
+import type { VnesError } from "@vnes/schemas";
 import { Partition } from "../src/runtime/topics/partition.ts";
 
 type Parts = ConstructorParameters<typeof Partition>[0];
 
-function opened(append: () => Promise<void>): { partition: Partition; counted: string[] } {
+function opened(append: () => Promise<void>): {
+  partition: Partition;
+  counted: string[];
+  broken: VnesError[];
+} {
   const counted: string[] = [];
+  const broken: VnesError[] = [];
   const log = {
     seq: 0,
     append: (records: readonly { seq: number; key: string; event: null }[], encoded: Function) => {
@@ -28,8 +34,9 @@ function opened(append: () => Promise<void>): { partition: Partition; counted: s
     counters: { add: (name: string) => counted.push(name) },
     state: { at: 0, seq: 0, watermarks: new Map(), snapshot: undefined },
     snapshots: { ready: () => undefined, landed: () => undefined },
+    broken: (problem: VnesError) => broken.push(problem),
   };
-  return { partition: new Partition(parts as unknown as Parts), counted };
+  return { partition: new Partition(parts as unknown as Parts), counted, broken };
 }
 
 const eventOf = (turn: number, done: (lost?: unknown) => void): Parameters<Partition["append"]>[0] => ({
@@ -58,9 +65,9 @@ test("a reader that throws is counted; other readers and all publishers are told
   assert.equal(partition.lastSeq, 2);
 });
 
-test("an append that throws is told to its publishers, and nothing is taken to be kept after it (P2)", async () => {
-  const bug = new Error("a bug");
-  const { partition } = opened(() => {
+test("an append that throws is told to its publishers and once to people, and nothing is taken to be kept after it (P2)", async () => {
+  const bug = new Error(`a bug ${"!".repeat(1_000)}`);
+  const { partition, broken } = opened(() => {
     throw bug;
   });
   const told: unknown[] = [];
@@ -69,6 +76,12 @@ test("an append that throws is told to its publishers, and nothing is taken to b
   // The same effect again: its watermark has risen, and it is in no log.
   partition.append(eventOf(1, (lost) => told.push(lost)));
   await settled();
-  assert.deepEqual(told, [bug, bug]);
+  const [problem] = broken;
+  assert.equal(broken.length, 1);
+  assert.deepEqual(told, [problem, problem]);
+  assert.equal(partition.problem, problem);
+  assert.deepEqual([problem?.code, problem?.cause], ["TOPIC_PARTITION_BROKEN", bug]);
+  const says = /^a fault in the kernel: partition 0 of t\.v1 takes no more events \(a bug !{494}\)$/;
+  assert.match(problem?.message ?? "", says);
   assert.equal(partition.lastSeq, 0);
 });

@@ -154,6 +154,7 @@ export async function openHarness(options: {
   readonly clock?: MemoryClock;
   readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
   readonly hostDiesAt?: ReadonlySet<number>;
+  readonly deadlineAt?: ReadonlySet<number>;
   readonly maxStateSize?: number;
   /** Told of every batch that crosses into the sandbox. */
   readonly onBatch?: () => void;
@@ -169,13 +170,14 @@ export async function openHarness(options: {
   const released: Harness["released"][number][] = [];
   const deadLetters: string[] = [];
   const givenUp: unknown[] = [];
-  const { onBatch, hostDiesAt } = options;
+  const { onBatch, hostDiesAt, deadlineAt } = options;
   const later = (_batch: number, resume: () => void): void => {
     onBatch?.();
     resume();
   };
   const faults = {
     ...(hostDiesAt === undefined ? {} : { hostDiesAt }),
+    ...(deadlineAt === undefined ? {} : { deadlineAt }),
     ...(onBatch === undefined ? {} : { later }),
   };
   const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);

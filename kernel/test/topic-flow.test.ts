@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { capsule } from "@vnes/sdk";
-import { LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
+import { type Bundle, LedgerMemory, MemoryClock, MemorySandbox } from "@vnes/driver-memory";
 import type { FlowPolicy, Json, SubscriptionEntry } from "@vnes/schemas";
 import { bootTestNode, manifestOf, type TestCapsule } from "./node-harness.ts";
 import { batcher, noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";
@@ -288,8 +288,15 @@ test("a policy capsule decides for a subscriber that lags; the decision is a fac
     reader({ ...slow, rate_per_s: 5 }),
     decider({ policy: "shed", shed: "oldest" }),
   ]);
+  const counts = async (): Promise<unknown[]> => {
+    const [place] = (await node.node.topics.show(TOPIC)).places;
+    return [place?.policy, place?.decidedBy];
+  };
+  assert.deepEqual(await counts(), ["block", null]);
   await node.notes(30);
+  assert.deepEqual(await counts(), ["shed", "test.policy"]);
   for (let round = 0; round < 10; round++) await advance(node, 200);
+  assert.deepEqual(await counts(), ["block", null]);
   const got = (await node.got()) as number[];
   assert.deepEqual(got.slice(-5), numbers(25, 30));
   assert.ok(got.length <= 7, JSON.stringify(got));
@@ -308,16 +315,50 @@ test("a policy capsule decides for a subscriber that lags; the decision is a fac
   await node.close();
 });
 
-for (const [title, answer, counter] of [
-  ["says what cannot be done", { policy: "aggregate", aggregate: "batch" }, "flow.decisionInvalid"],
-  ["says nothing", "never mind", "flow.decisionInvalid"],
+/** Why, each time that was said. */
+async function unusable(node: TopicNode): Promise<string[]> {
+  const begins = `what test.policy decides for test.reader, which lags on ${TOPIC}, cannot be used: `;
+  return (await node.records("kernel/test")).flatMap((record) => {
+    if (record.kind !== "kernel" || record.fact["code"] !== "FLOW_DECISION_UNUSABLE") return [];
+    const { about, capsule: of, message } = record.fact;
+    assert.deepEqual([about, of], ["flow", "test.reader"]);
+    return [(message as string).replace(begins, "")];
+  });
+}
+
+for (const [title, answer, problem] of [
+  [
+    "says what cannot be done",
+    { policy: "aggregate", aggregate: "batch" },
+    "aggregate is batch, and the subscriber takes single events",
+  ],
+  ["says nothing", "never mind", 'it answered "never mind", and not {policy, shed?, aggregate?}'],
 ] as const) {
-  test(`where the policy capsule ${title}, the topic's own policy counts, and that is counted`, async () => {
+  test(`where the policy capsule ${title}, the topic's own policy counts, and that is counted and said once in ten seconds`, async () => {
     const node = await bootTopics([noter(noted({ flow: decided })), reader(slow), decider(answer)]);
     await node.notes(30);
     for (let round = 0; round < 40; round++) await advance(node, 100);
     assert.deepEqual(await node.got(), numbers(0, 30));
-    assert.ok(((await node.node.status()).counters[counter] ?? 0) > 0);
+    assert.ok(((await node.node.status()).counters["flow.decisionInvalid"] ?? 0) > 1);
+    assert.deepEqual(await unusable(node), [problem]);
     await node.close();
   });
 }
+
+test("a policy capsule that fails is named with its failure", async () => {
+  const failing = decider(null);
+  const bundle = (): Bundle =>
+    capsule({
+      calls: {
+        "test.policy.decide": () => {
+          throw new Error("no idea");
+        },
+        "test.policy.asked": () => null,
+      },
+    });
+  const node = await bootTopics([noter(noted({ flow: decided })), reader(slow), { ...failing, bundle }]);
+  await node.notes(30);
+  await advance(node, 100);
+  assert.deepEqual(await unusable(node), ["TURN_HANDLER_THREW: Error: no idea"]);
+  await node.close();
+});

@@ -7,6 +7,7 @@ import {
   type PositionRecord,
   type TurnRecord,
 } from "../src/ledger/record.ts";
+import type { NodeParts } from "@vnes/kernel";
 import { bootTestNode, type TestCapsule, type TestNode } from "./node-harness.ts";
 
 export interface TopicNode extends TestNode {
@@ -29,13 +30,19 @@ export async function bootTopics(
     readonly memory?: LedgerMemory;
     readonly clock?: MemoryClock;
     readonly sandboxFaults?: SandboxFaults;
+    readonly parts?: Partial<NodeParts>;
   } = {},
 ): Promise<TopicNode> {
   const memory = options.memory ?? new LedgerMemory();
   const clock = options.clock ?? new MemoryClock();
   const store = new MemoryLedgerStore(memory);
   const { sandboxFaults = {} } = options;
-  const node = await bootTestNode({ capsules, clock, sandboxFaults, parts: { ledger: store } });
+  const node = await bootTestNode({
+    capsules,
+    clock,
+    sandboxFaults,
+    parts: { ...options.parts, ledger: store },
+  });
   const records = async (shard: string): Promise<readonly LedgerRecord[]> => {
     const stored = await store.read(shard, 1, 1_000_000);
     return stored.map(({ seq, bytes }) => decodeRecord(shard, seq, bytes));

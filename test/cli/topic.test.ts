@@ -58,7 +58,7 @@ test("topics are listed, shown, published to, tailed, and refused by name", asyn
   assert.match((await home.run("topic", "tail", TOPIC, "--from", "noon")).err, /^TOPIC_PLACE_INVALID /m);
 
   const shown = await home.run("topic", "show", "vnes.lifecycle.v1");
-  assert.match(shown.out, /^vnes\.core\.observability\/0 +0 +\d+ +0 of 1024/m);
+  assert.match(shown.out, /^vnes\.core\.observability\/0 +0 +\d+ +0 of 1024 +block /m);
   assert.match(shown.out, /^events +0: 1 to (\d+); \1 kept of \1 written$/m);
   const place = ["vnes.lifecycle.v1", "--to", "vnes.core.observability", "--from", "1"];
   const unsure = await home.run("topic", "replay", ...place);

@@ -1,11 +1,17 @@
 /** `vnes topic list|show|publish|replay`: the topics of a running node and what their subscribers make of them. */
-import type { EventPlace, TopicSummary, TopicView } from "@vnes/kernel";
+import type { EventPlace, SubscriberPlace, TopicSummary, TopicView } from "@vnes/kernel";
 import { type Json, parseInstant } from "@vnes/schemas";
 import type { Argv } from "yargs";
+import type { OlderAnswer } from "../control/older-answer.ts";
 import { cliErrors } from "../errors.ts";
 import { fields, jsonText, table } from "../output/text.ts";
 import { parseArgument } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
+
+type PlaceAnswer = OlderAnswer<SubscriberPlace, "decidedBy" | "unrecorded">;
+type TopicAnswer = OlderAnswer<Omit<TopicView, "places">, "firstSeqs" | "kept"> & {
+  readonly places: readonly PlaceAnswer[];
+};
 
 const NAME = { type: "string", demandOption: true, describe: "Such as vpn.session.v1" } as const;
 
@@ -45,13 +51,13 @@ export function addTopicShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Globa
     async (args) => {
       const view = (await withNode(shell, args, (client) =>
         client.request("topic.show", { topic: args.topic }),
-      )) as unknown as TopicView;
+      )) as unknown as TopicAnswer;
       shell.output.data("vnes.topic.show.v1", view, viewText(view));
     },
   );
 }
 
-function viewText(view: TopicView): string {
+function viewText(view: TopicAnswer): string {
   const { definition, places, held } = view;
   const { partition, retention, flow } = definition;
   const head = fields([
@@ -69,11 +75,12 @@ function viewText(view: TopicView): string {
     { title: "partition", value: ({ partition: index }) => index ?? "-", align: "right" },
     { title: "position", value: ({ position }) => position ?? "-", align: "right" },
     { title: "lag", value: ({ lag, buffer }) => `${lag} of ${buffer}`, align: "right" },
+    { title: "policy now", value: policyText },
     { title: "rate/s", value: ({ ratePerS }) => ratePerS ?? "-", align: "right" },
     { title: "batch", value: ({ batch }) => batch?.count ?? "-", align: "right" },
     { title: "shed", value: ({ shed }) => shed, align: "right" },
     { title: "merged", value: ({ merged }) => merged, align: "right" },
-    { title: "unrecorded", value: ({ unrecorded }) => unrecorded, align: "right" },
+    { title: "unrecorded", value: ({ unrecorded }) => unrecorded ?? "-", align: "right" },
     { title: "retried", value: ({ retried }) => retried, align: "right" },
     { title: "dead letters", value: ({ deadLetters }) => deadLetters, align: "right" },
   ]);
@@ -81,12 +88,20 @@ function viewText(view: TopicView): string {
   return `${head}\n\n${places.length === 0 ? "no subscribers" : readers}\n\nschemas\n${schemas}`;
 }
 
-function eventsText({ lastSeqs, firstSeqs, kept, events }: TopicView): string {
+function policyText({ policy, decidedBy = null }: PlaceAnswer): string {
+  return decidedBy === null ? policy : `${policy}, by ${decidedBy}`;
+}
+
+/** An older node does not say what it has kept. */
+function eventsText({ lastSeqs, firstSeqs, kept, events }: TopicAnswer): string {
   if (lastSeqs.length === 0) return "not kept";
   const runs = lastSeqs.map((last, index) =>
-    last === 0 ? `${index}: none` : `${index}: ${firstSeqs[index] ?? 1} to ${last}`,
+    last === 0
+      ? `${index}: none`
+      : `${index}: ${firstSeqs === undefined ? "up" : (firstSeqs[index] ?? 1)} to ${last}`,
   );
-  return `${runs.join("  ")}; ${kept ?? 0} kept of ${events ?? 0} written`;
+  const held = kept === undefined ? "" : `${kept ?? 0} kept of `;
+  return `${runs.join("  ")}; ${held}${events ?? 0} written`;
 }
 
 export function addTopicPublish(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {

@@ -8,6 +8,7 @@ export const topicErrors: ErrorTable<
   | "TOPIC_NOT_KEPT"
   | "TOPIC_PARTITION_UNKNOWN"
   | "TOPIC_PARTITION_ELSEWHERE"
+  | "TOPIC_PARTITION_BROKEN"
   | "TOPIC_EVENT_INVALID"
   | "TOPIC_OF_KERNEL"
   | "TOPIC_HELD"
@@ -38,6 +39,14 @@ export const topicErrors: ErrorTable<
     remedy: "ask there: vnes topic show {topic}",
     elsewhere: true,
     exit: "notFound",
+  },
+  TOPIC_PARTITION_BROKEN: {
+    fault: "system",
+    retry: false,
+    message: "a fault in the kernel: partition {partition} of {topic} takes no more events ({problem})",
+    remedy:
+      "what was published waits with its publishers: stop the node and boot it again: vnes boot; the node's log has the place of the fault, for a report",
+    exit: "failed",
   },
   TOPIC_EVENT_INVALID: {
     ...user,

@@ -41,7 +41,9 @@ export const capsuleEntries: Readonly<Record<CapsuleCode, ErrorEntry>> = {
     message: "capsule {capsule} did not start: {problem}",
     fault: "capsule",
     retry: false,
-    remedy: "vnes capsule inspect {capsule}",
+    // Names no capsule, so that vnes status can show it beside one that is down.
+    remedy:
+      "stop the node and boot it again: vnes boot; if that ends in the same way, ask for more with runtime.timeout_ms (TURN_DEADLINE) or memory_limit_mb (TURN_MEMORY) in manifest.json, which policy.json bounds, or mend what the message names, and install it: vnes capsule install <dir>",
     exit: "failed",
   },
   CAPSULE_ZONE_UNCONFINED: {

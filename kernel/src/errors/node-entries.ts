@@ -15,7 +15,8 @@ export type NodeCode =
   | "CLUSTER_TABLE_INVALID"
   | "CLUSTER_PEER_DIFFERS"
   | "CLUSTER_PEER_SILENT"
-  | "FLOW_EVENTS_TAKEN_OUT";
+  | "FLOW_EVENTS_TAKEN_OUT"
+  | "FLOW_DECISION_UNUSABLE";
 
 export const nodeEntries: Readonly<Record<NodeCode, ErrorEntry>> = {
   CLOCK_JUMPED: {
@@ -127,6 +128,14 @@ export const nodeEntries: Readonly<Record<NodeCode, ErrorEntry>> = {
     retry: false,
     remedy:
       "vnes topic show {topic}; make {capsule} faster, give it more shards, or change flow in its definition",
+    exit: "failed",
+  },
+  FLOW_DECISION_UNUSABLE: {
+    message: "what {by} decides for {capsule}, which lags on {topic}, cannot be used: {problem}",
+    fault: "capsule",
+    retry: true,
+    remedy:
+      "vnes topic show {topic} names what counts meanwhile; mend method decide of {by}, install it and boot again",
     exit: "failed",
   },
 };

@@ -131,7 +131,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
 
   board.topics = topicsOf(bound);
   board.capabilities = capabilitiesOf(bound);
-  openPartitions(parts, board, recovered, openLog, counters, isOwn, snapshots);
+  openPartitions(parts, board, recovered, openLog, counters, isOwn, snapshots, kernel);
   const offers = bound.flatMap(({ image }) => topicOffers(image));
   await recordTopics(kernel, recorded, offers);
   const known = new Set(recovered.keys());
@@ -140,6 +140,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     counters,
     call: (...args) => outside.call(...args),
     record: (fact) => void kernel.record(fact),
+    unusable: (decision) => flowReports.unusable(decision),
   });
   const flowReports = new FlowReports({
     counters,

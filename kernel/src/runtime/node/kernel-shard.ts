@@ -29,7 +29,7 @@ export type Fact =
     }
   | {
       readonly type: "diagnostic";
-      /** What it is about: `admission`, `binding`, `deadLetter`, `hostDied`, `deviceDied`, `capsule`, `clock`. */
+      /** What it is about: `admission`, `binding`, `deadLetter`, `hostDied`, `deviceDied`, `capsule`, `flow`, `topic`, `clock`. */
       readonly about: string;
       readonly code: string;
       readonly capsule: string;

@@ -45,9 +45,10 @@ export async function nodeStatus(
   };
 }
 
-function problemsOf({ watch, table, remote }: NodeContext, broken: unknown): readonly Reason[] {
+function problemsOf({ watch, table, board, remote }: NodeContext, broken: unknown): readonly Reason[] {
   const ofLedger = isVnesError(broken) ? [...watch.problems(), broken] : watch.problems();
-  return [...ofLedger, ...(remote?.problems() ?? [])].map(reasonFrom).concat(
+  const ofTopics = [...board.partitions.values()].flatMap(({ problem }) => problem ?? []);
+  return [...ofLedger, ...ofTopics, ...(remote?.problems() ?? [])].map(reasonFrom).concat(
     // What a person or the node's end stopped is no problem; what stopped by itself is.
     table.all().flatMap(({ id, state, reason }) => {
       if ((state !== "unloaded" && state !== "suspended") || MEANT.has(reason)) return [];

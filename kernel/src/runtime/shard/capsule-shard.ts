@@ -75,6 +75,8 @@ export class CapsuleShard {
   #again = false;
   #open = false;
   #hasRun = false;
+  /** The start turn waits for its next try: nothing may be delivered before it. */
+  #isStartWaiting = false;
   #pumping: Promise<void> = Promise.resolve();
   #started: { resolve(): void; reject(error: unknown): void } | undefined;
   restarts = 0;
@@ -109,6 +111,7 @@ export class CapsuleShard {
       journal: this.#journal,
       due: this.#due,
       lines: new CapsuleLines(parts, this.name),
+      startAgain: (start, delayMs) => this.#startAgain(start, delayMs),
       started: () => this.#startDone(),
       startFailed: (code, message) => this.#startFailed(code, message),
     });
@@ -303,7 +306,7 @@ export class CapsuleShard {
   }
 
   get #canSend(): boolean {
-    return this.#open && this.#instance !== undefined && this.#journal.hasRoom;
+    return this.#open && !this.#isStartWaiting && this.#instance !== undefined && this.#journal.hasRoom;
   }
 
   #send(): void {
@@ -353,6 +356,16 @@ export class CapsuleShard {
       const request = { turn, at, seed: this.#parts.random.seed(), delivery };
       waiting.ran = request;
       return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
+    });
+  }
+
+  #startAgain(start: Waiting, delayMs: number): void {
+    const { clock } = this.#parts;
+    this.#isStartWaiting = true;
+    clock.wakeAt(clock.now() + delayMs, () => {
+      this.#isStartWaiting = false;
+      // Unless the shard was stopped meanwhile.
+      if (this.#started !== undefined) this.inbox.putBack([start]);
     });
   }
 

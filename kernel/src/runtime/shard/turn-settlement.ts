@@ -5,6 +5,7 @@
  */
 import type { Delivery, Effect, Json, TurnResult, VnesError } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
+import { startDelayMs } from "../../bus/retry.ts";
 import { type Failure, isStale, judgeTurn } from "../../bus/turn-verdict.ts";
 import { failedTurn, KeyRounds } from "../../ledger/key-rounds.ts";
 import type { Outcome, TurnRecord } from "../../ledger/record.ts";
@@ -28,6 +29,8 @@ export interface TurnSettlementParts {
   readonly journal: ShardJournal;
   readonly due: DueDeliveries;
   readonly lines: CapsuleLines;
+  /** The start turn failed, and is to be delivered again after `delayMs`. */
+  startAgain(start: Waiting, delayMs: number): void;
   /** The start turn ended, well or not. */
   started(): void;
   startFailed(code: string, message: string): void;
@@ -115,7 +118,7 @@ export class TurnSettlement {
     const { poisoned } = verdict;
     const now = waiting.ran?.at ?? this.#parts.state.at;
     // What ran behind it in its batch ran too early.
-    if (verdict.kind === "failed" && this.#failedEvents.isTriedAgain(waiting, verdict.failure, now)) {
+    if (verdict.kind === "failed" && this.#isTriedAgain(waiting, verdict.failure, now)) {
       return { poisoned: true };
     }
     if (verdict.kind === "stale") {
@@ -135,6 +138,18 @@ export class TurnSettlement {
     }
     const outcome = verdict.kind === "done" ? "ok" : failedWith(verdict.failure);
     return { record: this.#parts.journal.record(waiting, outcome, effects), poisoned };
+  }
+
+  /** True when it was given back and will be delivered again: nothing of this try is recorded. */
+  #isTriedAgain(waiting: Waiting, failure: Failure, now: number): boolean {
+    if (waiting.delivery.kind !== "start") return this.#failedEvents.isTriedAgain(waiting, failure, now);
+    waiting.failed = (waiting.failed ?? 0) + 1;
+    const delayMs = startDelayMs(failure.code, waiting.failed);
+    if (delayMs === undefined) return false;
+    delete waiting.given;
+    this.#parts.counters.add("turn.retried");
+    this.#parts.startAgain(waiting, delayMs);
+    return true;
   }
 
   /** Counts and reports; returns what the kernel says in the capsule's place. */
@@ -170,7 +185,7 @@ export class TurnSettlement {
       waiting.confirm?.();
       return;
     }
-    if (this.#failedEvents.isTriedAgain(waiting, failure, clock.now())) return;
+    if (this.#isTriedAgain(waiting, failure, clock.now())) return;
     const effects = this.#giveUpDelivery(waiting, failure);
     const confirms = waiting.confirm === undefined ? [] : [waiting.confirm];
     journal.commit([journal.record(waiting, failedWith(failure), effects)], confirms);

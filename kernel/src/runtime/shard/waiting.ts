@@ -10,7 +10,7 @@ export interface Waiting {
   readonly depth: number;
   /** Confirms to the sender that this delivery needs no repeating. */
   readonly confirm?: () => void;
-  /** Where it was pulled from, when it is an event that is kept: the only deliveries that are tried again. */
+  /** Where it was pulled from, when it is an event that is kept: beside a start the only deliveries that are tried again. */
   readonly feed?: EventFeed;
   /** A batch as single events, each a delivery of its own. */
   readonly split?: () => readonly Waiting[];

@@ -1,4 +1,4 @@
-/** Counts what flow control took out, and says so as a diagnostic at a bounded rate. */
+/** Says as diagnostics, at a bounded rate, what flow control took out (and counts it), and which decisions of a policy capsule are none. */
 import { kernelErrors } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Counters } from "../node/counters.ts";
@@ -7,6 +7,16 @@ import type { TopicFeed } from "./topic-feed.ts";
 
 /** Between two reports about one topic and subscriber. */
 const REPORT_EVERY_MS = 10_000;
+/** A refusal may quote its capsule at any length. */
+const MAX_PROBLEM_CHARS = 500;
+
+/** What `by` was asked about a subscriber that lags, and why nothing can be done with what came of it. */
+export interface Unusable {
+  readonly by: string;
+  readonly capsule: string;
+  readonly topic: string;
+  readonly problem: string;
+}
 
 export class FlowReports {
   readonly #counters: Counters;
@@ -14,6 +24,7 @@ export class FlowReports {
   readonly #report: (fact: Fact & { readonly type: "diagnostic" }) => boolean;
   readonly #ask: (capsule: string, feed: TopicFeed) => void;
   readonly #due = new Map<string, { at: number; shed: number; merged: number }>();
+  readonly #unusableDue = new Map<string, number>();
 
   constructor(parts: {
     readonly counters: Counters;
@@ -59,6 +70,17 @@ export class FlowReports {
     });
     this.#due.set(key, { at: now + REPORT_EVERY_MS, shed: 0, merged: 0 });
     this.#report(diagnostic("flow", capsule, error) as Fact & { readonly type: "diagnostic" });
+  }
+
+  /** Counted already by who asked. */
+  unusable(decision: Unusable): void {
+    const key = `${decision.topic} ${decision.capsule}`;
+    const now = this.#clock.now();
+    if (now < (this.#unusableDue.get(key) ?? 0)) return;
+    this.#unusableDue.set(key, now + REPORT_EVERY_MS);
+    const problem = decision.problem.slice(0, MAX_PROBLEM_CHARS).toWellFormed();
+    const error = kernelErrors.create("FLOW_DECISION_UNUSABLE", { ...decision, problem });
+    this.#report(diagnostic("flow", decision.capsule, error) as Fact & { readonly type: "diagnostic" });
   }
 
   lagging(capsule: string, feed: TopicFeed): void {

@@ -6,7 +6,8 @@
  * P2. An effect at or below its publisher's watermark was appended before; it is confirmed and dropped.
  * P3. Nobody reads an event before it is durable.
  */
-import type { Json } from "@vnes/schemas";
+import type { Json, VnesError } from "@vnes/schemas";
+import { topicErrors } from "../../bus/topic-errors.ts";
 import { hex } from "../../ledger/chain.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
 import { decodeRecord, type EventRecord } from "../../ledger/record.ts";
@@ -25,6 +26,9 @@ const WINDOW = { events: 8_192, bytes: 4 * 1024 * 1024 } as const;
 const READ = { events: 256, first: 16, bytes: 1024 * 1024 } as const;
 /** Appended together: several batches of turns, far below what one append of a store may hold. */
 const MOST_TOGETHER = 256;
+
+/** Of what a fault says: it may quote an event. */
+const MAX_PROBLEM_CHARS = 500;
 
 /** An event that a publisher here has sent, durable there. */
 export interface Arrived {
@@ -49,8 +53,8 @@ export class Partition implements PartitionReader {
   readonly #window = new EventWindow(WINDOW);
   #committed: number;
   #arrived: Arrived[] = [];
-  /** What an append came to that could not even be issued: a bug. The next owner goes on from the log. */
-  #broken: { readonly cause: unknown } | undefined;
+  readonly #onBroken: (problem: VnesError) => void;
+  #problem: VnesError | undefined;
 
   constructor(parts: {
     readonly shard: string;
@@ -62,6 +66,8 @@ export class Partition implements PartitionReader {
     readonly counters: Counters;
     readonly state: ShardState;
     readonly snapshots: ShardSnapshots;
+    /** It takes nothing more: told once. */
+    broken(problem: VnesError): void;
   }) {
     this.shard = parts.shard;
     this.topic = parts.topic;
@@ -72,12 +78,18 @@ export class Partition implements PartitionReader {
     this.#counters = parts.counters;
     this.#state = parts.state;
     this.#snapshots = parts.snapshots;
+    this.#onBroken = (problem) => parts.broken(problem);
     this.#committed = parts.log.seq;
   }
 
   /** Seq of the last durable event. */
   get lastSeq(): number {
     return this.#committed;
+  }
+
+  /** An append could not even be issued: a fault in the kernel. Nothing more is taken; the next owner goes on from the log. */
+  get problem(): VnesError | undefined {
+    return this.#problem;
   }
 
   /** Called whenever there is something new to read; the returned function ends it. */
@@ -113,14 +125,23 @@ export class Partition implements PartitionReader {
   }
 
   #issued(arrived: readonly Arrived[], records: EventRecord[], kept: PartitionEvent[]): Promise<void> {
-    if (this.#broken !== undefined) return Promise.reject(this.#broken.cause);
+    if (this.#problem !== undefined) return Promise.reject(this.#problem);
     try {
       return this.#issue(arrived, records, kept);
     } catch (cause) {
       // What was made of them so far is in the state and not in the log: nothing may follow on that (P2).
-      this.#broken = { cause };
-      return Promise.reject(cause);
+      const problem = this.#brokenBy(cause);
+      this.#problem = problem;
+      this.#guard(() => this.#onBroken(problem));
+      return Promise.reject(problem);
     }
+  }
+
+  #brokenBy(cause: unknown): VnesError {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const problem = text.slice(0, MAX_PROBLEM_CHARS).toWellFormed();
+    const details = { topic: this.topic, partition: this.index, problem };
+    return topicErrors.create("TOPIC_PARTITION_BROKEN", details, cause);
   }
 
   /** One that throws keeps nobody else from hearing. */

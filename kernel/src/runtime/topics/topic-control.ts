@@ -41,6 +41,8 @@ export interface SubscriberPlace extends SubscriberCounts {
   readonly buffer: number;
   /** What counts now: the topic's policy, or what a policy capsule decided. */
   readonly policy: string;
+  /** The capability that decided it, until the subscriber has caught up; null: it is the topic's own. */
+  readonly decidedBy: string | null;
   readonly ratePerS: number | null;
   readonly batch: { readonly count: number; readonly delayMs: number } | null;
 }
@@ -87,7 +89,7 @@ export interface TopicControl {
     readonly limit: number;
     readonly waitMs: number;
   }): Promise<EventPage>;
-  /** Resolves once the event is in its partition. Rejects with `TOPIC_EVENT_INVALID`, `TOPIC_OF_KERNEL` or `TOPIC_HELD`. */
+  /** Resolves once the event is in its partition. Rejects with `TOPIC_EVENT_INVALID`, `TOPIC_OF_KERNEL`, `TOPIC_HELD` or `TOPIC_PARTITION_BROKEN`. */
   publish(
     topic: string,
     key: string,

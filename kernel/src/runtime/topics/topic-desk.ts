@@ -93,6 +93,8 @@ export class TopicDesk implements TopicControl {
     if (board.flow.isHeld(name)) {
       throw topicErrors.create("TOPIC_HELD", { topic: name, lagging: board.flow.lagging(name).join(", ") });
     }
+    const broken = board.partitions.get(topicShard(name, partition))?.problem;
+    if (broken !== undefined) throw broken;
     this.#context.watch.assertTaking();
     return { partition, source: formatEffectId(await kernel.publishEvent(name, key, event)) };
   }
@@ -238,6 +240,7 @@ function feedPlace(capsule: string, shard: CapsuleShard, feed: TopicFeed): Subsc
     position: shard.state.positions.get(partition.shard) ?? 0,
     buffer: feed.rule.buffer,
     policy: feed.rule.policy,
+    decidedBy: feed.decidedBy,
     ratePerS: subscription.ratePerS ?? null,
     batch: subscription.batch ?? null,
     lag: feed.lag + shard.inbox.givenBack(feed),
@@ -255,6 +258,7 @@ function queuePlace(capsule: string, shard: CapsuleShard, queue: EphemeralQueue)
     position: null,
     buffer: rule.buffer,
     policy: rule.policy,
+    decidedBy: null,
     ratePerS: subscription.ratePerS ?? null,
     batch: subscription.batch ?? null,
     lag: queue.waiting,

@@ -87,6 +87,12 @@ export class TopicFeed implements EventFeed {
     return this.#ready.reduce((sum, { skipped }) => sum + skipped, this.#skipped + this.#held.skipped);
   }
 
+  /** The capability that decided what counts now; null: the topic's own policy does. */
+  get decidedBy(): string | null {
+    const { rule, topic } = this.parts;
+    return this.rule === rule ? null : (topic.definition.flow.decided_by ?? null);
+  }
+
   note(what: "retried" | "deadLetters"): void {
     this.stats[what]++;
   }
