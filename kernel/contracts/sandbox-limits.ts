@@ -3,7 +3,8 @@
  * numbers are those of the port's rules.
  */
 import assert from "node:assert/strict";
-import { isVnesError, type TurnResult } from "@vnes/schemas";
+import type { SandboxInstance } from "@vnes/kernel";
+import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { told } from "./sandbox-lab.ts";
 import { type ContractRun, LIMITS } from "./sandbox-run.ts";
 
@@ -21,14 +22,21 @@ export function checkMemory(check: Check, end: string): void {
   check(`a turn over its memory ends in ${end}, and the next one has all of it (3)`, async (run) => {
     const one = await run.open("test.contract/0", "contract", PATIENT);
     const batch = [run.call("echo", 1), run.call("hoard", null), run.call("echo", 2)];
-    const results = await one.deliver(batch);
-    // A trap of its own ends a turn and not what runs it, so that the turn behind it has run.
-    const behind = end === "TURN_MEMORY" ? "needKeys" : "done";
-    assert.deepEqual(told(results), ["done", end, behind]);
-    assert.deepEqual(told(await one.deliver([run.call("echo", 2)])), ["done"]);
+    assert.deepEqual(told(await settled(one, batch)), ["done", end, "done"]);
     assert.deepEqual(told(await one.deliver([run.call("hoard", null)])), [end]);
     assert.deepEqual(told(await one.deliver([run.call("echo", 2)])), ["done"]);
   });
+}
+
+/** Delivers again what comes again: a turn that others spoilt its sandbox for, then one that did it itself, each with a fresh one. */
+async function settled(one: SandboxInstance, batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
+  const results: TurnResult[] = [];
+  for (let round = 0; results.length < batch.length && round <= batch.length; round++) {
+    const now = await one.deliver(batch.slice(results.length));
+    const again = now.findIndex(({ kind }) => kind === "needKeys");
+    results.push(...now.slice(0, again < 0 ? now.length : again));
+  }
+  return results;
 }
 
 export function checkLimits(check: Check): void {
