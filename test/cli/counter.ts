@@ -43,12 +43,12 @@ export async function counter(home: Home, name: string, code: string): Promise<s
 /** What the same capsule takes when it subscribes. */
 export const ASKED = "acme.counter.asked.v1";
 
-/** The capsule `acme.counter`, built, with the topic `ASKED`, which it owns and subscribes to without retries. */
-export async function subscriber(home: Home, code: string): Promise<string> {
+/** The capsule `acme.counter`, built, with the topic `ASKED`, which it owns and subscribes to, without retries unless told. */
+export async function subscriber(home: Home, code: string, retries = 0): Promise<string> {
   const dir = await counter(home, "counter", code);
   const file = join(dir, "manifest.json");
   const manifest = JSON.parse(readFileSync(file, "utf8")) as { bus: unknown };
-  manifest.bus = { publishes: [], subscribes: [{ topic: ASKED, retries: 0 }] };
+  manifest.bus = { publishes: [], subscribes: [{ topic: ASKED, retries }] };
   writeFileSync(file, JSON.stringify(manifest));
   mkdirSync(join(dir, "spec/topics"), { recursive: true });
   const definition = {
