@@ -3,14 +3,13 @@ import { isVnesError, neededRequirements } from "@vnes/schemas";
 import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
 import { isNodeShard } from "../../placement/shard-names.ts";
-import { parseEffectId } from "../../ledger/effect-id.ts";
-import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
+import { STATE_CAPABILITY } from "../../ledger/shard-state.ts";
 import { reasonsFrom } from "./admit.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
-import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { diagnostic } from "../node/kernel-shard.ts";
 import { errorText, loadedShards, type NodeContext, shardsOf } from "../node/node-context.ts";
+import { recoverEffects } from "./recovered-effects.ts";
 import type { RecoveredShard } from "./recovery.ts";
 import { serveOthers } from "../node/serve-others.ts";
 import { nameOf } from "./wiring.ts";
@@ -150,32 +149,4 @@ function assertShards({ known }: NodeContext, { id }: Capsule, names: readonly s
   const before = Math.max(0, ...numbers.map((number) => number + 1));
   if (before > names.length)
     throw kernelErrors.create("CAPSULE_SHARDS_CHANGED", { capsule: id, before, now: names.length });
-}
-
-/** What a partition or a capsule did not receive is repeated by the outbox; these leave nothing there once they were asked. */
-function isAskedAgain(router: NodeContext["router"], { capability }: PendingCall): boolean {
-  return capability === STATE_CAPABILITY || router.isDeviceCall(capability);
-}
-
-/**
- * After a crash: what was asked for and not confirmed is asked for again. Returns the calls to drivers and the
- * reads that had no answer; they can be dealt with when everything runs.
- */
-function recoverEffects(
-  { board, router, kernel }: NodeContext,
-  recovered: ReadonlyMap<string, RecoveredShard>,
-): readonly { readonly caller: CapsuleShard; readonly call: PendingCall }[] {
-  const unanswered: { readonly caller: CapsuleShard; readonly call: PendingCall }[] = [];
-  for (const [name, { state }] of recovered) {
-    if (name === kernel.name) continue;
-    const caller = board.shards.get(name);
-    for (const call of state.pending.values()) {
-      if (caller === undefined || !isAskedAgain(router, call)) continue;
-      const id = parseEffectId(call.callId);
-      if (id !== undefined) state.outbox.confirm(id);
-      unanswered.push({ caller, call });
-    }
-    for (const entry of state.outbox.values()) router.route(entry, () => state.outbox.confirm(entry.id));
-  }
-  return unanswered;
 }
