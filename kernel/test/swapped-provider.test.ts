@@ -15,9 +15,9 @@ function addOne(turn: Turn, key: string): void {
 }
 
 /** Makes a call when it is told to, and counts how each one ended. */
-const asker = (...requires: readonly string[]): TestCapsule => ({
+const asker: TestCapsule = {
   manifest: manifestOf("test.asker", {
-    capabilities: { provides: ["test.asker"], requires },
+    capabilities: { provides: ["test.asker"], requires: ["test.desk"] },
     state: { owns: ["end/"] },
   }),
   spec: schemas("test.asker.go", "test.asker.ends"),
@@ -25,16 +25,9 @@ const asker = (...requires: readonly string[]): TestCapsule => ({
     capsule({
       calls: {
         "test.asker.go": (turn, input) => {
-          const {
-            n,
-            capability = "test.desk",
-            method,
-          } = input as {
-            n: number;
-            capability?: string;
-            method: string;
-          };
-          turn.call({ capability, method, input: { n }, tag: "end", context: n, timeoutMs: TIMEOUT_MS });
+          const { n, method } = input as { n: number; method: string };
+          const call = { capability: "test.desk", method, input: { n } };
+          turn.call({ ...call, tag: "end", context: n, timeoutMs: TIMEOUT_MS });
           return null;
         },
         "test.asker.ends": (turn) => Object.fromEntries(turn.keys.entries("end/")),
@@ -43,7 +36,7 @@ const asker = (...requires: readonly string[]): TestCapsule => ({
         end: (turn, answer, n) => addOne(turn, `end/${n as number}/${answer.ok ? "ok" : answer.code}`),
       },
     }),
-});
+};
 
 const spec = {
   "spec/schema.json": {
@@ -125,7 +118,7 @@ class Lives {
     this.memory.holder = undefined;
     this.clock.advance(10);
     const { memory, clock } = this;
-    const capsules = [provider.capsule, ...(more.capsules ?? [asker("test.desk")])];
+    const capsules = [provider.capsule, asker];
     return await bootTestNode({ ...more, capsules, memory, clock, drivers: provider.drivers });
   }
 

@@ -5,14 +5,15 @@ import { nodeProgram } from "@vnes/driver-host";
 import { openHostSandbox } from "../src/index.ts";
 import { specOf } from "../../isolate/test/bundle.ts";
 
+/** With hosts that are the fixture, told `bundle`. */
+function sandboxOf(fixture: string, bundle: string): ReturnType<typeof openHostSandbox> {
+  const program = nodeProgram(new URL(`./fixtures/${fixture}.ts`, import.meta.url));
+  return openHostSandbox({ language: "javascript", program: () => program, bundle: () => bundle });
+}
+
 for (const said of ["deliver", "ask", "open", "fail", "dance"]) {
   test(`a host that says ${said} without being asked is ended`, async () => {
-    const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
-    await using sandbox = openHostSandbox({
-      language: "javascript",
-      program: () => program,
-      bundle: () => said,
-    });
+    await using sandbox = sandboxOf("unasked-host", said);
     const one = await sandbox.open(specOf(""));
     await assert.rejects(one.meters(), {
       code: "SANDBOX_HOST_DIED",
@@ -22,12 +23,7 @@ for (const said of ["deliver", "ask", "open", "fail", "dance"]) {
 }
 
 test("a host whose line is longer than 8 KiB is ended before it is read", async () => {
-  const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
-  await using sandbox = openHostSandbox({
-    language: "javascript",
-    program: () => program,
-    bundle: () => "lines",
-  });
+  await using sandbox = sandboxOf("unasked-host", "lines");
   const one = await sandbox.open(specOf(""));
   await assert.rejects(one.meters(), {
     code: "SANDBOX_HOST_DIED",
@@ -36,23 +32,13 @@ test("a host whose line is longer than 8 KiB is ended before it is read", async 
 });
 
 test("what a host says of its meters is a number or nothing", async () => {
-  const program = nodeProgram(new URL("./fixtures/unasked-host.ts", import.meta.url));
-  await using sandbox = openHostSandbox({
-    language: "javascript",
-    program: () => program,
-    bundle: () => "meters",
-  });
+  await using sandbox = sandboxOf("unasked-host", "meters");
   const { cpuMs, memoryBytes, host } = await (await sandbox.open(specOf(""))).meters();
   assert.deepEqual([cpuMs, memoryBytes, host.memoryBytes], [0, 0, 0]);
 });
 
 test("a host that says without end that it is alive is ended, and its instances are told why", async () => {
-  const program = nodeProgram(new URL("./fixtures/talking-host.ts", import.meta.url));
-  await using sandbox = openHostSandbox({
-    language: "javascript",
-    program: () => program,
-    bundle: () => "",
-  });
+  await using sandbox = sandboxOf("talking-host", "");
   const one = await sandbox.open(specOf(""));
   await assert.rejects(one.meters(), {
     code: "SANDBOX_HOST_DIED",
