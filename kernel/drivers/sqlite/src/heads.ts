@@ -18,7 +18,8 @@ export interface Head {
 export class Heads {
   readonly #statements: Statements;
   readonly #heads = new Map<string, Head>();
-  readonly #before = new Map<string, Head | undefined>();
+  // Made anew with each commit, as in `open-runs.ts`.
+  #before = new Map<string, Head | undefined>();
 
   /** Throws `LEDGER_FILE_CORRUPT` when records or the snapshot a shard must have are not there. */
   constructor(statements: Statements, path: string) {
@@ -83,7 +84,7 @@ export class Heads {
   }
 
   keep(): void {
-    this.#before.clear();
+    this.#before = new Map();
   }
 
   undo(): void {
@@ -91,6 +92,6 @@ export class Heads {
       if (head === undefined) this.#heads.delete(shard);
       else this.#heads.set(shard, head);
     }
-    this.#before.clear();
+    this.#before = new Map();
   }
 }

@@ -17,7 +17,9 @@ interface Run {
 
 export class OpenRuns {
   readonly #statements: Statements;
-  readonly #runs = new Map<string, Run>();
+  // Made anew, not cleared: the table that `clear` leaves behind keeps what it held, and points to the next one, so that all of them live
+  // until the whole heap is collected.
+  #runs = new Map<string, Run>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -42,12 +44,12 @@ export class OpenRuns {
   /** Comes before the commit. */
   write(): void {
     for (const [shard, run] of this.#runs) this.#write(shard, run);
-    this.#runs.clear();
+    this.#runs = new Map();
   }
 
   /** The transaction was given up. */
   forget(): void {
-    this.#runs.clear();
+    this.#runs = new Map();
   }
 
   #write(shard: string, { no, records, seq }: Run): void {
