@@ -213,7 +213,7 @@ export async function openHarness(options: {
     isHeld: () => false,
     release: (entry, confirm) => {
       options.onRelease?.(entry, memory);
-      released.push({ entry, confirm });
+      released.push({ entry, confirm: () => confirm(entry) });
     },
     deadLetter: ({ code }) => deadLetters.push(code),
     hostDied: () => {},

@@ -34,7 +34,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "nothing-released-again",
     breaks: "after a crash, effects nobody confirmed are forgotten",
     file: "kernel/src/runtime/boot/recovered-effects.ts",
-    find: "for (const entry of state.outbox.values()) router.route(entry, () => state.outbox.confirm(entry.id));",
+    find: "for (const entry of state.outbox.values()) router.route(entry, ({ id }) => state.outbox.confirm(id));",
     replace: "",
   },
   {

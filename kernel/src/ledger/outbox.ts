@@ -19,6 +19,9 @@ export interface OutboxEntry {
   readonly effect: Extract<Effect, { do: "publish" | "call" | "read" | "answer" }>;
 }
 
+/** Its receiver needs no repeat of the entry. */
+export type Confirm = (entry: OutboxEntry) => void;
+
 /** Fewer confirmed places than this are not worth moving the rest for. */
 const MIN_CONFIRMED_PLACES = 1_024;
 

@@ -28,7 +28,7 @@ export function recoverEffects(
       if (id !== undefined) state.outbox.confirm(id);
       unanswered.push({ caller, call });
     }
-    for (const entry of state.outbox.values()) router.route(entry, () => state.outbox.confirm(entry.id));
+    for (const entry of state.outbox.values()) router.route(entry, ({ id }) => state.outbox.confirm(id));
   }
   return unanswered;
 }

@@ -6,7 +6,7 @@ import type { Effect, Json, SignedHead, TopicDefinition, VnesError } from "@vnes
 import { DIAGNOSTICS_TOPIC, LIFECYCLE_TOPIC } from "../../bus/kernel-topics.ts";
 import { eventProblem } from "../../bus/topics.ts";
 import { type EffectId, formatEffectId } from "../../ledger/effect-id.ts";
-import type { OutboxEntry } from "../../ledger/outbox.ts";
+import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
 import type { KernelRecord } from "../../ledger/record.ts";
 import { applyRecord, releasedSeq, type ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -74,7 +74,7 @@ export class KernelShard {
   readonly #clock: Clock;
   readonly #board: Switchboard;
   readonly #counters: Counters;
-  readonly #route: (entry: OutboxEntry, confirm: () => void) => void;
+  readonly #route: (entry: OutboxEntry, confirm: Confirm) => void;
   readonly #fail: (error: unknown) => void;
   /** By effect id: who waits for an event to be in its partition. */
   readonly #arrivals = new Map<string, () => void>();
@@ -91,7 +91,7 @@ export class KernelShard {
     readonly clock: Clock;
     readonly board: Switchboard;
     readonly counters: Counters;
-    route(entry: OutboxEntry, confirm: () => void): void;
+    route(entry: OutboxEntry, confirm: Confirm): void;
     fail(error: unknown): void;
   }) {
     this.name = parts.state.shard;

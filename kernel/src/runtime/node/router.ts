@@ -12,8 +12,8 @@ import type { Capabilities } from "../../bus/capabilities.ts";
 import { capsuleOf, capsuleShard, topicShard } from "../../bus/routing.ts";
 import { eventProblem, isDurable, partitionOf, type Topics } from "../../bus/topics.ts";
 import { isNodeShard, shardForKey } from "../../placement/shard-names.ts";
-import { type EffectId, formatEffectId, parseEffectId } from "../../ledger/effect-id.ts";
-import type { OutboxEntry } from "../../ledger/outbox.ts";
+import { formatEffectId, parseEffectId } from "../../ledger/effect-id.ts";
+import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
 import type { PendingCall } from "../../ledger/shard-state.ts";
 import { requestOf, type StateRequest } from "../../ledger/state-request.ts";
 import { checkedAnswer, methodOf, providerShard, refusal } from "./call-lookup.ts";
@@ -68,12 +68,12 @@ export class Router {
     this.#counters = counters;
   }
 
-  route(entry: OutboxEntry, confirm: () => void): void {
+  route(entry: OutboxEntry, confirm: Confirm): void {
     this.#take(entry, confirm, undefined);
   }
 
   /** An effect of a shard of another node: it is for a shard here, or `refuse` says why it is not. */
-  arrive(entry: OutboxEntry, confirm: () => void, refuse: Refuse): void {
+  arrive(entry: OutboxEntry, confirm: Confirm, refuse: Refuse): void {
     this.#take(entry, confirm, refuse);
   }
 
@@ -86,7 +86,7 @@ export class Router {
   }
 
   /** `refused`: it came from another node, which is told; undefined: its sender is here. */
-  #take(entry: OutboxEntry, confirm: () => void, refused: Refuse | undefined): void {
+  #take(entry: OutboxEntry, confirm: Confirm, refused: Refuse | undefined): void {
     const { effect } = entry;
     switch (effect.do) {
       case "publish":
@@ -96,7 +96,7 @@ export class Router {
         this.#call(entry, effect, confirm, refused);
         return;
       case "read":
-        this.#read(entry.id, effect, confirm);
+        this.#read(entry, effect, confirm);
         return;
       case "answer":
         this.#answer(entry, effect, confirm, refused);
@@ -141,29 +141,28 @@ export class Router {
     return this.#board.devices.has(this.#board.capabilities.get(capability)?.provider ?? "");
   }
 
-  #publish(entry: OutboxEntry, effect: Publish, confirm: () => void, refused: Refuse | undefined): void {
+  #publish(entry: OutboxEntry, effect: Publish, confirm: Confirm, refused: Refuse | undefined): void {
     const topic = this.#board.topics.get(effect.topic);
     if (topic === undefined) {
       this.#counters.add("topic.gone");
-      confirm();
+      confirm(entry);
       return;
     }
     if (!isDurable(topic)) {
       this.#publishEphemeral(effect.topic, effect.key, effect.event);
-      confirm();
+      confirm(entry);
       return;
     }
     const index = partitionOf(topic, effect.key, effect.event);
     const name = topicShard(effect.topic, index);
     const partition = this.#board.partitions.get(name);
     if (partition === undefined) {
-      if (refused !== undefined || !this.#isSent(name, entry, confirm, confirm))
-        this.#counters.add("topic.gone");
+      if (refused !== undefined || !this.#isSent(name, entry, confirm)) this.#counters.add("topic.gone");
       return;
     }
     // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
     const done = (lost?: unknown): void => {
-      if (lost === undefined) confirm();
+      if (lost === undefined) confirm(entry);
       else this.#counters.add("topic.appendFailed");
     };
     partition.append({ source: entry.id, key: effect.key, event: effect.event, done });
@@ -188,14 +187,14 @@ export class Router {
     if (isWantedElsewhere && !isArrived) this.#remote?.publish(name, key, event);
   }
 
-  #call(entry: OutboxEntry, effect: Call, confirm: () => void, refused: Refuse | undefined): void {
+  #call(entry: OutboxEntry, effect: Call, confirm: Confirm, refused: Refuse | undefined): void {
     const { capability, method, input } = effect;
     const callId = formatEffectId(entry.id);
     const caller = this.#board.shards.get(entry.id.shard);
     const refuse =
       refused ??
       ((answer: Answer): void => {
-        confirm();
+        confirm(entry);
         if (caller !== undefined) this.#giveAnswer(caller, callId, answer);
       });
     if (entry.depth > MAX_CALL_DEPTH) {
@@ -212,7 +211,7 @@ export class Router {
       return;
     }
     if (this.isDeviceCall(capability)) {
-      confirm();
+      confirm(entry);
       if (caller !== undefined) this.#callDevice(caller, capability, method, input, callId);
       return;
     }
@@ -227,14 +226,15 @@ export class Router {
     const deadlineAt = entry.at + effect.timeoutMs;
     const from = capsuleOf(entry.id.shard);
     const delivery: Delivery = { kind: "call", callId, capability, method, input, caller: from, deadlineAt };
-    if (!shard.receive(entry.id, entry.depth, delivery, confirm)) {
+    if (!shard.receive(entry.id, entry.depth, delivery, () => confirm(entry))) {
       refuse(refusal("CALL_INBOX_FULL", { capsule: provider, waiting: shard.inbox.waiting }));
     }
   }
 
   /** An answer lost in a crash is asked for again by `recoverRead`, so nothing has to be held back for it. */
-  #read(id: EffectId, effect: ReadEffect, confirm: () => void): void {
-    confirm();
+  #read(entry: OutboxEntry, effect: ReadEffect, confirm: Confirm): void {
+    confirm(entry);
+    const { id } = entry;
     const caller = this.#board.shards.get(id.shard);
     if (caller !== undefined) this.#readFor(caller, formatEffectId(id), requestOf(effect));
   }
@@ -250,27 +250,33 @@ export class Router {
     );
   }
 
-  #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: () => void, refused: Refuse | undefined): void {
+  #answer(entry: OutboxEntry, effect: AnswerEffect, confirm: Confirm, refused: Refuse | undefined): void {
     const { callId, answer } = effect;
-    if (this.#control.isOurs(callId)) {
-      if (!this.#control.end(callId, answer)) this.#counters.add("answer.late");
-      confirm();
-      return;
-    }
+    if (!this.#control.isOurs(callId)) return this.#answerShard(entry, effect, confirm, refused);
+    if (!this.#control.end(callId, answer)) this.#counters.add("answer.late");
+    confirm(entry);
+  }
+
+  // By itself: what the functions in it share would be made for every answer to a call from outside.
+  #answerShard(
+    entry: OutboxEntry,
+    { callId, answer }: AnswerEffect,
+    confirm: Confirm,
+    refused: Refuse | undefined,
+  ): void {
     const name = parseEffectId(callId)?.shard ?? "";
     const caller = this.#board.shards.get(name);
     const pending = caller?.state.pending.get(callId);
     if (caller === undefined || pending === undefined) {
-      if (caller === undefined && refused === undefined && this.#isSent(name, entry, confirm, confirm))
-        return;
+      if (caller === undefined && refused === undefined && this.#isSent(name, entry, confirm)) return;
       this.#counters.add("answer.late");
       // Late may be a second copy of one that was taken a moment ago and is not durable yet.
-      if (caller === undefined) confirm();
-      else caller.whenDurable(confirm);
+      if (caller === undefined) confirm(entry);
+      else caller.whenDurable(() => confirm(entry));
       return;
     }
     const { tag, context, depth } = pending;
-    caller.receive(entry.id, depth, { kind: "answer", callId, tag, context, answer }, confirm);
+    caller.receive(entry.id, depth, { kind: "answer", callId, tag, context, answer }, () => confirm(entry));
   }
 
   #callDevice(caller: CapsuleShard, capability: string, method: string, input: Json, callId: string): void {
@@ -305,7 +311,11 @@ export class Router {
     return this.#board.slots.get(capsule) ?? [capsuleShard(capsule, 0)];
   }
 
-  #isSent(shard: string, entry: OutboxEntry, confirm: () => void, refuse: Refuse): boolean {
-    return shard !== "" && this.#remote?.send(shard, entry, { confirm, refuse }) === true;
+  #isSent(shard: string, entry: OutboxEntry, confirm: Confirm, refuse?: Refuse): boolean {
+    const confirmed = (): void => confirm(entry);
+    return (
+      shard !== "" &&
+      this.#remote?.send(shard, entry, { confirm: confirmed, refuse: refuse ?? confirmed }) === true
+    );
   }
 }

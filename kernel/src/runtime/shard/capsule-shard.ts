@@ -11,7 +11,7 @@ import type { Delivery, Json, TurnRequest } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
-import type { OutboxEntry } from "../../ledger/outbox.ts";
+import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -44,7 +44,7 @@ export interface CapsuleShardParts {
   readonly budget: CapsuleBudget;
   readonly lines: Log;
   /** Takes an effect that is durable now to its receiver; `confirm` says it need never be repeated. */
-  release(entry: OutboxEntry, confirm: () => void): void;
+  release(entry: OutboxEntry, confirm: Confirm): void;
   /** True while a topic the capsule publishes to has no room. */
   isHeld(): boolean;
   /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
@@ -249,7 +249,7 @@ export class CapsuleShard {
   receiveValue(from: "kernel" | "control" | "device", delivery: Delivery, depth = 0): boolean {
     // With places for what every delivery gets: what is added to an object later lies in another one.
     const input = { from, depth, delivery };
-    return this.inbox.push({ input, delivery, depth, turn: undefined, ran: undefined });
+    return this.inbox.push({ input, delivery, depth, order: 0, size: 0, turn: undefined, ran: undefined });
   }
 
   /** An event of an ephemeral topic. False when the capsule does not take it. */

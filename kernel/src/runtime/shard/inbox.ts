@@ -17,13 +17,6 @@ export const MAX_WAITING_CALLS = 65_536;
 /** The same for what the calls carry, in characters of JSON: callers with large inputs must not take the memory of a node. */
 export const MAX_WAITING_CHARS: number = 64 * 1024 * 1024;
 
-interface Arrived {
-  readonly waiting: Waiting;
-  readonly order: number;
-  /** Of a call's input. */
-  readonly size: number;
-}
-
 export class Inbox {
   readonly feeds: TopicFeed[] = [];
   #isActive = false;
@@ -31,7 +24,7 @@ export class Inbox {
   readonly #wake: () => void;
   readonly #isHeld: () => boolean;
   /** What is taken is let go of at once, though its place is there until the list is cut. */
-  #direct: (Arrived | undefined)[] = [];
+  #direct: (Waiting | undefined)[] = [];
   #head = 0;
   #size = 0;
   #order = 0;
@@ -54,7 +47,7 @@ export class Inbox {
 
   /** The first of what queues here. */
   get first(): Waiting | undefined {
-    return this.#direct[this.#head]?.waiting;
+    return this.#direct[this.#head];
   }
 
   /** About what could be taken: what waits, and the events behind it that are still in their partitions. */
@@ -86,7 +79,9 @@ export class Inbox {
       size = roughSize(delivery.input, MAX_WAITING_CHARS);
       this.#size += size;
     }
-    this.#direct.push({ waiting, order: ++this.#order, size });
+    waiting.order = ++this.#order;
+    waiting.size = size;
+    this.#direct.push(waiting);
     this.#wake();
     return true;
   }
@@ -100,11 +95,15 @@ export class Inbox {
 
   /** Puts back what was taken and not run, in order, before everything else. */
   putBack(waiting: readonly Waiting[]): void {
-    const first: Arrived[] = [];
+    const first: Waiting[] = [];
     for (const one of waiting) {
       // Behind one that is tried again: it has to wait for it.
       if (one.feed?.isHolding === true) one.feed.holdBehind(one);
-      else first.push({ waiting: one, order: 0, size: 0 });
+      else {
+        one.order = 0;
+        one.size = 0;
+        first.push(one);
+      }
     }
     if (first.length > 0) {
       this.#direct.splice(0, this.#head, ...first);
@@ -117,8 +116,8 @@ export class Inbox {
   givenBack(feed: TopicFeed): number {
     let events = 0;
     for (const one of this.#direct) {
-      if (one?.waiting.feed !== feed) continue;
-      const { delivery } = one.waiting;
+      if (one?.feed !== feed) continue;
+      const { delivery } = one;
       events += delivery.kind === "batch" ? delivery.events.length : 1;
     }
     return events;
@@ -126,7 +125,7 @@ export class Inbox {
 
   /** Drops what was pulled from the feed and put back: it will be read again. */
   forget(feed: TopicFeed): void {
-    this.#direct = this.#direct.slice(this.#head).filter((one) => one?.waiting.feed !== feed);
+    this.#direct = this.#direct.slice(this.#head).filter((one) => one?.feed !== feed);
     this.#head = 0;
   }
 
@@ -139,8 +138,8 @@ export class Inbox {
       const queue = isHeld ? undefined : this.#readyQueue(direct?.order ?? Number.POSITIVE_INFINITY);
       if (queue !== undefined) taken.push(queue.take());
       else if (direct !== undefined) {
-        taken.push(direct.waiting);
-        this.#size -= direct.size;
+        taken.push(direct);
+        this.#size -= direct.size ?? 0;
         this.#direct[this.#head++] = undefined;
       } else break;
     }

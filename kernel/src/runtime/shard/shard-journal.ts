@@ -7,7 +7,7 @@
  *     one that was lost.
  */
 import type { Effect } from "@vnes/schemas";
-import type { OutboxEntry } from "../../ledger/outbox.ts";
+import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
 import type { Outcome, PositionRecord, TurnRecord } from "../../ledger/record.ts";
 import { applyRecord, releasedSeq, type ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -25,7 +25,7 @@ export interface ShardJournalParts {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly due: DueDeliveries;
-  release(entry: OutboxEntry, confirm: () => void): void;
+  release(entry: OutboxEntry, confirm: Confirm): void;
   /** Records became durable: there is room again. */
   committed(): void;
   /** Records will not become durable. */
@@ -35,6 +35,7 @@ export interface ShardJournalParts {
 export class ShardJournal {
   readonly #parts: ShardJournalParts;
   #uncommitted = 0;
+  readonly #confirm: Confirm = ({ id }) => this.#parts.state.outbox.confirm(id);
 
   constructor(parts: ShardJournalParts) {
     this.#parts = parts;
@@ -114,6 +115,6 @@ export class ShardJournal {
 
   #release(first: number, last: number): void {
     const { outbox } = this.#parts.state;
-    for (const entry of outbox.of(first, last)) this.#parts.release(entry, () => outbox.confirm(entry.id));
+    for (const entry of outbox.of(first, last)) this.#parts.release(entry, this.#confirm);
   }
 }

@@ -14,6 +14,9 @@ export interface Waiting {
   readonly feed?: EventFeed;
   /** A batch as single events, each a delivery of its own. */
   readonly split?: () => readonly Waiting[];
+  /** Its place among all that came to the inbox, and what its input counts there: the inbox's own. */
+  order?: number;
+  size?: number;
   /** Turn number, kept when the delivery is repeated. */
   turn?: number | undefined;
   /** What it was given of its keys so far, once it has asked for some. */
