@@ -5,12 +5,12 @@
  * C1. `plain` is how many bytes come out, 0 for bytes that stand as they are: a file from before version 5 has only those.
  * C2. `crc` is CRC-32 over the shard's name, the chunk's, `plain` unless it is 0, and the bytes as they are stored.
  */
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { crc32, zstdDecompressSync } from "node:zlib";
 import { MAX_CHUNK_BYTES } from "@vnes/kernel";
+import { compressor } from "./compressor.ts";
 
 /** Compressing fewer costs more than writing them. */
 const MIN_COMPRESSED_BYTES = 8_192;
-const LEVEL_1 = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** What stands in the columns `plain`, `crc` and `bytes`. */
 export interface ChunkContent {
@@ -20,9 +20,9 @@ export interface ChunkContent {
 }
 
 export function packChunk(shard: string, name: string, chunk: Uint8Array): ChunkContent {
-  const compressed = chunk.length < MIN_COMPRESSED_BYTES ? chunk : zstdCompressSync(chunk, LEVEL_1);
+  const compressed = chunk.length < MIN_COMPRESSED_BYTES ? chunk : compressor.compress(chunk);
   const isSmaller = compressed.length < chunk.length;
-  const [plain, bytes] = isSmaller ? [chunk.length, compressed] : [0, chunk];
+  const [plain, bytes] = isSmaller ? [chunk.length, new Uint8Array(compressed)] : [0, chunk];
   return { plain, crc: chunkSum(shard, name, plain, bytes), bytes };
 }
 

@@ -9,8 +9,9 @@
  * R3. `crc` is CRC-32 over the shard's name, seq (of a run: first-last), hash and bytes, as they are stored: SQLite
  *     notices damage to its pages' structure, not to what they carry.
  */
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { crc32, zstdDecompressSync } from "node:zlib";
 import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory, releaseBuffer } from "@vnes/kernel";
+import { compressor } from "./compressor.ts";
 
 /** A run is read as a whole, also for one record of it: one or two tenths of a millisecond. */
 export const MAX_RUN_RECORDS = 256;
@@ -22,7 +23,6 @@ const MIN_COMPRESSED_BYTES = 8_192;
 const PLAIN = 0;
 /** RFC 8878. */
 const ZSTD = 1;
-const LEVEL_1 = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** In the head of a frame: no byte for the size of a window stands in it. */
 const SINGLE_SEGMENT = 0x20;
 const LENGTH_BYTES = 4;
@@ -88,7 +88,7 @@ function packed(records: readonly NewRecord[]): Uint8Array {
     at += bytes.length;
   }
   const plain = scratch.subarray(1, at);
-  const compressed = plain.length < MIN_COMPRESSED_BYTES ? plain : zstdCompressSync(plain, LEVEL_1);
+  const compressed = plain.length < MIN_COMPRESSED_BYTES ? plain : compressor.compress(plain);
   if (compressed.length >= plain.length) {
     scratch[0] = PLAIN;
     return new Uint8Array(scratch.subarray(0, at));
