@@ -4,7 +4,7 @@ import type { Argv } from "yargs";
 import { openJudges } from "../node/authority.ts";
 import { fields, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
-import { checkScope, MODEST } from "./key-scope.ts";
+import { checkTyped, MODEST } from "./key-scope.ts";
 
 export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
@@ -28,7 +28,7 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
     async (args) => {
       const roles: readonly SignatureRole[] = [args.role];
       const scope = { roles, namespaces: args.namespace, ...MODEST };
-      checkScope(scope, "vnes key new --help");
+      checkTyped(scope, "vnes key new --help");
       const { authority } = await openJudges(await findPlace(shell, args));
       const key = await authority.keys.createKey(args.name, roles);
       const trust = await authority.addKey(key, scope);
