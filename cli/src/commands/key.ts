@@ -39,7 +39,12 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
         ["signs for", args.namespace.join(" ")],
         ["trusted from", `version ${trust.version} of ${authority.trustFile}`],
       ]);
-      shell.output.data("vnes.key.new.v1", { key, trustVersion: trust.version }, text);
+      const sign = `next: vnes capsule sign <dir> --role ${args.role} --key ${key.name}`;
+      shell.output.data(
+        "vnes.key.new.v1",
+        { key, trustVersion: trust.version },
+        `${text}\n${shell.output.next(sign)}`,
+      );
     },
   );
 }
