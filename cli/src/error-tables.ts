@@ -45,7 +45,7 @@ export function errorTables(): readonly NamedTable[] {
   });
 }
 
-export function findEntry(code: string): ErrorEntry | undefined {
+function findEntry(code: string): ErrorEntry | undefined {
   return errorTables().find(({ entries }) => Object.hasOwn(entries, code))?.entries[code];
 }
 

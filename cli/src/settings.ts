@@ -5,10 +5,10 @@ import { cliErrors } from "./errors.ts";
 import { readNamedFile, unusableReason } from "./named-file.ts";
 import type { HomePaths } from "./paths.ts";
 
-export const CONFIG_FILE = "config.json";
+const CONFIG_FILE = "config.json";
 /** A hundred times what every setting together needs. */
 const MAX_CONFIG_BYTES = 1_048_576;
-export const DEFAULT_NODE = "local";
+const DEFAULT_NODE = "local";
 
 export interface SettingsFile {
   readonly config: NodeConfig;

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import type { SandboxInstance } from "@vnes/kernel";
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
-import { told } from "./sandbox-lab.ts";
-import { type ContractRun, LIMITS } from "./sandbox-run.ts";
+import { LIMITS, told } from "./sandbox-lab.ts";
+import type { ContractRun } from "./sandbox-run.ts";
 
 /** Of what loops; the others of its batch have to be judged within it on a machine that is busy. */
 const SHORT = { turnMs: 400 };

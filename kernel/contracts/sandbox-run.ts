@@ -1,8 +1,9 @@
 /** One test of the sandbox contract: the instances it opens, the turns it asks for, and what is read out of their results. */
 import assert from "node:assert/strict";
 import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxLimits, SandboxSpec } from "@vnes/kernel";
-import type { Delivery, Effect, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { KeyTable } from "@vnes/sdk/testing";
+import { AT, LIMITS } from "./sandbox-lab.ts";
 
 export interface OpenedSandbox {
   readonly sandbox: Sandbox;
@@ -11,13 +12,8 @@ export interface OpenedSandbox {
   cleanup(): Promise<void>;
 }
 
-export const LIMITS: SandboxLimits = {
-  memoryMb: 32,
-  turnMs: 2_000,
-  cacheBytes: 1_000_000,
-  effectBytes: 100_000,
-};
-export const AT = 1_700_000_000_000;
+/** A deadline that a contract means to meet it asks for: no other turn is to meet one on a busy machine, in any language. */
+const TURN_MS = 2_000;
 
 export class ContractRun {
   readonly #opened: OpenedSandbox;
@@ -29,7 +25,7 @@ export class ContractRun {
   }
 
   spec(instance = "test.contract/0", group = "contract", limits: Partial<SandboxLimits> = {}): SandboxSpec {
-    return this.#opened.spec(instance, group, { ...LIMITS, ...limits });
+    return this.#opened.spec(instance, group, { ...LIMITS, turnMs: TURN_MS, ...limits });
   }
 
   async open(...spec: Parameters<ContractRun["spec"]>): Promise<SandboxInstance> {
@@ -84,13 +80,6 @@ export class ContractRun {
 export function repeated(batch: readonly TurnRequest[], expected: readonly TurnResult[]): RepeatedBatch {
   const text = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
   return { turns: batch.map(({ turn }) => turn), requests: text(batch), expected: text(expected) };
-}
-
-export function answerOf(result: TurnResult | undefined): Json | undefined {
-  assert.equal(result?.kind, "done", JSON.stringify(result));
-  const effects: readonly Effect[] = result?.kind === "done" ? result.effects : [];
-  const answer = effects.find((effect) => effect.do === "answer")?.answer;
-  return answer?.ok === true ? answer.value : undefined;
 }
 
 export function neededOf(result: TurnResult): readonly string[] {

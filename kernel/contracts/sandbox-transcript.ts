@@ -5,8 +5,8 @@ import { KeyTable } from "@vnes/sdk/testing";
 import { MemorySandbox } from "@vnes/driver-memory";
 import { capsule } from "@vnes/sdk";
 import { contractHandlers } from "./sandbox-capsule.ts";
-import { imageOf } from "./sandbox-lab.ts";
-import { AT, ContractRun, type OpenedSandbox } from "./sandbox-run.ts";
+import { AT, imageOf } from "./sandbox-lab.ts";
+import { ContractRun, type OpenedSandbox } from "./sandbox-run.ts";
 
 /** The contract's capsule in this process, under no limit: what the others are compared with. */
 export function openModel(): OpenedSandbox {

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import type { Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import { AT, LIMITS, valueOf } from "./sandbox-lab.ts";
 import { checkLimits, checkMemory } from "./sandbox-limits.ts";
-import { answerOf, AT, ContractRun, LIMITS, neededOf, type OpenedSandbox, repeated } from "./sandbox-run.ts";
+import { ContractRun, neededOf, type OpenedSandbox, repeated } from "./sandbox-run.ts";
 import { modelTranscript, transcript } from "./sandbox-transcript.ts";
 
 export interface SandboxContract {
@@ -52,7 +53,7 @@ export function sandboxContract(contract: SandboxContract): void {
       const batch = Array.from({ length: 64 }, (_, n) => run.call("echo", n));
       const results = await one.deliver(batch);
       assert.deepEqual(
-        results.map(answerOf),
+        results.map(valueOf),
         batch.map((_, n) => ({ at: AT, input: n })),
       );
       assert.deepEqual(
@@ -67,7 +68,7 @@ export function sandboxContract(contract: SandboxContract): void {
       const batches = [0, 1, 2, 3].map((n) => one.deliver([run.call("echo", n), run.call("echo", n)]));
       const results = (await Promise.all(batches)).flat();
       assert.deepEqual(
-        results.map((result) => (answerOf(result) as { input: Json }).input),
+        results.map((result) => (valueOf(result) as { input: Json }).input),
         [0, 0, 1, 1, 2, 2, 3, 3],
       );
     });
@@ -95,7 +96,7 @@ export function sandboxContract(contract: SandboxContract): void {
           { ...run.call("add", "a"), keys: [["n/a", 41]] },
           run.call("echo", 2),
         ]);
-        assert.equal(answerOf(again[0] as TurnResult), 42);
+        assert.equal(valueOf(again[0]), 42);
         assert.equal(again[1]?.kind, "done");
       },
     );
@@ -116,7 +117,7 @@ export function sandboxContract(contract: SandboxContract): void {
         run.call("add", "a"),
       ]);
       assert.deepEqual(
-        results.map((result) => (result.kind === "failed" ? result.code : answerOf(result))),
+        results.map((result) => (result.kind === "failed" ? result.code : valueOf(result))),
         [1, "TURN_HANDLER_THREW", promised, "TURN_EFFECT_INVALID", 2],
       );
     });
@@ -128,13 +129,13 @@ export function sandboxContract(contract: SandboxContract): void {
       const [large] = await one.deliver([run.call("write", LIMITS.effectBytes)]);
       assert.equal(large?.kind === "failed" && large.code, "TURN_EFFECTS_TOO_LARGE");
       const [size] = await one.deliver([run.call("size", null)]);
-      assert.ok(size?.kind === "needKeys" || answerOf(size as TurnResult) === 1_000, JSON.stringify(size));
+      assert.ok(size?.kind === "needKeys" || valueOf(size) === 1_000, JSON.stringify(size));
     });
 
     check("what a turn wrote is known to later turns; reset makes the sandbox ask again (4)", async (run) => {
       const one = await run.open();
       await one.deliver([{ ...run.call("add", "a"), keys: [["n/a"]] }]);
-      assert.equal(answerOf((await one.deliver([run.call("add", "a")]))[0] as TurnResult), 2);
+      assert.equal(valueOf((await one.deliver([run.call("add", "a")]))[0]), 2);
       await one.reset();
       assert.deepEqual((await one.deliver([run.call("add", "a")])).map(neededOf), [["n/a"]]);
     });
@@ -149,8 +150,8 @@ export function sandboxContract(contract: SandboxContract): void {
         run.call("drop", "b"),
         run.call("list", null),
       ]);
-      assert.deepEqual(answerOf(results[0] as TurnResult), [["n/b", 5]]);
-      assert.deepEqual(answerOf(results[3] as TurnResult), [["n/a", 1]]);
+      assert.deepEqual(valueOf(results[0]), [["n/b", 5]]);
+      assert.deepEqual(valueOf(results[3]), [["n/a", 1]]);
     });
 
     check("a version is what was given; what a turn wrote has one only the kernel knows (4)", async (run) => {
@@ -158,14 +159,14 @@ export function sandboxContract(contract: SandboxContract): void {
       const swap = (turn?: number): TurnRequest => run.call("swap", { key: "a", value: 9 }, turn);
       assert.deepEqual((await one.deliver([swap()])).map(neededOf), [["n/a"]]);
       const [first] = await one.deliver([{ ...swap(), keys: [["n/a", 5, 31]] }]);
-      assert.equal(answerOf(first as TurnResult), 31);
+      assert.equal(valueOf(first), 31);
       const written = { do: "write", key: "n/a", value: 9, expect: 31, ttlMs: 60_000 };
       assert.deepEqual(first?.kind === "done" && first.effects[0], written);
       assert.deepEqual((await one.deliver([swap()])).map(neededOf), [["n/a"]]);
       const [second] = await one.deliver([{ ...swap(), keys: [["n/a", 9, 40]] }]);
-      assert.equal(answerOf(second as TurnResult), 40);
+      assert.equal(valueOf(second), 40);
       const [absent] = await one.deliver([{ ...run.call("swap", { key: "b", value: 1 }), keys: [["n/b"]] }]);
-      assert.equal(answerOf(absent as TurnResult), null);
+      assert.equal(valueOf(absent), null);
     });
 
     check("an expiry deletes the key, for the turns behind it too (4)", async (run) => {
@@ -177,7 +178,7 @@ export function sandboxContract(contract: SandboxContract): void {
         run.call("add", "a"),
       ]);
       assert.deepEqual(results[1]?.kind === "done" && results[1].effects, [{ do: "delete", key: "n/a" }]);
-      assert.equal(answerOf(results[2] as TurnResult), 1);
+      assert.equal(valueOf(results[2]), 1);
     });
 
     check(
@@ -196,7 +197,7 @@ export function sandboxContract(contract: SandboxContract): void {
         assert.equal(await again.repeat(repeated(batch, expected)), undefined);
         assert.equal((await again.meters()).turns, 4);
         // What they wrote is there for the turns behind them (4).
-        assert.equal(answerOf((await again.deliver([run.call("add", "a")]))[0] as TurnResult), 4);
+        assert.equal(valueOf((await again.deliver([run.call("add", "a")]))[0]), 4);
         assert.equal(await one.repeat(repeated([], [])), undefined);
       },
     );
@@ -237,7 +238,7 @@ export function sandboxContract(contract: SandboxContract): void {
       const input = { list: [1] };
       const sent = one.deliver([run.call("echo", input)]);
       input.list.push(2);
-      assert.deepEqual(answerOf((await sent)[0] as TurnResult), { at: AT, input: { list: [1] } });
+      assert.deepEqual(valueOf((await sent)[0]), { at: AT, input: { list: [1] } });
     });
 
     check("instances share nothing, in one group and in two", async (run) => {
@@ -249,7 +250,7 @@ export function sandboxContract(contract: SandboxContract): void {
       await a.deliver([{ ...run.call("add", "k"), keys: [["n/k"]] }]);
       assert.equal((await b.deliver([run.call("add", "k")]))[0]?.kind, "needKeys");
       assert.equal((await c.deliver([run.call("add", "k")]))[0]?.kind, "needKeys");
-      assert.equal(answerOf((await a.deliver([run.call("add", "k")]))[0] as TurnResult), 2);
+      assert.equal(valueOf((await a.deliver([run.call("add", "k")]))[0]), 2);
     });
 
     check("one instance can be given back while others of its group go on", async (run) => {

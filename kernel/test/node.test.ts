@@ -33,6 +33,10 @@ test("a refusal arrives as coded data; an unknown capability, method or a bad ev
   assert.equal(await code("test.intake", "add", { key: "no" }), "INTAKE_NO");
   assert.equal(await code("test.nowhere", "add", {}), "CALL_CAPABILITY_UNAVAILABLE");
   assert.equal(await code("test.intake", "nope", {}), "CALL_METHOD_UNKNOWN");
+  assert.match(
+    JSON.stringify(await ask("test.intake", "nope", {})),
+    /test\.intake has no method nope; it has [^"]*\badd\b/,
+  );
   assert.equal(await code("test.intake", "add", 7), "CALL_INPUT_INVALID");
   assert.equal(await code("test.intake", "bad", {}), "TURN_EVENT_INVALID");
   await node[Symbol.asyncDispose]();

@@ -43,7 +43,7 @@ export const manifest: Manifest = {
  * A bundle with a cache, as the sdk's is: calls raise a key that is read through `needKeys`, or only look at it. It foresees
  * what a call will ask for.
  */
-export function counterBundle(): {
+function counterBundle(): {
   deliver(request: TurnRequest): TurnResult;
   foresee(request: TurnRequest): TurnResult;
   reset(): void;

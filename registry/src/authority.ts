@@ -15,7 +15,8 @@ import { KeyStore } from "./key-store.ts";
 import { withLock } from "./lock.ts";
 import { TrustStore } from "./trust-store.ts";
 
-export const POLICY_FILE = "policy.json";
+const POLICY_FILE = "policy.json";
+const TRUST_FILE = "trust.json";
 const ROOT_KEY = "root";
 const KEYS = {
   builtin: { build: "builtin-build", deployment: "builtin-deployment" },
@@ -50,7 +51,7 @@ export async function openAuthority(
   const dir = resolve(configDir);
   makeDirectory(dir, 0o700);
   const keys = new KeyStore(join(dir, "keys"));
-  const store = new TrustStore(dir);
+  const store = new TrustStore(join(dir, TRUST_FILE));
   const policyFile = join(dir, POLICY_FILE);
   if (store.read() === null || !existsSync(policyFile)) {
     await withLock(dir, async () => {
@@ -66,7 +67,7 @@ export async function openAuthority(
 /** For a look: what is there already, or null; nothing is made, and what is seen is not kept. */
 export function findAuthority(configDir: string): Authority | null {
   const dir = resolve(configDir);
-  const store = new TrustStore(dir, { looksOnly: true });
+  const store = new TrustStore(join(dir, TRUST_FILE), { looksOnly: true });
   const policyFile = join(dir, POLICY_FILE);
   if (store.read() === null || !existsSync(policyFile)) return null;
   return new LocalAuthority(

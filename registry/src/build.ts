@@ -131,7 +131,7 @@ export function isAuthored(file: ImageFile, image: CapsuleImage): boolean {
   return file.path !== RECEIPT_FILE;
 }
 
-export function implFile(bytes: Uint8Array): ImageFile {
+function implFile(bytes: Uint8Array): ImageFile {
   return { path: BUNDLE_FILE, bytes, executable: false, sha256: sha256Of(bytes) };
 }
 

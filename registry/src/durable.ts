@@ -20,7 +20,7 @@ import { registryErrors } from "./errors.ts";
 /** Starts the name of everything that is not finished; whoever finds one without holding the lock leaves it alone. */
 export const TEMPORARY_PREFIX = ".tmp-";
 
-export function temporaryIn(dir: string): string {
+function temporaryIn(dir: string): string {
   return join(dir, `${TEMPORARY_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}`);
 }
 

@@ -214,6 +214,14 @@ const entries = {
     remedy: "Restore it from a copy; it is not made anew, so that nothing revoked comes back.",
     exit: "integrity",
   },
+  TRUST_FILE_MISSING: {
+    message: "{file}, which the configuration names as trust, is not there.",
+    fault: "user",
+    retry: false,
+    remedy:
+      "Put it there, and beside it what its owner keeps of its pinned roots (of trust.json that is trust-state.json); or take `trust` out of the configuration",
+    exit: "usage",
+  },
   TRUST_DOCUMENT_BROKEN: {
     message: "{file} at {pointer}: {reason}",
     fault: "user",

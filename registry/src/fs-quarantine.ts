@@ -19,7 +19,7 @@ export interface QuarantineBounds {
 }
 
 /** Room for a week of somebody trying, and for four of the largest images there can be. */
-export const QUARANTINE_BOUNDS: QuarantineBounds = { entries: 128, bytes: 256 * 1024 * 1024 };
+const QUARANTINE_BOUNDS: QuarantineBounds = { entries: 128, bytes: 256 * 1024 * 1024 };
 
 const EVIDENCE_BYTES_MAX = 4 * 1024 * 1024;
 const ENTRY = /^qua_[0-9a-f]{12}$/;

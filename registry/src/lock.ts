@@ -12,7 +12,7 @@ import { registryErrors } from "./errors.ts";
 const LOCK_WAIT_MS = 30_000;
 const LOCK_POLL_MS = 10;
 const SQLITE_BUSY = 5;
-export const LOCK_FILE = "lock";
+const LOCK_FILE = "lock";
 
 /** Rejects with `REGISTRY_BUSY` when the lock is not free in time. */
 export async function withLock<T>(

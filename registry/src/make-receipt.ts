@@ -16,7 +16,7 @@ import { RECEIPT_FILE } from "./image-layout.ts";
 import type { KeyStore } from "./key-store.ts";
 import { nodeDigest } from "./node-digest.ts";
 
-export const RECEIPT_VERSION = "1.0";
+const RECEIPT_VERSION = "1.0";
 const NO_SIGNATURE: ReceiptSignature = { key_id: "", value: "" };
 
 export interface Toolchain {

@@ -6,15 +6,11 @@
  * 3. Roots are pinned once. A document that is gone is not made anew: what it had revoked would come back.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { type TrustRoot, verifyTrust } from "@vnes/kernel";
 import { parseTrust, type TrustDocument } from "@vnes/schemas";
 import { codeOf, replaceFile } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { nodeVerifier } from "./node-digest.ts";
-
-export const TRUST_FILE = "trust.json";
-const STATE_FILE = "trust-state.json";
 
 interface TrustState {
   readonly schema_version: "v1";
@@ -28,13 +24,14 @@ export class TrustStore {
   readonly #stateFile: string;
   readonly #looksOnly: boolean;
 
-  constructor(dir: string, { looksOnly = false }: { readonly looksOnly?: boolean } = {}) {
+  /** What is kept of `trust.json` is in `trust-state.json` beside it, and of other names likewise. */
+  constructor(file: string, { looksOnly = false }: { readonly looksOnly?: boolean } = {}) {
     this.#looksOnly = looksOnly;
-    this.file = join(dir, TRUST_FILE);
-    this.#stateFile = join(dir, STATE_FILE);
+    this.file = file;
+    this.#stateFile = file.replace(/(\.json)?$/, "-state.json");
   }
 
-  /** Null when there never was a document; rejects with a `TRUST_*` error when there is none that may be used. */
+  /** Null when there never was a document; throws with a `TRUST_*` error when there is none that may be used. */
   read(): TrustDocument | null {
     const state = this.#state();
     if (!existsSync(this.file)) {
@@ -111,6 +108,13 @@ export class TrustStore {
   #writeState(state: TrustState): void {
     replaceFile(this.#stateFile, `${JSON.stringify(state, null, 2)}\n`, 0o600);
   }
+}
+
+/** A document that somebody named has to be there. Throws with `TRUST_FILE_MISSING` and what `read` of a store throws. */
+export function loadTrust(file: string, how: { readonly looksOnly: boolean }): TrustDocument {
+  const trust = new TrustStore(file, how).read();
+  if (trust === null) throw registryErrors.create("TRUST_FILE_MISSING", { file });
+  return trust;
 }
 
 function parseState(text: string): TrustState | null {

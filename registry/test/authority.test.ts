@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { test } from "node:test";
 import { isVnesError, parsePolicy, parseTrust } from "@vnes/schemas";
-import { defaultPolicy, KeyStore, nodeVerifier, openAuthority } from "@vnes/registry";
+import { defaultPolicy, KeyStore, loadTrust, nodeVerifier, openAuthority } from "@vnes/registry";
 import { scratch } from "./scratch.ts";
 
 const code = (expected: string) => (error: unknown) => {
@@ -180,6 +180,22 @@ test("a trust document or its pinned roots that are gone are not made anew", asy
   await openAuthority(dir);
   rmSync(join(dir, "trust-state.json"));
   await assert.rejects(openAuthority(dir), code("TRUST_STATE_BROKEN"));
+});
+
+test("a trust document goes by the name it was given, with its own pinned roots, and has to be there", async (t) => {
+  const dir = scratch(t);
+  const [fleet, other] = await Promise.all(["fleet", "other"].map((name) => openAuthority(join(dir, name))));
+  assert.ok(fleet && other);
+  const file = join(dir, "fleet.json");
+  const how = { looksOnly: false };
+  // One that lies beside it under the usual name is another one.
+  copyFileSync(other.trustFile, join(dir, "trust.json"));
+  copyFileSync(join(dir, "other/trust-state.json"), join(dir, "trust-state.json"));
+  assert.throws(() => loadTrust(file, how), code("TRUST_FILE_MISSING"));
+  copyFileSync(fleet.trustFile, file);
+  assert.throws(() => loadTrust(file, how), code("TRUST_STATE_BROKEN"));
+  copyFileSync(join(dir, "fleet/trust-state.json"), join(dir, "fleet-state.json"));
+  assert.deepEqual(loadTrust(file, how), fleet.trust());
 });
 
 test("a set-up that died half way is finished with the keys it had made", async (t) => {

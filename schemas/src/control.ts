@@ -5,7 +5,7 @@ import type { Ajv2020, ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import type { ExitName } from "./error.ts";
 import type { Json, JsonObject } from "./json.ts";
 
-export const CONTROL_METHODS = [
+const CONTROL_METHODS = [
   "status",
   "capsules",
   "inspect",

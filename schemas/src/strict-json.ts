@@ -10,7 +10,7 @@ export interface JsonBounds {
 }
 
 /** Manifests and receipts are kilobytes; a receipt lists every file of an image. */
-export const DOCUMENT_BOUNDS: JsonBounds = { maxBytes: 4 * 1024 * 1024, maxDepth: 32 };
+const DOCUMENT_BOUNDS: JsonBounds = { maxBytes: 4 * 1024 * 1024, maxDepth: 32 };
 
 export type JsonCode =
   | "JSON_NOT_UTF8"

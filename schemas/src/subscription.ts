@@ -23,7 +23,7 @@ export interface Subscription {
 }
 
 /** Three more tries span about a second of back-off: enough for a busy machine, and no hold-up of what is behind. */
-export const DEFAULT_RETRIES = 3;
+const DEFAULT_RETRIES = 3;
 
 /** The subscriptions of a manifest in its order, every default filled in. */
 export function subscriptionsOf({ bus }: Pick<Manifest, "bus">): readonly Subscription[] {

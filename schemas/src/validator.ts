@@ -55,8 +55,19 @@ export function documentSchema(name: string): JsonObject {
 /** Problems listed of one document; what comes after them is counted. */
 const MAX_PROBLEMS = 100;
 
+type DocumentCheck = (value: Json, every?: boolean) => readonly Problem[];
+
+/** By the document's name: ajv takes a schema of one `$id` once. */
+const documentChecks = new Map<string, DocumentCheck>();
+
 /** A check of one of our own documents: every problem, or only the first. */
-export function documentCheck(name: string): (value: Json, every?: boolean) => readonly Problem[] {
+export function documentCheck(name: string): DocumentCheck {
+  const check = documentChecks.get(name) ?? makeDocumentCheck(name);
+  documentChecks.set(name, check);
+  return check;
+}
+
+function makeDocumentCheck(name: string): DocumentCheck {
   let validateAll: ValidateFunction | undefined;
   let validateFirst: ValidateFunction | undefined;
   return (value, every = true) => {

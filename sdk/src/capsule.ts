@@ -4,7 +4,10 @@
  */
 import type { Answer, BatchEvent, Json, KeyVersion, LogLine, ReadEffect } from "@vnes/schemas";
 
-/** The capsule's own keys. Writes are seen by later reads of the same turn and kept only if the turn succeeds. */
+/**
+ * The capsule's own keys, those below the prefixes of `state.owns`. Writes are seen by later reads of the same turn and kept only if
+ * the turn succeeds. A value is copied; one that is not JSON ends the turn with `TURN_EFFECT_INVALID`, and so does every other effect.
+ */
 export interface Keys {
   /** Undefined when the key does not exist. */
   get(key: string): Json | undefined;
@@ -24,16 +27,18 @@ export interface Keys {
 export interface WriteOptions {
   /** Compare-and-set: the turn fails with `TURN_VERSION_CONFLICT` unless `version(key)` is this. */
   readonly expect?: KeyVersion;
-  /** The key is deleted by a turn of its own, at or after `turn.at + ttlMs`; a later `set` or `delete` cancels that. */
+  /** Milliseconds, at least 1. The key is deleted by a turn of its own, at or after `turn.at + ttlMs`; a later `set` or `delete` cancels that. */
   readonly ttlMs?: number;
 }
 
+/** What of which capsule: either `keys`, at most 1,000, or `prefix`. */
 export interface ReadRequest extends Pick<ReadEffect, "shard" | "keys" | "prefix" | "after" | "limit"> {
   readonly capsule: string;
+  /** Which of `answers` hears the end of it. */
   readonly tag: string;
   /** Handed back with the answer. Default null. */
   readonly context?: Json;
-  /** Default 5000. */
+  /** Milliseconds, up to a day. Default 5000. */
   readonly timeoutMs?: number;
 }
 
@@ -45,6 +50,7 @@ export interface Turn {
   random(): number;
   /** `<prefix>_` and 20 characters from the turn's seed. */
   id(prefix: string): string;
+  /** `key` picks the partition. What the topic's schema refuses ends the turn with `TURN_EVENT_INVALID`. */
   publish(topic: string, key: string, event: Json): void;
   /** Asks a capability; the end of it arrives as a delivery handled by `answers[tag]`. */
   call(call: {
@@ -54,7 +60,7 @@ export interface Turn {
     readonly tag: string;
     /** Handed back with the answer. Default null. */
     readonly context?: Json;
-    /** Default 5000. */
+    /** Milliseconds, up to a day. Default 5000; after them the answer is `CALL_TIMEOUT`. */
     readonly timeoutMs?: number;
   }): void;
   /**
@@ -66,7 +72,9 @@ export interface Turn {
   answer(callId: string, answer: Answer): void;
   /** Sets or replaces the timer `id`; it fires at or after node time `at`. */
   setTimer(id: string, at: number, payload?: Json): void;
+  /** Does nothing when there is none. */
   cancelTimer(id: string): void;
+  /** A line in the node's log. Of a turn 64 are kept, of a message 2,000 characters, of data 16,384; what is dropped is counted. */
   log(level: LogLine["level"], message: string, data?: Json): void;
 }
 
@@ -78,6 +86,7 @@ export interface Refusal {
   readonly refused: { readonly code: string; readonly message: string; readonly details?: Json };
 }
 
+/** `code` is for programs, such as `CART_EMPTY`; `message` for people. */
 export function refuse(code: string, message: string, details?: Json): Refusal {
   return { refused: details === undefined ? { code, message } : { code, message, details } };
 }
@@ -86,6 +95,7 @@ export interface CallInfo {
   readonly callId: string;
   /** Capsule id of the caller, or `control`. */
   readonly caller: string;
+  /** Node time in milliseconds; an answer after it reaches nobody. */
   readonly deadlineAt: number;
 }
 
@@ -93,7 +103,7 @@ export interface EventInfo {
   readonly topic: string;
   readonly key: string;
   readonly partition: number;
-  /** Null on an `at_most_once` topic. */
+  /** Its place in the partition, from 1; null on an `at_most_once` topic. */
   readonly seq: number | null;
 }
 
@@ -103,7 +113,7 @@ export interface BatchInfo {
 }
 
 export interface Handlers {
-  /** The first turn of an activation. */
+  /** The first turn of an activation. `config` is `capsules.config` of the node for this capsule; `resumed`: there are records of it. */
   start?(turn: Turn, config: Json, resumed: boolean): void;
   /** By topic. */
   readonly events?: { readonly [topic: string]: (turn: Turn, event: Json, info: EventInfo) => void };
@@ -119,7 +129,7 @@ export interface Handlers {
   readonly answers?: {
     readonly [tag: string]: (turn: Turn, answer: Answer, context: Json, callId: string) => void;
   };
-  /** By the part of the timer's id before its first `:`. */
+  /** By the part of the timer's id before its first `:`. `dueAt` is what it was set to; `turn.at` may be later. */
   readonly timers?: {
     readonly [name: string]: (turn: Turn, payload: Json, id: string, dueAt: number) => void;
   };

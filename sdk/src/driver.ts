@@ -80,7 +80,7 @@ export interface Endpoint {
 export interface UdpPower {
   /** The machine's own IP addresses now, loopback included; sorted, each once. */
   addresses(): readonly string[];
-  /** Rejects with an error whose `code` is the system's (`EADDRINUSE`, ...). Port 0 takes a free one. */
+  /** On an IP address. Rejects with an error whose `code` is the system's (`EADDRINUSE`, ...). Port 0 takes a free one. */
   open(options: {
     readonly address: string;
     readonly port: number;
@@ -99,13 +99,14 @@ export interface UdpSocket {
 }
 
 export interface TcpPower {
+  /** As `UdpPower.open`. */
   listen(options: {
     readonly address: string;
     readonly port: number;
     onConnection(connection: TcpConnection): void;
     onError(code: string): void;
   }): Promise<TcpListener>;
-  /** Rejects with an error whose `code` is the system's (`ECONNREFUSED`, `ETIMEDOUT`, ...). */
+  /** Rejects with an error whose `code` is the system's (`ECONNREFUSED`, `ETIMEDOUT`, ...), `EINVAL` for a name. */
   connect(options: Endpoint & { readonly timeoutMs: number }): Promise<TcpConnection>;
 }
 
@@ -120,6 +121,7 @@ export interface TcpConnection {
   readonly remote: Endpoint;
   /** Bytes accepted by `write` that the system has not taken yet. */
   buffered(): number;
+  /** Buffered without a bound: look at `buffered()`. Dropped when the connection has ended. */
   write(bytes: Uint8Array): void;
   /** Nothing is read until this is called, once. `onClose` comes once, for whatever reason. */
   receive(onBytes: (bytes: Uint8Array) => void, onClose: () => void): void;
@@ -140,11 +142,13 @@ export interface KeyAgreement {
 export interface IdentityPower extends KeyAgreement {}
 
 export interface CryptoPower {
+  /** So many bytes nobody can predict. */
   random(length: number): Uint8Array;
+  /** 32 bytes over the chunks one after the other. */
   sha256(...chunks: readonly Uint8Array[]): Uint8Array;
-  /** HKDF-SHA256 (RFC 5869). */
+  /** HKDF-SHA256 (RFC 5869); at most 8,160 bytes. */
   hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
-  /** In time that depends on the length alone. */
+  /** In time that depends on the length alone; false for different lengths. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
   /** XSalsa20-Poly1305 (NaCl secretbox): the result is 16 bytes longer. `key` 32 bytes, `nonce` 24. */
   seal(plain: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array;

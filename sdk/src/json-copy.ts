@@ -5,7 +5,7 @@
 import type { Json } from "@vnes/schemas";
 
 /** Deeper is a cycle or a mistake, and would end other parsers' stacks. */
-export const MAX_JSON_DEPTH = 64;
+const MAX_JSON_DEPTH = 64;
 
 export class NotJson extends Error {
   /** JSON pointer to the value that is refused. */

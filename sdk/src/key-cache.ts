@@ -9,7 +9,7 @@ import type { Effect, Json, KeyVersion } from "@vnes/schemas";
 import type { WriteOptions } from "./capsule.ts";
 
 /** For a sandbox that names no bound. */
-export const DEFAULT_CACHE_BYTES: number = 8 * 1024 * 1024;
+const DEFAULT_CACHE_BYTES: number = 8 * 1024 * 1024;
 /** What a key costs beside its text and value. */
 const ENTRY_BYTES = 64;
 

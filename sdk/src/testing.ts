@@ -82,6 +82,7 @@ export class CapsuleHarness {
   /** Calls and reads the capsule made that were not answered yet, by call id. */
   readonly open: Map<string, CallEffect> = new Map();
   readonly logs: LogLine[] = [];
+  /** Node time in milliseconds. */
   at: number;
   readonly #capsule: Capsule;
   readonly #forgetful: boolean;
@@ -98,6 +99,7 @@ export class CapsuleHarness {
     return this.deliver({ kind: "start", config, resumed });
   }
 
+  /** As of an `at_most_once` topic: without a place in its partition. */
   event(topic: string, event: Json, key = ""): Finished {
     return this.deliver({ kind: "event", topic, event, key, partition: 0, seq: null });
   }
@@ -122,7 +124,7 @@ export class CapsuleHarness {
     return { result, callId, answer: answerIn(result, callId) };
   }
 
-  /** Ends a call or a read the capsule made. */
+  /** Ends a call or a read the capsule made; throws when it is not open. */
   answer(callId: string, answer: Answer): Finished {
     const call = this.open.get(callId);
     if (call === undefined) throw new Error(`no open call ${callId}`);
@@ -157,6 +159,7 @@ export class CapsuleHarness {
     return [...timers, ...keys];
   }
 
+  /** One turn, to its end; throws when it asks for keys without end. */
   deliver(delivery: Delivery): Finished {
     const turn = ++this.#turns;
     let request: TurnRequest = { turn, at: this.at, seed: turn.toString(16).padStart(16, "0"), delivery };

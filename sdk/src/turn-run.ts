@@ -25,7 +25,7 @@ const MAX_ASKED = 65_536;
 const NO_EFFECTS: readonly Effect[] = Object.freeze([]);
 
 /** Why a turn ended before its handler returned. */
-export class TurnStop extends Error {
+class TurnStop extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {

@@ -14,7 +14,7 @@ import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
 import { verifier } from "../../kernel/test/node-harness.ts";
 
-export const SESSION_CAPSULE = "vnes.vpn.session";
+const SESSION_CAPSULE = "vnes.vpn.session";
 export const SESSION_SHARD = `${SESSION_CAPSULE}/0`;
 
 /** The capsule as `vnes setup` builds and signs it. */

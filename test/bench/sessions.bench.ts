@@ -8,38 +8,28 @@ import { join } from "node:path";
 import { openBus } from "@vnes/driver-nats";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import type { LedgerStore } from "@vnes/kernel";
-import { nodeDigest } from "@vnes/registry";
 import { hasNatsServer, startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
 import { decodeRecord, type TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { sizeOf } from "../../kernel/src/ledger/shard-state.ts";
-import { type KeyValue, openKeyValue } from "./key-value.ts";
+import { openKeyValue } from "./key-value.ts";
 import { openStore } from "./nats.bench.ts";
 import { heapBytes } from "./reachable.ts";
-import { atLeast, atMost, type BenchResult, median, show } from "./result.ts";
-import { SessionLoad } from "./session-load.ts";
+import { atMost, type BenchResult, show } from "./result.ts";
+import { type Cost, SessionLoad } from "./session-load.ts";
 import { bootSessionNode, type BuiltSession, buildSession, SESSION_SHARD } from "./session-node.ts";
+import { besideOthers, IN_FLIGHT } from "./sessions-beside.ts";
 
 const SIZES = [1_000, 10_000, 100_000] as const;
-const IN_FLIGHT = 64;
 const FILL_IN_FLIGHT = 256;
 const WARM_UP = 20_000;
 const JUMPS = 10_000;
-/** In turns with what they are measured beside, so that a noisy moment meets all of them. */
-const ROUNDS = 3;
 const ROUND_JUMPS = 5_000;
-const ROUND_MS = 700;
 /** Sessions of the node whose ledger is on NATS. */
 const NATS_SESSIONS = 2_000;
 const STATE_MB = 2_048;
-/** As many as are different from each other, for stores that compress what is alike. */
-const BARE_RECORDS = 4_096;
-
-/** Every transition publishes one event, in this partition. */
-const EVENT_SHARD = "topic/vpn.session.v1/0";
 
 const TARGET_GROWTH = 1.5;
 const TARGET_BYTES = 1_024;
-const TARGET_SHARE = 0.25;
 
 export const name = "sessions";
 
@@ -147,12 +137,11 @@ async function besideAppends(
   ledger: LedgerStore,
   directory: string,
 ): Promise<readonly BenchResult[]> {
-  const records = await transitionRecords(ledger);
   await using bare = await openSqliteLedgerStore({ path: join(directory, "bare.sqlite") });
   await using servers = await startNatsServers({ count: 1 });
   await using bucket = await openKeyValue(servers.urls);
-  const others = { append: appender(bare, records.turns), appendBoth: appenderOfBoth(bare, records), bucket };
-  return await besideOthers("embedded ledger", () => load.reattach(ROUND_JUMPS, SIZES[1], IN_FLIGHT), others);
+  const jump = (): Promise<Cost> => load.reattach(ROUND_JUMPS, SIZES[1], IN_FLIGHT);
+  return await besideOthers("embedded ledger", jump, { ledger, bare, bucket });
 }
 
 async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {
@@ -164,115 +153,11 @@ async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {
   });
   const load = new SessionLoad(sessions);
   await load.fill(0, NATS_SESSIONS, FILL_IN_FLIGHT);
-  const records = await transitionRecords(sessions.ledger);
   await using bareBus = await openBus({ servers: servers.urls, node: "bare" });
   await using bare = await openStore(bareBus, "bare");
   await using bucket = await openKeyValue(servers.urls);
-  const others = { append: appender(bare, records.turns), appendBoth: appenderOfBoth(bare, records), bucket };
-  return await besideOthers(
-    "ledger on NATS",
-    () => load.reattach(ROUND_JUMPS, NATS_SESSIONS, IN_FLIGHT),
-    others,
-  );
-}
-
-/** What transitions are measured beside: each makes a round and says how many a second there were. */
-interface Others {
-  readonly append: () => Promise<number>;
-  readonly appendBoth: () => Promise<number>;
-  readonly bucket: KeyValue;
-}
-
-/** In turns, so that all of them meet the same machine. */
-async function besideOthers(
-  where: string,
-  jump: () => Promise<{ readonly perSecond: number }>,
-  { append, appendBoth, bucket }: Others,
-): Promise<readonly BenchResult[]> {
-  const ours: number[] = [];
-  const appended: number[] = [];
-  const both: number[] = [];
-  const set: number[] = [];
-  const moved: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    ours.push((await jump()).perSecond);
-    appended.push(await append());
-    both.push(await appendBoth());
-    set.push(await rate((writer) => bucket.update(writer)));
-    moved.push(await rate((writer) => bucket.move(writer)));
-  }
-  return besideRows(where, median(ours), [
-    {
-      name: `bare appends of the same records, ${IN_FLIGHT} in flight`,
-      value: median(appended),
-      share: TARGET_SHARE,
-    },
-    {
-      name: `both records of a transition appended bare, the turn's and the event's, ${IN_FLIGHT} in flight`,
-      value: median(both),
-    },
-    {
-      name: `kv.update of ${bucket.bytes} B by revision, ${IN_FLIGHT} in flight`,
-      value: median(set),
-      share: 1,
-    },
-    {
-      name: `kv.get, kv.update and a publish of the event, ${IN_FLIGHT} in flight`,
-      value: median(moved),
-      share: 1,
-    },
-  ]);
-}
-
-function besideRows(
-  where: string,
-  value: number,
-  peers: readonly { readonly name: string; readonly value: number; readonly share?: number }[],
-): readonly BenchResult[] {
-  const unit = "1/s";
-  return peers.map(({ share, ...peer }) => {
-    const metric = `durable session transitions, ${IN_FLIGHT} in flight, ${where}`;
-    const row = { metric, value, unit, peer };
-    return share === undefined ? row : { ...row, target: atLeast(value, share * peer.value, unit) };
-  });
-}
-
-/** Writers that append to one shard, as the turns of one capsule do: the records that such turns made. */
-function appender(store: LedgerStore, records: readonly Uint8Array[]): () => Promise<number> {
-  const append = appendTo(store, "bench.bare/0", records);
-  return () => rate(append);
-}
-
-/** The same for all that a transition makes durable: its event has a record of its own, in the shard of its topic. */
-function appenderOfBoth(store: LedgerStore, { turns, events }: TransitionRecords): () => Promise<number> {
-  const appends = [appendTo(store, "bench.both/0", turns), appendTo(store, "bench.events/0", events)];
-  return () =>
-    rate(async () => {
-      await Promise.all(appends.map((append) => append()));
-    });
-}
-
-function appendTo(store: LedgerStore, shard: string, records: readonly Uint8Array[]): () => Promise<void> {
-  const hashed = records.map((bytes) => ({ bytes, hash: nodeDigest.sha256(bytes) }));
-  let seq = 0;
-  return async () => {
-    const record = hashed[seq % hashed.length];
-    if (record === undefined) throw new Error(`${shard}: no records to append`);
-    await store.append(shard, seq++, [record]);
-  };
-}
-
-async function rate(work: (writer: number) => Promise<void>): Promise<number> {
-  const startedAt = performance.now();
-  let done = 0;
-  const writer = async (number: number): Promise<void> => {
-    while (performance.now() - startedAt < ROUND_MS) {
-      await work(number);
-      done++;
-    }
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, (_, number) => writer(number)));
-  return (done * 1_000) / (performance.now() - startedAt);
+  const jump = (): Promise<Cost> => load.reattach(ROUND_JUMPS, NATS_SESSIONS, IN_FLIGHT);
+  return await besideOthers("ledger on NATS", jump, { ledger: sessions.ledger, bare, bucket });
 }
 
 async function latestTurn(ledger: LedgerStore): Promise<TurnRecord> {
@@ -283,23 +168,4 @@ async function latestTurn(ledger: LedgerStore): Promise<TurnRecord> {
     if (record.kind === "turn" && record.effects.some((effect) => effect.do === "write")) return record;
   }
   throw new Error("no turn was recorded");
-}
-
-/** What transitions leave in the ledger, one record of each kind for each of them. */
-interface TransitionRecords {
-  readonly turns: readonly Uint8Array[];
-  readonly events: readonly Uint8Array[];
-}
-
-async function transitionRecords(ledger: LedgerStore): Promise<TransitionRecords> {
-  return {
-    turns: await latestRecords(ledger, SESSION_SHARD),
-    events: await latestRecords(ledger, EVENT_SHARD),
-  };
-}
-
-async function latestRecords(ledger: LedgerStore, shard: string): Promise<readonly Uint8Array[]> {
-  const last = await ledger.lastSeq(shard);
-  const from = Math.max(1, last - BARE_RECORDS + 1);
-  return (await ledger.read(shard, from, BARE_RECORDS)).map(({ bytes }) => bytes);
 }

@@ -280,6 +280,7 @@ test("a capsule that is down says on its page why, and what to do about it", asy
   assert.equal((await home.run("capsule", "build", dir)).code, 0);
   const node = await home.boot("--unconfined-dev", "--capsules", dir);
   const { out } = await home.run("capsule", "inspect", "acme.greeter");
+  assert.match(out, /^methods +acme\.greeter\.greet$/m);
   assert.match(out, /^BINDING_CAPABILITY_MISSING {2}acme\.greeter requires acme\.gone@\^1/m);
   assert.match(out, /^ {2}next: install a capsule that provides acme\.gone@\^1/m);
   const shown = await home.json<{ problems: readonly object[] }>(

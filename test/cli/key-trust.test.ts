@@ -131,4 +131,8 @@ test("what is no stranger's public key is refused by name, and the keys of this 
   const { file } = await sent(stranger);
   const elsewhere = await ran(home, 4, "key", "trust", file, ...namespace, "--config", config);
   assert.match(elsewhere, /^TRUST_ELSEWHERE /m);
+  // A name that leads nowhere is not taken for this machine's own document.
+  const nowhere = { schema_version: "v1", node: "local", trust: join(stranger.dir, "config", "fleet.json") };
+  writeFileSync(config, JSON.stringify(nowhere));
+  assert.match(await ran(home, 2, "key", "list", "--config", config), /^TRUST_FILE_MISSING /m);
 });

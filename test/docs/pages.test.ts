@@ -30,8 +30,30 @@ test("the quick start is two commands, and they are scripts of the package", () 
     assert.ok(scripts[name as string], name);
 });
 
+const PAGES = ["README.md", "CONTRIBUTING.md", ...globSync("docs/**/*.md", { cwd: ROOT })];
+
+test("every table begins with its head", () => {
+  for (const page of PAGES) {
+    const lines = read(page).split("\n");
+    lines.forEach((line, i) => {
+      if (!line.startsWith("|") || lines[i - 1]?.startsWith("|") === true) return;
+      assert.match(lines[i + 1] ?? "", /^(\|:?-+:?)+\|$/, `${page}:${i + 1}`);
+    });
+  }
+});
+
+test("the glossary is in order, and what it names as code is there", () => {
+  const rows = [...read("docs/glossary.md").matchAll(/^\| (?!word)([^|]+) \| .+ \| (.+) \|$/gm)];
+  const words = rows.map(([, word = ""]) => word.split(",")[0]?.toLowerCase() ?? "");
+  assert.ok(words.length > 80, `${words.length}`);
+  assert.deepEqual(words, [...new Set(words)].sort());
+  for (const [, word, code = ""] of rows)
+    for (const [, path] of code.matchAll(/`((?:[\w.-]+\/)+[\w.-]*)`/g))
+      assert.ok(existsSync(join(ROOT, path as string)), `${word}: ${path}`);
+});
+
 test("every link between pages leads somewhere", () => {
-  for (const page of ["README.md", "CONTRIBUTING.md", ...globSync("docs/**/*.md", { cwd: ROOT })]) {
+  for (const page of PAGES) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
       assert.ok(existsSync(join(ROOT, dirname(page), target as string)), `${page} -> ${target}`);
     }

@@ -70,7 +70,7 @@ function leftBehind({ outcome, effects, input }: TurnRecord): string | undefined
   return effects.find((effect) => !isTheKernels(effect))?.do;
 }
 
-export function recordAt({ shards }: LedgerHistory, shard: string, seq: number): LedgerRecord | undefined {
+function recordAt({ shards }: LedgerHistory, shard: string, seq: number): LedgerRecord | undefined {
   return shards.get(shard)?.records[seq - 1];
 }
 

@@ -44,7 +44,7 @@ export interface TwoNodesOptions {
 }
 
 /** The first interface is the gateway's end: `10.77.1.1` and `10.77.2.1`. */
-export const gatewayAddress = (cable: string): string =>
+const gatewayAddress = (cable: string): string =>
   `10.77.${CABLES.indexOf(cable as (typeof CABLES)[number]) + 1}.1`;
 
 export async function openTwoNodes(options: TwoNodesOptions = {}): Promise<TwoNodes> {

@@ -6,7 +6,7 @@ import type { Driver } from "./lab-node.ts";
 
 export const LATENCY_MS = 5;
 export const SILENT_MS = 200;
-export const DEAD_MS = 2000;
+const DEAD_MS = 2000;
 const OPEN_TIMEOUT_MS = 800;
 
 /** Control frames of our own size pass a path that is `small`; a ping of full size does not. */

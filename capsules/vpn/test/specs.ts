@@ -35,7 +35,7 @@ function nameOf(requirement: string): string {
 }
 
 /** Manifest, methods and topics of a capsule directory, as the kernel would read them. */
-export function readSpec(directory: string, topics: readonly string[] = []): Spec {
+function readSpec(directory: string, topics: readonly string[] = []): Spec {
   const root = new URL(`${directory}/`, CAPSULES);
   const parsed = parseManifest(readFileSync(new URL("manifest.json", root)));
   assert.ok(parsed.ok, JSON.stringify(parsed));

@@ -93,7 +93,10 @@ export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
       const { signCapsule } = await import("@vnes/registry");
       const receipt = await signCapsule(args.dir, args.role, args.key, authority.keys);
       const { signatures } = receipt;
-      const text = signatures.map(({ role, key_id }) => `${role.padEnd(10)}  ${key_id}`).join("\n");
+      const text = [
+        ...signatures.map(({ role, key_id }) => `${role.padEnd(10)}  ${key_id}`),
+        shell.output.next(`next: vnes capsule verify ${shellWord(args.dir)}`),
+      ].join("\n");
       shell.output.data("vnes.capsule.sign.v1", { capsule: receipt.capsule, signatures }, text);
     },
   );
@@ -142,7 +145,7 @@ export function addCapsuleVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
 async function sayVerdict(
   shell: Shell,
   dir: string,
-  { verdict, image, manifest }: Verified,
+  { verdict, image, manifest, origin }: Verified,
   rebuilt: boolean,
 ): Promise<void> {
   const { output } = shell;
@@ -166,7 +169,12 @@ async function sayVerdict(
     warnings.length === 0 ? "" : `warnings\n${reasonsText(output, warnings)}`,
   ];
   const value = { dir, verdict: kind, id: manifest?.id ?? null, image: image.hash, reasons, warnings };
-  output.data("vnes.capsule.verify.v1", value, text.filter((part) => part !== "").join("\n\n"));
+  const isInstalled = origin.startsWith("registry:");
+  const next =
+    kind === "verified" && !isInstalled
+      ? `\n${output.next(`next: vnes capsule install ${shellWord(dir)}`)}`
+      : "";
+  output.data("vnes.capsule.verify.v1", value, `${text.filter((part) => part !== "").join("\n\n")}${next}`);
   if (kind === "verified") return;
   const { gravestExit } = await import("../error-tables.ts");
   const codes = reasons.map(({ code }) => code);

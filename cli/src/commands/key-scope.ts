@@ -1,33 +1,44 @@
-/** What a key may sign for, as it is typed: the flags of `vnes key trust`, and what the trust document can hold of them. */
-import type { KeyScope } from "@vnes/registry";
-import { GOVERNANCE_TIERS, TRUST_ZONES } from "@vnes/schemas";
+/** What a key may sign for, as it is typed: the flags of `vnes key new|trust|distrust`, held to what a trust document can say of a key. */
+import { documentCheck, GOVERNANCE_TIERS, TRUST_ZONES, type TrustKey } from "@vnes/schemas";
 import { cliErrors } from "../errors.ts";
 
 /** Without a word of anybody: neither what a node itself stands on, nor the zone that touches the machine. */
-export const MODEST: Pick<KeyScope, "tiers" | "zones"> = {
+export const MODEST: Pick<TrustKey, "tiers" | "zones"> = {
   tiers: GOVERNANCE_TIERS.filter((tier) => tier !== "core" && tier !== "platform"),
   zones: TRUST_ZONES.filter((zone) => zone !== "system"),
 };
 
-/** These are the bounds of `schemas/trust.schema.json`. */
-const NAMESPACE = /^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?)$/;
-const MAX_NAMESPACE_CHARS = 160;
-const MAX_OWNER_CHARS = 256;
-const MAX_ITEMS = 256;
+/** What of a key is free text, by its place in the document, and the flag it is typed with. */
+const FLAGS: { readonly [place: string]: string } = {
+  "/keys/0/namespaces": "--namespace",
+  "/keys/0/owners": "--owner",
+  "/keys/0/revoked/reason": "--reason",
+};
+
+const checkTrust = documentCheck("trust");
+
+interface Typed {
+  readonly namespaces?: readonly string[];
+  readonly owners?: readonly string[];
+  readonly reason?: string;
+}
 
 /** Rejects what a trust document could not hold, before anything is made. `next` is what to type instead. */
-export function checkScope({ namespaces, owners = [] }: KeyScope, next: string): void {
-  const problem = problemOf(namespaces, owners);
+export function checkTyped({ namespaces = [], owners = [], reason = "" }: Typed, next: string): void {
+  const problem = owners.includes("") ? "--owner takes a name" : problemOf({ namespaces, owners, reason });
   if (problem !== undefined) throw cliErrors.create("CLI_USAGE", { problem, next });
 }
 
-function problemOf(namespaces: readonly string[], owners: readonly string[]): string | undefined {
-  const wrong = namespaces.find((one) => one.length > MAX_NAMESPACE_CHARS || !NAMESPACE.test(one));
-  if (wrong !== undefined)
-    return `--namespace takes an id such as acme.greeter or a prefix such as 'acme.*', and not ${JSON.stringify(wrong)}`;
-  if (owners.some((owner) => owner === "" || owner.length > MAX_OWNER_CHARS))
-    return `--owner takes a name of at most ${MAX_OWNER_CHARS} characters`;
-  if (Math.max(namespaces.length, owners.length) > MAX_ITEMS)
-    return `--namespace and --owner are taken ${MAX_ITEMS} times at most`;
+function problemOf({ namespaces, owners, reason }: Required<Typed>): string | undefined {
+  // That everything else is missing is said of other places.
+  const document = { keys: [{ namespaces: [...namespaces], owners: [...owners], revoked: { reason } }] };
+  for (const { pointer, message } of checkTrust(document)) {
+    const [place = "", nth] = pointer.split(/\/(?=\d+$)/);
+    const flag = FLAGS[place];
+    if (flag === undefined) continue;
+    if (flag !== "--namespace" || nth === undefined) return `${flag} ${message}`;
+    const wrong = JSON.stringify(namespaces[Number(nth)]);
+    return `--namespace takes an id such as acme.greeter or a prefix such as 'acme.*', and not ${wrong}`;
+  }
   return undefined;
 }

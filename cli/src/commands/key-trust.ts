@@ -3,16 +3,13 @@ import { resolve } from "node:path";
 import type { KeyScope, PublicKey } from "@vnes/registry";
 import { GOVERNANCE_TIERS, SIGNATURE_ROLES, TRUST_ZONES } from "@vnes/schemas";
 import type { Argv } from "yargs";
-import { cliErrors } from "../errors.ts";
 import { readNamedFile, unusableReason } from "../named-file.ts";
 import { type Judges, openJudges } from "../node/authority.ts";
 import { fields, jsonText } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
-import { checkScope, MODEST } from "./key-scope.ts";
+import { checkTyped, MODEST } from "./key-scope.ts";
 
 const KEY_ID = /^key_[a-f0-9]{16}$/;
-/** As the trust document has it. */
-const MAX_REASON_CHARS = 500;
 const RESTART = "next: vnes boot, or restart the node that runs";
 
 export function addKeyExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -84,7 +81,7 @@ export function addKeyTrust(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Global
         zones: unique(zone),
         ...(owner === undefined ? {} : { owners: unique(owner) }),
       };
-      checkScope(scope, "vnes key trust --help");
+      checkTyped(scope, "vnes key trust --help");
       const key = await readKey(args.file);
       const { authority } = await openOwnTrust(await findPlace(shell, args));
       const trust = await authority.addForeignKey(key, scope, replace);
@@ -121,10 +118,7 @@ export function addKeyDistrust(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
           describe: "Told to whoever meets what it signed",
         }),
     async (args) => {
-      if (args.reason.length > MAX_REASON_CHARS) {
-        const problem = `--reason takes at most ${MAX_REASON_CHARS} characters`;
-        throw cliErrors.create("CLI_USAGE", { problem, next: "vnes key distrust --help" });
-      }
+      checkTyped({ reason: args.reason }, "vnes key distrust --help");
       const { authority } = await openOwnTrust(await findPlace(shell, args));
       const { registryErrors } = await import("@vnes/registry");
       const keyId = KEY_ID.test(args.key) ? args.key : (await authority.keys.find(args.key)).keyId;

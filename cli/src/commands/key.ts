@@ -4,7 +4,7 @@ import type { Argv } from "yargs";
 import { openJudges } from "../node/authority.ts";
 import { fields, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
-import { checkScope, MODEST } from "./key-scope.ts";
+import { checkTyped, MODEST } from "./key-scope.ts";
 
 export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
@@ -28,7 +28,7 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
     async (args) => {
       const roles: readonly SignatureRole[] = [args.role];
       const scope = { roles, namespaces: args.namespace, ...MODEST };
-      checkScope(scope, "vnes key new --help");
+      checkTyped(scope, "vnes key new --help");
       const { authority } = await openJudges(await findPlace(shell, args));
       const key = await authority.keys.createKey(args.name, roles);
       const trust = await authority.addKey(key, scope);
@@ -39,7 +39,12 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
         ["signs for", args.namespace.join(" ")],
         ["trusted from", `version ${trust.version} of ${authority.trustFile}`],
       ]);
-      shell.output.data("vnes.key.new.v1", { key, trustVersion: trust.version }, text);
+      const sign = `next: vnes capsule sign <dir> --role ${args.role} --key ${key.name}`;
+      shell.output.data(
+        "vnes.key.new.v1",
+        { key, trustVersion: trust.version },
+        `${text}\n${shell.output.next(sign)}`,
+      );
     },
   );
 }

@@ -45,7 +45,10 @@ export function addReceiptExport(yargs: Argv<GlobalFlags>, shell: Shell): Argv<G
       const text = await withNode(shell, args, (client) => exportTo(client, out, params));
       const receipt = JSON.parse(text) as ExecutionReceipt;
       const summary = summaryOf(receipt);
-      shell.output.data("vnes.receipt.export.v1", { file: out, ...summary }, receiptText(out, receipt));
+      // Without this node's flags: it is for another machine.
+      const verify = `others check it with: vnes receipt verify ${shellWord(args.out)} --key ${receipt.public_key}`;
+      const said = `${receiptText(out, receipt)}\n${verify}`;
+      shell.output.data("vnes.receipt.export.v1", { file: out, ...summary }, said);
     },
   );
 }

@@ -92,7 +92,7 @@ export function capsuleTable(output: Output, capsules: readonly CapsuleStatus[])
   ]);
 }
 
-export function paintState(output: Output, state: CapsuleStatus["state"], text: string): string {
+function paintState(output: Output, state: CapsuleStatus["state"], text: string): string {
   if (state === "active") return output.paint("green", text);
   return output.paint(state === "quarantined" || state === "unloaded" ? "red" : "yellow", text);
 }

@@ -2,7 +2,7 @@
  * What decides on this machine who is trusted and what is let in: the local authority, unless the settings name other
  * files. The registry is loaded when one of these is asked for, so that `--help` does not wait for it.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Authority, FsQuarantine, LocalRegistry } from "@vnes/registry";
 import type { Policy, TrustDocument } from "@vnes/schemas";
 import type { Place } from "../shell.ts";
@@ -30,10 +30,10 @@ async function judgesBy(
   { config }: Place,
   how: { readonly looksOnly: boolean },
 ): Promise<Judges> {
-  const { loadPolicy, TrustStore } = await import("@vnes/registry");
+  const { loadPolicy, loadTrust } = await import("@vnes/registry");
   const policy = config.policy === undefined ? authority.policy : loadPolicy(config.policy);
-  const trust = config.trust === undefined ? null : new TrustStore(dirname(config.trust), how).read();
-  return { authority, policy, trust: trust ?? authority.trust() };
+  const trust = config.trust === undefined ? authority.trust() : loadTrust(config.trust, how);
+  return { authority, policy, trust };
 }
 
 export async function openRegistry({ home, config }: Place): Promise<LocalRegistry> {

@@ -100,6 +100,7 @@ function reach({ manifest, requires }: Found): readonly Line[] {
   });
   const lists: readonly (readonly [string, readonly string[] | undefined])[] = [
     ["provides", capabilities.provides],
+    ["methods", methodsOf(capabilities.input_schemas)],
     ["requires", bound],
     ["publishes", bus?.publishes],
     ["subscribes", subscriptionsOf(manifest).map(({ topic }) => topic)],
@@ -110,6 +111,11 @@ function reach({ manifest, requires }: Found): readonly Line[] {
   return lists.flatMap(([name, items]) =>
     items === undefined || items.length === 0 ? [] : [[name, items.join(", ")] as const],
   );
+}
+
+/** As they are called: `spec/schema.json#/$defs/acme.greeter.greet.input` is of `acme.greeter.greet`. */
+function methodsOf(schemas: readonly string[] = []): readonly string[] {
+  return schemas.flatMap((schema) => /#\/\$defs\/(.+)\.input$/.exec(schema)?.[1] ?? []);
 }
 
 function use({ turns, failedTurns, deadLetters, restarts, limits, budget }: Found): readonly Line[] {

@@ -5,7 +5,7 @@ import type { ControlClient } from "../control/client.ts";
 import { object, text } from "./fields.ts";
 
 /** In the order in which equal moments are shown: what moved, what was denied, what the client made of it. */
-export const SESSION_TOPICS = ["vpn.session.v1", "vpn.denial.v1", "vpn.client.v1"] as const;
+const SESSION_TOPICS = ["vpn.session.v1", "vpn.denial.v1", "vpn.client.v1"] as const;
 const [SESSION_TOPIC, DENIAL_TOPIC] = SESSION_TOPICS;
 
 /** The most one page holds. */

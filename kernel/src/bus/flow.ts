@@ -133,7 +133,7 @@ function without<E>({ kept, tail }: Queue<E>, stays: readonly boolean[]): Queue<
 }
 
 /** 0 where there is no number: what says nothing is worth nothing more than the rest. */
-export function priorityOf(event: Json, pointer: string | undefined): number {
+function priorityOf(event: Json, pointer: string | undefined): number {
   if (pointer === undefined) return 0;
   let current: unknown = event;
   for (const part of pointer.split("/").slice(1)) {

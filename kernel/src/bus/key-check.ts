@@ -10,9 +10,9 @@ import type { ShardState } from "../ledger/shard-state.ts";
 import type { TurnRules } from "./turn-check.ts";
 
 /** Keys are names; longer ones are values in the wrong place. */
-export const MAX_KEY_LENGTH = 512;
+const MAX_KEY_LENGTH = 512;
 /** A hundred years: longer is for ever, and is said by leaving it out. */
-export const MAX_TTL_MS = 3_155_760_000_000;
+const MAX_TTL_MS = 3_155_760_000_000;
 
 export function refusedKey(
   effect: Extract<Effect, { do: "write" | "delete" }>,

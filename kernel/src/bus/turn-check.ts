@@ -19,10 +19,10 @@ import { refusedRead } from "./read-check.ts";
 import { publishProblem, type Topics } from "./topics.ts";
 
 /** A turn that asks for more is a loop, not a plan. */
-export const MAX_EFFECTS_PER_TURN = 10_000;
+const MAX_EFFECTS_PER_TURN = 10_000;
 const MAX_TIMER_ID_LENGTH = 256;
 /** A million sessions with a timer each, and no more. */
-export const MAX_TIMERS_PER_SHARD = 1_048_576;
+const MAX_TIMERS_PER_SHARD = 1_048_576;
 /** A call nobody answers is a leak; a day is the longest anybody waits. */
 const MAX_TIMEOUT_MS = 86_400_000;
 

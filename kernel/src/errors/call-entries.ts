@@ -29,17 +29,17 @@ export const callEntries: Readonly<Record<CallCode, ErrorEntry>> = {
     exit: "conflict",
   },
   CALL_METHOD_UNKNOWN: {
-    message: "{capability} has no method {method}",
+    message: "{capability} has no method {method}; it has {methods}",
     fault: "user",
     retry: false,
-    remedy: "see spec/schema.json of the capsule that provides {capability}: vnes capsule list",
+    remedy: "vnes capsule inspect {provider}",
     exit: "usage",
   },
   CALL_INPUT_INVALID: {
     message: "the input of {capability}.{method} is refused at {pointer}: {problem}",
     fault: "user",
     retry: false,
-    remedy: "see $defs in spec/schema.json of the capsule that provides {capability}",
+    remedy: 'see $defs["{capability}.{method}.input"] in spec/schema.json of {provider}',
     exit: "usage",
   },
   CALL_OUTPUT_INVALID: {

@@ -41,8 +41,3 @@ export function keepSnapshots(
   const snapshots = chosen.filter((one, index) => chosen.indexOf(one) === index);
   return { snapshots, firstNeeded: (all[base]?.through ?? 0) + 1 };
 }
-
-/** The snapshot to begin with for the state at `seq`; undefined when the first record is where to begin. */
-export function snapshotBefore(kept: readonly KeptSnapshot[], seq: number): KeptSnapshot | undefined {
-  return kept.findLast(({ through }) => through <= seq);
-}

@@ -17,7 +17,7 @@ import { TrackedMap } from "./tracked-map.ts";
 
 /** What stands for a read of state where a call has its capability and method. */
 export const STATE_CAPABILITY = "vnes.state";
-export const READ_METHOD = "read";
+const READ_METHOD = "read";
 
 /** A call or a read this shard made and that has not ended. */
 export interface PendingCall {

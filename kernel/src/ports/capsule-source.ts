@@ -1,3 +1,4 @@
+/** Where a node looks for capsules when it boots. */
 import type { CapsuleImage } from "../admission/image.ts";
 
 /** Something that may be a capsule. */

@@ -6,6 +6,7 @@ import type { Answer, Json, LogLine } from "@vnes/schemas";
 import type { CapsuleImage } from "../admission/image.ts";
 
 export interface DeviceSpec {
+  /** `<capsule id>/<n>`. */
   readonly instance: string;
   readonly image: CapsuleImage;
   readonly entry: string;
@@ -27,13 +28,16 @@ export interface DeviceCall {
 }
 
 export interface DeviceInstance {
-  /** Resolves with the driver's answer, or `{ ok: false, code: "DEVICE_DIED" }`. */
+  /** Resolves with the driver's answer, or with `{ ok: false }` and `DEVICE_DIED` or `DEVICE_BUSY`. */
   call(request: DeviceCall): Promise<Answer>;
+  /** Of its process; processor time since it began. */
   meters(): Promise<{ readonly pid: number; readonly memoryBytes: number; readonly cpuMs: number }>;
+  /** Stops the driver and ends its process; calls in flight are answered `DEVICE_DIED`. */
   dispose(): Promise<void>;
 }
 
 export interface Device {
+  /** Resolves once the driver is in service; rejects with a `DEVICE_...` error, `DEVICE_START_FAILED` where it refused to start. */
   open(spec: DeviceSpec): Promise<DeviceInstance>;
   [Symbol.asyncDispose](): Promise<void>;
 }

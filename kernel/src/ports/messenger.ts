@@ -30,6 +30,7 @@ export interface Messenger {
   serve(service: string, handler: MessageHandler): () => void;
   /** Resolves once the connection has taken everything sent so far. */
   flush(): Promise<void>;
+  /** How much of each kind (6), since it was opened. */
   counts(): { readonly [name: string]: number };
   [Symbol.asyncDispose](): Promise<void>;
 }

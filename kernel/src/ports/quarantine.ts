@@ -11,6 +11,7 @@ export interface QuarantineEntry {
   readonly id: string | null;
   readonly version: string | null;
   readonly imageHash: string | null;
+  /** Node time in milliseconds. */
   readonly at: number;
   readonly reasons: readonly Reason[];
 }

@@ -61,16 +61,20 @@ export interface RepeatedBatch {
 }
 
 export interface SandboxInstance {
+  /** Rules 1 to 4. */
   deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]>;
   /** Rule 5. For a replay: what is known need not be written, read and judged again. */
   repeat(batch: RepeatedBatch): Promise<readonly TurnResult[] | undefined>;
+  /** Rule 4. */
   reset(): Promise<void>;
+  /** Since the instance was opened; of its host as it is now. */
   meters(): Promise<SandboxMeters>;
   /**
    * With true, a process that is this instance alone stands still, unless a turn is on its way to it; with false, or with the next
    * turn, it goes on. Absent or without effect where nothing can be stopped by itself.
    */
   rest?(isResting: boolean): void;
+  /** Gives it back; a second time does nothing. A host ends with the last of its instances. */
   dispose(): Promise<void>;
 }
 

@@ -15,7 +15,7 @@ export interface KeyChange {
 }
 
 /** What the record did to the key; undefined when nothing. A deletion of what is not there is a change to nobody. */
-export function keyChange(record: LedgerRecord, key: string): KeyChange | undefined {
+function keyChange(record: LedgerRecord, key: string): KeyChange | undefined {
   if (record.kind !== "turn") return undefined;
   const { seq, at, input } = record;
   const delivery = input.from === "topic" ? undefined : input.delivery;

@@ -44,7 +44,7 @@ function behind(keys: readonly string[], after: string | undefined): readonly st
 }
 
 /** The first `count` of the keys under the prefix and behind `after`, sorted; one look at each key, whatever their order. */
-export function firstKeys(
+function firstKeys(
   keys: Iterable<string>,
   prefix: string,
   after: string | undefined,

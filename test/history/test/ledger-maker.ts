@@ -19,7 +19,7 @@ const TOPIC: TopicDefinition = {
 } as unknown as TopicDefinition;
 
 /** Capsule `a` publishes `t.v1`, `b` subscribes to it. */
-export const TOPOLOGY: Topology = {
+const TOPOLOGY: Topology = {
   topics: new Map([["t.v1", { definition: TOPIC, subscribers: [{ capsule: "b", slots: 1 }] }]]),
 };
 

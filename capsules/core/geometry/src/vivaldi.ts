@@ -21,7 +21,7 @@ export type Coordinate = {
 
 /** A round trip of a minute is an outage, and a microsecond is below what anybody here measures. */
 export const MAX_RTT_MS = 60_000;
-export const MIN_RTT_MS = 0.001;
+const MIN_RTT_MS = 0.001;
 /** The paper's c_e and c_c. */
 const ERROR_GAIN = 0.25;
 const STEP_GAIN = 0.25;

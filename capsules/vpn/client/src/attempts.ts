@@ -14,7 +14,7 @@ import type { Attempt, Choice } from "./vocabulary.ts";
 /** One lost answer is weather; four in a row are a path that does not work. */
 export const MAX_SENDS = 4;
 /** Each teaches the client an epoch it missed; more than this is a gateway that contradicts itself. */
-export const MAX_RESYNCS = 3;
+const MAX_RESYNCS = 3;
 /** Beside the transport's own limit on opening, so that its reason is heard rather than ours. */
 export const OPEN_MARGIN_MS = 250;
 const DEFAULT_RETRY_LATER_MS = 1000;

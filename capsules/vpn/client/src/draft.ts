@@ -5,7 +5,7 @@ import type { ClientConfig } from "./config.ts";
 import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
 
 /** What a person reads back in `status`, written with every turn; the topic has them all. */
-export const RECENT_EVENTS = 16;
+const RECENT_EVENTS = 16;
 
 export const NEW_HEALTH: PathHealth = {
   failures: 0,

@@ -9,8 +9,8 @@ import { judge, type Outcome, problemOf } from "./quality.ts";
 import type { Check } from "./vocabulary.ts";
 
 /** Three that are lost in a row are a path that does not carry them, not weather. */
-export const LARGE_PINGS = 3;
-export const MAX_PINGS = 5;
+const LARGE_PINGS = 3;
+const MAX_PINGS = 5;
 
 /** Sends the next one and sets the timer for its answer. */
 export function askNext(draft: Draft, check: Check, timer: "ping" | "probe"): Check {

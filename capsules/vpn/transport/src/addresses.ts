@@ -27,7 +27,7 @@ export interface AddressWatchOptions {
   onChange(change: AddressChange): void;
 }
 
-export function changeOf(before: readonly string[], now: readonly string[]): AddressChange | null {
+function changeOf(before: readonly string[], now: readonly string[]): AddressChange | null {
   const gone = before.filter((address) => !now.includes(address)).slice(0, MAX_TOLD);
   const came = now.filter((address) => !before.includes(address)).slice(0, MAX_TOLD);
   return gone.length + came.length === 0 ? null : { gone, came };

@@ -2,8 +2,8 @@
 import type { DriverClock } from "@vnes/sdk/driver";
 import type { Counters } from "./counters.ts";
 
-export const MAX_QUEUED_PACKETS = 64;
-export const MAX_QUEUED_MS = 100;
+const MAX_QUEUED_PACKETS = 64;
+const MAX_QUEUED_MS = 100;
 
 export interface PacketQueue {
   push(packet: Uint8Array): void;

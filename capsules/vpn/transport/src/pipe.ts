@@ -34,9 +34,9 @@ export interface PipeParts {
 }
 
 /** Peers that are forwarded at once; beyond it packets of new peers are dropped and counted. */
-export const MAX_FLOWS = 256;
+const MAX_FLOWS = 256;
 /** A flow outlives a change of channel, so that the target sees one source. */
-export const FLOW_IDLE_MS = 60_000;
+const FLOW_IDLE_MS = 60_000;
 
 interface Flow {
   readonly queue: PacketQueue;

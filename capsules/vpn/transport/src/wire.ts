@@ -3,7 +3,7 @@
  * It owns layouts and lengths; it knows no key and decides nothing.
  */
 
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 /** Mixed into every hash and key, so that nothing made here means anything in another protocol. */
 export const PROTOCOL_LABEL = "vnes-channel-v1";
 
@@ -13,30 +13,30 @@ export const INITIATE = 3;
 export const FRAME = 4;
 
 export const KEY_BYTES = 32;
-export const BOX_OVERHEAD_BYTES = 16;
+const BOX_OVERHEAD_BYTES = 16;
 export const GATE_BYTES = 16;
 const HEAD_BYTES = 4;
 
 const COOKIE_NONCE_BYTES = 24;
 /** Generation of the minute key, nonce, box of the responder's ephemeral secret. */
-export const SEALED_COOKIE_BYTES = 1 + COOKIE_NONCE_BYTES + BOX_OVERHEAD_BYTES + KEY_BYTES;
+const SEALED_COOKIE_BYTES = 1 + COOKIE_NONCE_BYTES + BOX_OVERHEAD_BYTES + KEY_BYTES;
 
 /** Padded beyond the reply, so that nobody gains bytes by lying about his address. */
 export const HELLO_BYTES = 192;
 export const COOKIE_BYTES =
   HEAD_BYTES + COOKIE_NONCE_BYTES + BOX_OVERHEAD_BYTES + KEY_BYTES + SEALED_COOKIE_BYTES;
 /** Long-term key, vouch, index. */
-export const INITIATE_PLAIN_BYTES = KEY_BYTES + KEY_BYTES + 4;
-export const INITIATE_BYTES =
+const INITIATE_PLAIN_BYTES = KEY_BYTES + KEY_BYTES + 4;
+const INITIATE_BYTES =
   HEAD_BYTES + KEY_BYTES + SEALED_COOKIE_BYTES + BOX_OVERHEAD_BYTES + INITIATE_PLAIN_BYTES + GATE_BYTES;
 /** Head, index, counter. */
-export const FRAME_HEAD_BYTES = HEAD_BYTES + 4 + 8;
+const FRAME_HEAD_BYTES = HEAD_BYTES + 4 + 8;
 
 /** One payload; with its overhead it fits a UDP datagram and the u16 length prefix of a stream. */
 export const MAX_PAYLOAD_BYTES = 16 * 1024;
 /** The sealed part of a frame starts with the byte that says what the payload is. */
 export const MAX_MESSAGE_BYTES = FRAME_HEAD_BYTES + BOX_OVERHEAD_BYTES + 1 + MAX_PAYLOAD_BYTES;
-export const MIN_FRAME_BYTES = FRAME_HEAD_BYTES + BOX_OVERHEAD_BYTES + 1;
+const MIN_FRAME_BYTES = FRAME_HEAD_BYTES + BOX_OVERHEAD_BYTES + 1;
 
 /** What a frame carries. */
 export const PAYLOAD_KEEPALIVE = 0;

@@ -63,7 +63,7 @@ export const identityOf = (): IdentityPower => {
 
 const name = (endpoint: Endpoint) => `${endpoint.address}:${endpoint.port}`;
 
-export function createManualClock(settle: () => Promise<void>): ManualClock {
+function createManualClock(settle: () => Promise<void>): ManualClock {
   let now = 1000;
   let next = 0;
   const timers = new Map<number, { at: number; wake: () => void }>();

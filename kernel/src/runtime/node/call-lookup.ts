@@ -23,7 +23,18 @@ export function methodOf(
 ): Method | Refusal {
   const found = capabilities.get(capability);
   if (found === undefined) return refusal("CALL_CAPABILITY_UNAVAILABLE", { capability });
-  return found.methods.get(method) ?? refusal("CALL_METHOD_UNKNOWN", { capability, method });
+  return found.methods.get(method) ?? methodUnknown(found, method);
+}
+
+/** More than anybody reads; a capsule may have thousands. */
+const MAX_METHODS_NAMED = 20;
+
+/** What there is instead is named: who called mostly mistyped. */
+export function methodUnknown({ name, provider, methods }: Capability, method: string): Refusal {
+  const known = [...methods.keys()];
+  const more = known.length > MAX_METHODS_NAMED ? ", ..." : "";
+  const named = known.length === 0 ? "none" : `${known.slice(0, MAX_METHODS_NAMED).join(", ")}${more}`;
+  return refusal("CALL_METHOD_UNKNOWN", { capability: name, method, provider, methods: named });
 }
 
 /** The one loaded provider, or why there is none to ask: of two that are, nobody chooses. */

@@ -1,5 +1,6 @@
 /**
- * Calls made from outside the capsules (a person, a test): they wait in memory, and nobody resumes them after a crash.
+ * Calls made from outside the capsules (a person, a test): they wait in memory, and nobody resumes them after a crash. How
+ * many may wait is bounded where they come in, at the control socket and at the messenger.
  *
  * A call id is `control/<boot>:<count>:<place>`, formed as an effect id is. The place is where it waits in a table that is
  * filled again and again, so that calls which come and go leave nothing to clear away.
@@ -7,9 +8,6 @@
 import type { Answer } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
-
-/** People and scripts; a client that wants more waits for answers first. */
-export const MAX_CONTROL_CALLS = 4_096;
 
 /** What `open` gives, and what is needed to end it. */
 interface WaitingCall {

@@ -2,7 +2,7 @@
 import type { Answer, Delivery, Json } from "@vnes/schemas";
 import type { Method } from "../../bus/capabilities.ts";
 import type { RemoteRoutes } from "../../cluster/remote-routes.ts";
-import { checkedAnswer, loadedProvider, providerShard, refusal } from "./call-lookup.ts";
+import { checkedAnswer, loadedProvider, methodUnknown, providerShard, refusal } from "./call-lookup.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import type { DeviceRunner } from "./device-runner.ts";
 import type { Switchboard } from "./router.ts";
@@ -35,11 +35,17 @@ export class OutsideCalls {
     const found = loadedProvider(this.#board, capability);
     if ("ok" in found) return Promise.resolve(found);
     const definition = found.methods.get(method);
-    if (definition === undefined)
-      return Promise.resolve(refusal("CALL_METHOD_UNKNOWN", { capability, method }));
+    if (definition === undefined) return Promise.resolve(methodUnknown(found, method));
     const [problem] = definition.input(input);
     if (problem !== undefined) {
-      const details = { capability, method, pointer: problem.pointer || "/", problem: problem.message };
+      const { pointer, message } = problem;
+      const details = {
+        capability,
+        method,
+        provider: found.provider,
+        pointer: pointer || "/",
+        problem: message,
+      };
       return Promise.resolve(refusal("CALL_INPUT_INVALID", details));
     }
     const { callId, deadlineAt, answer } = this.#control.open({ capability, method, timeoutMs });

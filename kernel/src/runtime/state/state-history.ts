@@ -15,7 +15,7 @@ import { readPage, type StatePage } from "../../state/read.ts";
 import { keptAt, oldestKept, type Walk, walkShard } from "../ledger/shard-walk.ts";
 
 /** Changes of a key in one answer. */
-export const MAX_CHANGES = 1_000;
+const MAX_CHANGES = 1_000;
 /** Differences in one answer. */
 export const MAX_DIFFERENCES = 1_000;
 /** Each holds a state of its own in memory while it walks. */
