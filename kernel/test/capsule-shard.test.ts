@@ -200,6 +200,19 @@ test("a host that dies loses no delivery; only the one that kills again is given
   assert.equal(h.counters.get("host.deaths"), 1);
 });
 
+test("a host that dies while nothing of a shard is in it costs that shard no host of its own (C4)", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.call(1, { key: "a" });
+  await h.settle();
+  h.hostDies();
+  for (let n = 2; n <= 4; n++) h.call(n, { key: "a" });
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], [1, 2, 3, 4]);
+  assert.deepEqual(h.groups, ["g", "g"]);
+  assert.deepEqual([h.shard.restarts, h.counters.get("host.deaths")], [1, 1]);
+});
+
 test("a timer that kills its host and was cancelled meanwhile is no turn, and one of its name rings again (C3, C4)", async () => {
   // 3 cancels, 4 is the timer in the same batch; alone they are 5 and 6.
   const h = await openHarness({ hostDiesAt: new Set([4, 6]) });

@@ -167,7 +167,7 @@ export class SandboxHost {
     judge?: (value: never) => T | Promise<T>,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
+      if (this.#death !== undefined) return reject(this.#hostDied(this.#death, { wasIdle: true }));
       // Throws for a message no frame holds; nothing is owed then.
       this.#process?.send(message, text);
       const settle = (value: never): unknown => {
@@ -261,7 +261,7 @@ export class SandboxHost {
     this.#owed.clear();
   }
 
-  #hostDied({ code, signal, reason }: HostDeath): VnesError {
-    return sandboxErrors.create("SANDBOX_HOST_DIED", { group: this.group, reason, signal, code });
+  #hostDied({ code, signal, reason }: HostDeath, details: { readonly wasIdle?: true } = {}): VnesError {
+    return sandboxErrors.create("SANDBOX_HOST_DIED", { group: this.group, reason, signal, code, ...details });
   }
 }

@@ -84,3 +84,8 @@ export class HostTrials {
 export function isHostDeath(error: unknown): error is VnesError {
   return isVnesError(error) && error.code === "SANDBOX_HOST_DIED";
 }
+
+/** It was dead before it was asked: nothing of this shard was in it. */
+export function wasIdle({ details }: VnesError): boolean {
+  return details["wasIdle"] === true;
+}
