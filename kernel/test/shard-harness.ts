@@ -119,8 +119,8 @@ export interface Harness {
   readonly givenUp: unknown[];
   /** Groups of the hosts that were opened. */
   readonly groups: readonly string[];
-  /** The shard's host dies, whatever is in it. */
-  hostDies(): void;
+  /** The host of a group dies, whatever is in it; default: the shard's own. */
+  hostDies(group?: string): void;
   /** Batches that were in the sandbox at the same time, at most. */
   mostSent(): number;
   /** Answers given so far by call id. */
@@ -239,7 +239,7 @@ export async function openHarness(options: {
     deadLetters,
     givenUp,
     groups: sent.groups,
-    hostDies: () => memorySandbox.dies("g"),
+    hostDies: (group = "g") => memorySandbox.dies(group),
     mostSent: () => sent.most,
     answers: () =>
       new Map(

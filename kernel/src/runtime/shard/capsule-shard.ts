@@ -7,8 +7,9 @@
  *
  * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed. Those that the
  *     host never heard of go to the next one as they are: a host of their own for each of its capsules would cost the whole node.
+ * C5. Whose delivery kills again, or is stopped alone, shares no host for a while: who ends it in company only would do it without end.
  */
-import type { Delivery, Json, TurnRequest } from "@vnes/schemas";
+import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
@@ -401,6 +402,7 @@ export class CapsuleShard {
         alone ??= await this.#hosts.openAlone(() => this.#open);
         if (alone === undefined) break;
         const results = await alone.deliver(this.#requests([waiting]));
+        if (results.some(isStopped)) this.#hosts.suspect();
         const { again, poisoned } = this.#settlement.settle([waiting], results);
         if (again.length === 0) queue.shift();
         if (poisoned) await alone.reset();
@@ -440,4 +442,9 @@ export class CapsuleShard {
     if (this.#instance !== undefined) this.restarts++;
     return left;
   }
+}
+
+/** For time or for memory: what it was about to take of them is not known. */
+function isStopped(result: TurnResult): boolean {
+  return result.kind === "failed" && (result.code === "TURN_DEADLINE" || result.code === "TURN_MEMORY");
 }
