@@ -200,6 +200,50 @@ test("a host that dies loses no delivery; only the one that kills again is given
   assert.equal(h.counters.get("host.deaths"), 1);
 });
 
+test("a host that dies while nothing of a shard is in it costs that shard no host of its own (C4)", async () => {
+  const h = await openHarness({});
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.call(1, { key: "a" });
+  await h.settle();
+  h.hostDies();
+  for (let n = 2; n <= 4; n++) h.call(n, { key: "a" });
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], [1, 2, 3, 4]);
+  assert.deepEqual(h.groups, ["g", "g"]);
+  assert.deepEqual([h.shard.restarts, h.counters.get("host.deaths")], [1, 1]);
+});
+
+test("whose delivery was in a host that died and is stopped alone, or kills again, shares no host for a while (C5)", async () => {
+  const alone = "alone/test.counter/0";
+  const fates = [
+    // 1 is the start; 3 dies with its neighbours, 4 is the same one alone.
+    { faults: { hostDiesAt: new Set([3]), deadlineAt: new Set([4]) }, code: "TURN_DEADLINE" },
+    { faults: { hostDiesAt: new Set([3, 4]) }, code: "TURN_KILLED_HOST" },
+    { faults: { hostDiesAt: new Set([3]) }, code: undefined },
+  ];
+  for (const { faults, code } of fates) {
+    const h = await openHarness(faults);
+    await Promise.all([h.shard.start(null), h.settle()]);
+    const callAll = async (first: number): Promise<void> => {
+      for (let n = first; n < first + 2; n++) {
+        h.call(n, { key: String(n), look: true });
+        for (let round = 0; round < 3; round++) {
+          await h.settle();
+          h.clock.advance(100);
+        }
+      }
+    };
+    await callAll(1);
+    assert.deepEqual([...h.answers().values()], code === undefined ? [null, null] : [code, null]);
+    assert.deepEqual(h.groups, ["g", alone, code === undefined ? "g" : alone]);
+    if (code === undefined) continue;
+    h.clock.advance(600_000);
+    h.hostDies(alone);
+    await callAll(3);
+    assert.deepEqual(h.groups, ["g", alone, alone, "g"]);
+  }
+});
+
 test("a timer that kills its host and was cancelled meanwhile is no turn, and one of its name rings again (C3, C4)", async () => {
   // 3 cancels, 4 is the timer in the same batch; alone they are 5 and 6.
   const h = await openHarness({ hostDiesAt: new Set([4, 6]) });

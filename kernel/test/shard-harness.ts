@@ -117,6 +117,10 @@ export interface Harness {
   readonly released: { readonly entry: OutboxEntry; confirm(): void }[];
   readonly deadLetters: string[];
   readonly givenUp: unknown[];
+  /** Groups of the hosts that were opened. */
+  readonly groups: readonly string[];
+  /** The host of a group dies, whatever is in it; default: the shard's own. */
+  hostDies(group?: string): void;
   /** Batches that were in the sandbox at the same time, at most. */
   mostSent(): number;
   /** Answers given so far by call id. */
@@ -128,7 +132,10 @@ export interface Harness {
   settle(): Promise<void>;
 }
 
-function countSent(sandbox: Sandbox, sent: { now: number; most: number }): Sandbox {
+function countSent(
+  sandbox: Sandbox,
+  sent: { now: number; most: number; readonly groups: string[] },
+): Sandbox {
   const counted = (instance: SandboxInstance): SandboxInstance => ({
     deliver: async (batch) => {
       sent.most = Math.max(sent.most, ++sent.now);
@@ -144,7 +151,10 @@ function countSent(sandbox: Sandbox, sent: { now: number; most: number }): Sandb
     dispose: () => instance.dispose(),
   });
   return {
-    open: async (spec) => counted(await sandbox.open(spec)),
+    open: async (spec) => {
+      sent.groups.push(spec.group);
+      return counted(await sandbox.open(spec));
+    },
     [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
   };
 }
@@ -181,7 +191,7 @@ export async function openHarness(options: {
     ...(onBatch === undefined ? {} : { later }),
   };
   const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
-  const sent = { now: 0, most: 0 };
+  const sent = { now: 0, most: 0, groups: [] };
   const sandbox = countSent(memorySandbox, sent);
   const shard = new CapsuleShard({
     spec: {
@@ -228,6 +238,8 @@ export async function openHarness(options: {
     released,
     deadLetters,
     givenUp,
+    groups: sent.groups,
+    hostDies: (group = "g") => memorySandbox.dies(group),
     mostSent: () => sent.most,
     answers: () =>
       new Map(

@@ -35,14 +35,34 @@ for (const { name, bundle, ends } of SHARED_HOST) {
   });
 }
 
+test("a capsule that never ends loading is refused as soon as a turn would be, and its neighbour keeps its host", async () => {
+  const group = "endless top";
+  const healthy = await sandbox.open(specOf(HEALTHY, { group, instance: "healthy/0" }));
+  const { pid } = (await healthy.meters()).host;
+  const loops = "while (true);";
+  for (const [turnMs, loadMs] of [
+    [5, 250],
+    [400, 400],
+  ] as const) {
+    const spec = specOf(loops, { group, instance: "hostile/0", limits: { turnMs } });
+    const [opened, neighbour] = await Promise.allSettled([sandbox.open(spec), endOf(healthy, call("ok"))]);
+    assert.ok(opened.status === "rejected" && isVnesError(opened.reason));
+    assert.equal(opened.reason.code, "SANDBOX_BUNDLE_BROKEN");
+    assert.match(opened.reason.message, new RegExp(`its top level timed out after ${loadMs} ms`));
+    assert.ok(neighbour.status === "fulfilled" && neighbour.value.how === "done");
+  }
+  assert.equal((await healthy.meters()).host.pid, pid);
+  await healthy.dispose();
+});
+
 test("a capsule that computes for long when it is loaded is not waited for again, and costs nobody the host", async () => {
   // Far longer than the deadline of a turn, far shorter than the first load may take.
   const bundle = await bundleSource(`import { capsule } from "@vnes/sdk";
-    let sum = 0; for (let n = 0; n < 3e8; n++) sum += n % 7;
+    let sum = 0; for (let n = 0; n < 1e7; n++) sum += n % 7;
     export default capsule({ calls: { "t.go": () => { while (true); }, "t.ok": () => sum } });`);
   const group = "slow top";
   const healthy = await sandbox.open(specOf(HEALTHY, { group, instance: "healthy/0" }));
-  const limits = { turnMs: 50 };
+  const limits = { turnMs: 3 };
   const hostile = await sandbox.open(specOf(bundle, { group, instance: "hostile/0", limits }));
   const { pid } = (await healthy.meters()).host;
   assert.equal((await endOf(hostile, call("go"))).how, "TURN_DEADLINE");
@@ -52,10 +72,10 @@ test("a capsule that computes for long when it is loaded is not waited for again
       endOf(healthy, call("ok")),
     ]);
     assert.ok(result?.kind === "failed" && result.code === "TURN_DEADLINE", JSON.stringify(result));
-    assert.match(result.message, /loading the capsule anew was stopped after 50 ms/);
+    assert.match(result.message, /loading the capsule anew was stopped after 3 ms/);
     assert.equal(neighbour.how, "done");
   }
-  assert.ok((await hostile.meters()).cpuMs > 100, "who does not load computes for nothing");
+  assert.ok((await hostile.meters()).cpuMs > 5, "who does not load computes for nothing");
   assert.equal((await healthy.meters()).host.pid, pid);
   await Promise.all([hostile.dispose(), healthy.dispose()]);
 });

@@ -1,7 +1,8 @@
 /**
  * Where capsule code runs. An instance is one shard of one capsule; its only memory is a cache.
  *
- * 1. `deliver` answers every request of the batch, in order, or rejects with `SANDBOX_HOST_DIED`.
+ * 1. `deliver` answers every request of the batch, in order, or rejects with `SANDBOX_HOST_DIED`; with `wasIdle` in its details when the
+ *    host had died before it heard of them.
  * 2. Once a turn of a batch ends in `needKeys`, the turns behind it in the batch and in batches already sent are not
  *    run: they end in `needKeys`, and the kernel delivers them again in order. The keys that such a result of the same batch
  *    names are a guess at what the turn will ask for; a sandbox need not make any.

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Json, JsonObject } from "@vnes/sdk";
 import { CapsuleHarness } from "@vnes/sdk/testing";
 import { parseResults } from "../../../../kernel/drivers/sandbox/src/parse-results.ts";
+import { atOnce } from "../../../../kernel/drivers/sandbox/src/steps.ts";
 import { LISTS } from "../src/lists.ts";
 import gateway from "../src/main.ts";
 
@@ -50,7 +51,10 @@ class Kept {
     for (const result of results) {
       assert.equal(result.kind, "done", JSON.stringify(result).slice(0, 300));
       const text = Buffer.from(JSON.stringify([result]));
-      assert.equal(parseResults(text, [{ turn: result.turn }], EFFECT_BYTES).invalid, undefined);
+      assert.equal(
+        atOnce(parseResults(text, [{ turn: result.turn }], EFFECT_BYTES), () => undefined).invalid,
+        undefined,
+      );
     }
   }
 

@@ -39,8 +39,11 @@ export interface HostOptions {
   readonly maxMessageBytes?: number;
   /** Of its line of JSON. */
   readonly maxLineBytes?: number;
-  /** `text` is what came beside the message, UTF-8, unread; usually nothing. It is written over when `onMessage` has returned. */
-  onMessage(message: unknown, text: Buffer): void;
+  /**
+   * `text` is what came beside the message, UTF-8, unread; usually nothing. It is written over when `onMessage` has returned, or the
+   * promise it returned has settled: nothing more is read of this process before.
+   */
+  onMessage(message: unknown, text: Buffer): unknown;
   onDeath(death: HostDeath): void;
 }
 
@@ -96,6 +99,8 @@ class ChildHost implements HostProcess {
   #arrivals = 0;
   #isGone = false;
   #killedBecause: string | undefined;
+  /** A message is being worked off. */
+  #isHeld = false;
   #watch: NodeJS.Timeout | undefined;
   readonly #long: LongTurns;
   /** From start to hello, whatever arrives in between: who says it byte by byte is not waited for. */
@@ -151,7 +156,7 @@ class ChildHost implements HostProcess {
     setImmediate(() =>
       setImmediate(() => {
         if (!this.#isReady) this.#kill(`it did not say hello within ${withinMs} ms`);
-        else if (this.#arrivals === before && this.#watch !== undefined)
+        else if (this.#arrivals === before && this.#watch !== undefined && !this.#isHeld)
           this.#kill(`nothing came from it for ${withinMs} ms`);
       }),
     );
@@ -189,20 +194,49 @@ class ChildHost implements HostProcess {
   #receive(chunk: Buffer): void {
     // It is being killed: what it still says may be the rest of a frame that made no sense.
     if (this.#killedBecause !== undefined) return;
+    this.#arrived();
+    this.#handOn(this.#reader.push(chunk));
+    free(chunk);
+  }
+
+  #arrived(): void {
     this.#arrivals += 1;
     this.#watch?.refresh();
+  }
+
+  #handOn(messages: Iterator<unknown>): void {
     try {
-      for (const message of this.#reader.push(chunk)) {
+      for (let next = messages.next(); next.done !== true; next = messages.next()) {
         this.#long.sign();
-        if (this.#isReady) this.#options.onMessage(message, this.#reader.text);
-        else this.#greet(message);
+        if (!this.#isReady) {
+          this.#greet(next.value);
+          continue;
+        }
+        const work = this.#options.onMessage(next.value, this.#reader.text);
+        if (work instanceof Promise) return this.#hold(work, messages);
       }
     } catch (thrown) {
-      const cause = coded(thrown);
-      this.#hello.reject(cause);
-      this.#kill(cause instanceof Error ? cause.message : String(cause));
+      this.#broken(thrown);
     }
-    free(chunk);
+  }
+
+  /** What comes meanwhile waits in the pipe, and whoever writes it waits there too. */
+  #hold(work: Promise<unknown>, rest: Iterator<unknown>): void {
+    this.#isHeld = true;
+    this.#pipe.pause();
+    const goOn = (): void => {
+      this.#isHeld = false;
+      this.#arrived();
+      if (this.#killedBecause === undefined) this.#handOn(rest);
+      if (!this.#isHeld) this.#pipe.resume();
+    };
+    void work.catch((thrown: unknown) => this.#broken(thrown)).then(goOn);
+  }
+
+  #broken(thrown: unknown): void {
+    const cause = coded(thrown);
+    this.#hello.reject(cause);
+    this.#kill(cause instanceof Error ? cause.message : String(cause));
   }
 
   #greet(message: unknown): void {

@@ -49,6 +49,61 @@ test("a process without a wall is as nice as it is to be, and so is its session"
   while (existsSync(group) && !readFileSync(group, "utf8").includes("nice 4")) await sleep(20);
 });
 
+test("while a message is worked off nothing more is read, and what is left comes behind it", async () => {
+  const seen: unknown[] = [];
+  const work = Promise.withResolvers<void>();
+  const all = Promise.withResolvers<void>();
+  const host = await spawnHost({
+    name: "test",
+    program: nodeProgram(new URL("./fixtures/echo-host.ts", import.meta.url)),
+    onMessage: (message) => {
+      seen.push(message);
+      if (seen.length === 4) all.resolve();
+      return seen.length === 1 ? work.promise : undefined;
+    },
+    onDeath: () => undefined,
+  });
+  const values = [1, 2, "x".repeat(300_000), 3];
+  for (const value of values) host.send({ ask: "echo", value });
+  while (seen.length === 0) await sleep(5);
+  await sleep(100);
+  assert.equal(seen.length, 1);
+  work.resolve();
+  await all.promise;
+  assert.deepEqual(
+    seen,
+    values.map((echo) => ({ echo })),
+  );
+  await host.kill();
+});
+
+test("a host that dies, or is ended, while a message is worked off is gone once that is over", async () => {
+  for (const end of ["exit", "kill"]) {
+    const work = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const died = Promise.withResolvers<HostDeath>();
+    let messages = 0;
+    const host = await spawnHost({
+      name: "test",
+      program: nodeProgram(new URL("./fixtures/echo-host.ts", import.meta.url)),
+      onMessage: () => {
+        messages += 1;
+        begun.resolve();
+        return work.promise;
+      },
+      onDeath: died.resolve,
+    });
+    for (let n = 0; n < 2; n++) host.send({ ask: "echo", value: n });
+    await begun.promise;
+    if (end === "exit") host.send({ ask: "exit", value: 3 });
+    else void host.kill();
+    work.resolve();
+    const { code, signal } = await died.promise;
+    assert.deepEqual([code, signal], end === "exit" ? [3, null] : [null, "SIGKILL"]);
+    assert.equal(messages, end === "exit" ? 2 : 1);
+  }
+});
+
 test("messages go there and back; a host that is killed dies once", async () => {
   const { host, ask, death, deaths } = await start();
   const large = { text: "ä".repeat(300_000), list: [1, null, "x"] };

@@ -8,8 +8,11 @@ import type { SandboxLimits } from "@vnes/kernel";
 import { watched } from "./overrun-watch.ts";
 import { installPrelude, type Prelude } from "./prelude.ts";
 
-/** Loading for the first time runs the capsule's top level cold; a bundle that needs longer does more there than declare handlers. */
-export const LOAD_TIMEOUT_MS = 2_000;
+/**
+ * Loading for the first time runs the capsule's top level cold, and the other capsules of the host wait for it: it has what a turn has,
+ * and where that is less, so much. A bundle that needs longer does more there than declare handlers.
+ */
+export const LEAST_FIRST_LOAD_MS = 250;
 /** To fetch what an interrupted batch had finished; a capsule that holds that up too loses it. */
 const PARTIAL_TIMEOUT_MS = 50;
 const MAX_REASON = 200;
@@ -45,10 +48,12 @@ export class LoadFailure extends Error {
   readonly end: "deadline" | "memory" | "threw";
   readonly cpuMs: number;
 
-  constructor(cause: unknown, isGone: boolean, cpuMs: number) {
-    super(cause instanceof Error ? cause.message : "it threw something that is no error");
+  constructor(cause: unknown, isGone: boolean, loadMs: number, cpuMs: number) {
+    const told = cause instanceof Error ? cause.message : "it threw something that is no error";
+    const isLate = !isGone && told.includes("timed out");
+    super(isLate ? `its top level timed out after ${loadMs} ms` : told);
     if (isGone) this.end = "memory";
-    else this.end = this.message.includes("timed out") ? "deadline" : "threw";
+    else this.end = isLate ? "deadline" : "threw";
     this.cpuMs = cpuMs;
   }
 }
@@ -107,7 +112,7 @@ export class CapsuleIsolate {
       if (problem !== "")
         throw new Error(typeof problem === "string" ? problem : "its prelude answered nothing");
     } catch (cause) {
-      const failure = new LoadFailure(cause, this.#isolate.isDisposed, this.cpuMs);
+      const failure = new LoadFailure(cause, this.#isolate.isDisposed, loadMs, this.cpuMs);
       this.dispose();
       throw failure;
     }

@@ -12,7 +12,7 @@
  * H5. When an isolate was thrown away for what ran in it, the rest of its batch may spoil one more. Then there is a stop (H3), and the
  *     kernel is told that this was so: it decides when the next one is loaded.
  */
-import { type Bundle, CapsuleIsolate, LOAD_TIMEOUT_MS, LoadFailure } from "./capsule-isolate.ts";
+import { type Bundle, CapsuleIsolate, LEAST_FIRST_LOAD_MS, LoadFailure } from "./capsule-isolate.ts";
 import type { FromHost, HostMeters, ToHost } from "@vnes/driver-sandbox";
 
 /** Long enough that cutting costs nothing, short enough that a neighbour's call is not held up. */
@@ -57,7 +57,7 @@ export class HostedInstance {
   constructor(bundle: Bundle, send: (message: FromHost, text?: string) => void) {
     this.#bundle = bundle;
     this.#send = send;
-    this.#isolate = new CapsuleIsolate(bundle, Math.max(LOAD_TIMEOUT_MS, bundle.limits.turnMs));
+    this.#isolate = new CapsuleIsolate(bundle, Math.max(LEAST_FIRST_LOAD_MS, bundle.limits.turnMs));
   }
 
   get hasWork(): boolean {

@@ -65,8 +65,13 @@ export class MemorySandbox implements Sandbox {
     if (this.#faults.deadlineAt?.has(delivery) === true) return "deadline";
     const { hostDiesAt, hostDiesOn } = this.#faults;
     if (hostDiesAt?.has(delivery) !== true && hostDiesOn?.(request) !== true) return "runs";
-    for (const instance of this.#instances) if (instance.group === group) instance.die();
+    this.dies(group);
     return "hostDies";
+  }
+
+  /** The host of a group, whatever is in it. */
+  dies(group: string): void {
+    for (const instance of this.#instances) if (instance.group === group) instance.die();
   }
 
   /** Resolves when the next batch may run; undefined when it may at once. */
@@ -101,6 +106,7 @@ class MemoryInstance implements SandboxInstance {
   }
 
   deliver(batch: readonly TurnRequest[]): Promise<readonly TurnResult[]> {
+    if (this.#dead) return Promise.reject(hostDied(this.#spec.instance, { wasIdle: true }));
     const stops = this.#stops;
     // Copied now: what the kernel does to its objects later is nobody else's business.
     const requests = copyRequests(batch);
@@ -184,6 +190,7 @@ class MemoryInstance implements SandboxInstance {
 }
 
 /** The port names the code; its entry for people stands with the driver that has real hosts. */
-function hostDied(instance: string): VnesError {
-  return new VnesError("SANDBOX_HOST_DIED", memoryErrors.entries.MEMORY_HOST_DIED, { instance });
+function hostDied(instance: string, details: { readonly wasIdle?: true } = {}): VnesError {
+  const entry = memoryErrors.entries.MEMORY_HOST_DIED;
+  return new VnesError("SANDBOX_HOST_DIED", entry, { instance, ...details });
 }

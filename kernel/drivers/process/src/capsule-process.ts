@@ -32,7 +32,8 @@ export interface ProcessOptions {
 export type FromProcess = { readonly [name: string]: unknown };
 
 interface Listener {
-  message(message: FromProcess, text: Buffer): void;
+  /** A promise: nothing more is read until it settles. */
+  message(message: FromProcess, text: Buffer): Promise<void> | undefined;
   /** Unless it was killed by `kill`. */
   died(error: VnesError): void;
 }
@@ -110,18 +111,19 @@ export class CapsuleProcess {
     await (await this.#spawning?.catch(() => undefined))?.kill();
   }
 
-  #receive(message: unknown, text: Buffer): void {
-    if (this.#isKilled) return;
+  #receive(message: unknown, text: Buffer): Promise<void> | undefined {
+    if (this.#isKilled) return undefined;
     const told = typeof message === "object" && message !== null ? (message as FromProcess) : {};
     if (this.#isOpen) return this.#listener.message(told, text);
     if (told["did"] === "open") {
       this.#isOpen = true;
-      return this.#opened.resolve();
+      this.#opened.resolve();
+      return undefined;
     }
-    if (told["did"] !== "fail") return this.#broken("it says something else than that it is open");
-    this.#broken(
-      typeof told["reason"] === "string" ? told["reason"].slice(0, MAX_REASON) : "no reason given",
-    );
+    const { reason } = told;
+    if (told["did"] !== "fail") this.#broken("it says something else than that it is open");
+    else this.#broken(typeof reason === "string" ? reason.slice(0, MAX_REASON) : "no reason given");
+    return undefined;
   }
 
   #broken(reason: string): void {

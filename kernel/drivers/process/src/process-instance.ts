@@ -10,6 +10,10 @@
  */
 import { type RepeatedBatch, type SandboxInstance, type SandboxMeters, unlessExpected } from "@vnes/kernel";
 import {
+  AT_ONCE_BYTES,
+  atOnce,
+  inStretches,
+  type Judged,
   type JudgedRequest,
   notRun,
   parsePiece,
@@ -102,7 +106,7 @@ export class ProcessInstance implements SandboxInstance {
     return {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
-      cpuMs: this.#cpuMsBefore + cpuMs,
+      cpuMs: this.#cpuMsBefore + cpuMs + this.#tally.judgedMs,
       bytes: this.#tally.bytes,
       memoryBytes,
       host: { group: this.#options.spec.group, pid: this.#process?.pid ?? 0, memoryBytes },
@@ -171,23 +175,45 @@ export class ProcessInstance implements SandboxInstance {
     return owed.kind === "batch" && owed.stops !== this.#stops;
   }
 
-  #receive(message: FromProcess, text: Buffer): void {
+  #receive(message: FromProcess, text: Buffer): Promise<void> | undefined {
     const head = this.#owed[0];
     const number = message["did"] === "deliver" ? message["batch"] : message["ask"];
     const isAsked = (message["did"] === "deliver") === (head?.kind === "batch");
-    if (head?.sent === undefined || !isAsked || number !== head.sent)
-      return this.#refuse("it said something that it was not asked");
+    if (head?.sent === undefined || !isAsked || number !== head.sent) {
+      this.#refuse("it said something that it was not asked");
+      return undefined;
+    }
     this.#tally.bytes += text.length;
     if (head.kind === "batch") return this.#answered(head, message["more"] === true, text);
     head.resolve();
     this.#next();
+    return undefined;
   }
 
-  #answered(head: OwedBatch, isMore: boolean, text: Buffer): void {
-    if (this.#isObsolete(head)) return isMore ? this.#refuse("it ran what it was not to") : this.#next();
+  #answered(head: OwedBatch, isMore: boolean, text: Buffer): Promise<void> | undefined {
+    if (this.#isObsolete(head)) {
+      if (isMore) this.#refuse("it ran what it was not to");
+      else this.#next();
+      return undefined;
+    }
     const asked = askedOf(head);
     const { effectBytes } = this.#options.spec.limits;
-    let piece = parsePiece(text, asked, effectBytes, head.results.at(-1));
+    const judging = parsePiece(text, asked, effectBytes, head.results.at(-1));
+    const took = (ms: number): void => void (this.#tally.judgedMs += ms);
+    if (text.length > AT_ONCE_BYTES) {
+      // It was not silent, however long this takes.
+      this.#watch.disarm();
+      const { sent } = head;
+      return inStretches(judging, took).then((piece) => {
+        if (this.#owed[0] === head && head.sent === sent) this.#judged(head, asked, isMore, piece);
+      });
+    }
+    this.#judged(head, asked, isMore, atOnce(judging, took));
+    return undefined;
+  }
+
+  #judged(head: OwedBatch, asked: readonly JudgedRequest[], isMore: boolean, judged: Judged): void {
+    let piece = judged;
     if (isMore && piece.results.length === 0) return this.#refuse("it has more to come, and no result");
     if (piece.invalid === undefined && !isMore && piece.results.length < asked.length)
       piece = refused(piece.results, asked, "fewer results than turns");

@@ -28,7 +28,7 @@ export interface SandboxHostOptions {
 }
 
 export interface Delivered {
-  /** Lines, each JSON of results, as the isolate made it. Written over by what the host says next. */
+  /** Lines, each JSON of results, as the isolate made it. Written over by what the host says next, which is read once this was judged. */
   readonly text: Buffer;
   readonly stops: number;
   /** The isolate had to be thrown away for what ran in it. */
@@ -38,7 +38,8 @@ export interface Delivered {
 type Asked = Extract<FromHost, { did: "ask" }>;
 
 interface Owed {
-  settle(value: never): void;
+  /** A promise: of when what came with it was read. */
+  settle(value: never): unknown;
   reject(error: unknown): void;
 }
 
@@ -106,11 +107,11 @@ export class SandboxHost {
     }
   }
 
-  /** Resolves with what `judge` makes of the answer, which it has to read at once. */
+  /** Resolves with what `judge` makes of the answer. Until then nothing more is read of this host. */
   deliver<T>(
     message: Extract<ToHost, { do: "deliver" }>,
     requests: string | Uint8Array,
-    judge: (delivered: Delivered) => T,
+    judge: (delivered: Delivered) => T | Promise<T>,
   ): Promise<T> {
     return this.#ask(`deliver ${message.id} ${message.batch}`, message, requests, judge);
   }
@@ -163,24 +164,29 @@ export class SandboxHost {
     name: string,
     message: ToHost,
     text?: string | Uint8Array,
-    judge?: (value: never) => T,
+    judge?: (value: never) => T | Promise<T>,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#death !== undefined) return reject(this.#hostDied(this.#death));
+      if (this.#death !== undefined) return reject(this.#hostDied(this.#death, { wasIdle: true }));
       // Throws for a message no frame holds; nothing is owed then.
       this.#process?.send(message, text);
-      const settle = judge === undefined ? resolve : (value: never) => resolve(judge(value));
+      const settle = (value: never): unknown => {
+        const judged = judge === undefined ? value : judge(value);
+        resolve(judged);
+        return judged;
+      };
       this.#owed.set(name, { settle, reject });
       if (!this.#isExpecting || message.do === "open") this.#expect();
     });
   }
 
-  #receive(message: FromHost, text: Buffer): void {
+  #receive(message: FromHost, text: Buffer): Promise<unknown> | undefined {
     switch (message.did) {
       case "open":
         return this.#settle(`open ${message.id}`, undefined);
       case "fail":
-        return this.#refuse(`open ${message.id}`, message.reason);
+        this.#refuse(`open ${message.id}`, message.reason);
+        return undefined;
       case "deliver":
         return this.#settle(`deliver ${message.id} ${message.batch}`, {
           text,
@@ -190,9 +196,11 @@ export class SandboxHost {
       case "ask":
         return this.#settle(`ask ${message.ask}`, message);
       case "alive":
-        return this.#alive();
+        this.#alive();
+        return undefined;
       default:
-        return this.#unasked();
+        this.#unasked();
+        return undefined;
     }
   }
 
@@ -210,12 +218,15 @@ export class SandboxHost {
     if (this.#chatter > MOST_CHATTER) void this.#process?.kill("it says without end that it is alive");
   }
 
-  #settle(name: string, value: unknown): void {
+  /** A promise: it takes its time, and is told to whoever asked. */
+  #settle(name: string, value: unknown): Promise<unknown> | undefined {
     const owed = this.#answered(name);
     try {
-      owed?.settle(value as never);
+      const settled = owed?.settle(value as never);
+      return settled instanceof Promise ? settled.catch(() => undefined) : undefined;
     } catch (cause) {
       owed?.reject(cause);
+      return undefined;
     }
   }
 
@@ -250,7 +261,7 @@ export class SandboxHost {
     this.#owed.clear();
   }
 
-  #hostDied({ code, signal, reason }: HostDeath): VnesError {
-    return sandboxErrors.create("SANDBOX_HOST_DIED", { group: this.group, reason, signal, code });
+  #hostDied({ code, signal, reason }: HostDeath, details: { readonly wasIdle?: true } = {}): VnesError {
+    return sandboxErrors.create("SANDBOX_HOST_DIED", { group: this.group, reason, signal, code, ...details });
   }
 }

@@ -7,9 +7,17 @@ import type { RepeatedBatch, Sandbox, SandboxInstance, SandboxMeters, SandboxSpe
 import { isVnesError, type TurnRequest, type TurnResult } from "@vnes/schemas";
 import { sandboxErrors } from "./errors.ts";
 import type { Executor } from "./executor.ts";
-import { isAsExpected, type JudgedRequest, notRun, parseResults } from "./parse-results.ts";
+import {
+  AT_ONCE_BYTES,
+  isAsExpected,
+  type Judged,
+  type JudgedRequest,
+  notRun,
+  parseResults,
+} from "./parse-results.ts";
 import { pause, RenewalPace } from "./renewal-pace.ts";
 import { type Delivered, SandboxHost } from "./sandbox-host.ts";
+import { atOnce, inStretches } from "./steps.ts";
 import { TurnTally } from "./turn-tally.ts";
 
 export interface HostSandboxOptions {
@@ -117,7 +125,7 @@ class HostedShard implements SandboxInstance {
   #sent<T>(
     turns: readonly number[],
     requests: string | Uint8Array,
-    judge: (delivered: Delivered) => T,
+    judge: (delivered: Delivered) => T | Promise<T>,
   ): Promise<T> {
     const stops = this.#stops;
     const message = { do: "deliver", id: this.#id, batch: this.#nextBatch++, stops, turns } as const;
@@ -137,12 +145,19 @@ class HostedShard implements SandboxInstance {
     batch: readonly JudgedRequest[],
     stops: number,
     { text, stops: now }: Delivered,
-  ): readonly TurnResult[] {
+  ): readonly TurnResult[] | Promise<readonly TurnResult[]> {
     // Sent before an answer that stopped everything behind it (2), whatever the host has made of it meanwhile.
     if (stops !== this.#stops) return batch.map(notRun);
     const { effectBytes } = this.#spec.limits;
-    const { results, invalid } = this.#tally.judge(parseResults(text, batch, effectBytes));
-    this.#stops = invalid === undefined ? now : now + 1;
+    const judging = parseResults(text, batch, effectBytes);
+    const took = (ms: number): void => void (this.#tally.judgedMs += ms);
+    if (text.length <= AT_ONCE_BYTES) return this.#settled(atOnce(judging, took), now);
+    return inStretches(judging, took).then((judged) => this.#settled(judged, now));
+  }
+
+  #settled(judged: Judged, stops: number): readonly TurnResult[] {
+    const { results, invalid } = this.#tally.judge(judged);
+    this.#stops = invalid === undefined ? stops : stops + 1;
     if (invalid !== undefined) this.#renew();
     return results;
   }
@@ -172,7 +187,7 @@ class HostedShard implements SandboxInstance {
     return {
       turns: this.#tally.turns,
       failedTurns: this.#tally.failedTurns,
-      cpuMs,
+      cpuMs: cpuMs + this.#tally.judgedMs,
       bytes: this.#tally.bytes,
       memoryBytes: heapBytes,
       host: { group, pid, memoryBytes: hostBytes },

@@ -10,6 +10,8 @@ export class TurnTally {
   failedTurns = 0;
   /** Of the JSON that crossed, either way, in UTF-8. */
   bytes = 0;
+  /** Of the kernel's thread, to read and judge what its turns came to: whoever makes that long pays for it. */
+  judgedMs = 0;
   /** The turn that asked for keys last, and how often. */
   #asking: number | undefined;
   #rounds = 0;

@@ -5,9 +5,11 @@
  * the capsule is suspended. What an answered turn comes to is settled in `turn-settlement.ts` (C3), records and their
  * release are the journal's (C1 and C2 in `shard-journal.ts`).
  *
- * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed.
+ * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed. Those that the
+ *     host never heard of go to the next one as they are: a host of their own for each of its capsules would cost the whole node.
+ * C5. Whose delivery kills again, or is stopped alone, shares no host for a while: who ends it in company only would do it without end.
  */
-import type { Delivery, Json, TurnRequest } from "@vnes/schemas";
+import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
@@ -21,7 +23,7 @@ import type { Counters } from "../node/counters.ts";
 import type { CapsuleBudget } from "./capsule-budget.ts";
 import { CapsuleLines } from "./capsule-lines.ts";
 import { DueDeliveries } from "./due-deliveries.ts";
-import { HostTrials, isHostDeath } from "./host-trials.ts";
+import { HostTrials, isHostDeath, wasIdle } from "./host-trials.ts";
 import { Inbox } from "./inbox.ts";
 import { type Sent, SentBatches } from "./sent-batches.ts";
 import { ShardJournal } from "./shard-journal.ts";
@@ -345,7 +347,8 @@ export class CapsuleShard {
     } catch (error) {
       left = [...left, ...(await this.#sent.takeBack())];
       if (!isHostDeath(error)) throw error;
-      return await this.#runAlone(left, error.message);
+      this.#lostHost(left, error.message);
+      return wasIdle(error) ? await this.#reopen(left) : await this.#runAlone(left);
     }
   }
 
@@ -385,14 +388,9 @@ export class CapsuleShard {
   }
 
   /** C4: one delivery at a time in a host of its own, so that the one to blame is known. Returns what did not run. */
-  async #runAlone(batch: readonly Waiting[], reason: string): Promise<readonly Waiting[]> {
-    const { hostDied, counters } = this.#parts;
-    this.#instance = undefined;
-    counters.add("host.deaths");
-    hostDied(reason);
+  async #runAlone(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
     let alone: SandboxInstance | undefined;
     const queue = [...batch];
-    for (const waiting of queue) delete waiting.given;
     while (queue.length > 0 && this.#open) {
       const waiting = queue[0] as Waiting;
       if (waiting.feed?.isHolding === true) {
@@ -404,6 +402,7 @@ export class CapsuleShard {
         alone ??= await this.#hosts.openAlone(() => this.#open);
         if (alone === undefined) break;
         const results = await alone.deliver(this.#requests([waiting]));
+        if (results.some(isStopped)) this.#hosts.suspect();
         const { again, poisoned } = this.#settlement.settle([waiting], results);
         if (again.length === 0) queue.shift();
         if (poisoned) await alone.reset();
@@ -417,8 +416,15 @@ export class CapsuleShard {
       }
     }
     await alone?.dispose();
-    await this.#reopen();
-    return queue;
+    return await this.#reopen(queue);
+  }
+
+  /** What it was given is gone with it. */
+  #lostHost(batch: readonly Waiting[], reason: string): void {
+    this.#instance = undefined;
+    this.#parts.counters.add("host.deaths");
+    this.#parts.hostDied(reason);
+    for (const waiting of batch) delete waiting.given;
   }
 
   #killed(waiting: Waiting, reason: string): void {
@@ -430,8 +436,15 @@ export class CapsuleShard {
     this.#parts.giveUp(tooOften);
   }
 
-  async #reopen(): Promise<void> {
+  /** Returns what is to run in it. */
+  async #reopen(left: readonly Waiting[]): Promise<readonly Waiting[]> {
     this.#instance = await this.#hosts.open(() => this.#open);
     if (this.#instance !== undefined) this.restarts++;
+    return left;
   }
+}
+
+/** For time or for memory: what it was about to take of them is not known. */
+function isStopped(result: TurnResult): boolean {
+  return result.kind === "failed" && (result.code === "TURN_DEADLINE" || result.code === "TURN_MEMORY");
 }

@@ -16,6 +16,8 @@ const MAX_KILLS = 3;
 const KILL_WINDOW_MS = 60_000;
 /** When only events brought that about: three deaths a minute go on being all that poison can cost. */
 export const POISON_REST_MS: number = KILL_WINDOW_MS;
+/** Who is suspected of a death shares no host for so long: what only kills in company has none. */
+const APART_MS = 600_000;
 
 interface Kill {
   readonly at: number;
@@ -28,6 +30,7 @@ export class HostTrials {
   readonly #sandbox: Sandbox;
   readonly #clock: Clock;
   #kills: Kill[] = [];
+  #suspectedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: { readonly spec: SandboxSpec; readonly sandbox: Sandbox; readonly clock: Clock }) {
     this.#spec = parts.spec;
@@ -35,14 +38,20 @@ export class HostTrials {
     this.#clock = parts.clock;
   }
 
-  /** In the capsule's own group. Tries until a host starts; undefined once `isWanted` says no. */
+  /** In the capsule's own group, unless it is suspected. Tries until a host starts; undefined once `isWanted` says no. */
   open(isWanted: () => boolean): Promise<SandboxInstance | undefined> {
-    return this.#patiently(this.#spec, isWanted);
+    const isSuspect = this.#clock.now() - this.#suspectedAt < APART_MS;
+    return isSuspect ? this.openAlone(isWanted) : this.#patiently(this.#spec, isWanted);
   }
 
   /** The same in a host that nobody shares. */
   openAlone(isWanted: () => boolean): Promise<SandboxInstance | undefined> {
     return this.#patiently({ ...this.#spec, group: `alone/${this.#spec.instance}` }, isWanted);
+  }
+
+  /** A delivery was in a host that died, and ended badly alone: its neighbours may be all that it lacked to kill that one as well. */
+  suspect(): void {
+    this.#suspectedAt = this.#clock.now();
   }
 
   /**
@@ -51,6 +60,7 @@ export class HostTrials {
    */
   killed(isEvent: boolean): VnesError | undefined {
     const now = this.#clock.now();
+    this.suspect();
     this.#kills = [...this.#kills.filter(({ at }) => at > now - KILL_WINDOW_MS), { at: now, isEvent }];
     const kills = this.#kills.length;
     if (kills < MAX_KILLS) return undefined;
@@ -61,7 +71,7 @@ export class HostTrials {
       : kernelErrors.create("CAPSULE_KEEPS_KILLING", details);
   }
 
-  /** Forgets earlier kills: the capsule is to try again. */
+  /** Forgets earlier kills: the capsule is to try again, where it harms nobody else. */
   forgive(): void {
     this.#kills = [];
   }
@@ -83,4 +93,9 @@ export class HostTrials {
 
 export function isHostDeath(error: unknown): error is VnesError {
   return isVnesError(error) && error.code === "SANDBOX_HOST_DIED";
+}
+
+/** It was dead before it was asked: nothing of this shard was in it. */
+export function wasIdle({ details }: VnesError): boolean {
+  return details["wasIdle"] === true;
 }
