@@ -55,6 +55,20 @@ export type Fact =
       readonly hash: string;
       readonly definition: TopicDefinition;
     }
+  /** From here on the capsule provides the capability. `recorded-providers.ts` says which of them a boot has to know. */
+  | {
+      readonly type: "provider";
+      readonly capability: string;
+      readonly capsule: string;
+      /** Where the calls that it takes are recorded. */
+      readonly records: "here" | "elsewhere" | "none";
+      /** Who was given calls until then of which this node cannot read what became of them. */
+      readonly former: {
+        readonly capsule: string;
+        readonly records: "elsewhere" | "none";
+        readonly until: number;
+      } | null;
+    }
   | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string }
   /** The node's word on its shards; `heads` as in an execution receipt. */
   | { readonly type: "heads"; readonly public_key: string; readonly heads: readonly SignedHead[] }
@@ -226,6 +240,7 @@ function publications(fact: Fact, at: number): Effect[] {
     case "booted":
     case "denied":
     case "topicDefined":
+    case "provider":
     case "flowDecided":
     case "published":
     case "diverged":

@@ -126,10 +126,19 @@ export class Router {
   /** After a crash: ends or repeats a call to a driver that was under way. */
   recoverDeviceCall(caller: CapsuleShard, call: PendingCall): void {
     const { capability, method, callId } = call;
-    const definition = methodOf(this.#board, capability, method);
-    const repeat = !("ok" in definition) && definition.effect === "idempotent";
-    if (repeat) this.#callDevice(caller, capability, method, call.input, callId);
+    if (this.mayRepeat(call)) this.#callDevice(caller, capability, method, call.input, callId);
     else this.#giveAnswer(caller, callId, refusal("CALL_DROPPED_ON_RECOVERY", { capability, method }));
+  }
+
+  /** After a crash: nobody here knows what `former` made of it (RE3 of `recovered-effects.ts`). */
+  endInDoubt(caller: CapsuleShard, { callId, capability, method }: PendingCall, former: string): void {
+    this.#giveAnswer(caller, callId, refusal("CALL_PROVIDER_CHANGED", { capability, method, former }));
+  }
+
+  /** Whether doing it twice is as good as once, by the word of who provides it now. */
+  mayRepeat({ capability, method }: PendingCall): boolean {
+    const definition = methodOf(this.#board, capability, method);
+    return !("ok" in definition) && definition.effect === "idempotent";
   }
 
   /** After a crash: a read that had no answer is asked again. */
