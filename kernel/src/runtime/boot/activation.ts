@@ -27,7 +27,7 @@ export async function activateAll(
   providers: RecordedProviders,
   giveUp: GiveUp,
 ): Promise<void> {
-  const { order, table } = context;
+  const { order, table, parts } = context;
   const capsules = order.map((id) => table.get(id));
   const loaded = new Map<string, Promise<void>>();
   for (const capsule of capsules) {
@@ -44,7 +44,8 @@ export async function activateAll(
     active.set(capsule.id, capsule.activation);
   }
   await Promise.all(active.values());
-  for (const { deal } of unanswered) deal();
+  // One whose deadline has passed meanwhile has ended by it.
+  for (const { deadlineAt, deal } of unanswered) if (parts.clock.now() < deadlineAt) deal();
 }
 
 /** After those it is bound to (B2), which are before it in the order; beside all others, so that their records share commits. */

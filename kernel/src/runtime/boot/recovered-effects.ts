@@ -4,7 +4,8 @@
  *
  * RE1. A call that a shard of this node took is asked of nobody: its answer comes from there, or its deadline ends it. Until the
  *      caller has the answer on record, that shard has the call among its open ones or the answer in its outbox.
- * RE2. An answer in an outbox is told, whether its capsule still runs or not.
+ * RE2. An answer in an outbox is told, whether its capsule still runs or not, unless the caller has on record how the call ended:
+ *      that it was told is written down with the next record only, which may not have come. So is one for a person of an earlier run: nobody waits.
  * RE3. A call that may be with a former provider whose records are not here is asked of its successor only if it may be done twice.
  *      Otherwise it ends by name: nobody here can know whether it was done.
  */
@@ -19,6 +20,7 @@ import type { RecoveredShard } from "./recovery.ts";
 
 /** A call or a read that no outbox repeats. */
 interface Unanswered {
+  readonly deadlineAt: number;
   /** Asks again, or answers in the place of whoever was asked; when everything runs. */
   deal(): void;
 }
@@ -27,7 +29,7 @@ interface Unanswered {
 type Fate = "taken" | "outbox" | "again" | ((caller: CapsuleShard) => void);
 
 export function recoverEffects(
-  { board, router, kernel, parts }: NodeContext,
+  { board, control, router, kernel, parts }: NodeContext,
   recovered: ReadonlyMap<string, RecoveredShard>,
   providers: RecordedProviders,
 ): readonly Unanswered[] {
@@ -48,12 +50,15 @@ export function recoverEffects(
       if (fate === "outbox") continue;
       outbox.confirm(id);
       if (caller === undefined || fate === "taken") continue;
-      if (fate !== "again") unanswered.push({ deal: () => fate(caller) });
+      if (fate !== "again") unanswered.push({ deadlineAt, deal: () => fate(caller) });
       else if (parts.clock.now() < deadlineAt) again.push(entryOf(call, id));
     }
     for (const entry of [...again, ...outbox.values()].sort(byId)) {
-      const { id } = entry;
-      router.route(entry, () => outbox.confirm(id));
+      const { id, effect } = entry;
+      const isKnown =
+        effect.do === "answer" && (control.isOurs(effect.callId) || hasEnded(recovered, effect.callId));
+      if (isKnown) outbox.confirm(id);
+      else router.route(entry, () => outbox.confirm(id));
     }
   }
   return unanswered;
@@ -100,6 +105,12 @@ function entryOf(call: PendingCall, id: EffectId): OutboxEntry {
   const { capability, method, input, tag, context, deadlineAt, depth } = call;
   const effect = { do: "call", capability, method, input, tag, context, timeoutMs: 0 } as const;
   return { id, at: deadlineAt, depth: depth + 1, effect };
+}
+
+/** RE2: false also of one whose caller is on another node. */
+function hasEnded(recovered: ReadonlyMap<string, RecoveredShard>, callId: string): boolean {
+  const caller = recovered.get(parseEffectId(callId)?.shard ?? "");
+  return caller?.state.pending.has(callId) === false;
 }
 
 function byId(a: OutboxEntry, b: OutboxEntry): number {
