@@ -110,7 +110,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     clock: parts.clock,
     board,
     counters,
-    route: (entry, confirm) => router.route(entry, confirm),
+    route: (...effect) => router.route(...effect),
     fail: (error) => runtime?.halt(error),
   });
   kernel.onRecorded((fact) => heads?.recorded(fact));

@@ -5,7 +5,7 @@
  * RE1. A call that a shard of this node took is asked of nobody: its answer comes from there, or its deadline ends it. Until the
  *      caller has the answer on record, that shard has the call among its open ones or the answer in its outbox.
  * RE2. An answer in an outbox is told, whether its capsule still runs or not, unless the caller has on record how the call ended:
- *      that it was told is written down with the next record only, which may not have come. So is one for a person of an earlier run: nobody waits.
+ *      that it was told is written down with the next record only, which may not have come. A person of an earlier run waits no more.
  * RE3. A call that may be with a former provider whose records are not here is asked of its successor only if it may be done twice.
  *      Otherwise it ends by name: nobody here can know whether it was done.
  */

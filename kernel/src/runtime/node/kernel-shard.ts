@@ -11,7 +11,7 @@ import type { KernelRecord } from "../../ledger/record.ts";
 import { applyRecord, releasedSeq, type ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Counters } from "./counters.ts";
-import type { Switchboard } from "./router.ts";
+import type { Router, Switchboard } from "./router.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 
 /** Failures can come as fast as frames; a person reads a few a second, the rest are counted. */
@@ -88,10 +88,10 @@ export class KernelShard {
   readonly #clock: Clock;
   readonly #board: Switchboard;
   readonly #counters: Counters;
-  readonly #route: (entry: OutboxEntry, confirm: () => void) => void;
+  readonly #route: Router["route"];
   readonly #fail: (error: unknown) => void;
   /** By effect id: who waits for an event to be in its partition. */
-  readonly #arrivals = new Map<string, () => void>();
+  readonly #arrivals = new Map<string, PromiseWithResolvers<void>>();
   #publishing = false;
   #recorded: ((fact: Fact) => void) | undefined;
   /** Seq of the last record that is on the disk: what comes after it may yet be lost. */
@@ -105,7 +105,7 @@ export class KernelShard {
     readonly clock: Clock;
     readonly board: Switchboard;
     readonly counters: Counters;
-    route(entry: OutboxEntry, confirm: () => void): void;
+    readonly route: Router["route"];
     fail(error: unknown): void;
   }) {
     this.name = parts.state.shard;
@@ -132,13 +132,18 @@ export class KernelShard {
     await this.#append(fact, publications(fact, at), at);
   }
 
-  /** Publishes through this shard's outbox, so that the event is in its partition exactly once; resolves when it is. */
+  /**
+   * Publishes through this shard's outbox, so that the event is in its partition exactly once; resolves when it is. Rejects when that
+   * cannot be before the next boot, which takes it from the outbox if it is on record.
+   */
   async publishEvent(topic: string, key: string, event: Json): Promise<EffectId> {
     const id = { shard: this.name, seq: this.state.seq + 1, index: 0 };
-    const arrived = new Promise<void>((resolve) => this.#arrivals.set(formatEffectId(id), resolve));
+    const arrival = Promise.withResolvers<void>();
+    this.#arrivals.set(formatEffectId(id), arrival);
     const at = Math.max(this.state.at, this.#clock.now());
-    await this.#append({ type: "published", topic, key }, [{ do: "publish", topic, key, event }], at);
-    await arrived;
+    const effect = { do: "publish", topic, key, event } as const;
+    // Together: it may be lost while its record is still on its way.
+    await Promise.all([arrival.promise, this.#append({ type: "published", topic, key }, [effect], at)]);
     return id;
   }
 
@@ -157,6 +162,7 @@ export class KernelShard {
       await this.#log.append([record]);
     } catch (error) {
       this.#fail(error);
+      this.#arrival({ shard: this.name, seq: record.seq, index: 0 })?.reject(error);
       return;
     }
     this.#durable = record.seq;
@@ -196,12 +202,22 @@ export class KernelShard {
       this.state.outbox.confirm(entry.id);
       return;
     }
-    this.#route(entry, () => {
-      this.state.outbox.confirm(entry.id);
-      const id = formatEffectId(entry.id);
-      this.#arrivals.get(id)?.();
-      this.#arrivals.delete(id);
-    });
+    this.#route(
+      entry,
+      () => {
+        this.state.outbox.confirm(entry.id);
+        this.#arrival(entry.id)?.resolve();
+      },
+      (problem) => this.#arrival(entry.id)?.reject(problem),
+    );
+  }
+
+  /** Whoever waits for it hears once. */
+  #arrival(id: EffectId): PromiseWithResolvers<void> | undefined {
+    const name = formatEffectId(id);
+    const arrival = this.#arrivals.get(name);
+    this.#arrivals.delete(name);
+    return arrival;
   }
 
   #isWithinRate(at: number): boolean {

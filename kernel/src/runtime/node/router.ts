@@ -68,8 +68,9 @@ export class Router {
     this.#counters = counters;
   }
 
-  route(entry: OutboxEntry, confirm: () => void): void {
-    this.#take(entry, confirm, undefined);
+  /** `lost`: a partition here does not take the event before the next boot. */
+  route(entry: OutboxEntry, confirm: () => void, lost?: (problem: unknown) => void): void {
+    this.#take(entry, confirm, undefined, lost);
   }
 
   /** An effect of a shard of another node: it is for a shard here, or `refuse` says why it is not. */
@@ -86,11 +87,16 @@ export class Router {
   }
 
   /** `refused`: it came from another node, which is told; undefined: its sender is here. */
-  #take(entry: OutboxEntry, confirm: () => void, refused: Refuse | undefined): void {
+  #take(
+    entry: OutboxEntry,
+    confirm: () => void,
+    refused: Refuse | undefined,
+    lost?: (problem: unknown) => void,
+  ): void {
     const { effect } = entry;
     switch (effect.do) {
       case "publish":
-        this.#publish(entry, effect, confirm, refused);
+        this.#publish(entry, effect, confirm, refused, lost);
         return;
       case "call":
         this.#call(entry, effect, confirm, refused);
@@ -150,7 +156,13 @@ export class Router {
     return this.#board.devices.has(this.#board.capabilities.get(capability)?.provider ?? "");
   }
 
-  #publish(entry: OutboxEntry, effect: Publish, confirm: () => void, refused: Refuse | undefined): void {
+  #publish(
+    entry: OutboxEntry,
+    effect: Publish,
+    confirm: () => void,
+    refused: Refuse | undefined,
+    lost?: (problem: unknown) => void,
+  ): void {
     const topic = this.#board.topics.get(effect.topic);
     if (topic === undefined) {
       this.#counters.add("topic.gone");
@@ -171,9 +183,10 @@ export class Router {
       return;
     }
     // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
-    const done = (lost?: unknown): void => {
-      if (lost === undefined) confirm();
-      else this.#counters.add("topic.appendFailed");
+    const done = (problem?: unknown): void => {
+      if (problem === undefined) return confirm();
+      this.#counters.add("topic.appendFailed");
+      lost?.(problem);
     };
     partition.append({ source: entry.id, key: effect.key, event: effect.event, done });
   }
