@@ -9,6 +9,8 @@ import { bootTestNode, manifestOf, type TestCapsule, type TestNode } from "./nod
 
 const CALLS = 5;
 const TIMEOUT_MS = 60_000;
+/** Of a boot and what follows from it at once. */
+const SWAP_COMMITS = 8;
 
 function addOne(turn: Turn, key: string): void {
   turn.keys.set(key, ((turn.keys.get(key) as number | undefined) ?? 0) + 1);
@@ -115,7 +117,7 @@ class Lives {
 
   async boot(provider: Provider, more: Partial<Parameters<typeof bootTestNode>[0]> = {}): Promise<TestNode> {
     // Whoever ran before is dead, and it is later now.
-    this.memory.holder = undefined;
+    this.memory.holder?.crash();
     this.clock.advance(10);
     const { memory, clock } = this;
     const capsules = [provider.capsule, asker];
@@ -142,6 +144,11 @@ class Lives {
   }
 }
 
+/** Long after everything that can happen has. */
+async function settled(): Promise<void> {
+  for (let round = 0; round < 100; round++) await new Promise((resume) => setImmediate(resume));
+}
+
 async function ends({ ask }: TestNode): Promise<Record<string, number>> {
   return ((await ask("test.asker", "ends", {})) as { value: Record<string, number> }).value;
 }
@@ -151,7 +158,7 @@ for (const [what, method, makeNew] of [
   ["a logic capsule to a driver", "do", driver],
   ["a logic capsule to a driver that may be asked twice", "put", driver],
 ] as const) {
-  test(`from ${what}: with a crash at any commit each call is done at most once and ends once (RE1)`, async () => {
+  test(`from ${what}: with a crash at any commit each call is done at most once and ends once (RE1, RE2)`, async () => {
     const whole = new Lives();
     const node = await whole.boot(logic("test.old"));
     const first = whole.memory.commits + 1;
@@ -187,11 +194,63 @@ for (const [what, method, makeNew] of [
           assert.ok(times <= 1, said);
           assert.ok(times <= endsOf(n) && endsOf(n) <= 1, said);
           if (ended[`end/${n}/ok`] === 1) assert.equal(times, 1, said);
+          // Answered in the turn that did it: the answer is on record with it (RE2).
+          if (n % 2 === 0 && byOld[`did/${n}`] === 1) assert.equal(ended[`end/${n}/ok`], 1, said);
         }
         doneByNew += Object.keys(byOther).length;
       }
     }
     // What nobody had, the new one does; but a driver that cannot be asked twice is not asked after a crash.
     if (makeNew === logic || method === "put") assert.ok(doneByNew > 0);
+  });
+}
+
+for (const method of ["do", "put"] as const) {
+  const may =
+    method === "do" ? "is not asked of another" : "that may be done twice is asked of another as well";
+  test(`a call that a driver may have begun ${may}, and ends once, with a crash at any commit and one more after the swap (RE3)`, async () => {
+    const whole = new Lives();
+    const node = await whole.boot(driver("test.old"));
+    const first = whole.memory.commits + 1;
+    await whole.work(node, method);
+    const commits = whole.memory.commits;
+    const codes = new Set<string>();
+    for (let commit = first; commit <= commits; commit++) {
+      for (let second = 1; second <= SWAP_COMMITS; second++) {
+        const at = `commit ${commit}, then ${second}`;
+        const lives = new Lives();
+        const old = driver("test.old");
+        const other = logic("test.other");
+        const last = second % 2 === 0 ? other : logic("test.third");
+        await lives.work(
+          await lives.boot(old, { faults: { crashAtCommit: { commit, kept: true } } }),
+          method,
+        );
+        // It dies as well, before or after it has ended anything.
+        const again = { commit: lives.memory.commits + second, kept: true };
+        await Promise.race([lives.boot(other, { faults: { crashAtCommit: again } }), settled()]);
+        const swapped = await lives.boot(last);
+        await lives.finish(swapped);
+        const [byOld, byOther] = [await old.list(swapped), await last.list(swapped)];
+        const ended = await ends(swapped);
+        await swapped.node[Symbol.asyncDispose]();
+        for (const key of Object.keys(ended)) codes.add(key.split("/")[2] as string);
+        for (let n = 1; n <= CALLS; n++) {
+          const [did, didOther] = [byOld[`did/${n}`] ?? 0, byOther[`did/${n}`] ?? 0];
+          const said = `${at}: call ${n} of ${JSON.stringify({ byOld, byOther, ended })}`;
+          const times = Object.entries(ended).filter(([key]) => key.startsWith(`end/${n}/`));
+          assert.ok(did <= 1 && didOther <= 1, said);
+          assert.deepEqual(
+            times.map(([, count]) => count),
+            did + didOther > 0 || times.length > 0 ? [1] : [],
+            said,
+          );
+          if (method === "do") assert.equal(didOther, 0, said);
+        }
+      }
+    }
+    // `test.other` may have taken one, and left before it answered.
+    const other = method === "do" ? "CALL_PROVIDER_CHANGED" : "CALL_TIMEOUT";
+    assert.deepEqual([...codes].sort(), [other, "ok"]);
   });
 }

@@ -61,3 +61,23 @@ test("a partition that broke makes the node degraded, is said once, and refuses 
   assert.equal((await again.node.status()).state, "running");
   await again.close();
 });
+
+test("who publishes the event that breaks a partition, and who publishes beside them, is told at once; a boot goes on with both", async () => {
+  const memory = new LedgerMemory();
+  const clock = new MemoryClock();
+  const capsules = [noter(), reader()];
+  const node = await bootTopics(capsules, { memory, clock, parts: { digest: faulty } });
+  const publish = (n: number): Promise<unknown> => node.node.topics.publish(TOPIC, "k", { n });
+  await publish(1);
+  const code = (error: { readonly code?: string }): string | undefined => error.code;
+  const both = Promise.all([publish(3).catch(code), publish(4).catch(code)]);
+  await node.settle();
+  const waits = new Promise((resolve) => setImmediate(resolve, "it waits"));
+  assert.deepEqual(await Promise.race([both, waits]), ["TOPIC_PARTITION_BROKEN", "TOPIC_PARTITION_BROKEN"]);
+  await node.close();
+
+  const again = await bootTopics(capsules, { memory, clock });
+  await again.settle();
+  assert.deepEqual(await again.got(), [1, 3, 4]);
+  await again.close();
+});

@@ -34,8 +34,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "nothing-released-again",
     breaks: "after a crash, effects nobody confirmed are forgotten",
     file: "kernel/src/runtime/boot/recovered-effects.ts",
-    find: "for (const entry of state.outbox.values()) router.route(entry, ({ id }) => state.outbox.confirm(id));",
-    replace: "",
+    find: "router.route(entry, () => outbox.confirm(id));",
+    replace: ";",
   },
   {
     name: "answer-ahead-of-disk",

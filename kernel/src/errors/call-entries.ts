@@ -9,6 +9,7 @@ export type CallCode =
   | "CALL_OUTPUT_INVALID"
   | "CALL_TIMEOUT"
   | "CALL_DROPPED_ON_RECOVERY"
+  | "CALL_PROVIDER_CHANGED"
   | "CALL_INBOX_FULL"
   | "CALL_TOO_DEEP"
   | "CALL_NODE_UNREACHABLE";
@@ -61,6 +62,14 @@ export const callEntries: Readonly<Record<CallCode, ErrorEntry>> = {
     fault: "system",
     retry: true,
     remedy: "ask again",
+    exit: "failed",
+  },
+  CALL_PROVIDER_CHANGED: {
+    message:
+      "{former} may have been given this call of {capability}.{method} before another capsule took its place; whether it ran is not known",
+    fault: "system",
+    retry: true,
+    remedy: "find out what {former} did of it, then ask again",
     exit: "failed",
   },
   CALL_INBOX_FULL: {

@@ -10,8 +10,9 @@ export function keepFact(facts: Map<string, KernelFact>, fact: KernelFact): void
 }
 
 /** Undefined for facts that were only worth telling. */
-function keptName({ type, image, topic }: KernelFact): string | undefined {
+function keptName({ type, image, topic, capability }: KernelFact): string | undefined {
   if (type === "denied" && typeof image === "string") return `denied/${image}`;
   if (type === "topicDefined" && typeof topic === "string") return `topicDefined/${topic}`;
+  if (type === "provider" && typeof capability === "string") return `provider/${capability}`;
   return undefined;
 }

@@ -3,13 +3,13 @@ import { isVnesError, neededRequirements } from "@vnes/schemas";
 import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
 import { isNodeShard } from "../../placement/shard-names.ts";
-import { STATE_CAPABILITY } from "../../ledger/shard-state.ts";
 import { reasonsFrom } from "./admit.ts";
 import { openCapsuleShard, openDeviceRunner, type OpenShard } from "./capsule-opening.ts";
 import type { Capsule } from "../node/capsule-table.ts";
 import { diagnostic } from "../node/kernel-shard.ts";
 import { errorText, loadedShards, type NodeContext, shardsOf } from "../node/node-context.ts";
 import { recoverEffects } from "./recovered-effects.ts";
+import type { RecordedProviders } from "./recorded-providers.ts";
 import type { RecoveredShard } from "./recovery.ts";
 import { serveOthers } from "../node/serve-others.ts";
 import { nameOf } from "./wiring.ts";
@@ -24,9 +24,10 @@ export async function activateAll(
   context: NodeContext,
   open: OpenShard,
   recovered: ReadonlyMap<string, RecoveredShard>,
+  providers: RecordedProviders,
   giveUp: GiveUp,
 ): Promise<void> {
-  const { order, table, router } = context;
+  const { order, table, parts } = context;
   const capsules = order.map((id) => table.get(id));
   const loaded = new Map<string, Promise<void>>();
   for (const capsule of capsules) {
@@ -34,7 +35,7 @@ export async function activateAll(
     loading.catch(() => undefined);
     loaded.set(capsule.id, loading);
   }
-  const unanswered = recoverEffects(context, recovered);
+  const unanswered = recoverEffects(context, recovered, providers);
   // Not before: what another node sends may be for any shard, and an answer for nobody would be late.
   if (context.remote !== undefined) serveOthers(context, context.remote);
   const active = new Map<string, Promise<void>>();
@@ -43,10 +44,8 @@ export async function activateAll(
     active.set(capsule.id, capsule.activation);
   }
   await Promise.all(active.values());
-  for (const { caller, call } of unanswered) {
-    if (call.capability === STATE_CAPABILITY) router.recoverRead(caller, call);
-    else router.recoverDeviceCall(caller, call);
-  }
+  // One whose deadline has passed meanwhile has ended by it.
+  for (const { deadlineAt, deal } of unanswered) if (parts.clock.now() < deadlineAt) deal();
 }
 
 /** After those it is bound to (B2), which are before it in the order; beside all others, so that their records share commits. */

@@ -19,7 +19,7 @@ import { Counters } from "../node/counters.ts";
 import { diagnostic, KernelShard } from "../node/kernel-shard.ts";
 import { guardLease } from "../node/lease-guard.ts";
 import type { Node } from "../node/node.ts";
-import { loadedShards } from "../node/node-context.ts";
+import { loadedShards, shardsOf } from "../node/node-context.ts";
 import { NodeRuntime } from "../node/node-runtime.ts";
 import { OutsideCalls } from "../node/outside-calls.ts";
 import type { NodeParts } from "../node/parts.ts";
@@ -33,6 +33,7 @@ import { assertFound, assertRequired, bind, choose, enrol } from "./chosen-capsu
 import { keepTime } from "./node-time.ts";
 import { openPartitions } from "./opened-partitions.ts";
 import { recallNode } from "./recalled-node.ts";
+import { type ProviderFact, recordProviders } from "./recorded-providers.ts";
 import { recordTopics } from "./recorded-topics.ts";
 import { stateOf } from "./recovery.ts";
 import { capabilitiesOf, topicsOf } from "./wiring.ts";
@@ -62,7 +63,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   const run = parts.random.seed();
   const remote = parts.cluster && new RemoteRoutes(parts.cluster, parts.clock, counters, run);
   const isOwn = (shard: string): boolean => remote?.isOwn(shard) ?? true;
-  const { recovered, denied, recorded } = await recallNode(parts, counters, isOwn);
+  const { recovered, denied, recorded, providers: before } = await recallNode(parts, counters, isOwn);
 
   const board: Switchboard = {
     topics: new Map(),
@@ -109,7 +110,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     clock: parts.clock,
     board,
     counters,
-    route: (entry, confirm) => router.route(entry, confirm),
+    route: (...effect) => router.route(...effect),
     fail: (error) => runtime?.halt(error),
   });
   kernel.onRecorded((fact) => heads?.recorded(fact));
@@ -133,7 +134,15 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
   board.capabilities = capabilitiesOf(bound);
   openPartitions(parts, board, recovered, openLog, counters, isOwn, snapshots, kernel);
   const offers = bound.flatMap(({ image }) => topicOffers(image));
-  await recordTopics(kernel, recorded, offers);
+  const recordsOf = (id: string): ProviderFact["records"] => {
+    const capsule = table.get(id);
+    if (capsule.manifest.type === "driver") return "none";
+    return shardsOf({ parts }, capsule).every(isOwn) ? "here" : "elsewhere";
+  };
+  const [, providers] = await Promise.all([
+    recordTopics(kernel, recorded, offers),
+    recordProviders(kernel, parts.clock.now(), before, board.capabilities, recordsOf),
+  ]);
   const known = new Set(recovered.keys());
   const decider = new FlowDecider({
     clock: parts.clock,
@@ -176,7 +185,7 @@ async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
     heads,
   };
   runtime = new NodeRuntime({ ...shared, order, startedAt, known });
-  await runtime.activateAll(openShard, recovered);
+  await runtime.activateAll(openShard, recovered, providers);
   kernel.publish();
   await kernel.settled();
   runtime.booted();

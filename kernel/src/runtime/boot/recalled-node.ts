@@ -2,6 +2,7 @@
 import type { TopicOffer } from "../../admission/topic-files.ts";
 import type { Counters } from "../node/counters.ts";
 import type { NodeParts } from "../node/parts.ts";
+import { noteProvider, type ProviderFact, type RecordedProviders } from "./recorded-providers.ts";
 import { noteTopic } from "./recorded-topics.ts";
 import { type RecoveredShard, recoverAll } from "./recovery.ts";
 
@@ -11,6 +12,7 @@ export interface RecalledNode {
   readonly denied: ReadonlyMap<string, string>;
   /** The definition each topic's events were kept under. */
   readonly recorded: ReadonlyMap<string, TopicOffer>;
+  readonly providers: RecordedProviders;
 }
 
 /** `isOwn`: a store shared by several nodes holds shards that are another's to fold. */
@@ -27,15 +29,17 @@ export async function recallNode(
 function recalled(recovered: ReadonlyMap<string, RecoveredShard>): Omit<RecalledNode, "recovered"> {
   const denied = new Map<string, string>();
   const recorded = new Map<string, TopicOffer>();
+  const providers = new Map<string, ProviderFact>();
   for (const { state } of recovered.values()) {
     for (const fact of state.facts.values()) {
       noteTopic(recorded, fact);
+      noteProvider(providers, fact);
       const { type, image, reason } = fact;
       if (type === "denied" && typeof image === "string" && typeof reason === "string")
         denied.set(image, reason);
     }
   }
-  return { denied, recorded };
+  return { denied, recorded, providers };
 }
 
 /** A snapshot that could not be read was passed over for an older one: nothing is lost, yet the disk is not well. */

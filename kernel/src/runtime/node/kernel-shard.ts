@@ -6,12 +6,12 @@ import type { Effect, Json, SignedHead, TopicDefinition, VnesError } from "@vnes
 import { DIAGNOSTICS_TOPIC, LIFECYCLE_TOPIC } from "../../bus/kernel-topics.ts";
 import { eventProblem } from "../../bus/topics.ts";
 import { type EffectId, formatEffectId } from "../../ledger/effect-id.ts";
-import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
+import type { OutboxEntry } from "../../ledger/outbox.ts";
 import type { KernelRecord } from "../../ledger/record.ts";
 import { applyRecord, releasedSeq, type ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Counters } from "./counters.ts";
-import type { Switchboard } from "./router.ts";
+import type { Router, Switchboard } from "./router.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 
 /** Failures can come as fast as frames; a person reads a few a second, the rest are counted. */
@@ -55,6 +55,20 @@ export type Fact =
       readonly hash: string;
       readonly definition: TopicDefinition;
     }
+  /** From here on the capsule provides the capability. `recorded-providers.ts` says which of them a boot has to know. */
+  | {
+      readonly type: "provider";
+      readonly capability: string;
+      readonly capsule: string;
+      /** Where the calls that it takes are recorded. */
+      readonly records: "here" | "elsewhere" | "none";
+      /** Who was given calls until then of which this node cannot read what became of them. */
+      readonly former: {
+        readonly capsule: string;
+        readonly records: "elsewhere" | "none";
+        readonly until: number;
+      } | null;
+    }
   | { readonly type: "denied"; readonly capsule: string; readonly image: string; readonly reason: string }
   /** The node's word on its shards; `heads` as in an execution receipt. */
   | { readonly type: "heads"; readonly public_key: string; readonly heads: readonly SignedHead[] }
@@ -74,10 +88,10 @@ export class KernelShard {
   readonly #clock: Clock;
   readonly #board: Switchboard;
   readonly #counters: Counters;
-  readonly #route: (entry: OutboxEntry, confirm: Confirm) => void;
+  readonly #route: Router["route"];
   readonly #fail: (error: unknown) => void;
   /** By effect id: who waits for an event to be in its partition. */
-  readonly #arrivals = new Map<string, () => void>();
+  readonly #arrivals = new Map<string, PromiseWithResolvers<void>>();
   #publishing = false;
   #recorded: ((fact: Fact) => void) | undefined;
   /** Seq of the last record that is on the disk: what comes after it may yet be lost. */
@@ -91,7 +105,7 @@ export class KernelShard {
     readonly clock: Clock;
     readonly board: Switchboard;
     readonly counters: Counters;
-    route(entry: OutboxEntry, confirm: Confirm): void;
+    readonly route: Router["route"];
     fail(error: unknown): void;
   }) {
     this.name = parts.state.shard;
@@ -118,13 +132,18 @@ export class KernelShard {
     await this.#append(fact, publications(fact, at), at);
   }
 
-  /** Publishes through this shard's outbox, so that the event is in its partition exactly once; resolves when it is. */
+  /**
+   * Publishes through this shard's outbox, so that the event is in its partition exactly once; resolves when it is. Rejects when that
+   * cannot be before the next boot, which takes it from the outbox if it is on record.
+   */
   async publishEvent(topic: string, key: string, event: Json): Promise<EffectId> {
     const id = { shard: this.name, seq: this.state.seq + 1, index: 0 };
-    const arrived = new Promise<void>((resolve) => this.#arrivals.set(formatEffectId(id), resolve));
+    const arrival = Promise.withResolvers<void>();
+    this.#arrivals.set(formatEffectId(id), arrival);
     const at = Math.max(this.state.at, this.#clock.now());
-    await this.#append({ type: "published", topic, key }, [{ do: "publish", topic, key, event }], at);
-    await arrived;
+    const effect = { do: "publish", topic, key, event } as const;
+    // Together: it may be lost while its record is still on its way.
+    await Promise.all([arrival.promise, this.#append({ type: "published", topic, key }, [effect], at)]);
     return id;
   }
 
@@ -143,6 +162,7 @@ export class KernelShard {
       await this.#log.append([record]);
     } catch (error) {
       this.#fail(error);
+      this.#arrival({ shard: this.name, seq: record.seq, index: 0 })?.reject(error);
       return;
     }
     this.#durable = record.seq;
@@ -182,12 +202,22 @@ export class KernelShard {
       this.state.outbox.confirm(entry.id);
       return;
     }
-    this.#route(entry, () => {
-      this.state.outbox.confirm(entry.id);
-      const id = formatEffectId(entry.id);
-      this.#arrivals.get(id)?.();
-      this.#arrivals.delete(id);
-    });
+    this.#route(
+      entry,
+      () => {
+        this.state.outbox.confirm(entry.id);
+        this.#arrival(entry.id)?.resolve();
+      },
+      (problem) => this.#arrival(entry.id)?.reject(problem),
+    );
+  }
+
+  /** Whoever waits for it hears once. */
+  #arrival(id: EffectId): PromiseWithResolvers<void> | undefined {
+    const name = formatEffectId(id);
+    const arrival = this.#arrivals.get(name);
+    this.#arrivals.delete(name);
+    return arrival;
   }
 
   #isWithinRate(at: number): boolean {
@@ -226,6 +256,7 @@ function publications(fact: Fact, at: number): Effect[] {
     case "booted":
     case "denied":
     case "topicDefined":
+    case "provider":
     case "flowDecided":
     case "published":
     case "diverged":

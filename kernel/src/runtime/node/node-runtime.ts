@@ -16,6 +16,7 @@ import { errorText, loadedShards, type NodeContext } from "./node-context.ts";
 import { NodeState } from "../state/node-state.ts";
 import { capsuleStatus, inspectCapsule, nodeStatus } from "./node-status.ts";
 import { exportReceipt, type ReceiptRequest } from "../ledger/receipt-export.ts";
+import type { RecordedProviders } from "../boot/recorded-providers.ts";
 import type { RecoveredShard } from "../boot/recovery.ts";
 import { type CapsuleReplayOptions, type CapsuleReplayReport, Replays } from "../replay/replays.ts";
 import type { TopicControl } from "../topics/topic-control.ts";
@@ -62,8 +63,13 @@ export class NodeRuntime implements Node {
     });
   }
 
-  async activateAll(open: OpenShard, recovered: ReadonlyMap<string, RecoveredShard>): Promise<void> {
-    await activateAll(this.#context, open, recovered, (capsule, error) => this.#giveUp(capsule, error));
+  async activateAll(
+    open: OpenShard,
+    recovered: ReadonlyMap<string, RecoveredShard>,
+    providers: RecordedProviders,
+  ): Promise<void> {
+    const giveUp = (capsule: Capsule, error: unknown): void => this.#giveUp(capsule, error);
+    await activateAll(this.#context, open, recovered, providers, giveUp);
   }
 
   /** Throws what broke the ledger while the node booted. */

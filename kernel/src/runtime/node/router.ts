@@ -68,8 +68,9 @@ export class Router {
     this.#counters = counters;
   }
 
-  route(entry: OutboxEntry, confirm: Confirm): void {
-    this.#take(entry, confirm, undefined);
+  /** `lost`: a partition here does not take the event before the next boot. */
+  route(entry: OutboxEntry, confirm: Confirm, lost?: (problem: unknown) => void): void {
+    this.#take(entry, confirm, undefined, lost);
   }
 
   /** An effect of a shard of another node: it is for a shard here, or `refuse` says why it is not. */
@@ -86,11 +87,16 @@ export class Router {
   }
 
   /** `refused`: it came from another node, which is told; undefined: its sender is here. */
-  #take(entry: OutboxEntry, confirm: Confirm, refused: Refuse | undefined): void {
+  #take(
+    entry: OutboxEntry,
+    confirm: Confirm,
+    refused: Refuse | undefined,
+    lost?: (problem: unknown) => void,
+  ): void {
     const { effect } = entry;
     switch (effect.do) {
       case "publish":
-        this.#publish(entry, effect, confirm, refused);
+        this.#publish(entry, effect, confirm, refused, lost);
         return;
       case "call":
         this.#call(entry, effect, confirm, refused);
@@ -126,10 +132,19 @@ export class Router {
   /** After a crash: ends or repeats a call to a driver that was under way. */
   recoverDeviceCall(caller: CapsuleShard, call: PendingCall): void {
     const { capability, method, callId } = call;
-    const definition = methodOf(this.#board, capability, method);
-    const repeat = !("ok" in definition) && definition.effect === "idempotent";
-    if (repeat) this.#callDevice(caller, capability, method, call.input, callId);
+    if (this.mayRepeat(call)) this.#callDevice(caller, capability, method, call.input, callId);
     else this.#giveAnswer(caller, callId, refusal("CALL_DROPPED_ON_RECOVERY", { capability, method }));
+  }
+
+  /** After a crash: nobody here knows what `former` made of it (RE3 of `recovered-effects.ts`). */
+  endInDoubt(caller: CapsuleShard, { callId, capability, method }: PendingCall, former: string): void {
+    this.#giveAnswer(caller, callId, refusal("CALL_PROVIDER_CHANGED", { capability, method, former }));
+  }
+
+  /** Whether doing it twice is as good as once, by the word of who provides it now. */
+  mayRepeat({ capability, method }: PendingCall): boolean {
+    const definition = methodOf(this.#board, capability, method);
+    return !("ok" in definition) && definition.effect === "idempotent";
   }
 
   /** After a crash: a read that had no answer is asked again. */
@@ -141,7 +156,13 @@ export class Router {
     return this.#board.devices.has(this.#board.capabilities.get(capability)?.provider ?? "");
   }
 
-  #publish(entry: OutboxEntry, effect: Publish, confirm: Confirm, refused: Refuse | undefined): void {
+  #publish(
+    entry: OutboxEntry,
+    effect: Publish,
+    confirm: Confirm,
+    refused: Refuse | undefined,
+    lost?: (problem: unknown) => void,
+  ): void {
     const topic = this.#board.topics.get(effect.topic);
     if (topic === undefined) {
       this.#counters.add("topic.gone");
@@ -161,9 +182,10 @@ export class Router {
       return;
     }
     // A partition that lost its shard stops the node; the effect stays in the sender's outbox for the next owner.
-    const done = (lost?: unknown): void => {
-      if (lost === undefined) confirm(entry);
-      else this.#counters.add("topic.appendFailed");
+    const done = (problem?: unknown): void => {
+      if (problem === undefined) return confirm(entry);
+      this.#counters.add("topic.appendFailed");
+      lost?.(problem);
     };
     partition.append({ source: entry.id, key: effect.key, event: effect.event, done });
   }
