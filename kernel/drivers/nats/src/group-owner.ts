@@ -38,7 +38,8 @@ export interface Refusal {
 export interface GroupOwnerParts {
   readonly view: GroupView;
   readonly claimant: Claimant;
-  readonly partBytes: number;
+  /** What fits into a message of the server that is there now. */
+  partBytes(): number;
   now(): number;
   send(group: string, message: Sent): void;
   onWait?(group: string, owner: Claim, ms: number): void;

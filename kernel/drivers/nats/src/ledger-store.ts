@@ -27,16 +27,13 @@ import type { Claim } from "./control-message.ts";
 import { GroupOwner, type Refusal } from "./group-owner.ts";
 import { GroupView } from "./group-view.ts";
 import { LEASE_MS } from "./lease.ts";
+import { partBytes } from "./message-size.ts";
 import type { Sent } from "./pipeline.ts";
 import { reclaim } from "./reclaim.ts";
-import { API_TIMEOUT_MS, type ServerLink } from "./server-link.ts";
+import { API_TIMEOUT_MS, problemOf, type ServerLink } from "./server-link.ts";
 import { StoreLease } from "./store-lease.ts";
 import { assertNamespace, defaultReplicas, ledgerSubject } from "./streams.ts";
 
-/** A message of ordinary turns; a larger batch is cut. Well below the smallest limit servers are run with. */
-const PART_BYTES: number = 256 * 1024;
-/** For subject, headers and frame. */
-const MESSAGE_OVERHEAD_BYTES = 2 * 1024;
 /** How often what waits is looked at: resends, budgets, beats. */
 const TICK_MS = 5;
 
@@ -109,9 +106,7 @@ export class NatsLedgerStore implements LedgerStore {
     this.#link = link;
     this.#options = options;
     const { connection } = link.bus;
-    const most = (connection.info?.max_payload ?? PART_BYTES) - MESSAGE_OVERHEAD_BYTES;
-    const partBytes = Math.min(PART_BYTES, most);
-    this.#chunks = new ChunkStore(link, partBytes);
+    this.#chunks = new ChunkStore(link);
     this.#acknowledgements = connection.subscribe(`${this.#inbox}.>`, {
       callback: (error, message) => {
         if (error === null) this.#acknowledged(message);
@@ -122,7 +117,7 @@ export class NatsLedgerStore implements LedgerStore {
       const owner = new GroupOwner({
         view: new GroupView(link, group),
         claimant: { boot: this.#boot, node, instance, leaseMs },
-        partBytes,
+        partBytes: () => partBytes(link.bus),
         now: () => link.clock.now(),
         send: (to, message) => this.#send(to, message),
         ...(onWait === undefined ? {} : { onWait }),
@@ -252,7 +247,16 @@ export class NatsLedgerStore implements LedgerStore {
     head.set("Nats-Msg-Id", id);
     if (kind === "beat" || kind === "purge") head.set("Nats-Rollup", "sub");
     const reply = `${this.#inbox}.${group}.${round}`;
-    bus.connection.publish(ledgerSubject(namespace, group, kind, this.#boot), data, { headers: head, reply });
+    const subject = ledgerSubject(namespace, group, kind, this.#boot);
+    try {
+      bus.connection.publish(subject, data, { headers: head, reply });
+    } catch (error) {
+      // Cut for a server that took more than this one. It waits, as for a server that is away.
+      const most = bus.connection.info?.max_payload;
+      const problem = `${problemOf(error)}: ${data.length} bytes wait, and the server takes ${most}`;
+      const refusal = { code: undefined, problem, lastSeq: undefined };
+      setImmediate(() => this.#owners.get(group)?.refused(round, refusal));
+    }
   }
 
   #acknowledged(message: Msg): void {
