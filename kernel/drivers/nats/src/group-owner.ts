@@ -74,12 +74,14 @@ export class GroupOwner {
     this.#tenure = this.#begin(boot);
   }
 
-  async claim(): Promise<void> {
+  /** `yields`: see `ClaimParts`. */
+  async claim(yields: () => boolean): Promise<void> {
     const { view, claimant, now, send, onWait } = this.#parts;
     const sentAt = await claimGroup({
       view,
       claimant,
       now,
+      yields,
       send: (data, expected, id) => send(view.group, { kind: "claim", data, expected, id, round: 0 }),
       ...(onWait === undefined ? {} : { onWait }),
     });

@@ -139,11 +139,9 @@ export class NatsLedgerStore implements LedgerStore {
   async open(): Promise<void> {
     await Promise.all([
       this.#chunks.open(this.#options.groups),
-      ...[...this.#owners.values()].map(async (owner) => {
-        await owner.view.open();
-        await owner.claim();
-      }),
+      ...[...this.#owners.values()].map(async ({ view }) => await view.open()),
     ]);
+    await this.#claim();
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {
@@ -219,6 +217,21 @@ export class NatsLedgerStore implements LedgerStore {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /**
+   * One after the other, in an order that all nodes have: of two that claim the same groups at one moment, who gets the first
+   * gets all. Side by side each could get some, be refused the others, and nobody went on. Of two with one identity, who comes
+   * second to the first group stops there, and who loses it stops wherever it is.
+   */
+  async #claim(): Promise<void> {
+    const names = [...this.#owners.keys()].sort();
+    const owners = names.map((name) => this.#owners.get(name) as GroupOwner);
+    const [first] = owners;
+    for (const owner of owners) {
+      await owner.claim(() => owner === first || first?.lost !== undefined);
+      if (first?.lost !== undefined) throw first.lost;
+    }
   }
 
   async #close(): Promise<void> {
