@@ -97,7 +97,10 @@ export class Home implements AsyncDisposable {
         clearTimeout(timer);
         done(text);
       });
-      void closed.then((code) => fail(new Error(`boot ended with ${code}: ${err}`)));
+      void closed.then((code) => {
+        clearTimeout(timer);
+        fail(new Error(`boot ended with ${code}: ${err}`));
+      });
     });
     return {
       pid: child.pid as number,

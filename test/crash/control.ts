@@ -12,6 +12,7 @@ export class Control {
   #next = 1;
   #rest = "";
   #open = true;
+  #strays = 0;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -38,6 +39,11 @@ export class Control {
 
   get isOpen(): boolean {
     return this.#open;
+  }
+
+  /** Answers nobody waits for: to what was answered before, or never asked. */
+  get strays(): number {
+    return this.#strays;
   }
 
   /** What a capability answers. Requests made in one tick cross together. */
@@ -74,7 +80,7 @@ export class Control {
         error?: { code: string; message: string };
       };
       const end = this.#waiting.get(id);
-      this.#waiting.delete(id);
+      if (!this.#waiting.delete(id)) this.#strays++;
       if (error !== undefined) end?.({ ok: false, code: error.code, message: error.message });
       else end?.({ ok: true, value: result });
     }

@@ -65,26 +65,34 @@ function onServers(servers: NatsServers): LedgerPlace {
         return `server ${index} was away for ${awayMs} ms`;
       },
     },
-    async open(node, dataDir) {
-      const bus = await openBus({ servers: servers.urls, node });
-      const groups = DEFAULT_LEDGER_GROUPS;
-      const store = await openNatsLedgerStore({
-        bus,
-        namespace: NAMESPACE,
-        node,
-        instance: readFileSync(join(dataDir, "instance"), "utf8").trim(),
-        groups,
-        groupOf: (shard) => ledgerGroupOf(shard, groups),
-        owns: [...sharedGroups(groups), nodeGroup(node)],
-      });
-      return {
-        store,
-        async [Symbol.asyncDispose]() {
-          await store[Symbol.asyncDispose]();
-          await bus[Symbol.asyncDispose]();
-        },
-      };
-    },
+    open: async (node, dataDir) => await openLeft(servers.urls, node, dataDir),
     [Symbol.asyncDispose]: async () => await servers[Symbol.asyncDispose](),
+  };
+}
+
+/** The ledger a node left on its servers: opened as its owner does it, so that all of it is there. */
+export async function openLeft(
+  servers: readonly string[],
+  node: string,
+  dataDir: string,
+  groups: number = DEFAULT_LEDGER_GROUPS,
+): Promise<{ readonly store: LedgerStore } & AsyncDisposable> {
+  const bus = await openBus({ servers, node });
+  const store = await openNatsLedgerStore({
+    bus,
+    namespace: NAMESPACE,
+    node,
+    // Behind it stands which file this is: `cli/src/node/instance.ts`.
+    instance: readFileSync(join(dataDir, "instance"), "utf8").split("\n", 1).join(),
+    groups,
+    groupOf: (shard) => ledgerGroupOf(shard, groups),
+    owns: [...sharedGroups(groups), nodeGroup(node)],
+  });
+  return {
+    store,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await bus[Symbol.asyncDispose]();
+    },
   };
 }

@@ -175,7 +175,7 @@ async function compareHistory(
 }
 
 /** Waits until the round is whole. Returns what is wrong with it otherwise. */
-async function compareRound(
+export async function compareRound(
   control: Control,
   record: Acknowledgements,
   round: string,

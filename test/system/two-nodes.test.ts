@@ -1,17 +1,15 @@
 /** One program over two real nodes on one real server: capsules, calls and topics across, and each node killed in turn. */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { ledgerGroupOf } from "@vnes/kernel";
 import { startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
-import { type Booted, Home } from "../cli/vnes.ts";
-import { Control, type Reply } from "../crash/control.ts";
+import { Home } from "../cli/vnes.ts";
+import type { Control, Reply } from "../crash/control.ts";
+import { bootCrash, controlOf, crashHome } from "./crash-home.ts";
 
-const CAPSULES = fileURLToPath(new URL("../crash/capsules/", import.meta.url));
-const RUN = ["vnes.core.observability", "crash.tally", "crash.intake"];
 /** Both ways of both kinds: each node has a capsule, and a partition that the other publishes to or reads from. */
 const PLACES = {
   east: ["crash.intake/0", "topic/crash.added.v1/1"],
@@ -37,31 +35,11 @@ function groupOf(shard: string): number {
 }
 
 async function homeOf(node: Name, servers: readonly string[]): Promise<Home> {
-  const home = new Home();
-  const config = {
-    schema_version: "v1",
+  return await crashHome({
     node,
-    bus: { servers, groups: GROUPS },
-    cluster: { owners: owners() },
-    capsules: { run: RUN },
-  };
-  mkdirSync(join(home.dir, "config"), { recursive: true });
-  writeFileSync(join(home.dir, "config", "config.json"), JSON.stringify(config));
-  for (const name of ["intake", "tally"]) {
-    const directory = join(home.dir, name);
-    cpSync(join(CAPSULES, name), directory, { recursive: true });
-    for (const command of ["build", "install"]) {
-      const { code, err } = await home.run("capsule", command, directory);
-      assert.equal(code, 0, err);
-    }
-  }
-  return home;
-}
-
-async function controlOf({ ready }: Booted): Promise<Control> {
-  const control = await Control.connect(ready.controlSocket);
-  assert.ok(control !== undefined);
-  return control;
+    bus: { servers: [...servers], groups: GROUPS },
+    cluster: { owners: { east: [...owners().east], west: [...owners().west] } },
+  });
 }
 
 async function countsOf(control: Control): Promise<Counts> {
@@ -89,9 +67,7 @@ test("calls and events cross two nodes once, though each node is killed, and the
   await using servers = await startNatsServers();
   await using east = await homeOf("east", servers.urls);
   await using west = await homeOf("west", servers.urls);
-  const boot = async (home: Home): Promise<Booted> =>
-    await home.boot("--unconfined-dev", "--log-level", "error");
-  let [inEast, inWest] = await Promise.all([boot(east), boot(west)]);
+  let [inEast, inWest] = await Promise.all([bootCrash(east), bootCrash(west)]);
   let control = await controlOf(inEast);
   const acknowledged = new Set<string>();
   const asked: Promise<void>[] = [];
@@ -107,13 +83,13 @@ test("calls and events cross two nodes once, though each node is killed, and the
     if (n % 8 === 7) await sleep(5);
     if (n === 60) {
       await inWest.kill("SIGKILL");
-      inWest = await boot(west);
+      inWest = await bootCrash(west);
     } else if (n === 150) {
       await Promise.all(asked);
       add(n);
       control.close();
       await inEast.kill("SIGKILL");
-      inEast = await boot(east);
+      inEast = await bootCrash(east);
       control = await controlOf(inEast);
     } else if (n === 200) {
       await servers.kill();
@@ -158,7 +134,7 @@ test("calls and events cross two nodes once, though each node is killed, and the
 test("a node whose groups another one owns is refused by name, and so is a table that cannot be", async () => {
   await using servers = await startNatsServers();
   await using east = await homeOf("east", servers.urls);
-  await east.boot("--unconfined-dev", "--log-level", "error");
+  await bootCrash(east);
   await using thief = new Home();
   mkdirSync(join(thief.dir, "config"), { recursive: true });
   const all = Array.from({ length: GROUPS }, (_, group) => group);

@@ -3,7 +3,7 @@
  * ends, no clock of the session moves, and the nodes say that it was set.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,22 +11,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Json, JsonObject } from "@vnes/schemas";
 import type { Child } from "../demo/children.ts";
 import { ask, boot, clientConfig, clientOf, gatewayConfig, sessionOf, transportOf } from "../demo/nodes.ts";
+import { settableClock } from "./settable-clock.ts";
 
 const HOUR_MS = 3_600_000;
 const PATIENCE_MS = 20_000;
 /** Several looks of the clock, several rounds of watch and ping. */
 const LOOKED_MS = 3_500;
-
-/** Loaded before anything else of a node: its `Date` is the machine's and what a file says, as after `date -s`. */
-const SETTABLE = (file: string): string => `
-  import { readFileSync } from "node:fs";
-  const machine = Date.now.bind(Date);
-  let ahead = 0, looked = -Infinity;
-  Date.now = () => {
-    const now = machine();
-    if (now - looked >= 100) { looked = now; ahead = Number(readFileSync(${JSON.stringify(file)}, "utf8")); }
-    return now + ahead;
-  };`;
 
 type Configs = Readonly<Record<string, Json>>;
 
@@ -38,14 +28,12 @@ function patient(configs: Configs): Configs {
 
 test("a wall clock that jumps an hour ahead and two back moves no session and no clock of one", async () => {
   const home = await mkdtemp(join(tmpdir(), "vnes-wall-"));
-  const [file, hook] = [join(home, "ahead"), join(home, "settable.mjs")];
-  await writeFile(file, "0");
-  await writeFile(hook, SETTABLE(file));
+  const clock = settableClock(home);
   const children: Child[] = [];
   const onDeath = (name: string, tail: string): never => assert.fail(`${name}: ${tail}`);
   const before = process.env["NODE_OPTIONS"];
   try {
-    process.env["NODE_OPTIONS"] = `${before ?? ""} --import=${hook}`;
+    process.env["NODE_OPTIONS"] = `${before ?? ""} ${clock.option}`;
     const parts = { home, onDeath };
     const settings = patient(gatewayConfig(9));
     const gateway = await boot({ ...parts, name: "gateway", run: ["vnes.vpn.gateway"], config: settings });
@@ -65,7 +53,7 @@ test("a wall clock that jumps an hour ahead and two back moves no session and no
       ask(gateway, "vpn.session", "get", { sessionId: id });
     const first = await clocks();
     for (const ahead of [HOUR_MS, -HOUR_MS]) {
-      await writeFile(file, String(ahead));
+      clock.set(ahead);
       await sleep(LOOKED_MS);
       const status = await clientOf(client);
       assert.equal(status.mode, "steady");

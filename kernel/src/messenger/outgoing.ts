@@ -10,7 +10,6 @@ export class Outgoing {
   readonly #wire: MessageWire;
   readonly #subject: string;
   readonly #unsent: (frames: readonly Frame[], problem: WireProblem) => void;
-  readonly #limit: number;
   #frames: Frame[] = [];
   #bytes = 0;
   #isSoon = false;
@@ -24,18 +23,22 @@ export class Outgoing {
     this.#wire = wire;
     this.#subject = subject;
     this.#unsent = unsent;
-    this.#limit = Math.min(FULL_BYTES, wire.maxMessageBytes) - headBytes(wire.node);
+  }
+
+  get #limit(): number {
+    return Math.min(FULL_BYTES, this.#wire.maxMessageBytes) - headBytes(this.#wire.node);
   }
 
   add(frame: Frame): void {
     const size = frameBytes(frame);
-    if (size > this.#limit) {
+    const limit = this.#limit;
+    if (size > limit) {
       this.flush();
       const most = partPayloadBytes(this.#wire.node, frame, this.#wire.maxMessageBytes);
       for (const part of cut(frame, most)) this.#send([part]);
       return;
     }
-    if (this.#bytes + size > this.#limit) this.flush();
+    if (this.#bytes + size > limit) this.flush();
     this.#frames.push(frame);
     this.#bytes += size;
     if (this.#isSoon) return;

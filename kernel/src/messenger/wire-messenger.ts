@@ -26,7 +26,6 @@ const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
 export class WireMessenger implements Messenger {
   readonly node: string;
-  readonly maxPublishBytes: number;
   readonly #wire: MessageWire;
   readonly #tag: number;
   readonly #pending: PendingRequests;
@@ -42,7 +41,6 @@ export class WireMessenger implements Messenger {
 
   constructor(wire: MessageWire, clock: Pick<Clock, "now" | "wakeAt">, random: Random) {
     this.node = assertName(wire.node);
-    this.maxPublishBytes = wire.maxMessageBytes;
     this.#wire = wire;
     this.#tag = Number.parseInt(random.seed().slice(0, 8), 16) >>> 0;
     this.#pending = new PendingRequests(clock, ({ to, service, timeoutMs }) => {
@@ -50,6 +48,10 @@ export class WireMessenger implements Messenger {
       return messengerErrors.create("MESSENGER_TIMEOUT", { to, service, timeoutMs });
     });
     this.#unlisten = wire.listen(`n.${wire.node}`, (bytes) => this.#receive(bytes));
+  }
+
+  get maxPublishBytes(): number {
+    return this.#wire.maxMessageBytes;
   }
 
   publish(subject: string, payload: Uint8Array): boolean {

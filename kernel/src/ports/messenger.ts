@@ -16,7 +16,7 @@
 export interface Messenger {
   /** This node's name. */
   readonly node: string;
-  /** The largest payload of a publish. */
+  /** The largest payload of a publish; another one when the connection came back to a server that takes another. */
   readonly maxPublishBytes: number;
   /** False when it was dropped at once (and counted): no connection, or one that does not keep up. Throws `MESSENGER_PAYLOAD_TOO_LARGE`. */
   publish(subject: string, payload: Uint8Array): boolean;
@@ -44,7 +44,7 @@ export type MessageHandler = (
 /** All that a messenger needs of a network: bytes under a subject, to every node that listens but the sender. */
 export interface MessageWire {
   readonly node: string;
-  /** The largest message it takes. */
+  /** The largest message it takes now. */
   readonly maxMessageBytes: number;
   /** Undefined when the message was handed on; otherwise why not. */
   send(subject: string, bytes: Uint8Array): WireProblem | undefined;

@@ -63,7 +63,7 @@ export interface AppendQueueParts {
   readonly boot: string;
   readonly pipeline: Pipeline;
   /** Bytes of a batch, and of a part of a larger one. */
-  readonly partBytes: number;
+  partBytes(): number;
   /** Seq of the last confirmed record of a shard. */
   head(shard: string): number;
 }
@@ -175,7 +175,7 @@ export class AppendQueue {
     }
     this.#waiting.push(one);
     this.#waitingBytes += one.size;
-    if (this.#waitingBytes >= this.#parts.partBytes && this.#parts.pipeline.hasRoom) this.flush();
+    if (this.#waitingBytes >= this.#parts.partBytes() && this.#parts.pipeline.hasRoom) this.flush();
     else this.#scheduled ??= setImmediate(() => this.flush());
   }
 
@@ -189,10 +189,11 @@ export class AppendQueue {
   #sendBatch(): void {
     const batch: Batch = { answers: [], refused: new Set(), isConfirmed: false };
     const entries: Entry[] = [];
+    const most = this.#parts.partBytes();
     let taken = 0;
     let size = 0;
     for (const one of this.#waiting) {
-      if (taken > 0 && size + one.size > this.#parts.partBytes) break;
+      if (taken > 0 && size + one.size > most) break;
       taken++;
       this.#waitingBytes -= one.size;
       if (this.#take(one, batch, entries)) size += one.size;
@@ -203,7 +204,7 @@ export class AppendQueue {
       return;
     }
     this.#batches.push(batch);
-    const bodies = cutBody(encodeEntries(entries), this.#parts.partBytes);
+    const bodies = cutBody(encodeEntries(entries), most);
     const frames = bodies.map((body, part) => {
       const number = this.#number++;
       const { boot } = this.#parts;

@@ -9,6 +9,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { ledgerErrors } from "@vnes/kernel";
 import { isVnesError } from "@vnes/schemas";
 import { cutBody, decodeFrame, encodeFrame, type Frame } from "./frame.ts";
+import { partBytes } from "./message-size.ts";
 import { problemOf, retried, RETRY_BUDGET_MS, type ServerLink } from "./server-link.ts";
 import { apiCode, chunkConfig, chunkStream, chunkSubject, ensureStream, isSpaceCode } from "./streams.ts";
 
@@ -18,15 +19,13 @@ const NO_MESSAGE = 10037;
 
 export class ChunkStore {
   readonly #link: ServerLink;
-  readonly #partBytes: number;
   readonly #stream: string;
   /** Chunks being put, and for each drop under way those put since it began. */
   readonly #putting = new Map<string, number>();
   readonly #spared = new Set<Set<string>>();
 
-  constructor(link: ServerLink, partBytes: number) {
+  constructor(link: ServerLink) {
     this.#link = link;
-    this.#partBytes = partBytes;
     this.#stream = chunkStream(link.namespace);
   }
 
@@ -61,7 +60,7 @@ export class ChunkStore {
 
   async #put(shard: string, name: string, bytes: Uint8Array): Promise<void> {
     const boot = randomBytes(8).toString("hex");
-    const bodies = cutBody(bytes, this.#partBytes);
+    const bodies = cutBody(bytes, partBytes(this.#link.bus));
     for (let part = bodies.length - 1; part >= 0; part--) {
       const body = bodies[part] as Uint8Array;
       const frame = { part, parts: bodies.length, boot, number: bytes.length, body };

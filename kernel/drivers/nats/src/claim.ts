@@ -25,27 +25,40 @@ export interface ClaimParts {
   now(): number;
   /** Publishes with an expected sequence and a message id. */
   send(data: Uint8Array, expected: number, id: string): void;
+  /** A twin came first: whether it is to have the group. */
+  yields(): boolean;
   /** Somebody else's lease is waited out. */
   onWait?(group: string, owner: Claim, ms: number): void;
 }
 
-/** Resolves to when the claim was first sent. Rejects with `LEDGER_IN_USE` when the owner is alive. */
+/**
+ * Resolves to when the claim was first sent. Rejects with `LEDGER_IN_USE` when the owner is alive, and with `LEDGER_CLAIMED` when
+ * somebody with this owner's own identity came first: a claim that is older is left from its last boot, this one is of a twin.
+ */
 export async function claimGroup(parts: ClaimParts): Promise<number> {
   const { view, claimant } = parts;
   const deadline = performance.now() + CLAIM_TIMEOUT_MS;
+  const lastBoot = view.fold.owner?.boot;
   for (let attempt = 1; ; attempt++) {
     const waitedMs = await waitForLease(parts);
     const sentAt = await tryClaim(parts, attempt, deadline + waitedMs);
     if (sentAt !== undefined) return sentAt;
+    const { owner } = view.fold;
+    if (owner !== undefined && owner.boot !== lastBoot && isSameOwner(owner, claimant) && parts.yields())
+      throw ledgerErrors.create("LEDGER_CLAIMED", { path: view.stream, owner: `node ${owner.node}` });
     if (performance.now() > deadline + waitedMs)
       throw view.unreachable(`the claim of ${claimant.node} is not confirmed`);
   }
 }
 
+function isSameOwner(owner: Claim, { node, instance }: Claimant): boolean {
+  return owner.node === node && owner.instance === instance;
+}
+
 async function waitForLease({ view, claimant, onWait }: ClaimParts): Promise<number> {
   const { fold } = view;
   const { owner } = fold;
-  if (owner === undefined || (owner.node === claimant.node && owner.instance === claimant.instance)) return 0;
+  if (owner === undefined || isSameOwner(owner, claimant)) return 0;
   const inUse = () =>
     ledgerErrors.create("LEDGER_IN_USE", {
       path: view.stream,

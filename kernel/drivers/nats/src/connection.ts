@@ -11,11 +11,10 @@ import {
 import { isVnesError, type VnesError } from "@vnes/schemas";
 import { busErrors } from "./bus-errors.ts";
 import { readSecret, type SecretFiles } from "./bus-secret.ts";
+import { LEAST_PAYLOAD_BYTES } from "./message-size.ts";
 
 /** Debian 12's; everything used here is in it. */
 export const OLDEST_SERVER = "2.9.10";
-/** What is larger goes in parts, and each part has up to 2 KiB of its own: below this there would be little but those. */
-const LEAST_PAYLOAD_BYTES: number = 16 * 1024;
 /** Two unanswered pings end a connection, so a server that hangs is left after 4 to 6 s. */
 const PING_MS = 2_000;
 const MAX_PINGS_OUT = 2;

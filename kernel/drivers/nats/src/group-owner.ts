@@ -38,7 +38,8 @@ export interface Refusal {
 export interface GroupOwnerParts {
   readonly view: GroupView;
   readonly claimant: Claimant;
-  readonly partBytes: number;
+  /** What fits into a message of the server that is there now. */
+  partBytes(): number;
   now(): number;
   send(group: string, message: Sent): void;
   onWait?(group: string, owner: Claim, ms: number): void;
@@ -73,12 +74,14 @@ export class GroupOwner {
     this.#tenure = this.#begin(boot);
   }
 
-  async claim(): Promise<void> {
+  /** `yields`: see `ClaimParts`. */
+  async claim(yields: () => boolean): Promise<void> {
     const { view, claimant, now, send, onWait } = this.#parts;
     const sentAt = await claimGroup({
       view,
       claimant,
       now,
+      yields,
       send: (data, expected, id) => send(view.group, { kind: "claim", data, expected, id, round: 0 }),
       ...(onWait === undefined ? {} : { onWait }),
     });

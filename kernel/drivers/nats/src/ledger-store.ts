@@ -27,16 +27,13 @@ import type { Claim } from "./control-message.ts";
 import { GroupOwner, type Refusal } from "./group-owner.ts";
 import { GroupView } from "./group-view.ts";
 import { LEASE_MS } from "./lease.ts";
+import { partBytes } from "./message-size.ts";
 import type { Sent } from "./pipeline.ts";
 import { reclaim } from "./reclaim.ts";
-import { API_TIMEOUT_MS, type ServerLink } from "./server-link.ts";
+import { API_TIMEOUT_MS, problemOf, type ServerLink } from "./server-link.ts";
 import { StoreLease } from "./store-lease.ts";
 import { assertNamespace, defaultReplicas, ledgerSubject } from "./streams.ts";
 
-/** A message of ordinary turns; a larger batch is cut. Well below the smallest limit servers are run with. */
-const PART_BYTES: number = 256 * 1024;
-/** For subject, headers and frame. */
-const MESSAGE_OVERHEAD_BYTES = 2 * 1024;
 /** How often what waits is looked at: resends, budgets, beats. */
 const TICK_MS = 5;
 
@@ -109,9 +106,7 @@ export class NatsLedgerStore implements LedgerStore {
     this.#link = link;
     this.#options = options;
     const { connection } = link.bus;
-    const most = (connection.info?.max_payload ?? PART_BYTES) - MESSAGE_OVERHEAD_BYTES;
-    const partBytes = Math.min(PART_BYTES, most);
-    this.#chunks = new ChunkStore(link, partBytes);
+    this.#chunks = new ChunkStore(link);
     this.#acknowledgements = connection.subscribe(`${this.#inbox}.>`, {
       callback: (error, message) => {
         if (error === null) this.#acknowledged(message);
@@ -122,7 +117,7 @@ export class NatsLedgerStore implements LedgerStore {
       const owner = new GroupOwner({
         view: new GroupView(link, group),
         claimant: { boot: this.#boot, node, instance, leaseMs },
-        partBytes,
+        partBytes: () => partBytes(link.bus),
         now: () => link.clock.now(),
         send: (to, message) => this.#send(to, message),
         ...(onWait === undefined ? {} : { onWait }),
@@ -144,11 +139,9 @@ export class NatsLedgerStore implements LedgerStore {
   async open(): Promise<void> {
     await Promise.all([
       this.#chunks.open(this.#options.groups),
-      ...[...this.#owners.values()].map(async (owner) => {
-        await owner.view.open();
-        await owner.claim();
-      }),
+      ...[...this.#owners.values()].map(async ({ view }) => await view.open()),
     ]);
+    await this.#claim();
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {
@@ -226,6 +219,21 @@ export class NatsLedgerStore implements LedgerStore {
     return this.#closing;
   }
 
+  /**
+   * One after the other, in an order that all nodes have: of two that claim the same groups at one moment, who gets the first
+   * gets all. Side by side each could get some, be refused the others, and nobody went on. Of two with one identity, who comes
+   * second to the first group stops there, and who loses it stops wherever it is.
+   */
+  async #claim(): Promise<void> {
+    const names = [...this.#owners.keys()].sort();
+    const owners = names.map((name) => this.#owners.get(name) as GroupOwner);
+    const [first] = owners;
+    for (const owner of owners) {
+      await owner.claim(() => owner === first || first?.lost !== undefined);
+      if (first?.lost !== undefined) throw first.lost;
+    }
+  }
+
   async #close(): Promise<void> {
     this.#forgetReconnect();
     await Promise.all([...this.#owners.values()].map(async (owner) => await owner.close()));
@@ -252,7 +260,16 @@ export class NatsLedgerStore implements LedgerStore {
     head.set("Nats-Msg-Id", id);
     if (kind === "beat" || kind === "purge") head.set("Nats-Rollup", "sub");
     const reply = `${this.#inbox}.${group}.${round}`;
-    bus.connection.publish(ledgerSubject(namespace, group, kind, this.#boot), data, { headers: head, reply });
+    const subject = ledgerSubject(namespace, group, kind, this.#boot);
+    try {
+      bus.connection.publish(subject, data, { headers: head, reply });
+    } catch (error) {
+      // Cut for a server that took more than this one. It waits, as for a server that is away.
+      const most = bus.connection.info?.max_payload;
+      const problem = `${problemOf(error)}: ${data.length} bytes wait, and the server takes ${most}`;
+      const refusal = { code: undefined, problem, lastSeq: undefined };
+      setImmediate(() => this.#owners.get(group)?.refused(round, refusal));
+    }
   }
 
   #acknowledged(message: Msg): void {

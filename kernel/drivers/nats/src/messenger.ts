@@ -14,6 +14,7 @@ import {
   type WireProblem,
 } from "@vnes/kernel";
 import type { Bus } from "./connection.ts";
+import { maxPayload } from "./message-size.ts";
 
 /** A tenth of a second of a gigabit: more waiting than this is a connection that does not keep up. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
@@ -39,7 +40,6 @@ export function natsMessenger(options: NatsMessengerOptions): Messenger {
 
 class NatsWire implements MessageWire {
   readonly node: string;
-  readonly maxMessageBytes: number;
   readonly #bus: Bus;
   readonly #prefix: string;
   #isClosed = false;
@@ -51,7 +51,10 @@ class NatsWire implements MessageWire {
     this.node = node;
     this.#bus = bus;
     this.#prefix = `vnes.${namespace}.m.`;
-    this.maxMessageBytes = bus.connection.info?.max_payload ?? 0;
+  }
+
+  get maxMessageBytes(): number {
+    return maxPayload(this.#bus);
   }
 
   send(subject: string, bytes: Uint8Array): WireProblem | undefined {

@@ -6,7 +6,7 @@ import { Pipeline, type PipelineParts } from "./pipeline.ts";
 
 export interface TenureParts extends PipelineParts {
   /** Bytes of a batch, and of a part of a larger one. */
-  readonly partBytes: number;
+  partBytes(): number;
   /** Seq of the last confirmed record of a shard. */
   head(shard: string): number;
 }

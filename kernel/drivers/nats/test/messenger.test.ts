@@ -69,6 +69,29 @@ messengerContract({
   },
 });
 
+test("on a server of small messages, and on one that comes back as such, requests go in parts and a publish is refused by name (5)", async () => {
+  await using own = await startNatsServers({ jetstream: false, extra: "max_payload: 65536" });
+  const url = own.urls[0] as string;
+  const [a, b] = await Promise.all([join(url, "small", "a", 1), join(url, "small", "b", 2)]);
+  b.serve("echo", (payload) => payload);
+  const large = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 31) % 251);
+  for (const limit of [65_536, 16_384]) {
+    await Promise.all([a, b].map(async (one) => await untilUp(one, true)));
+    assert.equal(a.maxPublishBytes, limit);
+    assert.ok(Buffer.from(await a.request("b", "echo", large, 10_000)).equals(large));
+    assert.throws(() => a.publish("t.large", new Uint8Array(limit + 1)), {
+      code: "MESSENGER_PAYLOAD_TOO_LARGE",
+    });
+    assert.equal(a.publish("t.large", new Uint8Array(limit)), true);
+    if (limit === 16_384) break;
+    await own.stop();
+    await Promise.all([a, b].map(async (one) => await untilUp(one, false)));
+    await own.start(0, "max_payload: 16384");
+  }
+  assert.equal(a.counts()["payload.tooLarge"], 2);
+  await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()]);
+});
+
 test("a server that hangs costs a bounded number of bytes, then every message is refused and counted", async () => {
   const own = await startNatsServers({ jetstream: false });
   const messenger = await join(own.urls[0] as string, "hang", "a", 1);

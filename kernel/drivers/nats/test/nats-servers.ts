@@ -28,8 +28,8 @@ export interface NatsServers {
   kill(index?: number): Promise<void>;
   /** SIGTERM; resolves once the process is gone. */
   stop(index?: number): Promise<void>;
-  /** Starts it again on the same port and files; resolves once it takes connections. */
-  start(index?: number): Promise<void>;
+  /** Starts it again on the same port and files; resolves once it takes connections. `extra`: in place of the options' from now on. */
+  start(index?: number, extra?: string): Promise<void>;
   /** SIGSTOP: it keeps its connections and answers nothing. */
   freeze(index?: number): void;
   thaw(index?: number): void;
@@ -40,6 +40,8 @@ export interface NatsServers {
 interface Server {
   readonly port: number;
   readonly config: string;
+  /** What its configuration file says, but for the extra lines. */
+  readonly settings: readonly string[];
   readonly log: string;
   child: ChildProcess | undefined;
 }
@@ -65,31 +67,34 @@ export interface NatsServerOptions {
   readonly maxFile?: string;
   /** Where the streams are kept; a directory that is made and removed when it is not said. For one server alone. */
   readonly storeDir?: string;
+  /** Given the ports on which the servers of a cluster expect each other: other ones, through which they get there. */
+  readonly through?: (ports: readonly number[]) => Promise<readonly number[]>;
 }
 
 export async function startNatsServers(options: NatsServerOptions = {}): Promise<NatsServers> {
-  const { count = 1, extra = "", jetstream = true, maxFile = "8G" } = options;
+  const { count = 1, extra = "", jetstream = true, maxFile = "8G", through } = options;
   const directory = mkdtempSync(join(tmpdir(), "vnes-nats-"));
   const ports = await freePorts(count * 2);
-  const routes = ports.slice(count).map((port) => `"nats://${HOST}:${port}"`);
+  const advertised = (await through?.(ports.slice(count))) ?? ports.slice(count);
+  const routes = advertised.map((port) => `"nats://${HOST}:${port}"`);
   const servers = Array.from({ length: count }, (_, index): Server => {
     const store = options.storeDir ?? join(directory, `store-${index}`);
     mkdirSync(store, { recursive: true });
-    const lines = [
+    const settings = [
       `server_name: n${index}`,
       `host: ${HOST}`,
       `port: ${ports[index]}`,
       ...(jetstream ? [`jetstream { store_dir: "${store}", max_mem: 256M, max_file: ${maxFile} }`] : []),
       ...(count > 1
         ? [
-            `cluster { name: C, host: ${HOST}, port: ${ports[count + index]}, routes: [${routes.join(", ")}] }`,
+            `cluster { name: C, host: ${HOST}, port: ${ports[count + index]}, routes: [${routes.join(", ")}]`,
+            `  advertise: "${HOST}:${advertised[index]}" }`,
           ]
         : []),
-      extra,
     ];
-    const config = join(directory, `n${index}.conf`);
-    writeFileSync(config, `${lines.join("\n")}\n`);
-    return { port: ports[index] as number, config, log: join(directory, `n${index}.log`), child: undefined };
+    const [config, log] = [join(directory, `n${index}.conf`), join(directory, `n${index}.log`)];
+    configure({ config, settings }, extra);
+    return { port: ports[index] as number, config, settings, log, child: undefined };
   });
   const at = (index = 0): Server => {
     const server = servers[index];
@@ -115,8 +120,9 @@ export async function startNatsServers(options: NatsServerOptions = {}): Promise
     isRunning: (index) => at(index).child !== undefined,
     kill: (index) => end(at(index), "SIGKILL"),
     stop: (index) => end(at(index), "SIGTERM"),
-    async start(index) {
+    async start(index, extra) {
       const server = at(index);
+      if (extra !== undefined) configure(server, extra);
       if (server.child === undefined) launch(server);
       await untilReady(server, () => logTail(index));
     },
@@ -136,6 +142,10 @@ export async function startNatsServers(options: NatsServerOptions = {}): Promise
     throw error;
   }
   return all;
+}
+
+function configure({ config, settings }: Pick<Server, "config" | "settings">, extra: string): void {
+  writeFileSync(config, `${[...settings, extra].join("\n")}\n`);
 }
 
 function launch(server: Server): void {

@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { nkeys } from "@nats-io/transport-node";
 import { type BusOptions, openBus, openNatsLedgerStore } from "@vnes/driver-nats";
+import type { NewRecord } from "@vnes/kernel";
 import { isVnesError } from "@vnes/schemas";
 import { record, texts } from "../../../contracts/ledger-store.ts";
 import { startNatsServers } from "./nats-servers.ts";
@@ -76,6 +78,42 @@ for (const [size, bytes] of [
     assert.deepEqual(Buffer.from(chunk ?? []), Buffer.from(large.subarray(0, 200_000)));
     await node.close();
   });
+
+test("a server that comes back with smaller messages: what waits is cut for it, and what was cut before is named until it takes it", async () => {
+  await using servers = await startNatsServers();
+  const node = await openNode(servers.urls, freshNamespace(), "a");
+  const large = (text: string): NewRecord => record(text.repeat(200_000));
+  assert.equal(await node.store.append("a/0", 0, [large("1")]), 1);
+  await servers.stop();
+  await servers.start(0, "max_payload: 65536");
+  for (let waited = 0; waited < 5_000 && node.bus.connection.info?.max_payload !== 65_536; waited += 20)
+    await sleep(20);
+  assert.equal(await node.store.append("a/0", 1, [large("2")]), 2);
+  await node.store.putChunk("a/0", "chunk", Buffer.alloc(200_000, 7));
+  await servers.stop();
+  await servers.start(0, "max_payload: 262144");
+  for (let waited = 0; waited < 5_000 && node.bus.connection.info?.max_payload !== 262_144; waited += 20)
+    await sleep(20);
+  // On its way before anybody knows what the server that comes back will take.
+  await servers.stop();
+  const waiting = node.store.append("a/0", 2, [large("3")]).catch((error: unknown) => error);
+  await servers.start(0, "max_payload: 65536");
+  const refused = await waiting;
+  assert.ok(isVnesError(refused), String(refused));
+  assert.equal(refused.code, "LEDGER_UNREACHABLE");
+  assert.match(
+    refused.message,
+    /max_payload size exceeded: 200\d\d\d bytes wait, and the server takes 65536/,
+  );
+  await servers.stop();
+  await servers.start(0, "max_payload: 1048576");
+  assert.equal(await node.store.append("a/0", 2, [large("3")]), 3);
+  assert.deepEqual(
+    (await texts(node.store, "a/0")).map((text) => text.slice(0, 1) + String(text.length)),
+    ["1200000", "2200000", "3200000"],
+  );
+  await node.close();
+});
 
 test("a user and a password from a file; a wrong one is refused and not repeated", async () => {
   await using servers = await startNatsServers({ extra: 'authorization { user: "me", password: "hush-1" }' });
