@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { chainHash } from "../src/ledger/chain.ts";
 import { putJson } from "../src/ledger/json-bytes.ts";
 import { chainRecord, encodeRecord, type TurnRecord } from "../src/ledger/record.ts";
+import { Repeated } from "../src/ledger/repeated-bytes.ts";
 import { putRecord } from "../src/ledger/record-bytes.ts";
 import type { Digest } from "../src/ports/digest.ts";
 
@@ -73,8 +74,26 @@ test("a turn for a call is written as JSON.stringify writes it, wherever it begi
   fc.assert(
     fc.property(record, fc.nat({ max: 9 }), (one, at) => {
       const memory = new Uint8Array(ROOM_BYTES);
-      const end = putRecord(memory, at, one);
-      assert.deepEqual(memory.subarray(at, end), encoder.encode(JSON.stringify(one)));
+      // The second time what both say alike is copied, and it is not from where the first one stands.
+      for (const start of [at, at + 1]) {
+        const end = putRecord(memory, start, one);
+        assert.deepEqual(memory.subarray(start, end), encoder.encode(JSON.stringify(one)));
+      }
+    }),
+  );
+});
+
+test("a part with values that changed is written anew, whichever of them it was (J1)", () => {
+  const value = fc.constantFrom<(string | number)[]>("a", "b", '"', "", 0, 1, -0, 1e21, 2 ** 53);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(value, value), { maxLength: 20 }), (pairs) => {
+      const part = new Repeated("[", ",", "]");
+      const memory = new Uint8Array(64);
+      for (const [index, pair] of pairs.entries()) {
+        const end = part.put(memory, index, ...pair);
+        assert.equal(decoder.decode(memory.subarray(index, end)), JSON.stringify(pair));
+        assert.ok(part.put(new Uint8Array(4), 0, ...pair) > 4, "no room, and what is kept is kept");
+      }
     }),
   );
 });

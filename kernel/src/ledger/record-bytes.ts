@@ -8,6 +8,7 @@
 import type { Delivery, Effect } from "@vnes/schemas";
 import { constant, putBytes, putEncoded, putJson, putNumber, putText } from "./json-bytes.ts";
 import type { LedgerRecord, TurnRecord } from "./record.ts";
+import { Repeated } from "./repeated-bytes.ts";
 
 type Call = Extract<Delivery, { kind: "call" }>;
 type Write = Extract<Effect, { do: "write" }>;
@@ -21,18 +22,6 @@ const ANSWER_EFFECT = ["do", "callId", "answer"];
 const ANSWER = ["ok", "value"];
 
 const HEAD = constant(`{"v":1,"kind":"turn","seq":`);
-const AT = constant(`,"at":`);
-const SEED = constant(`,"seed":`);
-const FROM = constant(`,"input":{"from":`);
-const DEPTH = constant(`,"depth":`);
-const CALL_ID = constant(`,"delivery":{"kind":"call","callId":`);
-const CAPABILITY = constant(`,"capability":`);
-const METHOD = constant(`,"method":`);
-const CALL_INPUT = constant(`,"input":`);
-const CALLER = constant(`,"caller":`);
-const DEADLINE = constant(`,"deadlineAt":`);
-const EFFECTS = constant(`}},"outcome":"ok","effects":[`);
-const RELEASED = constant(`],"released":`);
 const WRITE_KEY = constant(`{"do":"write","key":`);
 const VALUE = constant(`,"value":`);
 const ANSWER_ID = constant(`{"do":"answer","callId":`);
@@ -40,6 +29,12 @@ const ANSWER_VALUE = constant(`,"answer":{"ok":true,"value":`);
 const COMMA = constant(",");
 const END = constant("}");
 const ENDS = constant("}}");
+
+const AT = new Repeated(`,"at":`, `,"seed":`);
+const FROM = new Repeated(`,"input":{"from":`, `,"depth":`, `,"delivery":{"kind":"call","callId":`);
+const METHOD = new Repeated(`,"capability":`, `,"method":`, `,"input":`);
+const CALLER = new Repeated(`,"caller":`, `,"deadlineAt":`, `}},"outcome":"ok","effects":[`);
+const RELEASED = new Repeated(`],"released":`, "}");
 
 /** The place behind it; undefined when it is of another kind or there is no room for it. */
 export function putRecord(memory: Uint8Array, at: number, record: LedgerRecord): number | undefined {
@@ -58,23 +53,15 @@ interface ByValue {
 
 function putTurn(memory: Uint8Array, start: number, record: TurnRecord, input: ByValue, call: Call): number {
   let at = putNumber(memory, putBytes(memory, start, HEAD), record.seq);
-  at = putNumber(memory, putBytes(memory, at, AT), record.at);
-  at = putText(memory, putBytes(memory, at, SEED), record.seed);
-  at = putText(memory, putBytes(memory, at, FROM), input.from);
-  at = putNumber(memory, putBytes(memory, at, DEPTH), input.depth);
-  at = putText(memory, putBytes(memory, at, CALL_ID), call.callId);
-  at = putText(memory, putBytes(memory, at, CAPABILITY), call.capability);
-  at = putText(memory, putBytes(memory, at, METHOD), call.method);
-  at = putJson(memory, putBytes(memory, at, CALL_INPUT), call.input);
-  at = putText(memory, putBytes(memory, at, CALLER), call.caller);
-  at = putNumber(memory, putBytes(memory, at, DEADLINE), call.deadlineAt);
-  at = putBytes(memory, at, EFFECTS);
+  at = putText(memory, AT.put(memory, at, record.at), record.seed);
+  at = putText(memory, FROM.put(memory, at, input.from, input.depth), call.callId);
+  at = putJson(memory, METHOD.put(memory, at, call.capability, call.method), call.input);
+  at = CALLER.put(memory, at, call.caller, call.deadlineAt);
   for (let index = 0; index < record.effects.length; index++) {
     if (index > 0) at = putBytes(memory, at, COMMA);
     at = putEffect(memory, at, record.effects[index] as Effect);
   }
-  at = putNumber(memory, putBytes(memory, at, RELEASED), record.released);
-  return putBytes(memory, at, END);
+  return RELEASED.put(memory, at, record.released);
 }
 
 function putEffect(memory: Uint8Array, at: number, effect: Effect): number {
