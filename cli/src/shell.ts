@@ -1,5 +1,5 @@
 /** What every command is handed: where things lie, where to say things, and how to reach a node. Made in `main.ts`. */
-import type { ExitName, NodeConfig } from "@vnes/schemas";
+import { type ExitName, isNodeName, type NodeConfig } from "@vnes/schemas";
 import { ControlClient } from "./control/client.ts";
 import { type HomeEnvironment, type HomePaths, homePaths, type NodePaths, nodePaths } from "./paths.ts";
 import { cliErrors } from "./errors.ts";
@@ -39,13 +39,11 @@ export interface Place {
   readonly paths: NodePaths;
 }
 
-const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
-
 export async function findPlace(shell: Shell, flags: GlobalFlags): Promise<Place> {
   const home = homePaths(shell.environment, flags.home);
   const { config, file } = await readSettings(home, flags.config);
   const node = flags.node ?? config.node;
-  if (!NODE_NAME.test(node)) throw cliErrors.create("CONFIG_NODE_NAME_INVALID", { name: node });
+  if (!isNodeName(node)) throw cliErrors.create("CONFIG_NODE_NAME_INVALID", { name: node });
   const paths = nodePaths(home, node, flags.dataDir ?? config.data_dir);
   return { home, config, configFile: file, node, paths };
 }

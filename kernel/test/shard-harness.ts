@@ -7,7 +7,7 @@ import {
   MemorySandbox,
   SeededRandom,
 } from "@vnes/driver-memory";
-import type { Effect, Json, Manifest, TurnRequest, TurnResult } from "@vnes/schemas";
+import type { Delivery, Effect, Json, Manifest, TurnRequest, TurnResult } from "@vnes/schemas";
 import { uncounted } from "../src/runtime/shard/capsule-budget.ts";
 import { CapsuleShard } from "../src/runtime/shard/capsule-shard.ts";
 import { Counters } from "../src/runtime/node/counters.ts";
@@ -193,6 +193,10 @@ export async function openHarness(options: {
   const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
   const sent = { now: 0, most: 0, groups: [] };
   const sandbox = countSent(memorySandbox, sent);
+  const addCall = (callId: string, input: Json, caller: string): Delivery => {
+    const deadlineAt = clock.now() + 1_000;
+    return { kind: "call", callId, capability: "test.count", method: "add", input, caller, deadlineAt };
+  };
   const shard = new CapsuleShard({
     spec: {
       instance: name,
@@ -251,31 +255,9 @@ export async function openHarness(options: {
       ),
     call: (n, input) => {
       const source = { shard: "test.caller/0", seq: n, index: 0 };
-      const callId = `test.caller/0:${n}:0`;
-      const deadlineAt = clock.now() + 1_000;
-      const call = {
-        kind: "call",
-        callId,
-        capability: "test.count",
-        method: "add",
-        input,
-        deadlineAt,
-      } as const;
-      return shard.receive(source, 1, { ...call, caller: "test.caller" }, () => {});
+      return shard.receive(source, 1, addCall(`test.caller/0:${n}:0`, input, "test.caller"), () => {});
     },
-    ask: (n, input) => {
-      const callId = `control/test:${n}:0`;
-      const deadlineAt = clock.now() + 1_000;
-      const call = {
-        kind: "call",
-        callId,
-        capability: "test.count",
-        method: "add",
-        input,
-        deadlineAt,
-      } as const;
-      return shard.receiveValue("control", { ...call, caller: "control" });
-    },
+    ask: (n, input) => shard.receiveValue("control", addCall(`control/test:${n}:0`, input, "control")),
     settle: async () => {
       for (let round = 0; round < 50; round++) await new Promise((resume) => setImmediate(resume));
     },

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { LedgerMemory, MemoryClock } from "@vnes/driver-memory";
 import fc from "fast-check";
 import { DEADLETTER_TOPIC } from "../src/bus/kernel-topics.ts";
-import { firstAtOrAfter } from "../src/runtime/topics/event-search.ts";
+import { firstAtOrAfter } from "../src/runtime/topics/event-age.ts";
 import { encodeRecord } from "../src/ledger/record.ts";
 import type { LedgerStore } from "../src/ports/ledger-store.ts";
 import { letters, noted, noter, numbers, reader, TOPIC } from "./topic-capsules.ts";
@@ -192,7 +192,7 @@ test("the first event at or after a time is found wherever it is, also where the
               hash: new Uint8Array(32),
             })),
       } as unknown as LedgerStore;
-      const found = await firstAtOrAfter(store, { shard: "topic/a.v1/0", lastSeq: steps.length }, time);
+      const found = await firstAtOrAfter(store, "topic/a.v1/0", steps.length, time);
       const expected = kept.find((one) => one.at >= time)?.seq ?? steps.length + 1;
       assert.equal(found, expected);
     }),

@@ -6,9 +6,10 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CapsuleImage, ImageArchive } from "@vnes/kernel";
 import { isVnesError, type Sha256 } from "@vnes/schemas";
-import { makeDirectory, placeTree, TEMPORARY_PREFIX } from "./durable.ts";
+import { makeDirectory, TEMPORARY_PREFIX } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { readImage } from "./image-reader.ts";
+import { placeImage } from "./place-image.ts";
 
 const NAME = /^[0-9a-f]{64}$/;
 
@@ -30,16 +31,7 @@ export class DirectoryImageArchive implements ImageArchive {
 
   async put(image: CapsuleImage): Promise<void> {
     makeDirectory(this.dir, 0o700);
-    const target = this.#path(image.hash);
-    if (existsSync(target)) {
-      if (await this.#isWhole(image.hash)) return;
-      // Damaged on disk; the same bytes are at hand again.
-      rmSync(target, { recursive: true, force: true });
-    }
-    placeTree(
-      target,
-      image.files.map(({ path, bytes, executable }) => ({ path, bytes, mode: executable ? 0o500 : 0o400 })),
-    );
+    await placeImage(this.#path(image.hash), image, 0o400);
   }
 
   async get(hash: string): Promise<CapsuleImage | undefined> {
@@ -70,15 +62,6 @@ export class DirectoryImageArchive implements ImageArchive {
     // What a crash left half-written is nobody's.
     for (const name of existsSync(this.dir) ? readdirSync(this.dir) : []) {
       if (name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.dir, name), { recursive: true, force: true });
-    }
-  }
-
-  async #isWhole(hash: string): Promise<boolean> {
-    try {
-      return (await this.get(hash)) !== undefined;
-    } catch (error) {
-      if (isVnesError(error)) return false;
-      throw error;
     }
   }
 

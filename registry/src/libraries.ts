@@ -14,7 +14,7 @@ export interface Libraries {
   readonly from: string;
 }
 
-const SDK: readonly string[] = ["@vnes/sdk", "@vnes/sdk/driver"];
+const SDK: readonly string[] = ["@vnes/sdk", "@vnes/sdk/config", "@vnes/sdk/driver"];
 const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Of a builder that says nothing else. */

@@ -12,11 +12,12 @@ import { join, resolve } from "node:path";
 import { type CapsuleCandidate, type CapsuleImage, type CapsuleSource, imageFile } from "@vnes/kernel";
 import { isVnesError, type Manifest, parseReceipt, type Sha256 } from "@vnes/schemas";
 import { manifestOf } from "./build.ts";
-import { makeDirectory, placeTree, TEMPORARY_PREFIX } from "./durable.ts";
+import { makeDirectory, TEMPORARY_PREFIX } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { RECEIPT_FILE } from "./image-layout.ts";
 import { readImage } from "./image-reader.ts";
 import { withLock } from "./lock.ts";
+import { isWholeImage, placeImage } from "./place-image.ts";
 import {
   currentOf,
   type InstalledVersion,
@@ -65,11 +66,12 @@ export class LocalRegistry implements CapsuleSource {
       this.#removeLeftovers();
       const index = readIndex(this.#index);
       const current = currentOf(index, manifest.id);
-      if (current?.image === image.hash && (await this.#isWhole(image.hash))) {
+      if (current?.image === image.hash && (await isWholeImage(this.#path(image.hash), image.hash))) {
         return { ...current, id: manifest.id, changed: false };
       }
       refuseConflict(manifest, image.hash, versionsOf(index, manifest.id), current, origin, options);
-      await this.#place(image);
+      makeDirectory(this.#images, 0o755);
+      await placeImage(this.#path(image.hash), image, 0o444);
       const added: InstalledVersion = {
         version: manifest.version,
         image: image.hash,
@@ -142,31 +144,6 @@ export class LocalRegistry implements CapsuleSource {
   /** Whether an image directory of that name is there; reading it says whether it is whole. */
   has(hash: Sha256): boolean {
     return existsSync(this.#path(hash));
-  }
-
-  async #place(image: CapsuleImage): Promise<void> {
-    makeDirectory(this.#images, 0o755);
-    const target = this.#path(image.hash);
-    if (existsSync(target)) {
-      if (await this.#isWhole(image.hash)) return;
-      // Damaged on disk; the same bytes are at hand again.
-      rmSync(target, { recursive: true, force: true });
-    }
-    placeTree(
-      target,
-      image.files.map(({ path, bytes, executable }) => ({ path, bytes, mode: executable ? 0o555 : 0o444 })),
-    );
-  }
-
-  async #isWhole(hash: Sha256): Promise<boolean> {
-    if (!this.has(hash)) return false;
-    try {
-      await this.readImage(hash);
-      return true;
-    } catch (error) {
-      if (isVnesError(error)) return false;
-      throw error;
-    }
   }
 
   /** Called under the lock: whoever made these is dead. */

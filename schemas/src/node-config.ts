@@ -1,5 +1,6 @@
 /** `config.json` of a node: one file, one schema; flags override. Schema: `schemas/node-config.schema.json`. */
 import type { Json } from "./json.ts";
+import { documentSchema } from "./validator.ts";
 
 /** NATS servers that keep the ledger of a node. */
 export interface BusConfig {
@@ -41,4 +42,13 @@ export interface NodeConfig {
     /** Capsule id to what its start delivery carries. */
     readonly config?: { readonly [id: string]: Json };
   };
+}
+
+/** Whether a node can be called so, as the schema says of its `node`; for a name that stands in no file. */
+export function isNodeName(name: string): boolean {
+  const { properties } = documentSchema("node-config") as unknown as {
+    readonly properties: { readonly node: { readonly maxLength: number; readonly pattern: string } };
+  };
+  const { maxLength, pattern } = properties.node;
+  return name.length <= maxLength && new RegExp(pattern).test(name);
 }

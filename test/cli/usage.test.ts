@@ -24,6 +24,7 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
     [["state", "diff", "acme.lab", "x"], /^CLI_USAGE +from takes a number\nnext: vnes state diff --help/m],
     [["state", "diff", "acme.lab", "1", "x"], /^CLI_USAGE +to takes a number/m],
     [["boot", "--node", "No Name"], /CONFIG_NODE_NAME_INVALID/],
+    [["status", "--node", "n".repeat(41)], /CONFIG_NODE_NAME_INVALID/],
     [
       ["ledger", "verify", "--shard", "a/0", "--shard=b/0"],
       /^CLI_USAGE +--shard is given more than once.*\nnext: vnes ledger verify --help/m,

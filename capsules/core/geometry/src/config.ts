@@ -1,5 +1,6 @@
 /** What a person may set of geometry, parsed once at the start of an activation. */
-import type { Json, JsonObject } from "@vnes/sdk";
+import type { Json } from "@vnes/sdk";
+import { configReader } from "@vnes/sdk/config";
 import { isRtt } from "./vivaldi.ts";
 
 export type GeometryConfig =
@@ -16,20 +17,17 @@ const MAX_AGE_MS = 30 * 24 * HOUR_MS;
 const MAX_TABLE = 1_024;
 const PEER = /^[A-Za-z0-9._:-]{1,64}$/;
 
+const read = configReader(wrong);
+
 export function parseConfig(config: Json): GeometryConfig {
-  const root = objectAt(config ?? {}, "");
-  const { model = "vivaldi" } = root;
+  const root = config ?? {};
+  const { model = "vivaldi" } = read.object(root, "");
   if (model === "vivaldi") {
-    known(root, "", ["model", "maxAgeMs"]);
-    const { maxAgeMs = HOUR_MS } = root;
-    if (typeof maxAgeMs === "number" && Number.isInteger(maxAgeMs)) {
-      if (maxAgeMs >= MIN_AGE_MS && maxAgeMs <= MAX_AGE_MS) return { model, maxAgeMs };
-    }
-    throw wrong("/maxAgeMs", `expected a whole number from ${MIN_AGE_MS} to ${MAX_AGE_MS}`);
+    const its = read.object(root, "", ["model", "maxAgeMs"]);
+    return { model, maxAgeMs: read.whole(its, "maxAgeMs", "", HOUR_MS, MIN_AGE_MS, MAX_AGE_MS) };
   }
   if (model !== "static") throw wrong("/model", "expected vivaldi or static");
-  known(root, "", ["model", "table"]);
-  const { table } = root;
+  const { table } = read.object(root, "", ["model", "table"]);
   if (!Array.isArray(table) || table.length > MAX_TABLE) {
     throw wrong("/table", `expected a list of at most ${MAX_TABLE}`);
   }
@@ -41,24 +39,12 @@ export function parseConfig(config: Json): GeometryConfig {
 }
 
 function parseTold(item: Json, at: string): Told {
-  const value = objectAt(item, at);
-  known(value, at, ["from", "to", "rttMs"]);
-  const { from, to, rttMs } = value;
+  const { from, to, rttMs } = read.object(item, at, ["from", "to", "rttMs"]);
   if (typeof from !== "string" || !PEER.test(from)) throw wrong(`${at}/from`, "expected a peer's name");
   if (typeof to !== "string" || !PEER.test(to)) throw wrong(`${at}/to`, "expected a peer's name");
   if (typeof rttMs !== "number" || !isRtt(rttMs))
     throw wrong(`${at}/rttMs`, "expected milliseconds from 0.001 to 60000");
   return { from, to, rttMs };
-}
-
-function objectAt(value: Json, at: string): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw wrong(at || "/", "expected an object");
-}
-
-function known(value: JsonObject, at: string, names: readonly string[]): void {
-  const unknown = Object.keys(value).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
 }
 
 function wrong(pointer: string, problem: string): Error {

@@ -1,5 +1,6 @@
 /** The weights of a ranking, as data: every one with its unit and its bounds, the same as in `spec/schema.json`. */
-import type { Json, JsonObject } from "@vnes/sdk";
+import type { Json } from "@vnes/sdk";
+import { configReader } from "@vnes/sdk/config";
 
 export type RankPolicy = {
   /** Milliseconds of cost for a millisecond of round trip. */
@@ -32,36 +33,18 @@ export const DEFAULT_POLICY: RankPolicy = Object.fromEntries(
   FIELDS.map(([name, usual]) => [name, usual]),
 ) as RankPolicy;
 
+const read = configReader(
+  (pointer, problem) => new Error(`ROUTING_CONFIG_INVALID at ${pointer}: ${problem}`),
+);
+
 /** The configuration: `{ policy }`, every weight of it optional. */
 export function parseConfig(config: Json): RankPolicy {
-  const root = objectAt(config ?? {}, "");
-  known(root, "", ["policy"]);
-  const policy = objectAt(root["policy"] ?? {}, "/policy");
-  known(
-    policy,
-    "/policy",
-    FIELDS.map(([name]) => name),
-  );
-  for (const [name, , min, max] of FIELDS) {
-    const value = policy[name];
-    if (value === undefined) continue;
-    const fits = typeof value === "number" && value >= min && value <= max;
-    if (!fits || (name === "geometryTimeoutMs" && !Number.isInteger(value)))
-      throw wrong(`/policy/${name}`, `expected a number from ${min} to ${max}`);
-  }
-  return { ...DEFAULT_POLICY, ...policy };
-}
-
-function objectAt(value: Json, at: string): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw wrong(at || "/", "expected an object");
-}
-
-function known(value: JsonObject, at: string, names: readonly string[]): void {
-  const unknown = Object.keys(value).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
-}
-
-function wrong(pointer: string, problem: string): Error {
-  return new Error(`ROUTING_CONFIG_INVALID at ${pointer}: ${problem}`);
+  const root = read.object(config ?? {}, "", ["policy"]);
+  const names = FIELDS.map(([name]) => name);
+  const policy = read.object(root["policy"] ?? {}, "/policy", names);
+  const values = FIELDS.map(([name, usual, min, max]) => {
+    const kind = name === "geometryTimeoutMs" ? "whole" : "number";
+    return [name, read[kind](policy, name, "/policy", usual, min, max)];
+  });
+  return Object.fromEntries(values) as RankPolicy;
 }

@@ -1,5 +1,6 @@
 /** What a person may set of a client, parsed once at the start of an activation. */
-import type { Json, JsonObject } from "@vnes/sdk";
+import type { Json } from "@vnes/sdk";
+import { configReader } from "@vnes/sdk/config";
 import { CLIENT_POLICY, type ClientPolicy, parsePolicy, usualPolicy } from "@vnes/vpn-common";
 
 export type Candidate = {
@@ -31,9 +32,11 @@ const PATH = /^[\w.:-]{1,64}$/;
 const NAME = "expected 1 to 64 letters, digits, . _ : or -";
 const MAX_CANDIDATES = 16;
 
+const read = configReader(wrong);
+
 export function parseConfig(config: Json): ClientConfig {
-  const root = objectAt(config ?? {}, "");
-  known(root, "", ["gateway", "self", "candidates", "policy", "renew", "renewDelayMs"]);
+  const names = ["gateway", "self", "candidates", "policy", "renew", "renewDelayMs"];
+  const root = read.object(config ?? {}, "", names);
   const { gateway = null, self = "client", candidates = [], renew = false } = root;
   if (gateway !== null && (typeof gateway !== "string" || !KEY.test(gateway))) {
     throw wrong("/gateway", "expected the gateway's public key in base64");
@@ -55,13 +58,12 @@ export function parseConfig(config: Json): ClientConfig {
     candidates: parsed,
     policy: policy.policy,
     renew,
-    renewDelayMs: wholeAt(root, "renewDelayMs", "", 1000, 0, 3_600_000),
+    renewDelayMs: read.whole(root, "renewDelayMs", "", 1000, 0, 3_600_000),
   };
 }
 
 function parseCandidate(item: Json, at: string): Candidate {
-  const value = objectAt(item, at);
-  known(value, at, ["pathId", "kind", "address", "port", "priority", "peer"]);
+  const value = read.object(item, at, ["pathId", "kind", "address", "port", "priority", "peer"]);
   const { pathId, kind, address } = value;
   if (typeof pathId !== "string" || !PATH.test(pathId)) throw wrong(`${at}/pathId`, NAME);
   const { peer = pathId } = value;
@@ -69,32 +71,9 @@ function parseCandidate(item: Json, at: string): Candidate {
   if (kind !== "udp" && kind !== "tcp") throw wrong(`${at}/kind`, "expected udp or tcp");
   if (typeof address !== "string" || !ADDRESS.test(address))
     throw wrong(`${at}/address`, "expected an IP address");
-  const port = wholeAt(value, "port", at, 0, 1, 65_535);
-  const priority = wholeAt(value, "priority", at, 100, 0, 65_535);
+  const port = read.whole(value, "port", at, 0, 1, 65_535);
+  const priority = read.whole(value, "priority", at, 100, 0, 65_535);
   return { pathId, kind, address, port, priority, peer };
-}
-
-function objectAt(value: Json, at: string): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw wrong(at || "/", "expected an object");
-}
-
-function known(value: JsonObject, at: string, names: readonly string[]): void {
-  const unknown = Object.keys(value).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
-}
-
-function wholeAt(
-  from: JsonObject,
-  name: string,
-  at: string,
-  usual: number,
-  min: number,
-  max: number,
-): number {
-  const value = from[name] ?? usual;
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw wrong(`${at}/${name}`, `expected a whole number from ${min} to ${max}`);
 }
 
 function wrong(pointer: string, problem: string): Error {

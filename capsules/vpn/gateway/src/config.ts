@@ -1,5 +1,6 @@
 /** What a person may set of a gateway, parsed once at the start of an activation. Nobody is admitted who is not named. */
-import type { Json, JsonObject } from "@vnes/sdk";
+import type { Json } from "@vnes/sdk";
+import { configReader } from "@vnes/sdk/config";
 import { parsePolicy, SESSION_POLICY, type SessionPolicy, usualPolicy } from "@vnes/vpn-common";
 
 export type GatewayConfig = {
@@ -21,20 +22,23 @@ export type GatewayConfig = {
 const PEER = /^[A-Za-z0-9+/]{43}=$/;
 const MAX_ADMITTED = 10_000;
 
+const FIELDS = ["admit", "policy", "policyMs", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"];
+
+const read = configReader(wrong);
+
 export function parseConfig(config: Json): GatewayConfig {
-  const root = objectAt(config ?? {}, "");
-  known(root, "", ["admit", "policy", "policyMs", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"]);
+  const root = read.object(config ?? {}, "", FIELDS);
   const parsed = parsePolicy(SESSION_POLICY, root["policy"] ?? {}, usualPolicy(SESSION_POLICY));
   if (!parsed.ok) throw wrong(`/policy${parsed.pointer}`, parsed.problem);
   return {
     admit: parseAdmit(root["admit"] ?? []),
     policy: parsed.policy,
     // Less than one lost answer costs the client.
-    policyMs: wholeAt(root, "policyMs", 100, 1, 2000),
-    requestsPerMinute: wholeAt(root, "requestsPerMinute", 240, 4, 60_000),
-    watchMs: wholeAt(root, "watchMs", 10_000, 100, 600_000),
-    unboundMs: wholeAt(root, "unboundMs", 10_000, 100, 600_000),
-    standbyMs: wholeAt(root, "standbyMs", 120_000, 100, 7_200_000),
+    policyMs: read.whole(root, "policyMs", "", 100, 1, 2000),
+    requestsPerMinute: read.whole(root, "requestsPerMinute", "", 240, 4, 60_000),
+    watchMs: read.whole(root, "watchMs", "", 10_000, 100, 600_000),
+    unboundMs: read.whole(root, "unboundMs", "", 10_000, 100, 600_000),
+    standbyMs: read.whole(root, "standbyMs", "", 120_000, 100, 7_200_000),
   };
 }
 
@@ -61,31 +65,13 @@ function parseAdmit(admit: Json): GatewayConfig["admit"] {
   }
   return admit.map((item: Json, index) => {
     const at = `/admit/${index}`;
-    const entry = objectAt(item, at);
-    known(entry, at, ["peer", "name"]);
-    const { peer, name = "" } = entry;
+    const { peer, name = "" } = read.object(item, at, ["peer", "name"]);
     if (typeof peer !== "string" || !PEER.test(peer))
       throw wrong(`${at}/peer`, "expected a public key in base64");
     if (typeof name !== "string" || name.length > 64)
       throw wrong(`${at}/name`, "expected at most 64 characters");
     return { peer, name };
   });
-}
-
-function objectAt(value: Json, at: string): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw wrong(at || "/", "expected an object");
-}
-
-function known(value: JsonObject, at: string, names: readonly string[]): void {
-  const unknown = Object.keys(value).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
-}
-
-function wholeAt(from: JsonObject, name: string, usual: number, min: number, max: number): number {
-  const value = from[name] ?? usual;
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw wrong(`/${name}`, `expected a whole number from ${min} to ${max}`);
 }
 
 function wrong(pointer: string, problem: string): Error {

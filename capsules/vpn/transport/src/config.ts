@@ -1,4 +1,5 @@
 /** What the node's configuration may say to the transport, parsed once; every number has a default and bounds. */
+import { configReader } from "@vnes/sdk/config";
 import type { BytesPower, Endpoint, Json, JsonObject } from "@vnes/sdk/driver";
 import { TransportError } from "./errors.ts";
 import type { LinkKind } from "./link.ts";
@@ -41,10 +42,12 @@ export interface TransportConfig extends Rhythm {
 }
 
 const MAX_LISTENERS = 16;
+const ENDPOINT = ["address", "port"];
+
+const read = configReader(wrong);
 
 export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
-  const root = objectAt(config ?? {}, "");
-  known(root, "", [
+  const root = read.object(config ?? {}, "", [
     "listen",
     "keepaliveMs",
     "silentMs",
@@ -62,12 +65,18 @@ export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
   const listeners = listen.map((item: Json, i) => parseListen(item, `/listen/${i}`));
   const twice = listeners.find((one, i) => listeners.findIndex((other) => other.pathId === one.pathId) < i);
   if (twice) throw wrong("/listen", `two listeners are called ${twice.pathId}`);
-  const keepaliveMs = numberAt(root, "keepaliveMs", "", 50, 5, 60_000);
+  const keepaliveMs = read.number(root, "keepaliveMs", "", 50, 5, 60_000);
   // Two keepalives may be lost or late before a path counts as silent.
-  const silentMs = numberAt(root, "silentMs", "", Math.max(200, 3 * keepaliveMs), 2 * keepaliveMs, 600_000);
-  const deadMs = numberAt(root, "deadMs", "", Math.max(5000, 2 * silentMs), silentMs, 3_600_000);
-  const limits = objectAt(root["limits"] ?? {}, "/limits");
-  known(limits, "/limits", [
+  const silentMs = read.number(
+    root,
+    "silentMs",
+    "",
+    Math.max(200, 3 * keepaliveMs),
+    2 * keepaliveMs,
+    600_000,
+  );
+  const deadMs = read.number(root, "deadMs", "", Math.max(5000, 2 * silentMs), silentMs, 3_600_000);
+  const limits = read.object(root["limits"] ?? {}, "/limits", [
     "handshakesPerSecond",
     "handshakesPerRemote",
     "channels",
@@ -80,18 +89,18 @@ export function parseConfig(config: Json, bytes: BytesPower): TransportConfig {
     keepaliveMs,
     silentMs,
     deadMs,
-    openTimeoutMs: numberAt(root, "openTimeoutMs", "", 1000, 10, 60_000),
-    handshakeMs: numberAt(root, "handshakeMs", "", 5000, 10, 60_000),
+    openTimeoutMs: read.number(root, "openTimeoutMs", "", 1000, 10, 60_000),
+    handshakeMs: read.number(root, "handshakeMs", "", 5000, 10, 60_000),
     limits: {
-      handshakesPerSecond: numberAt(limits, "handshakesPerSecond", "/limits", 500, 1, 1_000_000),
-      handshakesPerRemote: numberAt(limits, "handshakesPerRemote", "/limits", 20, 1, 1_000_000),
-      channels: numberAt(limits, "channels", "/limits", 4096, 1, 65_536),
-      channelsPerPeer: numberAt(limits, "channelsPerPeer", "/limits", 16, 1, 65_536),
-      framesPerSecond: numberAt(limits, "framesPerSecond", "/limits", 200, 1, 1_000_000),
-      pendingConnections: numberAt(limits, "pendingConnections", "/limits", 256, 1, 65_536),
+      handshakesPerSecond: read.number(limits, "handshakesPerSecond", "/limits", 500, 1, 1_000_000),
+      handshakesPerRemote: read.number(limits, "handshakesPerRemote", "/limits", 20, 1, 1_000_000),
+      channels: read.number(limits, "channels", "/limits", 4096, 1, 65_536),
+      channelsPerPeer: read.number(limits, "channelsPerPeer", "/limits", 16, 1, 65_536),
+      framesPerSecond: read.number(limits, "framesPerSecond", "/limits", 200, 1, 1_000_000),
+      pendingConnections: read.number(limits, "pendingConnections", "/limits", 256, 1, 65_536),
     },
     pipe: parsePipe(root["pipe"] ?? {}, bytes),
-    addressMs: numberAt(root, "addressMs", "", 1000, 0, 60_000),
+    addressMs: read.number(root, "addressMs", "", 1000, 0, 60_000),
   };
 }
 
@@ -103,8 +112,7 @@ export function parseKey(bytes: BytesPower, text: unknown): Uint8Array | null {
 }
 
 function parseListen(item: Json, at: string): ListenConfig {
-  const value = objectAt(item, at);
-  known(value, at, ["pathId", "kind", "address", "port"]);
+  const value = read.object(item, at, ["pathId", "kind", ...ENDPOINT]);
   const { pathId, kind } = value;
   if (typeof pathId !== "string" || !/^[\w.:-]{1,64}$/.test(pathId)) {
     throw wrong(`${at}/pathId`, "expected 1 to 64 letters, digits, . _ : or -");
@@ -114,22 +122,21 @@ function parseListen(item: Json, at: string): ListenConfig {
 }
 
 function parsePipe(item: Json, bytes: BytesPower): PipeConfig {
-  const pipe = objectAt(item, "/pipe");
-  known(pipe, "/pipe", ["listen", "peer", "forward"]);
+  const pipe = read.object(item, "/pipe", ["listen", "peer", "forward"]);
   const { listen, peer, forward } = pipe;
   if ((listen === undefined) !== (peer === undefined)) throw wrong("/pipe", "listen and peer go together");
   if (peer !== undefined && parseKey(bytes, peer) === null) {
     throw wrong("/pipe/peer", "expected a public key, 32 bytes in base64");
   }
   return {
-    ...(listen === undefined
-      ? {}
-      : { listen: endpointAt(objectAt(listen, "/pipe/listen"), "/pipe/listen", 0) }),
+    ...(listen === undefined ? {} : { listen: pipeEnd(listen, "/pipe/listen", 0) }),
     ...(typeof peer === "string" ? { peer } : {}),
-    ...(forward === undefined
-      ? {}
-      : { forward: endpointAt(objectAt(forward, "/pipe/forward"), "/pipe/forward", 1) }),
+    ...(forward === undefined ? {} : { forward: pipeEnd(forward, "/pipe/forward", 1) }),
   };
+}
+
+function pipeEnd(item: Json, at: string, minPort: number): Endpoint {
+  return endpointAt(read.object(item, at, ENDPOINT), at, minPort);
 }
 
 function endpointAt(value: JsonObject, at: string, minPort: number): Endpoint {
@@ -141,33 +148,6 @@ function endpointAt(value: JsonObject, at: string, minPort: number): Endpoint {
     throw wrong(`${at}/port`, `expected a port from ${minPort} to 65535`);
   }
   return { address, port };
-}
-
-function objectAt(value: Json, at: string): JsonObject {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw wrong(at || "/", "expected an object");
-  }
-  return value as JsonObject;
-}
-
-function known(value: JsonObject, at: string, names: readonly string[]): void {
-  const unknown = Object.keys(value).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw wrong(`${at}/${unknown}`, "unknown field");
-}
-
-function numberAt(
-  from: JsonObject,
-  name: string,
-  at: string,
-  usual: number,
-  min: number,
-  max: number,
-): number {
-  const value = from[name] ?? usual;
-  if (typeof value !== "number" || !(value >= min && value <= max)) {
-    throw wrong(`${at}/${name}`, `expected a number from ${min} to ${max}`);
-  }
-  return value;
 }
 
 function wrong(pointer: string, problem: string): TransportError {

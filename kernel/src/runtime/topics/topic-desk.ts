@@ -9,7 +9,7 @@ import { formatEffectId } from "../../ledger/effect-id.ts";
 import type { CapsuleShard } from "../shard/capsule-shard.ts";
 import type { EphemeralQueue } from "../shard/ephemeral-queue.ts";
 import { keptRecords } from "../ledger/kept-records.ts";
-import { firstAtOrAfter } from "./event-search.ts";
+import { firstAtOrAfter } from "./event-age.ts";
 import type { NodeContext } from "../node/node-context.ts";
 import type { Partition } from "./partition.ts";
 import type {
@@ -201,7 +201,7 @@ export class TopicDesk implements TopicControl {
 
   #seqOf(partition: Pick<Partition, "shard" | "lastSeq">, place: EventPlace): Promise<number> {
     if ("seq" in place) return Promise.resolve(place.seq);
-    return firstAtOrAfter(this.#context.parts.ledger, partition, place.time);
+    return firstAtOrAfter(this.#context.parts.ledger, partition.shard, partition.lastSeq, place.time);
   }
 
   #newEvent(partition: Partition, waitMs: number): Promise<void> {

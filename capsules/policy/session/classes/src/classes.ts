@@ -1,5 +1,6 @@
 /** Classes of clients and who belongs to which, as a person configures them. */
-import type { Json, JsonObject } from "@vnes/sdk";
+import type { Json } from "@vnes/sdk";
+import { configReader } from "@vnes/sdk/config";
 import { parsePolicy, SESSION_POLICY, type SessionPolicy, usualPolicy } from "@vnes/vpn-common";
 
 export type Classes = {
@@ -14,12 +15,12 @@ const MAX_MEMBERS = 10_000;
 const NAME = /^[\w-]{1,32}$/;
 const PEER = /^[A-Za-z0-9+/]{43}=$/;
 
+const read = configReader(wrong);
+
 export function parseConfig(config: Json): Classes {
-  const root = objectAt(config ?? {}, "/");
-  const unknown = Object.keys(root).find((name) => name !== "classes" && name !== "members");
-  if (unknown !== undefined) throw wrong(`/${unknown}`, "unknown field");
-  const classes = objectAt(root["classes"] ?? {}, "/classes");
-  const members = objectAt(root["members"] ?? {}, "/members");
+  const root = read.object(config ?? {}, "", ["classes", "members"]);
+  const classes = read.object(root["classes"] ?? {}, "/classes");
+  const members = read.object(root["members"] ?? {}, "/members");
   if (Object.keys(classes).length > MAX_CLASSES) throw wrong("/classes", `expected at most ${MAX_CLASSES}`);
   if (Object.keys(members).length > MAX_MEMBERS) throw wrong("/members", `expected at most ${MAX_MEMBERS}`);
   for (const [name, policy] of Object.entries(classes)) {
@@ -34,11 +35,6 @@ export function parseConfig(config: Json): Classes {
       throw wrong(`/members/${peer}`, "expected the name of a class");
   }
   return { classes, members } as Classes;
-}
-
-function objectAt(value: Json, at: string): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw wrong(at, "expected an object");
 }
 
 function wrong(pointer: string, problem: string): Error {
