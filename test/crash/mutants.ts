@@ -23,9 +23,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "no-fsync",
     breaks: "a commit resolves while it is in the page cache only",
-    file: "kernel/drivers/sqlite/src/database.ts",
-    find: "PRAGMA synchronous = FULL",
-    replace: "PRAGMA synchronous = OFF",
+    file: "kernel/drivers/sqlite/src/group-commit.ts",
+    find: "if (isLarge && !isUrgent) log.begin((problem) => this.#synced(written, problem));",
+    replace: "if (this.#written === written) this.#synced(written, null);",
   },
   {
     name: "no-dedupe",

@@ -24,7 +24,7 @@ const SCRIPT = `
   process.exit(0);`;
 
 for (const [call, error, when] of [
-  ["fsync", "EIO", "20"],
+  ["fdatasync", "EIO", "20"],
   ["pwrite64", "EIO", "60"],
 ] as const) {
   test(`${call} failing with ${error} refuses everything after it and loses nothing that was acknowledged`, async () => {

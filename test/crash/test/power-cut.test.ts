@@ -79,7 +79,7 @@ const LEDGER = `
   import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
   const store = await openSqliteLedgerStore({ path: process.argv[1] + "/ledger.db" });
   const hash = new Uint8Array(32);
-  for (let seq = 0; seq < 40; seq++) await store.append("a/0", seq, [{ bytes: new Uint8Array(3000).fill(seq), hash }]);
+  for (let seq = 0; seq < 40; seq++) await store.append("a/0", seq, [{ bytes: new Uint8Array(seq % 4 === 3 ? 200_000 : 3000).fill(seq), hash }]);
   console.log("done"); setInterval(() => {}, 1000);`;
 
 test("every record the sqlite ledger acknowledged outlives a power cut (ledger store 1)", async () => {
@@ -96,9 +96,14 @@ test("every record the sqlite ledger acknowledged outlives a power cut (ledger s
 
 test("the recorder would notice: without syncs the same ledger loses records", async () => {
   const script = `
+  import fs from "node:fs";
+  import { syncBuiltinESMExports } from "node:module";
   import { DatabaseSync } from "node:sqlite";
   const exec = DatabaseSync.prototype.exec;
-  DatabaseSync.prototype.exec = function (sql) { return exec.call(this, sql.replace("synchronous = FULL", "synchronous = OFF")); };
+  DatabaseSync.prototype.exec = function (sql) { return exec.call(this, sql.replace(/synchronous = \\w+/, "synchronous = OFF")); };
+  fs.fdatasyncSync = () => {};
+  fs.fdatasync = (_fd, done) => setImmediate(done, null);
+  syncBuiltinESMExports();
   ${LEDGER.replace("import {", "const {").replace("} from", "} = await import(").replace('sqlite";', 'sqlite");')}`;
   const cut = await cutAfter("ledger-unsynced", script);
   const opened = await openSqliteLedgerStore({ path: join(cut, "ledger.db") }).catch(() => undefined);

@@ -22,6 +22,7 @@ import { isEarlier, openDatabase, refuseBrokenFiles, refuseForeignFile } from ".
 import { storeFailure } from "./failure.ts";
 import { SqliteLedgerStore } from "./ledger-store.ts";
 import { lockHolder } from "./lock-holder.ts";
+import { NO_LOG } from "./log-sync.ts";
 
 /** What SQLite itself finds wrong with a file; more of it says nothing more. */
 const MAX_FOUND = 20;
@@ -51,7 +52,7 @@ export async function openClosedLedger(file: string): Promise<ClosedLedger> {
       db = openDatabase(copyTo(copy, path));
     }
     const problems = problemsOf(db);
-    const store = new SqliteLedgerStore(path, db);
+    const store = new SqliteLedgerStore(path, db, NO_LOG);
     return {
       store,
       problems,

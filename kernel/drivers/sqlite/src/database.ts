@@ -51,6 +51,8 @@ export function openDatabase(path: string): DatabaseSync {
     db.exec("BEGIN IMMEDIATE");
     prepareSchema(db, path, existed);
     db.exec("COMMIT");
+    // From now on whoever commits sees to it (`group-commit.ts`).
+    db.exec("PRAGMA synchronous = NORMAL");
     if (existed) assertShardTable(db, path);
     return db;
   } catch (error) {

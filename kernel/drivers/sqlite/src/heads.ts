@@ -1,6 +1,6 @@
 /**
- * What is known of each shard without asking the file. Changed only inside a commit; `undo` puts back what a failed one
- * changed.
+ * What is known of each shard without asking the file. Changed only inside a commit: who asks from outside is told what was before,
+ * until `keep` says that it is durable; `undo` puts back what a failed one changed.
  */
 import { ledgerErrors } from "@vnes/kernel";
 import type { Statements } from "./statements.ts";
@@ -61,7 +61,13 @@ export class Heads {
     }
   }
 
+  /** As far as it is durable. */
   get(shard: string): Head | undefined {
+    return this.#before.has(shard) ? this.#before.get(shard) : this.#heads.get(shard);
+  }
+
+  /** Within a commit. */
+  latest(shard: string): Head | undefined {
     return this.#heads.get(shard);
   }
 
@@ -80,7 +86,7 @@ export class Heads {
 
   /** Names of all shards with records, sorted. */
   names(): readonly string[] {
-    return [...this.#heads].flatMap(([name, { seq }]) => (seq > 0 ? [name] : [])).sort();
+    return [...this.#heads.keys()].filter((name) => (this.get(name)?.seq ?? 0) > 0).sort();
   }
 
   keep(): void {

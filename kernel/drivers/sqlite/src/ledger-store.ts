@@ -1,7 +1,7 @@
 /**
  * The embedded ledger store: one SQLite file, one process.
  *
- * S1. An append resolves after its transaction's fsync, so it survives `kill -9` and a power cut.
+ * S1. An append resolves after its transaction's sync, so it survives `kill -9` and a power cut.
  * S2. Within a commit, appends are taken in the order they were issued; one that is refused refuses every later one of its
  *     shard in the queue, and touches no other shard.
  * S3. Chunks and the pieces of a trim stand in the same queue and share the same commits; what a failed commit means for
@@ -26,6 +26,7 @@ import { openDatabase } from "./database.ts";
 import { storeFailure } from "./failure.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type Head, Heads } from "./heads.ts";
+import { type LogSync, openLogSync } from "./log-sync.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { RowReader } from "./row-reader.ts";
 import { prepareStatements, type Statements } from "./statements.ts";
@@ -41,7 +42,7 @@ export async function openSqliteLedgerStore(options: SqliteLedgerOptions): Promi
   let db: DatabaseSync | undefined;
   try {
     db = openDatabase(options.path);
-    return new SqliteLedgerStore(options.path, db);
+    return new SqliteLedgerStore(options.path, db, openLogSync(options.path));
   } catch (error) {
     db?.close();
     throw storeFailure(options.path, error);
@@ -58,16 +59,21 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly #group: GroupCommit;
   /** By shard: chunks a trim under way will drop. */
   readonly #doomed = new Map<string, Set<string>>();
+  /** Chunks that whoever puts them does not know to be durable yet: in the file perhaps, and not a trim's to drop. */
+  readonly #putting = new Map<string, object>();
 
   /** Use `openSqliteLedgerStore`. */
-  constructor(path: string, db: DatabaseSync) {
+  constructor(path: string, db: DatabaseSync, log: LogSync) {
     this.#path = path;
     this.#db = db;
-    this.#statements = prepareStatements(db);
-    this.#heads = new Heads(this.#statements, path);
-    this.#runs = new OpenRuns(this.#statements);
-    this.#rows = new RowReader(path, this.#statements);
-    this.#group = new GroupCommit(path, db, this.#statements, this.#heads, this.#runs);
+    const statements = prepareStatements(db);
+    const heads = new Heads(statements, path);
+    const runs = new OpenRuns(statements);
+    this.#statements = statements;
+    this.#heads = heads;
+    this.#runs = runs;
+    this.#rows = new RowReader(path, statements);
+    this.#group = new GroupCommit({ path, db, statements, heads, runs, log });
   }
 
   append(shard: string, expectedSeq: number, records: readonly NewRecord[]): Promise<number> {
@@ -117,11 +123,18 @@ export class SqliteLedgerStore implements LedgerStore {
     const problem = chunkProblem(shard, bytes);
     if (problem !== undefined) throw problem;
     const row = packChunk(shard, name, bytes);
-    await this.#chore(row.bytes.length, () => {
-      this.#statements.putChunk.run(shard, name, row.plain, row.crc, row.bytes);
-      // Put again while a trim runs: it is no longer the trim's to drop.
-      this.#doomed.get(shard)?.delete(name);
-    });
+    const key = chunkKey(shard, name);
+    this.#putting.set(key, row);
+    try {
+      await this.#chore(row.bytes.length, () => {
+        this.#statements.putChunk.run(shard, name, row.plain, row.crc, row.bytes);
+        // Put again while a trim runs: it is no longer the trim's to drop.
+        this.#doomed.get(shard)?.delete(name);
+      });
+    } finally {
+      // Unless it is being put once more.
+      if (this.#putting.get(key) === row) this.#putting.delete(key);
+    }
   }
 
   async readChunk(shard: string, name: string): Promise<Uint8Array | undefined> {
@@ -144,7 +157,7 @@ export class SqliteLedgerStore implements LedgerStore {
     const head = this.#head(shard);
     assertTrim(shard, before, head?.snapshot ?? 0);
     const groups = chunkGroups(this.#statements, shard, keepChunks);
-    const doomed = new Set(groups.flat());
+    const doomed = new Set(groups.flat().filter((name) => !this.#putting.has(chunkKey(shard, name))));
     this.#doomed.set(shard, doomed);
     try {
       const records = head === undefined ? 0 : await this.#trimRecords(shard, before);
@@ -181,7 +194,7 @@ export class SqliteLedgerStore implements LedgerStore {
     records: readonly NewRecord[],
     refused: Map<string, VnesError>,
   ): number | VnesError {
-    const lastSeq = this.#heads.get(shard)?.seq ?? 0;
+    const lastSeq = this.#heads.latest(shard)?.seq ?? 0;
     let error = refused.get(shard);
     if (error === undefined && lastSeq !== expectedSeq) {
       error = ledgerErrors.create("LEDGER_SEQUENCE_CONFLICT", { shard, lastSeq, expectedSeq });
@@ -212,7 +225,7 @@ export class SqliteLedgerStore implements LedgerStore {
       await this.#chore(0, () => {
         this.#statements.dropRecords.run(no, run.before);
         this.#statements.setFirst.run(run.before, no);
-        this.#heads.set(shard, { ...(this.#heads.get(shard) as Head), first: run.before });
+        this.#heads.set(shard, { ...(this.#heads.latest(shard) as Head), first: run.before });
       });
       records += run.records;
     }
@@ -240,4 +253,8 @@ export class SqliteLedgerStore implements LedgerStore {
   #corrupt(where: string, problem: string): VnesError {
     return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path: this.#path, where, problem });
   }
+}
+
+function chunkKey(shard: string, name: string): string {
+  return `${shard}\0${name}`;
 }

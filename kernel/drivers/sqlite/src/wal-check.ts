@@ -3,7 +3,7 @@
  * the end of the log: right for a tail torn by a power cut, but a flipped bit in the middle would silently take
  * every later commit with it.
  *
- * With synchronous=FULL a commit is on the disk before the next transaction writes a frame. So a frame of this log's own
+ * A commit is on the disk before the next transaction writes a frame (G3 in `group-commit.ts`). So a frame of this log's own
  * generation behind a later commit frame proves that everything up to that commit was whole once: a bad frame
  * before it is damage, not a torn tail. Format: sqlite.org/fileformat2.html#walformat
  */

@@ -6,6 +6,7 @@ import { isVnesError } from "@vnes/schemas";
 import { ledgerStoreContract, record, texts } from "../../../contracts/ledger-store.ts";
 import { openDatabase } from "../src/database.ts";
 import { SqliteLedgerStore } from "../src/ledger-store.ts";
+import { NO_LOG } from "../src/log-sync.ts";
 import { openedIn } from "./opened.ts";
 
 ledgerStoreContract({ name: "sqlite", open: () => openedIn(), supports: {} });
@@ -31,7 +32,7 @@ test("a real full file system: refused, nothing kept, and it goes on once there 
 
 test("records a commit had no room for are not in the next one (G2)", async () => {
   const db = openDatabase(":memory:");
-  await using store = new SqliteLedgerStore(":memory:", db);
+  await using store = new SqliteLedgerStore(":memory:", db, NO_LOG);
   await store.append("a/0", 0, [record("1")]);
   const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { readonly page_count: number };
   db.exec(`PRAGMA max_page_count = ${pages}`);
