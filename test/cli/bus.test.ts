@@ -72,6 +72,28 @@ test("doctor names a server that is not there; credentials are refused as an arg
   assert.doesNotMatch(secret.err + secret.out, /hush/);
 });
 
+test("a server of small messages: doctor says what it takes and what to set, and one that takes too little is refused by name", async () => {
+  await using small = await startNatsServers({ extra: "max_payload: 16384" });
+  const { findings } = await home.json<{
+    findings: { check: string; state: string; found: string; next: string }[];
+  }>("doctor", "--bus", small.urls.join());
+  const size = findings.find(({ check }) => check === "bus message size");
+  assert.deepEqual(
+    [size?.state, size?.found, size?.next],
+    ["note", "16384 bytes: many parts", "set max_payload: 1MB on every server"],
+  );
+  await small.stop();
+  await small.start(0, "max_payload: 16383");
+  for (const command of ["boot", "doctor"]) {
+    const { code, out, err } = await home.run(command, "--bus", small.urls.join(), "--node", "other");
+    assert.equal(code, 1, err);
+    assert.match(
+      out + err,
+      /BUS_PAYLOAD_TOO_SMALL.* 16383 bytes at most[\s\S]*set max_payload: 1MB on every server/,
+    );
+  }
+});
+
 test("a server that takes the connection and never speaks is named, and the command ends", async () => {
   const held = new Set<Socket>();
   const silent = createServer((socket) => held.add(socket));

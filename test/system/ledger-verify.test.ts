@@ -12,74 +12,12 @@ import { memorySigner } from "@vnes/driver-memory";
 import { openClosedLedger, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { type ShardVerdict, verifyLedger } from "@vnes/kernel";
 import { isVnesError } from "@vnes/schemas";
-import { capsule } from "@vnes/sdk";
 import fc from "fast-check";
-import { bootTestNode, manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { bootTestNode } from "../../kernel/test/node-harness.ts";
 import { digest } from "../../kernel/test/shard-harness.ts";
+import { asker, keeper } from "./ledger-capsules.ts";
 
 const FLIPS = 400;
-const TOPIC = "test.moved.v1";
-
-const asker: TestCapsule = {
-  manifest: manifestOf("test.asker", {
-    capabilities: { provides: ["test.asker"], requires: ["test.keeper"] },
-    state: { owns: ["n/"] },
-    bus: { publishes: [TOPIC] },
-  }),
-  spec: {
-    "spec/schema.json": { $defs: { "test.asker.add.input": { type: "object" } } },
-    [`spec/topics/${TOPIC}.json`]: {
-      schema_version: "v1",
-      topic: TOPIC,
-      owner: "test.asker",
-      description: "what was moved",
-      schemas: [{ type: "object" }],
-      partition: { count: 2 },
-      quality: "exactly_once",
-      retention: {},
-      flow: { policy: "block", buffer: 64 },
-    },
-  },
-  bundle: () =>
-    capsule({
-      calls: {
-        "test.asker.add": (turn, input) => {
-          const { key } = input as { readonly key: string };
-          turn.keys.set(`n/${key}`, ((turn.keys.get(`n/${key}`) as number | undefined) ?? 0) + 1);
-          turn.publish(TOPIC, key, { key });
-          turn.call({
-            capability: "test.keeper",
-            method: "keep",
-            input: { key },
-            tag: "kept",
-            timeoutMs: 60_000,
-          });
-          return null;
-        },
-      },
-      answers: { kept: (turn, answer) => turn.keys.set("n/last", answer.ok) },
-    }),
-};
-
-const keeper: TestCapsule = {
-  manifest: manifestOf("test.keeper", {
-    capabilities: { provides: ["test.keeper"] },
-    state: { owns: ["kept/"] },
-    bus: { subscribes: [TOPIC] },
-  }),
-  spec: { "spec/schema.json": { $defs: { "test.keeper.keep.input": { type: "object" } } } },
-  bundle: () =>
-    capsule({
-      calls: {
-        "test.keeper.keep": (turn, input) => {
-          turn.keys.set(`kept/${(input as { readonly key: string }).key}`, turn.at);
-          return null;
-        },
-      },
-      events: { [TOPIC]: (turn, event) => turn.keys.set("kept/heard", event) },
-    }),
-};
-
 let directory = "";
 let file = "";
 

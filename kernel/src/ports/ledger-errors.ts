@@ -43,7 +43,8 @@ export const ledgerErrors: ErrorTable<
     message: "the ledger {path} is damaged{where}: {problem}",
     fault: "system",
     retry: false,
-    remedy: "keep the file as it is, restore the data directory from a copy, and check the disk; vnes doctor",
+    remedy:
+      "keep the file as it is and see how far the damage goes (vnes ledger verify; on NATS vnes doctor), then restore the data directory from a copy and check the disk",
     exit: "integrity",
   },
   LEDGER_FORMAT_UNKNOWN: {

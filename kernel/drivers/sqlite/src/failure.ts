@@ -4,6 +4,7 @@ import { isVnesError, type VnesError } from "@vnes/schemas";
 import { lockHolder } from "./lock-holder.ts";
 
 /** Result codes, sqlite.org/rescode.html. The low byte is the primary code; the rest says more about it. */
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
 const SQLITE_IOERR = 10;
@@ -25,13 +26,12 @@ export function storeFailure(path: string, error: unknown, where = ""): VnesErro
       return inUse(path, error);
     case SQLITE_FULL:
       return ledgerErrors.create("LEDGER_DISK_FULL", { path }, error);
+    // The statements are the same for every ledger: where one makes no sense, the schema in the file is not what it was.
+    case SQLITE_ERROR:
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
     default:
-      // A header that no SQLite writes is told as a plain error.
-      if (problem.includes("unsupported file format"))
-        return ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem }, error);
       return ledgerErrors.create("LEDGER_IO_FAILED", { path, problem }, error);
   }
 }

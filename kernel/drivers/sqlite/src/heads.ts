@@ -21,11 +21,18 @@ export class Heads {
   // Made anew with each commit, as in `open-runs.ts`.
   #before = new Map<string, Head | undefined>();
 
-  /** Throws `LEDGER_FILE_CORRUPT` when records or the snapshot a shard must have are not there. */
+  /** Throws `LEDGER_FILE_CORRUPT` when records or the snapshot a shard must have are not there, or some it must not have are. */
   constructor(statements: Statements, path: string) {
     this.#statements = statements;
-    const rows = statements.heads.all() as unknown as [string, number, number, number, number][];
-    for (const [name, no, first, snapshot, seq] of rows) {
+    const rows = statements.heads.all() as unknown as [
+      string,
+      number,
+      number,
+      number,
+      number,
+      number | null,
+    ][];
+    for (const [name, no, first, snapshot, seq, oldest] of rows) {
       if (seq < Math.max(first - 1, snapshot)) {
         const where = ` at record ${Math.max(first, snapshot)} of shard ${name}`;
         throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem: "the record is missing" });
@@ -34,6 +41,12 @@ export class Heads {
       if (first > 1 && snapshot < first) {
         const where = ` at record ${first} of shard ${name}`;
         const problem = "the records before it are said to be trimmed, and no snapshot holds what they said";
+        throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem });
+      }
+      // A trim takes the rows along: else what is kept would be said to be gone.
+      if (first < 1 || (oldest !== null && oldest < first)) {
+        const where = ` at record ${oldest ?? first} of shard ${name}`;
+        const problem = `the records are said to begin at ${first}`;
         throw ledgerErrors.create("LEDGER_FILE_CORRUPT", { path, where, problem });
       }
       this.#heads.set(name, { no, seq, first, snapshot });

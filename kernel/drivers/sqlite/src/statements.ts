@@ -40,7 +40,8 @@ export function prepareStatements(db: DatabaseSync): Statements {
     heads: inArrays(
       db,
       `SELECT name, no, first, snapshot,
-        (SELECT coalesce(max(seq), 0) FROM record WHERE record.shard = shard.no) FROM shard`,
+        (SELECT coalesce(max(seq), 0) FROM record WHERE record.shard = shard.no),
+        (SELECT min(seq) FROM record WHERE record.shard = shard.no) FROM shard`,
     ),
     recordCount: inArrays(db, "SELECT count(*) FROM record"),
     // Not by the index: it is what is being doubted.

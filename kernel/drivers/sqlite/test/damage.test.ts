@@ -324,6 +324,27 @@ test("one bit of the index of records that hides a shard's newest records is ref
   }
 });
 
+test("records that are kept and said to be trimmed are found at opening", async () => {
+  for (const first of [0, 30]) {
+    const path = await filled(`kept-${first}.db`);
+    {
+      await using store = await openSqliteLedgerStore({ path });
+      await store.append("a/0", 100, [{ ...record("snapshot"), snapshot: true }]);
+    }
+    const db = new DatabaseSync(path);
+    db.exec(`UPDATE shard SET first = ${first}`);
+    db.close();
+    for (const opened of [() => openSqliteLedgerStore({ path }), () => openClosedLedger(path)]) {
+      const error = await failure(opened());
+      assert.equal(error.code, "LEDGER_FILE_CORRUPT");
+      assert.match(
+        error.message,
+        new RegExp(`at record 1 of shard a/0: the records are said to begin at ${first}$`),
+      );
+    }
+  }
+});
+
 test("a first record behind which no snapshot stands is refused by the store and by who looks at the file", async () => {
   for (const [name, sql] of [
     ["moved", "UPDATE shard SET first = 5"],
