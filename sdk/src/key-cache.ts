@@ -102,7 +102,10 @@ export class KeyCache {
   /** What the turn changed, each key once, in the order it was first touched, and then what it asked for. */
   effects(asked: readonly Effect[]): readonly Effect[] {
     if (this.#changed.length === 0) return asked;
-    return (this.#changed.map(effectOf) as readonly Effect[]).concat(asked);
+    // Not `concat`, which takes longer than making both lists.
+    const effects = this.#changed.map(effectOf);
+    for (const effect of asked) effects.push(effect);
+    return effects;
   }
 
   commit(): void {

@@ -56,7 +56,7 @@ function copiedObject(value: { readonly [key: string]: unknown }): unknown {
   return copy;
 }
 
-export function isPlain(value: object): value is { readonly [key: string]: unknown } {
+function isPlain(value: object): value is { readonly [key: string]: unknown } {
   return Object.getPrototypeOf(value) === Object.prototype;
 }
 

@@ -9,6 +9,8 @@ import type { Answer } from "@vnes/schemas";
 import { kernelErrors } from "../../errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 
+const ZERO = "0".charCodeAt(0);
+
 /** What `open` gives, and what is needed to end it. */
 interface WaitingCall {
   readonly callId: string;
@@ -84,7 +86,9 @@ export class ControlCalls {
 
   /** -1 for a call that has ended, or that another boot was asked. */
   #placeOf(callId: string): number {
-    const place = Number(callId.slice(callId.lastIndexOf(":") + 1));
+    let place = 0;
+    for (let index = callId.lastIndexOf(":") + 1; index < callId.length; index++)
+      place = 10 * place + callId.charCodeAt(index) - ZERO;
     return this.#places[place]?.callId === callId ? place : -1;
   }
 
