@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseWasm } from "../src/admission/wasm-binary.ts";
-import { importedPages, wasmProblems } from "../src/admission/wasm-check.ts";
+import { parseWasm } from "../src/admission/wasm/binary.ts";
+import { importedPages, wasmProblems } from "../src/admission/wasm/check.ts";
 import { wat } from "../drivers/wasm/test/modules.ts";
 
 const FILE = "impl/main.wasm";

@@ -25,7 +25,8 @@ import {
   statusOf,
   transportOf,
 } from "./nodes.ts";
-import type { ClientEvent, ClientStatus } from "../vpn/said.ts";
+import type { ClientEvent, ClientStatus, TransportStatus } from "../vpn/said.ts";
+import { type Finding, findingsOf } from "./outcome.ts";
 import { Paper } from "./paper.ts";
 import { INTERVAL_MS, Receiver, Sender } from "./stream.ts";
 
@@ -93,22 +94,7 @@ async function demonstrate(): Promise<boolean> {
   paper.heading("The gateway boots");
   const gateway = await bootAndShow("gateway", "vnes.vpn.gateway", gatewayConfig(receiver.port));
   const { publicKey, listeners } = await transportOf(gateway);
-  const relays: Record<string, Child> = {};
-  const paths: { pathId: string; kind: string; port: number }[] = [];
-  // UDP first: when its relay goes, nothing is told to anybody, and only the silence can be noticed.
-  for (const { kind, port } of [...listeners].sort((a, b) => (a.kind > b.kind ? -1 : 1))) {
-    const child = await start({
-      name: `relay ${kind}`,
-      file: RELAY,
-      args: [kind, "0", "127.0.0.1", String(port)],
-      onDeath,
-    });
-    children.push(child);
-    const relay = JSON.parse(child.ready) as { readonly port: number };
-    relays[kind] = child;
-    paths.push({ pathId: kind, kind, port: relay.port });
-    paper.moment(Date.now(), "relay", `${kind}: a process of its own, ${relay.port} -> ${port}`);
-  }
+  const { relays, paths } = await openRelays(listeners);
 
   paper.heading("The client boots");
   const client = await bootAndShow("client", "vnes.vpn.client", clientConfig(publicKey, paths));
@@ -129,52 +115,18 @@ async function demonstrate(): Promise<boolean> {
   );
   if (flowing.received === 0) throw new Error("the stream does not arrive at all");
 
-  const dying = before.active?.pathId ?? "";
-  paper.heading(`The ${dying} relay is closed. Nobody tells the nodes.`);
   receiver.forgetPauses();
-  const relay = relays[dying];
-  if (relay === undefined) throw new Error(`no relay carries ${dying}`);
-  const closedAt = Date.now();
-  await relay.end();
-  paper.moment(closedAt, "relay", `${dying}: closed`);
-  const after = await attached(client, ({ active }) => active !== null && active.pathId !== dying);
-  await pause(FLOW_MS);
-  // The two numbers people ask for: when it was noticed, and when the stream could go on.
-  for (const event of after.recent.filter(({ at }) => at >= closedAt).sort((a, b) => a.at - b.at)) {
-    paper.moment(event.at, "client", tellEvent(event, closedAt));
-  }
+  const after = await killPath(client, before.active?.pathId ?? "", relays);
   paper.moment(Date.now(), "client", `session ${describe(after)}`);
   sender.stop();
   await pause(FLOW_MS / 3);
   const counts = receiver.counts(sender.sent);
   const owner = await sessionOf(gateway, after.session?.id ?? "");
 
-  const same = before.session?.id === after.session?.id && owner.sessionId === before.session?.id;
-  const rose = (after.session?.version ?? 0) > (before.session?.version ?? 0);
-  const continued = counts.received > flowing.received;
   paper.heading("What became of it");
-  verdict(
-    same,
-    "session",
-    `${before.session?.id} before, ${after.session?.id} after, ${owner.sessionId} at the gateway`,
-  );
-  verdict(
-    rose,
-    "version",
-    `${before.session?.version} -> ${after.session?.version}, epoch ${before.session?.epoch} -> ${after.session?.epoch}`,
-  );
-  verdict(
-    owner.bindings === 1,
-    "bindings",
-    `${owner.bindings} at the gateway, ${owner.state} over ${owner.binding?.pathId ?? "nothing"}`,
-  );
-  verdict(
-    continued,
-    "stream",
-    `${counts.received} of ${counts.sent} arrived, ${counts.missing} lost, longest pause ${Math.round(counts.longestPauseMs)} ms`,
-  );
-  verdict(counts.duplicates === 0, "duplicates", `${counts.duplicates} (${counts.late} out of order)`);
-  const good = same && rose && owner.bindings === 1 && continued && counts.duplicates === 0;
+  const findings = findingsOf({ before, after, owner, flowing, counts });
+  for (const finding of findings) tellFinding(finding);
+  const good = findings.every((finding) => finding.good);
   paper.line();
   paper.line(
     good
@@ -186,6 +138,47 @@ async function demonstrate(): Promise<boolean> {
   receiver.close();
   for (const node of [client, gateway]) node.control.close();
   return good;
+}
+
+/** A process for each way to the gateway, so that one can die without the other. */
+async function openRelays(listeners: TransportStatus["listeners"]): Promise<{
+  readonly relays: ReadonlyMap<string, Child>;
+  readonly paths: readonly { readonly pathId: string; readonly kind: string; readonly port: number }[];
+}> {
+  const relays = new Map<string, Child>();
+  const paths: { pathId: string; kind: string; port: number }[] = [];
+  // UDP first: when its relay goes, nothing is told to anybody, and only the silence can be noticed.
+  for (const { kind, port } of [...listeners].sort((a, b) => (a.kind > b.kind ? -1 : 1))) {
+    const args = [kind, "0", "127.0.0.1", String(port)];
+    const child = await start({ name: `relay ${kind}`, file: RELAY, args, onDeath });
+    children.push(child);
+    const relay = JSON.parse(child.ready) as { readonly port: number };
+    relays.set(kind, child);
+    paths.push({ pathId: kind, kind, port: relay.port });
+    paper.moment(Date.now(), "relay", `${kind}: a process of its own, ${relay.port} -> ${port}`);
+  }
+  return { relays, paths };
+}
+
+/** Closes the relay under the session, and tells what the client did about it. */
+async function killPath(
+  client: DemoNode,
+  dying: string,
+  relays: ReadonlyMap<string, Child>,
+): Promise<ClientStatus> {
+  paper.heading(`The ${dying} relay is closed. Nobody tells the nodes.`);
+  const relay = relays.get(dying);
+  if (relay === undefined) throw new Error(`no relay carries ${dying}`);
+  const closedAt = Date.now();
+  await relay.end();
+  paper.moment(closedAt, "relay", `${dying}: closed`);
+  const after = await attached(client, ({ active }) => active !== null && active.pathId !== dying);
+  await pause(FLOW_MS);
+  // The two numbers people ask for: when it was noticed, and when the stream could go on.
+  for (const event of after.recent.filter(({ at }) => at >= closedAt).sort((a, b) => a.at - b.at)) {
+    paper.moment(event.at, "client", tellEvent(event, closedAt));
+  }
+  return after;
 }
 
 async function bootAndShow(
@@ -265,7 +258,7 @@ function tellEvent({ event, reason, pathId, fromPathId, at }: ClientEvent, since
   return `${event}  ${path}  ${reason}  ${paper.style("yellow", after)}`;
 }
 
-function verdict(good: boolean, name: string, text: string): void {
+function tellFinding({ good, name, text }: Finding): void {
   const mark = good ? paper.style("green", "ok  ") : paper.style("red", "FAIL");
   paper.line(`  ${mark}  ${name.padEnd(10)}  ${text}`);
 }

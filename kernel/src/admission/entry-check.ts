@@ -4,7 +4,7 @@ import { admissionReason } from "./errors.ts";
 import { type CapsuleImage, imageFile } from "./image.ts";
 import { DEFAULT_MEMORY_MB, programOf } from "./program.ts";
 import type { Reason } from "./verdict.ts";
-import { wasmProblems } from "./wasm-check.ts";
+import { wasmProblems } from "./wasm/check.ts";
 
 const MANIFEST = "manifest.json";
 /** Interfaces whose entry is a file of the capsule. */

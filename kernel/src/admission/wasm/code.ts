@@ -2,7 +2,7 @@
  * Walks the instructions of a function to find those that are not run here: what differs between processors (relaxed SIMD), threads, and what
  * later proposals add. Core specification 2.0, section 5.4, with tail calls and exceptions. It asks only where each instruction ends.
  */
-import { Malformed, type WasmReader } from "./wasm-reader.ts";
+import { Malformed, type WasmReader } from "./reader.ts";
 
 /** Bit of a memory argument after which the number of a memory follows. */
 const OTHER_MEMORY = 0x40;

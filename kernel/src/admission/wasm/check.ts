@@ -3,9 +3,9 @@
  * Asked at admission with what the manifest wants, and again at open with what the instance gets.
  */
 import type { ErrorDetails } from "@vnes/schemas";
-import type { AdmissionCode } from "./errors.ts";
-import { parseWasm, type WasmModule } from "./wasm-binary.ts";
-import { DELIVER, IMPORTED_MEMORY, INITIALIZE, WASM_IMPORTS } from "./wasm-interface.ts";
+import type { AdmissionCode } from "../errors.ts";
+import { parseWasm, type WasmModule } from "./binary.ts";
+import { DELIVER, IMPORTED_MEMORY, INITIALIZE, WASM_IMPORTS } from "./interface.ts";
 
 const PAGE_BYTES = 65_536;
 const MEGABYTE = 1024 * 1024;

@@ -1,5 +1,5 @@
 /**
- * What a WebAssembly module may import and has to export, with types as `wasm-binary.ts` writes them. The meaning of each function is in
+ * What a WebAssembly module may import and has to export, with types as `binary.ts` writes them. The meaning of each function is in
  * `docs/wasm.md`; `kernel/drivers/wasm` provides them.
  */
 

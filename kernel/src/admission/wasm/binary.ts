@@ -4,8 +4,8 @@
  * such module are said to be none.
  * Core specification 2.0, chapter 5; of later proposals it knows enough to name them.
  */
-import { skipBody } from "./wasm-code.ts";
-import { Malformed, WasmReader } from "./wasm-reader.ts";
+import { skipBody } from "./code.ts";
+import { Malformed, WasmReader } from "./reader.ts";
 
 /** `max` is null where the module declares none. Pages of 64 KiB, or elements of a table. */
 export interface Limits {
