@@ -101,6 +101,48 @@ test("a batch goes ahead of an answer, and whatever stops the one in front of it
   assert.ok(ahead > 4, `in ${ahead} runs of 30 a batch went ahead`);
 });
 
+test("what left after an answer had come that stops it, and before the shard had looked at it, leaves nothing behind (B2)", async () => {
+  const step = fc.record({
+    // A key that nobody has asked for yet stops a batch; seldom, or none goes ahead.
+    isNew: fc.nat({ max: 250 }).map((dice) => dice === 0),
+    settles: fc.nat({ max: 60 }).map((dice) => dice === 0),
+  });
+  /** The same one for about half a batch, so that what comes back finds nothing of it among what it is given. */
+  const knownKey = (n: number): string => `known${Math.floor(n / 30) % 5}`;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5_000, maxLength: 6_000 }), async (steps) => {
+      const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+      const h = await openHarness({ handedOn: turn });
+      await Promise.all([h.shard.start(null), h.settle()]);
+      const counts = new Map<string, number>();
+      const expected = new Map<string, number>();
+      const call = (key: string): void => {
+        const n = expected.size + 1;
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+        h.call(n, { key });
+        expected.set(`test.caller/0:${n}:0`, counts.get(key) as number);
+      };
+      const answered = async (): Promise<void> => {
+        for (let round = 0; round < 400 && h.answers().size < expected.size; round++) await h.settle();
+      };
+      // A small state is given as a whole with the first key, and mends what was left behind.
+      for (let n = 0; n < 4_100; n++) call(`other${n}`);
+      await answered();
+      for (let n = 0; n < 10; n++) {
+        call(knownKey(30 * n));
+        await h.settle();
+      }
+      for (const [index, { isNew, settles }] of steps.entries()) {
+        call(isNew ? `new${index}` : knownKey(index));
+        if (settles) await turn();
+      }
+      await answered();
+      assert.deepEqual(h.answers(), expected);
+    }),
+    { numRuns: 1, endOnFailure: true },
+  );
+});
+
 test("each delivery ends in one record, whatever is repeated (C3)", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30 }), async (order) => {

@@ -135,12 +135,15 @@ export interface Harness {
 function countSent(
   sandbox: Sandbox,
   sent: { now: number; most: number; readonly groups: string[] },
+  handedOn: () => Promise<void> | undefined,
 ): Sandbox {
   const counted = (instance: SandboxInstance): SandboxInstance => ({
     deliver: async (batch) => {
       sent.most = Math.max(sent.most, ++sent.now);
       try {
-        return await instance.deliver(batch);
+        const results = await instance.deliver(batch);
+        await handedOn();
+        return results;
       } finally {
         sent.now--;
       }
@@ -168,6 +171,8 @@ export async function openHarness(options: {
   readonly maxStateSize?: number;
   /** Told of every batch that crosses into the sandbox. */
   readonly onBatch?: () => void;
+  /** Each answer of the sandbox is there before the shard hears of it; resolves when it does. */
+  readonly handedOn?: () => Promise<void>;
   readonly onRelease?: (entry: OutboxEntry, memory: LedgerMemory) => void;
 }): Promise<Harness> {
   const memory = options.memory ?? new LedgerMemory();
@@ -192,7 +197,7 @@ export async function openHarness(options: {
   };
   const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
   const sent = { now: 0, most: 0, groups: [] };
-  const sandbox = countSent(memorySandbox, sent);
+  const sandbox = countSent(memorySandbox, sent, () => options.handedOn?.());
   const addCall = (callId: string, input: Json, caller: string): Delivery => {
     const deadlineAt = clock.now() + 1_000;
     return { kind: "call", callId, capability: "test.count", method: "add", input, caller, deadlineAt };

@@ -109,7 +109,7 @@ export class ReplayInstance {
     return true;
   }
 
-  /** I2: everything behind it was not run (port rule 2); the turn runs alone with its keys, then the rest as before. */
+  /** I2: nothing behind it counts (port rule 2); the turn runs alone with its keys, then the rest as before. */
   async #again(
     turn: ReplayTurn,
     asked: Extract<TurnResult, { kind: "needKeys" }>,
@@ -117,7 +117,9 @@ export class ReplayInstance {
   ): Promise<boolean> {
     const skipped = this.#inFlight;
     this.#inFlight = [];
-    await Promise.all(skipped.map(({ answer }) => answer));
+    const answers = await Promise.all(skipped.map(({ answer }) => answer));
+    // What left before this was known has run on a state that it does not have.
+    if (answers.some((results) => results?.every(isNotRun) !== true)) await this.#opened().reset();
     const state = await this.#state.after(turn.seq - 1);
     const given = new KeyRounds();
     let result: TurnResult = asked;
@@ -141,4 +143,8 @@ export class ReplayInstance {
     if (this.#instance === undefined) throw new Error("no image runs");
     return this.#instance;
   }
+}
+
+function isNotRun({ kind }: TurnResult): boolean {
+  return kind === "needKeys";
 }

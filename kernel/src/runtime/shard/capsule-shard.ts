@@ -340,12 +340,13 @@ export class CapsuleShard {
       const isWhole = again.length === 0 && !poisoned;
       this.#sent.settled(isWhole);
       if (isWhole) return [];
-      left = [...again, ...(await this.#sent.takeBack())];
+      const { batch: behind, hasRun } = await this.#sent.takeBack();
+      left = [...again, ...behind];
       // The sandbox's cache holds writes the ledger does not: drop it before the rest runs again.
-      if (poisoned) await (this.#instance as SandboxInstance).reset();
+      if (poisoned || hasRun) await (this.#instance as SandboxInstance).reset();
       return left;
     } catch (error) {
-      left = [...left, ...(await this.#sent.takeBack())];
+      left = [...left, ...(await this.#sent.takeBack()).batch];
       if (!isHostDeath(error)) throw error;
       this.#lostHost(left, error.message);
       return wasIdle(error) ? await this.#reopen(left) : await this.#runAlone(left);

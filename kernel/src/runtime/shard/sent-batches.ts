@@ -3,7 +3,8 @@
  * front of it has been answered. With one on its way and one being written down, sandbox and kernel work at the same time.
  *
  * B1. Batches are answered and settled in the order they were sent.
- * B2. What stands behind a turn that stopped its batch was not run, or ran on what will not be kept: it is sent again.
+ * B2. What stands behind a turn that stopped its batch was not run, or ran on what will not be kept: it is sent again. What has run left
+ *     writes in the sandbox's cache, and that is dropped first.
  */
 import type { TurnResult } from "@vnes/schemas";
 import type { Waiting } from "./waiting.ts";
@@ -20,6 +21,13 @@ export interface Sent {
   readonly batch: readonly Waiting[];
   /** Nobody need look at it for its failure to be handled. */
   readonly results: Promise<readonly TurnResult[]>;
+}
+
+export interface TakenBack {
+  /** In order. */
+  readonly batch: readonly Waiting[];
+  /** A turn of it ran: it may have left when the answer that stops it had come and nobody had looked at it yet. */
+  readonly hasRun: boolean;
 }
 
 export class SentBatches {
@@ -58,13 +66,18 @@ export class SentBatches {
     this.#calm = isWhole ? this.#calm + 1 : 0;
   }
 
-  /** B2: resolves with what was in them, in order, once none of them is in the sandbox any more. */
-  async takeBack(): Promise<readonly Waiting[]> {
+  /** B2: resolves with what was in them once none of them is in the sandbox any more. */
+  async takeBack(): Promise<TakenBack> {
     const sent = this.#sent;
     this.#sent = [];
     this.#turns = 0;
     this.#calm = 0;
-    await Promise.allSettled(sent.map(({ results }) => results));
-    return sent.flatMap(({ batch }) => batch);
+    const answers = await Promise.allSettled(sent.map(({ results }) => results));
+    const hasRun = answers.some((answer) => answer.status === "fulfilled" && answer.value.some(wasRun));
+    return { batch: sent.flatMap(({ batch }) => batch), hasRun };
   }
+}
+
+function wasRun({ kind }: TurnResult): boolean {
+  return kind !== "needKeys";
 }
