@@ -36,8 +36,17 @@ export interface Bundle {
 /** What a slice of a batch came to. `part` is JSON of `count` results, unchecked. */
 export type Slice =
   | { readonly end: "ran"; readonly count: number; readonly stopped: boolean; readonly part: string }
-  /** Interrupted in the turn after `count` finished ones; `lost` when what was finished could not be told. */
-  | { readonly end: "deadline"; readonly lost: boolean; readonly count: number; readonly part: string }
+  /**
+   * Interrupted in the turn after `count` finished ones; `lost` when what was finished could not be told. `cpuMs`: what the thread had of
+   * the processor in that call.
+   */
+  | {
+      readonly end: "deadline";
+      readonly lost: boolean;
+      readonly count: number;
+      readonly part: string;
+      readonly cpuMs: number;
+    }
   | { readonly end: "memory" }
   /** Something threw outside of every turn: a promise that nobody waits for, or the language turned upside down. */
   | { readonly end: "threw"; readonly reason: string }
@@ -72,8 +81,8 @@ export class CapsuleIsolate {
   readonly #calls: Calls;
   readonly #turnMs: number;
   readonly #runsModule: boolean;
-  /** What the calls took so far: V8's count is gone with an isolate that ran out of memory. */
-  #calledMs = 0;
+  /** What the calls took of the processor so far. isolated-vm's own count, as it is built, is of the time that passed. */
+  #processorUs = 0;
 
   /** Throws `LoadFailure`. The bundle's top level has `loadMs`. */
   constructor({ instance, entry, text, limits, given }: Bundle, loadMs: number) {
@@ -103,9 +112,10 @@ export class CapsuleIsolate {
       };
       if (given !== undefined) context.global.setSync("given", new ivm.ExternalCopy(given).copyInto());
       const script = this.#isolate.compileScriptSync(text, { filename: `${instance}:${entry}` });
+      const startedAt = performance.now();
       this.#within(loadMs, (timeout) => script.runSync(context, { timeout }));
       const bounds: [number, number] = [limits.cacheBytes, limits.effectBytes];
-      const leftMs = Math.max(1, Math.ceil(loadMs - this.#calledMs));
+      const leftMs = Math.max(1, Math.ceil(loadMs - (performance.now() - startedAt)));
       const problem: unknown = this.#within(leftMs, (timeout) =>
         bind.applySync(undefined, bounds, { timeout }),
       );
@@ -118,15 +128,23 @@ export class CapsuleIsolate {
     }
   }
 
-  run(text: string, from: number, limit: number, sliceMs: number, left: number): Slice {
+  run(
+    text: string,
+    from: number,
+    limit: number,
+    sliceMs: number,
+    left: number,
+    deadlineMs: number = this.#turnMs,
+  ): Slice {
+    const cpuMs = this.cpuMs;
     let answer: unknown;
     try {
       const given = [text, from, limit, sliceMs] as const;
-      [answer] = this.#within(this.#turnMs, (timeout) =>
+      [answer] = this.#within(deadlineMs, (timeout) =>
         this.#calls.run.applySync(undefined, [given], { timeout, ...COPIED }),
       );
     } catch (cause) {
-      return this.#interrupted(cause, left);
+      return this.#interrupted(cause, left, cpuMs);
     }
     this.isFresh = false;
     const told = parseHead(answer, left);
@@ -148,7 +166,7 @@ export class CapsuleIsolate {
   }
 
   get cpuMs(): number {
-    return this.#isolate.isDisposed ? this.#calledMs : Number(this.#isolate.cpuTime / 1_000_000n);
+    return Math.round(this.#processorUs / 1_000);
   }
 
   get heapBytes(): number {
@@ -165,16 +183,17 @@ export class CapsuleIsolate {
 
   /** Every call into the isolate has a deadline. */
   #within<T>(timeout: number, call: (timeout: number) => T): T {
-    const startedAt = performance.now();
+    const before = processorUs();
     try {
       return watched(timeout, () => call(timeout));
     } finally {
-      this.#calledMs += performance.now() - startedAt;
+      this.#processorUs += processorUs() - before;
     }
   }
 
-  #interrupted(cause: unknown, left: number): Slice {
+  #interrupted(cause: unknown, left: number, cpuMsBefore: number): Slice {
     if (this.#isolate.isDisposed) return { end: "memory" };
+    const cpuMs = this.cpuMs - cpuMsBefore;
     const message = cause instanceof Error ? cause.message : String(cause);
     if (!message.includes("timed out")) return { end: "threw", reason: message.slice(0, MAX_REASON) };
     try {
@@ -184,12 +203,12 @@ export class CapsuleIsolate {
       const told = parseHead(partial, left);
       // All finished and still not back: what went on afterwards belongs to no turn that can be named.
       if (told?.flag === true && told.count < left) {
-        return { end: "deadline", lost: false, count: told.count, part: told.part };
+        return { end: "deadline", lost: false, count: told.count, part: told.part, cpuMs };
       }
     } catch {
       // What it had finished is lost with it, and runs again.
     }
-    return { end: "deadline", lost: true, count: 0, part: "[]" };
+    return { end: "deadline", lost: true, count: 0, part: "[]", cpuMs };
   }
 }
 
@@ -204,4 +223,10 @@ function parseHead(
   const count = Number(head[1]);
   if (count > left) return undefined;
   return { count, flag: head[2] === "1", part: answer.slice(head[0].length) };
+}
+
+/** Of this thread. */
+function processorUs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
 }

@@ -11,7 +11,10 @@
  * H4. A new isolate is loaded in a step of its own, with the deadline of a turn. One that does not load fails the turn it was loaded for.
  * H5. When an isolate was thrown away for what ran in it, the rest of its batch may spoil one more. Then there is a stop (H3), and the
  *     kernel is told that this was so: it decides when the next one is loaded.
+ * H6. A turn that met its deadline by itself, or an isolate that was loaded for it, is tried once more, for longer, when the machine was busy
+ *     with others (`busy-machine.ts`).
  */
+import { secondDeadlineMs } from "./busy-machine.ts";
 import { type Bundle, CapsuleIsolate, LEAST_FIRST_LOAD_MS, LoadFailure } from "./capsule-isolate.ts";
 import type { FromHost, HostMeters, ToHost } from "@vnes/driver-sandbox";
 
@@ -39,6 +42,8 @@ interface Job {
   textIn: CapsuleIsolate | undefined;
   /** H2: one turn a call from here on. */
   alone: boolean;
+  /** H6: for the turn at hand and what is loaded for it, once one of them is tried again. */
+  secondMs: number | undefined;
 }
 
 export class HostedInstance {
@@ -68,7 +73,17 @@ export class HostedInstance {
     if (this.#waiting.length >= MAX_WAITING)
       throw new Error(`more than ${MAX_WAITING} messages wait for one instance`);
     if (message.do !== "deliver") this.#waiting.push(message);
-    else this.#waiting.push({ message, text, parts: [], done: 0, chars: 0, textIn: undefined, alone: false });
+    else
+      this.#waiting.push({
+        message,
+        text,
+        parts: [],
+        done: 0,
+        chars: 0,
+        textIn: undefined,
+        alone: false,
+        secondMs: undefined,
+      });
   }
 
   /** The next piece of work: a slice of a batch, or one message. */
@@ -117,13 +132,14 @@ export class HostedInstance {
   #reload(job: Job): void {
     const { limits } = this.#bundle;
     try {
-      this.#isolate = new CapsuleIsolate(this.#bundle, limits.turnMs);
+      this.#isolate = new CapsuleIsolate(this.#bundle, job.secondMs ?? limits.turnMs);
     } catch (cause) {
       if (!(cause instanceof LoadFailure)) throw cause;
       this.#cpuMs += cause.cpuMs;
       this.#spoilt();
+      if (cause.end === "deadline" && this.#mayGoOn(job, cause.cpuMs)) return;
       const { code, told } = {
-        deadline: { code: "TURN_DEADLINE", told: `was stopped after ${limits.turnMs} ms` },
+        deadline: { code: "TURN_DEADLINE", told: this.#stoppedAt(job, cause.cpuMs) },
         memory: { code: "TURN_MEMORY", told: `was stopped at its memory limit of ${limits.memoryMb} MB` },
         threw: { code: "TURN_HANDLER_THREW", told: `failed: ${cause.message.slice(0, MAX_REASON)}` },
       }[cause.end];
@@ -137,7 +153,7 @@ export class HostedInstance {
     const left = turns.length - job.done;
     const given = job.textIn === isolate ? "" : job.text;
     job.textIn = isolate;
-    const slice = isolate.run(given, job.done, job.alone ? 1 : left, SLICE_MS, left);
+    const slice = isolate.run(given, job.done, job.alone ? 1 : left, SLICE_MS, left, job.secondMs);
     switch (slice.end) {
       case "ran":
         this.#keep(job, slice.count, slice.part);
@@ -150,11 +166,8 @@ export class HostedInstance {
         this.#keep(job, slice.count, slice.part);
         // H2: the only turn of its call had the whole deadline for itself.
         if (slice.lost ? job.alone || left === 1 : slice.count === 0) {
-          return this.#fail(
-            job,
-            "TURN_DEADLINE",
-            `the turn was stopped after ${this.#bundle.limits.turnMs} ms`,
-          );
+          if (!this.#mayGoOn(job, slice.cpuMs))
+            return this.#fail(job, "TURN_DEADLINE", `the turn ${this.#stoppedAt(job, slice.cpuMs)}`);
         }
         job.alone = true;
         return;
@@ -182,8 +195,21 @@ export class HostedInstance {
     }
   }
 
+  /** H6. */
+  #mayGoOn(job: Job, cpuMs: number): boolean {
+    if (job.secondMs !== undefined) return false;
+    job.secondMs = secondDeadlineMs(this.#bundle.limits.turnMs, cpuMs);
+    return job.secondMs !== undefined;
+  }
+
+  #stoppedAt({ secondMs }: Job, cpuMs: number): string {
+    if (secondMs === undefined) return `was stopped after ${this.#bundle.limits.turnMs} ms`;
+    return `was stopped after ${secondMs} ms, in which it had ${cpuMs} ms of the processor`;
+  }
+
   #keep(job: Job, count: number, part: string): void {
     if (count === 0) return;
+    job.secondMs = undefined;
     job.parts.push(part);
     job.done += count;
     job.chars += part.length;

@@ -100,6 +100,18 @@ test("a looping turn fails alone: those before it are kept, those behind it come
   assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
 });
 
+test("a turn whose host stood still beyond its deadline is tried once more, and ends well (H6)", async () => {
+  // Some tenths of a second of work: it stands still in the middle of them. Had it ended before, nothing would be shown, and nothing fail.
+  const limits = { turnMs: 1_000 };
+  const one = await open(
+    `"t.slow": () => { let x = 0; for (let n = 0; n < 1.2e8; n++) x += Math.sqrt(n); return x > 0; }`,
+    { group: "still", limits },
+  );
+  const { pid } = (await one.meters()).host;
+  const [turn] = await Promise.all([one.deliver([callOf("slow")]), standStill(pid, 1_300)]);
+  assert.deepEqual(told(turn), ["done"]);
+});
+
 test("behind a batch that spoilt its isolate nothing runs before the kernel knows, though all of it ended well (H5)", async () => {
   const one = await open(`"t.once": () => { if (kept.push(1) > 1) while (true); return 1; }`);
   const sent = [[callOf("once"), callOf("once")], [callOf("once")]].map((batch) => one.deliver(batch));
@@ -316,3 +328,11 @@ test("guesses that are of no use become few", async () => {
   // Every turn asks for a key that the one before it decides; with a whole batch guessed each time it were 500.
   assert.ok(guesses < 150, String(guesses));
 });
+
+/** In the middle of what it does. */
+async function standStill(pid: number, ms: number): Promise<void> {
+  await new Promise((resume) => setTimeout(resume, 50));
+  process.kill(pid, "SIGSTOP");
+  await new Promise((resume) => setTimeout(resume, ms));
+  process.kill(pid, "SIGCONT");
+}

@@ -4,6 +4,7 @@ export type { Executor } from "./executor.ts";
 export { broken, bytesOf, textOf } from "./image-part.ts";
 export { hostBounds } from "./host-bounds.ts";
 export type { FromHost, HostMeters, ToHost } from "./messages.ts";
+export { MOST_DEADLINES } from "./sandbox-host.ts";
 export { type HostSandboxOptions, openHostSandbox } from "./sandbox.ts";
 export {
   AT_ONCE_BYTES,
