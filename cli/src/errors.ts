@@ -30,6 +30,21 @@ const entries = {
     remedy: "Choose another directory: vnes capsule new {id}{flags} --dir <dir>",
     exit: "conflict",
   },
+  CLI_WRITE_FAILED: {
+    message: "{path} could not be written ({reason}), and nothing of it was left there.",
+    fault: "user",
+    retry: true,
+    remedy:
+      "Name a directory with room that this user may write to: vnes capsule new {id}{flags} --dir <dir>",
+    exit: "failed",
+  },
+  CLI_SYSTEM_REFUSED: {
+    message: "The system refused to {what} ({reason}).",
+    fault: "user",
+    retry: true,
+    remedy: "Correct the rights, or make room, where it says; then type the command again.",
+    exit: "failed",
+  },
   CAPSULE_ID_INVALID: {
     message: "{id} is no capsule id: dotted lower-case names such as `acme.greeter`.",
     fault: "user",
@@ -85,6 +100,14 @@ const entries = {
     retry: false,
     remedy: "Correct the file; docs/operations.md lists every setting.",
     exit: "usage",
+  },
+  CONFIG_UNREADABLE: {
+    message: "The system does not let this user read {path} ({reason}).",
+    fault: "user",
+    retry: false,
+    remedy:
+      "Type it as the user whose directory that is, or keep everything elsewhere: vnes boot --home <dir>",
+    exit: "failed",
   },
   CONFIG_NODE_NAME_INVALID: {
     message: "{name} is no node name: lower-case letters, digits and dashes, at most 40.",

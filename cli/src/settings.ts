@@ -2,7 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import { type NodeConfig, parseNodeConfig } from "@vnes/schemas";
 import { cliErrors } from "./errors.ts";
-import { readNamedFile, unusableReason } from "./named-file.ts";
+import { FileUnusable, readNamedFile, unusableReason } from "./named-file.ts";
 import type { HomePaths } from "./paths.ts";
 
 const CONFIG_FILE = "config.json";
@@ -15,7 +15,7 @@ export interface SettingsFile {
   readonly file: string | null;
 }
 
-/** Paths in the file are relative to the file. Rejects with `CONFIG_NOT_FOUND` or `CONFIG_INVALID`. */
+/** Paths in the file are relative to the file. Rejects with `CONFIG_NOT_FOUND`, `CONFIG_UNREADABLE` or `CONFIG_INVALID`. */
 export async function readSettings(home: HomePaths, flag: string | undefined): Promise<SettingsFile> {
   const path = flag === undefined ? join(home.configDir, CONFIG_FILE) : resolve(flag);
   let bytes: Uint8Array;
@@ -27,11 +27,12 @@ export async function readSettings(home: HomePaths, flag: string | undefined): P
       return { config: { schema_version: "v1", node: DEFAULT_NODE }, file: null };
     }
     if (code === "ENOENT") throw cliErrors.create("CONFIG_NOT_FOUND", { path }, cause);
-    throw cliErrors.create(
-      "CONFIG_INVALID",
-      { path, pointer: "/", reason: `cannot be read (${unusableReason(cause)})` },
-      cause,
-    );
+    const reason = unusableReason(cause);
+    // The system's no says nothing of what is in the file, or that there is one.
+    if (!(cause instanceof FileUnusable))
+      throw cliErrors.create("CONFIG_UNREADABLE", { path, reason }, cause);
+    const problem = { path, pointer: "/", reason: `cannot be read (${reason})` };
+    throw cliErrors.create("CONFIG_INVALID", problem, cause);
   }
   const parsed = parseNodeConfig(bytes);
   if (!parsed.ok) {

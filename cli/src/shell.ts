@@ -60,6 +60,17 @@ export async function withNode<T>(
   work: (client: ControlClient, place: Place) => Promise<T>,
 ): Promise<T> {
   const place = await findPlace(shell, flags);
-  using client = await connectTo(place);
+  const { controlSocket: path } = place.paths;
+  using client = await ControlClient.connect({
+    path,
+    node: place.node,
+    onSilence: (limitMs) => {
+      const { output } = shell;
+      const why = output.next("vnes doctor");
+      output.say(
+        `node ${place.node} has not answered yet; this waits for up to ${limitMs / 1000} s. Why: ${why}`,
+      );
+    },
+  });
   return await work(client, place);
 }

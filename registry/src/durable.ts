@@ -16,6 +16,7 @@ import {
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { registryErrors } from "./errors.ts";
+import { refusalToWrite } from "./writable.ts";
 
 /** Starts the name of everything that is not finished; whoever finds one without holding the lock leaves it alone. */
 export const TEMPORARY_PREFIX = ".tmp-";
@@ -122,5 +123,7 @@ export function codeOf(error: unknown): string {
 }
 
 function writeFailed(file: string, cause: unknown): Error {
-  return registryErrors.create("REGISTRY_WRITE_FAILED", { file, reason: codeOf(cause) }, cause);
+  const code = codeOf(cause);
+  const reason = code === "ENOENT" ? (refusalToWrite(file) ?? code) : code;
+  return registryErrors.create("REGISTRY_WRITE_FAILED", { file, reason }, cause);
 }

@@ -332,7 +332,7 @@ const entries = {
     exit: "integrity",
   },
   REGISTRY_CAPSULE_UNKNOWN: {
-    message: "{id} is not installed, and is no directory here.",
+    message: "{id} is the id of no installed capsule.",
     fault: "user",
     retry: false,
     remedy: "vnes capsule list --installed",

@@ -19,3 +19,4 @@ export * from "./public-key.ts";
 export type { InstalledVersion } from "./registry-index.ts";
 export * from "./trust-store.ts";
 export * from "./verify.ts";
+export * from "./writable.ts";

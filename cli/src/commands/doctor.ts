@@ -1,12 +1,12 @@
 /** `vnes doctor`: is everything here that a node needs? Each check that fails names what to do. It looks, and changes nothing. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError, shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
-import { MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
+import { LOOK_TIMEOUT_MS, MAX_SOCKET_PATH_BYTES } from "../control/bounds.ts";
 import { cliErrors } from "../errors.ts";
 import { findJudges, openRegistry } from "../node/authority.ts";
 import { table } from "../output/text.ts";
@@ -23,6 +23,9 @@ interface Finding {
 type Check = (place: Place) => Promise<readonly [state: Finding["state"], found: string, next?: string]>;
 
 const OLDEST_NODE_MAJOR = 24;
+const MEBIBYTE = 1_048_576;
+/** The built-in capsules take 4 MiB, and a ledger that cannot grow keeps every turn waiting. */
+const LEAST_FREE_BYTES: number = 16 * MEBIBYTE;
 
 const CHECKS: Readonly<Record<string, Check>> = {
   "node.js": async () => {
@@ -61,10 +64,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
   authority: async (place) => {
     const judges = await findJudges(place);
     if (judges === null)
-      return [
-        "note",
+      return await toBeMade(
+        place.home.configDir,
         `none yet: keys, trust.json and policy.json are made in ${place.home.configDir} at the first boot or build`,
-      ];
+      );
     const { authority, trust } = judges;
     return ["ok", `${trust.keys.length} keys trusted, version ${trust.version}, in ${authority.configDir}`];
   },
@@ -74,12 +77,22 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   "data directory": async ({ paths }) => {
     const there = existsSync(paths.dataDir);
-    if (!there) return ["note", `${paths.dataDir} is made at the first boot`];
-    accessSync(paths.dataDir, constants.R_OK | constants.W_OK);
+    if (!there) return await toBeMade(paths.dataDir, `${paths.dataDir} is made at the first boot`);
+    const { refusalToWrite } = await import("@vnes/registry");
+    const refusal = refusalToWrite(paths.dataDir);
+    if (refusal !== null) return unwritable(paths.dataDir, refusal);
     const open = (statSync(paths.dataDir).mode & 0o077) !== 0;
     return open
       ? ["failed", `${paths.dataDir} is open to other users`, `chmod 700 ${shellWord(paths.dataDir)}`]
       : ["ok", paths.dataDir];
+  },
+  disk: async ({ paths }) => {
+    const { nearestThere } = await import("@vnes/registry");
+    const dir = nearestThere(paths.dataDir);
+    const { bavail, bsize } = statfsSync(dir);
+    const free = bavail * bsize;
+    const found = `${Math.floor(free / MEBIBYTE)} MiB free for ${dir}`;
+    return free < LEAST_FREE_BYTES ? ["failed", found, "free space on that disk"] : ["ok", found];
   },
   "control socket": async ({ paths }) => {
     const bytes = Buffer.byteLength(paths.controlSocket);
@@ -97,7 +110,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   node: async (place) => {
     if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", "vnes boot"];
     using client = await connectTo(place);
-    const status = (await client.request("status")) as unknown as StatusAnswer;
+    let status: StatusAnswer;
+    try {
+      status = (await client.request("status", {}, LOOK_TIMEOUT_MS)) as unknown as StatusAnswer;
+    } catch (error) {
+      if (isVnesError(error) && error.code === "CONTROL_TIMEOUT") return await silentNode(place);
+      throw error;
+    }
     const { state, problems, refused = [] } = status;
     if (state !== "running") return ["failed", `${state}, ${problems.length} problems`, "vnes status"];
     const [first] = refused;
@@ -106,6 +125,37 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return ["note", `running; in quarantine: ${kept}`, `vnes quarantine show ${first.entry}`];
   },
 };
+
+/** It took the connection, or the system did for it, and says nothing. */
+async function silentNode({ paths }: Place): Promise<readonly [Finding["state"], string, string]> {
+  const { lockHolder } = await import("@vnes/driver-sqlite");
+  const silent = `no answer within ${LOOK_TIMEOUT_MS / 1000} s`;
+  const pid = lockHolder(paths.ledger);
+  // Its ledger is on a server, or the system has no table of locks.
+  if (pid === undefined) return ["failed", silent, "look at its process: ps -C node -o pid,stat,time,args"];
+  return isStopped(pid)
+    ? ["failed", `${silent}: its process ${pid} is stopped`, `kill -CONT ${pid}`]
+    : ["failed", `${silent}: its process ${pid} is busy`, `ps -o pid,stat,time,args -p ${pid}`];
+}
+
+/** By a signal or a debugger, as the system says. */
+function isStopped(pid: number): boolean {
+  try {
+    return /^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function unwritable(dir: string, refusal: string): readonly [Finding["state"], string, string] {
+  return ["failed", `${dir} cannot be written (${refusal})`, "vnes doctor --home <dir you may write to>"];
+}
+
+async function toBeMade(dir: string, note: string): Promise<readonly [Finding["state"], string, string?]> {
+  const { refusalToWrite } = await import("@vnes/registry");
+  const refusal = refusalToWrite(dir);
+  return refusal === null ? ["note", note] : unwritable(dir, refusal);
+}
 
 export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(

@@ -1,5 +1,5 @@
 /** `vnes ledger verify`: reads a ledger file that no node uses, and says of every shard whether it is what was written. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Damage, ShardVerdict } from "@vnes/kernel";
 import type { Argv } from "yargs";
@@ -17,7 +17,7 @@ export function addLedgerVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
         .option("shard", { type: "string", requiresArg: true, describe: "Only this shard" }),
     async (args) => {
       const file = resolve(args.file ?? (await findPlace(shell, args)).paths.ledger);
-      if (!existsSync(file)) throw cliErrors.create("LEDGER_FILE_MISSING", { file });
+      assertThere(file);
       const [{ openClosedLedger }, { verifyLedger }, { nodeDigest }] = await Promise.all([
         import("@vnes/driver-sqlite"),
         import("@vnes/kernel"),
@@ -47,6 +47,17 @@ export function addLedgerVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
       if (problem !== undefined) throw cliErrors.create("LEDGER_DAMAGED_FILE", { file, problem });
     },
   );
+}
+
+/** One behind a directory that may not be looked into is not missing: opening it says what it is. */
+function assertThere(file: string): void {
+  try {
+    statSync(file);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR")
+      throw cliErrors.create("LEDGER_FILE_MISSING", { file }, cause);
+  }
 }
 
 function broken(file: string, { shard, seq, code, message }: Damage): Error {

@@ -16,6 +16,10 @@ export const MAX_SOCKET_PATH_BYTES = 100;
 export const CONNECT_TIMEOUT_MS = 2000;
 /** How long a command waits for an answer that has no deadline of its own. */
 export const ANSWER_TIMEOUT_MS = 30_000;
+/** A person who was told nothing for so long is told that the command waits, and for how long. */
+export const SILENCE_MS = 3000;
+/** Doctor looks at a node that should answer at once, and says so when it does not. */
+export const LOOK_TIMEOUT_MS = 5000;
 /** What a call at the command line may take unless said otherwise. */
 export const CALL_TIMEOUT_MS = 5000;
 /** Added to a call's own deadline before the client gives up on the node. */

@@ -10,7 +10,13 @@ import {
   type VnesError,
 } from "@vnes/schemas";
 import { cliErrors } from "../errors.ts";
-import { ANSWER_TIMEOUT_MS, CALL_GRACE_MS, CONNECT_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "./bounds.ts";
+import {
+  ANSWER_TIMEOUT_MS,
+  CALL_GRACE_MS,
+  CONNECT_TIMEOUT_MS,
+  MAX_RESPONSE_BYTES,
+  SILENCE_MS,
+} from "./bounds.ts";
 import { fromFailure } from "./failure.ts";
 import { LineReader } from "./lines.ts";
 import { assertSocketPath } from "./socket-path.ts";
@@ -20,11 +26,14 @@ interface Waiting {
   readonly done: (result: Json) => void;
   readonly fail: (error: unknown) => void;
   readonly timer: NodeJS.Timeout;
+  readonly silence: NodeJS.Timeout | undefined;
 }
 
 export interface ControlTarget {
   readonly path: string;
   readonly node: string;
+  /** Called once for each request without a deadline of its own that the node has not answered after `SILENCE_MS`. */
+  readonly onSilence?: (limitMs: number) => void;
 }
 
 export class ControlClient {
@@ -34,8 +43,11 @@ export class ControlClient {
   /** Set once the connection is of no use any more. */
   #ended: VnesError | undefined;
 
-  private constructor(socket: Socket) {
+  readonly #onSilence: ControlTarget["onSilence"];
+
+  private constructor(socket: Socket, { onSilence }: ControlTarget) {
     this.#socket = socket;
+    this.#onSilence = onSilence;
     const reader = new LineReader(MAX_RESPONSE_BYTES);
     socket.on("data", (chunk: Buffer) => {
       const lines = reader.push(chunk);
@@ -48,7 +60,8 @@ export class ControlClient {
   }
 
   /** Rejects with `NODE_NOT_RUNNING` or `CONTROL_REFUSED`. */
-  static async connect({ path, node }: ControlTarget): Promise<ControlClient> {
+  static async connect(target: ControlTarget): Promise<ControlClient> {
+    const { path, node } = target;
     assertSocketPath(path);
     const socket = connect({ path });
     await new Promise<void>((done, fail) => {
@@ -66,21 +79,28 @@ export class ControlClient {
     });
     socket.setTimeout(0);
     socket.removeAllListeners("error");
-    return new ControlClient(socket);
+    return new ControlClient(socket, target);
   }
 
   /** Rejects with the node's own error, `CONTROL_TIMEOUT` or `CONTROL_CLOSED`. */
-  async request(method: ControlMethod, params: JsonObject = {}): Promise<Json> {
+  async request(
+    method: ControlMethod,
+    params: JsonObject = {},
+    limitMs: number = ANSWER_TIMEOUT_MS,
+  ): Promise<Json> {
     if (this.#ended !== undefined) throw this.#ended;
     const id = this.#next++;
     const own = params["timeout_ms"];
-    const ms = typeof own === "number" ? own + CALL_GRACE_MS : ANSWER_TIMEOUT_MS;
+    const ms = typeof own === "number" ? own + CALL_GRACE_MS : limitMs;
+    const tell = typeof own === "number" ? undefined : this.#onSilence;
     return await new Promise<Json>((done, fail) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
+        clearTimeout(silence);
         fail(cliErrors.create("CONTROL_TIMEOUT", { method, ms }));
       }, ms);
-      this.#waiting.set(id, { method, done, fail, timer });
+      const silence = tell && setTimeout(() => tell(ms), SILENCE_MS);
+      this.#waiting.set(id, { method, done, fail, timer, silence });
       this.#socket.write(`${JSON.stringify({ id, method, params })}\n`);
     });
   }
@@ -118,6 +138,7 @@ export class ControlClient {
     if (waiting === undefined) return;
     this.#waiting.delete(response.id as number);
     clearTimeout(waiting.timer);
+    clearTimeout(waiting.silence);
     if ("error" in response) {
       waiting.fail(fromFailure(response.error));
       return;
@@ -132,8 +153,9 @@ export class ControlClient {
 
   #end(error: VnesError | undefined): void {
     this.#ended ??= error ?? cliErrors.create("CONTROL_CLOSED", { method: "a request" });
-    for (const { method, fail, timer } of this.#waiting.values()) {
+    for (const { method, fail, timer, silence } of this.#waiting.values()) {
       clearTimeout(timer);
+      clearTimeout(silence);
       fail(error ?? cliErrors.create("CONTROL_CLOSED", { method }));
     }
     this.#waiting.clear();

@@ -24,7 +24,23 @@ export function fromFailure(failure: ControlFailure): VnesError {
   return Object.defineProperties(error, { message: { value: message }, remedy: { value: remedy } });
 }
 
+/** What the machine withholds from any program: no fault of this one. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOSPC",
+  "EDQUOT",
+  "EMFILE",
+  "ENFILE",
+]);
+
 export function unexpected(error: unknown): VnesError {
+  if (error instanceof Error) {
+    const { code: reason = "", syscall = "go on", path } = error as NodeJS.ErrnoException;
+    const what = path === undefined ? syscall : `${syscall} ${path}`;
+    if (REFUSALS.has(reason)) return cliErrors.create("CLI_SYSTEM_REFUSED", { what, reason }, error);
+  }
   const problem = error instanceof Error ? error.message : String(error);
   return cliErrors.create("CLI_UNEXPECTED", { problem }, error);
 }

@@ -15,6 +15,7 @@ import {
   nodeDigest,
   nodeVerifier,
   openNodeSigner,
+  refusalToWrite,
 } from "@vnes/registry";
 import type { BusConfig, Json } from "@vnes/schemas";
 import { Jobs } from "../control/jobs.ts";
@@ -144,7 +145,8 @@ function makeDataDir(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw cliErrors.create("DATA_DIR_UNUSABLE", { path, reason: code ?? message }, cause);
+    const reason = refusalToWrite(path) ?? code ?? message;
+    throw cliErrors.create("DATA_DIR_UNUSABLE", { path, reason }, cause);
   }
 }
 

@@ -54,7 +54,7 @@ function whyText(pathId: string, choice: JsonObject): string {
       : `${who} put it before ${decision}.`,
     skipped.length === 0
       ? ""
-      : ` Better places had ${skipped.join(", ")}, which were in trouble or tried already.`,
+      : ` Better places had ${skipped.join(", ")}, which ${skipped.length === 1 ? "was" : "were"} in trouble or tried already.`,
     problem === null ? "" : ` Routing did not rank (${problem}).`,
     geometryText(object(choice["geometry"])),
   ].join("");

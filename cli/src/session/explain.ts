@@ -8,7 +8,7 @@ import { attemptSentence, candidateSentences, choiceSentences, waitSentences } f
 import { denialSentences, isDenial, LATELY_MS } from "./explain-denials.ts";
 import { number, object, text } from "./fields.ts";
 import { because, REASONS } from "./reasons.ts";
-import { type Sentence, there } from "./sentence.ts";
+import { type Sentence, there, wordsOf } from "./sentence.ts";
 import { isEnd, isOfDecision, type SeenEvent } from "./session-events.ts";
 import { times, when } from "./when.ts";
 
@@ -218,7 +218,7 @@ function explainMirrored(
     path: isIdle ? [] : [...choiceSentences(status, own, now), ...candidateSentences(status, now)],
     denied: denialSentences(events, now),
     next: isIdle ? [] : mirroredNext(session, status, now),
-    person: advice(session, reason, events, now, mode === "ended"),
+    person: advice(session, reason, events, now, mode === "ended").map(onThisNode),
   };
 }
 
@@ -258,6 +258,11 @@ function mirroredNext(session: string | null, status: JsonObject, now: number): 
       `When its clocks end it, the gateway knows: vnes session explain ${session} on the gateway's node.`,
     ),
   ];
+}
+
+/** What is to be typed on the client's node is typed here, where this is told by the client. */
+function onThisNode(sentence: Sentence): Sentence {
+  return wordsOf(sentence).replace(", on the client's node:", ":");
 }
 
 /** What can be done about where it is, and about the last denial. */

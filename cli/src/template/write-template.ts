@@ -1,5 +1,5 @@
 /** Writes a new capsule: small, complete, and green at once in build, verify, install and boot. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { cliErrors } from "../errors.ts";
@@ -10,7 +10,7 @@ import { templateFiles } from "./template-files.ts";
 const CAPSULE_ID = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$/;
 const MAX_ID = 128;
 
-/** The files written, relative to `dir`. Rejects with `CAPSULE_ID_INVALID` or `CLI_FILE_EXISTS`; nothing is overwritten. */
+/** The files written, relative to `dir`. Rejects with `CAPSULE_ID_INVALID`, `CLI_FILE_EXISTS` or `CLI_WRITE_FAILED`; nothing is overwritten. */
 export async function writeTemplate(
   dir: string,
   id: string,
@@ -18,17 +18,21 @@ export async function writeTemplate(
 ): Promise<readonly string[]> {
   if (!CAPSULE_ID.test(id) || id.length > MAX_ID) throw cliErrors.create("CAPSULE_ID_INVALID", { id });
   const root = resolve(dir);
-  if (existsSync(root))
-    throw cliErrors.create("CLI_FILE_EXISTS", {
-      path: root,
-      id,
-      flags: language === "typescript" ? "" : ` --language ${language}`,
-    });
+  const asTyped = { path: root, id, flags: language === "typescript" ? "" : ` --language ${language}` };
+  if (existsSync(root)) throw cliErrors.create("CLI_FILE_EXISTS", asTyped);
   const files = templateFiles(id, language);
-  for (const [path, text] of files) {
-    const file = join(root, path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, text, { flag: "wx" });
+  try {
+    for (const [path, text] of files) {
+      const file = join(root, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, text, { flag: "wx" });
+    }
+  } catch (cause) {
+    // Half a capsule would be in the way of the next attempt.
+    rmSync(root, { recursive: true, force: true });
+    const { refusalToWrite } = await import("@vnes/registry");
+    const reason = refusalToWrite(root) ?? (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw cliErrors.create("CLI_WRITE_FAILED", { ...asTyped, reason }, cause);
   }
   return files.map(([path]) => path);
 }
