@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 
 /** What was there instead; callers say it with a code of their own. */
-class FileUnusable extends Error {}
+export class FileUnusable extends Error {}
 
 /** Rejects with `FileUnusable`, or what the system says (`ENOENT`, `EACCES`). */
 export async function readNamedFile(file: string, limitBytes: number): Promise<Uint8Array> {
