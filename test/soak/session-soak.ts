@@ -21,6 +21,9 @@ const STATE_MB = 1_024;
 const SAY_EVERY_MS = 10_000;
 /** Nothing more came for so long: the store has come to rest, but for clocks that are not due yet. */
 const REST_MS = 300;
+/** So often the node stands still, as a process does that was stopped, and for so long at most: what came meanwhile comes at once then. */
+const STILL_EVERY_MS = 500;
+const MAX_STILL_MS = 100;
 const PAGE = 200;
 
 export interface SoakOptions {
@@ -82,14 +85,15 @@ class Run {
   requests = 0;
   readonly #options: SoakOptions;
   readonly #clients: readonly Client[];
+  readonly #random: () => number;
   #node: SessionNode["node"] | undefined;
 
   constructor(options: SoakOptions) {
     this.#options = options;
-    const random = seeded(options.seed);
+    this.#random = seeded(options.seed);
     this.#clients = Array.from({ length: options.clients }, (_, number) => {
       const ask = (method: string, input: Json): Promise<JsonObject> => this.#ask(method, input);
-      return new Client(number, ask, random, (told) => this.follower.told(told));
+      return new Client(number, ask, this.#random, (told) => this.follower.told(told));
     });
   }
 
@@ -122,7 +126,12 @@ class Run {
         throw error;
       }),
     );
-    await Promise.all([following(), ...all]);
+    const still = setInterval(() => standStill(this.#random() * MAX_STILL_MS), STILL_EVERY_MS);
+    try {
+      await Promise.all([following(), ...all]);
+    } finally {
+      clearInterval(still);
+    }
     await this.#rest(ledger);
   }
 
@@ -173,4 +182,8 @@ class Run {
     if (details?.["outcome"] !== undefined) return details;
     throw new Error(`${method}: ${answer?.code}: ${answer?.message}`);
   }
+}
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
