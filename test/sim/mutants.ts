@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "cache-kept-after-refusal",
     breaks: "a sandbox keeps writes of a turn that the kernel refused",
     file: "kernel/src/runtime/shard/capsule-shard.ts",
-    find: "if (poisoned) await (this.#instance as SandboxInstance).reset();",
+    find: "if (poisoned || hasRun) await (this.#instance as SandboxInstance).reset();",
     replace: "",
   },
   {
