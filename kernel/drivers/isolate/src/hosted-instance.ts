@@ -11,8 +11,8 @@
  * H4. A new isolate is loaded in a step of its own, with the deadline of a turn. One that does not load fails the turn it was loaded for.
  * H5. When an isolate was thrown away for what ran in it, the rest of its batch may spoil one more. Then there is a stop (H3), and the
  *     kernel is told that this was so: it decides when the next one is loaded.
- * H6. A turn that met its deadline by itself, or an isolate that was loaded for it, is tried once more, for longer, when the machine was busy
- *     with others (`busy-machine.ts`).
+ * H6. A turn that met its deadline by itself, or an isolate that was loaded for it or for the first time, is tried once more, for longer,
+ *     when the machine was busy with others (`busy-machine.ts`).
  */
 import { secondDeadlineMs } from "./busy-machine.ts";
 import { type Bundle, CapsuleIsolate, LEAST_FIRST_LOAD_MS, LoadFailure } from "./capsule-isolate.ts";
@@ -62,7 +62,7 @@ export class HostedInstance {
   constructor(bundle: Bundle, send: (message: FromHost, text?: string) => void) {
     this.#bundle = bundle;
     this.#send = send;
-    this.#isolate = new CapsuleIsolate(bundle, Math.max(LEAST_FIRST_LOAD_MS, bundle.limits.turnMs));
+    this.#isolate = firstIsolate(bundle);
   }
 
   get hasWork(): boolean {
@@ -249,5 +249,18 @@ export class HostedInstance {
   #meters(): HostMeters {
     const cpuMs = this.#cpuMs + (this.#isolate?.cpuMs ?? 0);
     return { cpuMs, heapBytes: this.#isolate?.heapBytes ?? 0, hostBytes: process.memoryUsage.rss() };
+  }
+}
+
+/** H6. Throws `LoadFailure`. */
+function firstIsolate(bundle: Bundle): CapsuleIsolate {
+  const loadMs = Math.max(LEAST_FIRST_LOAD_MS, bundle.limits.turnMs);
+  try {
+    return new CapsuleIsolate(bundle, loadMs);
+  } catch (cause) {
+    const isLate = cause instanceof LoadFailure && cause.end === "deadline";
+    const secondMs = isLate ? secondDeadlineMs(loadMs, cause.cpuMs) : undefined;
+    if (secondMs === undefined) throw cause;
+    return new CapsuleIsolate(bundle, secondMs);
   }
 }

@@ -112,6 +112,14 @@ test("a turn whose host stood still beyond its deadline is tried once more, and 
   assert.deepEqual(told(turn), ["done"]);
 });
 
+test("a capsule whose host stood still while it was loaded for the first time is loaded once more, and runs (H6)", async () => {
+  const spec = { group: "still at first", limits: { turnMs: 1_000 } };
+  const { pid } = (await (await open(`"t.ok": () => 1`, spec)).meters()).host;
+  const slowly = `...(() => { let x = 0; for (let n = 0; n < 1.2e8; n++) x += Math.sqrt(n); return { "t.ok": () => x > 0 }; })()`;
+  const [one] = await Promise.all([open(slowly, spec), standStill(pid, 1_300)]);
+  assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
+});
+
 test("behind a batch that spoilt its isolate nothing runs before the kernel knows, though all of it ended well (H5)", async () => {
   const one = await open(`"t.once": () => { if (kept.push(1) > 1) while (true); return 1; }`);
   const sent = [[callOf("once"), callOf("once")], [callOf("once")]].map((batch) => one.deliver(batch));
