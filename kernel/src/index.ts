@@ -3,7 +3,6 @@ export * from "./ports/capsule-source.ts";
 export * from "./ports/clock.ts";
 export * from "./ports/device.ts";
 export * from "./ports/digest.ts";
-export { releaseBuffer } from "./ports/release-buffer.ts";
 export * from "./ports/image-archive.ts";
 export * from "./ports/ledger-bounds.ts";
 export * from "./ports/ledger-errors.ts";

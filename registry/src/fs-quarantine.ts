@@ -1,14 +1,21 @@
 /**
  * Quarantine as a directory: `<entry>/{entry.json,evidence.json,image/...}`, for people to look at. Nothing in it is ever
- * run, so nothing in it is executable. The same image refused for the same reasons is one entry that counts.
+ * run, so nothing in it is executable. An entry counts how often it was refused.
  *
  * Its size is bounded: when it is full the entry refused longest ago goes, and is counted in `removed.json`.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { CapsuleImage, Quarantine, QuarantineEntry } from "@vnes/kernel";
-import { canonicalJson, type Json } from "@vnes/schemas";
+import {
+  byLastRefused,
+  type CapsuleImage,
+  type Quarantine,
+  type QuarantineEntry,
+  type RefusedImage,
+  refusalBytes,
+} from "@vnes/kernel";
+import type { Json } from "@vnes/schemas";
 import { codeOf, placeTree, replaceFile, TEMPORARY_PREFIX, type TreeFile } from "./durable.ts";
 import { registryErrors } from "./errors.ts";
 import { withLock } from "./lock.ts";
@@ -40,8 +47,6 @@ export interface QuarantineDetail {
   readonly image: string | null;
 }
 
-type Refused = Parameters<Quarantine["put"]>[0];
-
 export class FsQuarantine implements Quarantine {
   readonly dir: string;
   readonly #bounds: QuarantineBounds;
@@ -51,7 +56,7 @@ export class FsQuarantine implements Quarantine {
     this.#bounds = bounds;
   }
 
-  async put(refused: Refused): Promise<FsQuarantineEntry> {
+  async put(refused: RefusedImage): Promise<FsQuarantineEntry> {
     return await withLock(this.dir, async () => {
       this.#removeLeftovers();
       const name = entryName(refused);
@@ -83,9 +88,8 @@ export class FsQuarantine implements Quarantine {
     });
   }
 
-  /** Newest first. */
   async list(): Promise<readonly FsQuarantineEntry[]> {
-    return this.#all().sort((a, b) => b.at - a.at || (a.entry < b.entry ? -1 : 1));
+    return this.#all().sort(byLastRefused);
   }
 
   /** Rejects with `QUARANTINE_ENTRY_UNKNOWN`. */
@@ -169,9 +173,8 @@ function evidenceText(evidence: Json): Buffer {
   return Buffer.from(`${JSON.stringify({ left_out: "too large", bytes: bytes.length })}\n`);
 }
 
-function entryName({ image, origin, reasons }: Refused): string {
-  const what = { image: image?.hash ?? null, origin: image === null ? origin : null, reasons };
-  return `qua_${createHash("sha256").update(canonicalJson(what)).digest("hex").slice(0, 12)}`;
+function entryName(refused: RefusedImage): string {
+  return `qua_${createHash("sha256").update(refusalBytes(refused)).digest("hex").slice(0, 12)}`;
 }
 
 function file(path: string, bytes: Uint8Array): TreeFile {

@@ -1,15 +1,38 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { CapsuleImage, Quarantine, Reason } from "@vnes/kernel";
+import type { CapsuleImage, Reason, RefusedImage } from "@vnes/kernel";
 import { isVnesError } from "@vnes/schemas";
 import { FsQuarantine, readImage } from "@vnes/registry";
+import { quarantineContract } from "../../kernel/contracts/quarantine.ts";
 import { scratch, writeCapsule } from "./scratch.ts";
+
+quarantineContract({
+  name: "directory",
+  open: async () => {
+    const dir = mkdtempSync(join(tmpdir(), "vnes-quarantine-"));
+    return {
+      quarantine: new FsQuarantine(dir),
+      reopen: () => new FsQuarantine(dir),
+      cleanup: async () => rmSync(dir, { recursive: true, force: true }),
+    };
+  },
+});
 
 const reason = (code: string): Reason => ({ code, message: "m", file: "impl/main.js", remedy: "r" });
 
-function refused(image: CapsuleImage | null, change: Partial<Parameters<Quarantine["put"]>[0]> = {}) {
+function refused(image: CapsuleImage | null, change: Partial<RefusedImage> = {}) {
   const [id, version] = ["org.example.counter", "0.1.0"];
   const reasons = [reason("RECEIPT_HASH_MISMATCH")];
   return { origin: "/somewhere", id, version, image, at: 1000, reasons, evidence: { seen: true }, ...change };

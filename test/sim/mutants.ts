@@ -82,7 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "batch-lost-with-host",
     breaks: "of the deliveries in flight when a host dies, the first is forgotten",
-    file: "kernel/src/runtime/shard/capsule-shard.ts",
+    file: "kernel/src/runtime/shard/lone-runs.ts",
     find: "const queue = [...batch];",
     replace: "const queue = batch.slice(1);",
   },

@@ -1,5 +1,6 @@
 /** What a person may set of the store, parsed once at the start of an activation. */
 import type { Json, Keys } from "@vnes/sdk";
+import { configReader } from "@vnes/sdk/config";
 
 export type StoreConfig = {
   /** Live sessions beyond it are refused (`SESSIONS_FULL`). */
@@ -11,19 +12,11 @@ const DEFAULT_MAX_SESSIONS = 100_000;
 /** A timer each is what a shard may set. */
 const MOST_SESSIONS = 1_000_000;
 
+const read = configReader(wrong);
+
 export function parseConfig(config: Json): StoreConfig {
-  const root = config ?? {};
-  if (typeof root !== "object" || Array.isArray(root)) throw wrong("/", "expected an object");
-  const { maxSessions = DEFAULT_MAX_SESSIONS, ...rest } = root as { readonly [name: string]: Json };
-  const unknown = Object.keys(rest)[0];
-  if (unknown !== undefined) throw wrong(`/${unknown}`, "unknown field");
-  if (
-    !Number.isInteger(maxSessions) ||
-    (maxSessions as number) < 1 ||
-    (maxSessions as number) > MOST_SESSIONS
-  )
-    throw wrong("/maxSessions", `expected a whole number from 1 to ${MOST_SESSIONS}`);
-  return { maxSessions: maxSessions as number };
+  const root = read.object(config ?? {}, "", ["maxSessions"]);
+  return { maxSessions: read.whole(root, "maxSessions", "", DEFAULT_MAX_SESSIONS, 1, MOST_SESSIONS) };
 }
 
 export function saveConfig(keys: Keys, config: StoreConfig): void {

@@ -1,29 +1,31 @@
 /** A quarantine that lasts as long as its process, with everything that was put in it. */
 import { createHash } from "node:crypto";
-import type { Quarantine, QuarantineEntry } from "@vnes/kernel";
-
-export type Refused = Parameters<Quarantine["put"]>[0];
+import {
+  byLastRefused,
+  type Quarantine,
+  type QuarantineEntry,
+  type RefusedImage,
+  refusalBytes,
+} from "@vnes/kernel";
 
 export class MemoryQuarantine implements Quarantine {
-  readonly #kept: { readonly entry: QuarantineEntry; readonly refused: Refused }[] = [];
+  readonly #kept = new Map<string, { readonly entry: QuarantineEntry; readonly refused: RefusedImage }>();
 
-  async put(refused: Refused): Promise<QuarantineEntry> {
+  async put(refused: RefusedImage): Promise<QuarantineEntry> {
     const { origin, id, version, at, reasons } = refused;
+    const name = `qua_${createHash("sha256").update(refusalBytes(refused)).digest("hex").slice(0, 12)}`;
     const imageHash = refused.image?.hash ?? null;
-    const name = createHash("sha256")
-      .update(JSON.stringify([this.#kept.length, origin, imageHash]))
-      .digest("hex");
-    const entry = { entry: `qua_${name.slice(0, 12)}`, origin, id, version, imageHash, at, reasons };
-    this.#kept.push({ entry, refused });
+    const entry = { entry: name, origin, id, version, imageHash, at, reasons };
+    this.#kept.set(name, { entry, refused });
     return entry;
   }
 
   async list(): Promise<readonly QuarantineEntry[]> {
-    return this.#kept.map(({ entry }) => entry);
+    return [...this.#kept.values()].map(({ entry }) => entry).sort(byLastRefused);
   }
 
-  /** What was put under this name, image and evidence included. */
-  refused(entry: string): Refused | undefined {
-    return this.#kept.find((kept) => kept.entry.entry === entry)?.refused;
+  /** What was put under this name last, image and evidence included. */
+  refused(entry: string): RefusedImage | undefined {
+    return this.#kept.get(entry)?.refused;
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemoryClock, MemoryDevice, MemoryQuarantine, SeededRandom } from "@vnes/driver-memory";
+import { MemoryClock, MemoryDevice, SeededRandom } from "@vnes/driver-memory";
 import type { DeviceSpec } from "@vnes/kernel";
 import fc from "fast-check";
 
@@ -79,23 +79,4 @@ test("a device that is killed ends its calls with DEVICE_DIED and tells its owne
   await instance.dispose();
   assert.deepEqual(deaths, ["killed"]);
   await assert.rejects(device.open({ ...spec, instance: "test.none" }), { code: "MEMORY_DRIVER_MISSING" });
-});
-
-test("what is quarantined is listed in order under names of their own, and kept whole", async () => {
-  const quarantine = new MemoryQuarantine();
-  const refused = {
-    origin: "here",
-    id: null,
-    version: null,
-    image: null,
-    at: 5,
-    reasons: [],
-    evidence: { a: 1 },
-  };
-  const one = await quarantine.put(refused);
-  const two = await quarantine.put(refused);
-  assert.match(one.entry, /^qua_[0-9a-f]{12}$/);
-  assert.notEqual(one.entry, two.entry);
-  assert.deepEqual(await quarantine.list(), [one, two]);
-  assert.equal(quarantine.refused(one.entry), refused);
 });

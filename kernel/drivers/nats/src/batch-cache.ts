@@ -2,7 +2,7 @@
 import type { Entry } from "./frame.ts";
 
 /** Of all groups of a store together: the newest some ten thousand turns. */
-export const MAX_CACHE_BYTES: number = 32 * 1024 * 1024;
+const MAX_CACHE_BYTES = 32 * 1024 * 1024;
 /** What a batch takes besides its bytes; keeps many small ones from being many. */
 const BATCH_OVERHEAD_BYTES = 512;
 

@@ -16,7 +16,7 @@ export const MARGIN_MS = 3_000;
 /** Beats an owner may miss before its lease runs out. */
 const BEATS_A_LEASE = 5;
 
-export function beatMs(leaseMs: number): number {
+function beatMs(leaseMs: number): number {
   return leaseMs / BEATS_A_LEASE;
 }
 

@@ -33,7 +33,7 @@ const INSUFFICIENT_RESOURCES = 10023;
 const NO_SPACE = 10047;
 const MAXIMUM_BYTES = 10077;
 
-export const STREAM_FORMAT = "vnes ledger format 1";
+const STREAM_FORMAT = "vnes ledger format 1";
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 
 export function assertNamespace(namespace: string): void {
@@ -44,7 +44,7 @@ export function assertNamespace(namespace: string): void {
     });
 }
 
-export function ledgerStream(namespace: string, group: string): string {
+function ledgerStream(namespace: string, group: string): string {
   return `VNES_${namespace}_LEDGER_${group}`;
 }
 

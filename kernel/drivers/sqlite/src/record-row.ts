@@ -10,7 +10,7 @@
  *     notices damage to its pages' structure, not to what they carry.
  */
 import { crc32, zstdDecompressSync } from "node:zlib";
-import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory, releaseBuffer } from "@vnes/kernel";
+import { type NewRecord, RECORD_HASH_BYTES, type RecordMemory } from "@vnes/kernel";
 import { compressor } from "./compressor.ts";
 
 /** A run is read as a whole, also for one record of it: one or two tenths of a millisecond. */
@@ -139,8 +139,9 @@ function contentOf(bytes: Uint8Array, memory: RecordMemory | undefined): Buffer 
 function movedTo(memory: RecordMemory, content: Buffer): Buffer {
   const taken = memory.take(content.length);
   taken.set(content);
-  // A smaller one may be part of Node's pool.
-  if (content.length > Buffer.poolSize) releaseBuffer(content.buffer);
+  // At once: left to the garbage collector, what lies outside of V8's own heap makes it look through all of that every 64 MB, which
+  // costs more than the copy. A smaller one may be part of Node's pool.
+  if (content.length > Buffer.poolSize && content.buffer instanceof ArrayBuffer) content.buffer.transfer(0);
   return Buffer.from(taken.buffer, taken.byteOffset, taken.length);
 }
 

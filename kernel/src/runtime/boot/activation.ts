@@ -17,7 +17,7 @@ import { nameOf } from "./wiring.ts";
 type GiveUp = (capsule: Capsule, error: unknown) => void;
 
 /**
- * Loads everything, releases again what a crash left in doubt, then starts everything. In this order: a new effect
+ * Loads everything, releases again what a crash left in doubt, then starts everything. In this order (C6): a new effect
  * that overtook an old one of the same sender would raise the receiver's watermark over it.
  */
 export async function activateAll(

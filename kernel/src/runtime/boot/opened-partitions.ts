@@ -2,25 +2,13 @@
 import type { VnesError } from "@vnes/schemas";
 import { topicShard } from "../../bus/routing.ts";
 import { isDurable, partitionShards } from "../../bus/topics.ts";
-import type { NodeSnapshots } from "../ledger/node-snapshots.ts";
-import type { ShardLog } from "../ledger/shard-log.ts";
-import type { Counters } from "../node/counters.ts";
-import { diagnostic, type KernelShard } from "../node/kernel-shard.ts";
-import type { NodeParts } from "../node/parts.ts";
-import type { Switchboard } from "../node/router.ts";
+import { diagnostic } from "../node/kernel-shard.ts";
 import { Partition } from "../topics/partition.ts";
-import { type RecoveredShard, stateOf } from "./recovery.ts";
+import type { BareNode } from "./bare-node.ts";
+import { stateOf } from "./recovery.ts";
 
-export function openPartitions(
-  parts: NodeParts,
-  board: Switchboard,
-  recovered: ReadonlyMap<string, RecoveredShard>,
-  openLog: (shard: string) => ShardLog,
-  counters: Counters,
-  isOwn: (shard: string) => boolean,
-  nodeSnapshots: NodeSnapshots,
-  kernel: Pick<KernelShard, "record">,
-): void {
+export function openPartitions(node: BareNode): void {
+  const { parts, recalled, board, openLog, counters, isOwn, snapshots: nodeSnapshots, kernel } = node;
   for (const [topic, definition] of board.topics) {
     if (!isDurable(definition)) continue;
     const broken = (problem: VnesError): void => {
@@ -32,7 +20,7 @@ export function openPartitions(
     partitionShards(definition).forEach((shard, index) => {
       if (!isOwn(shard)) return;
       const { ledger: store, clock } = parts;
-      const [state, log] = [stateOf(recovered, shard), openLog(shard)];
+      const [state, log] = [stateOf(recalled.recovered, shard), openLog(shard)];
       const snapshots = nodeSnapshots.addPartition(state, log, definition.definition.retention);
       const partition = { shard, topic, index, log, store, clock, counters, state, snapshots, broken };
       board.partitions.set(topicShard(topic, index), new Partition(partition));

@@ -1,61 +1,29 @@
 /**
  * One shard of one logic capsule: deliver -> turn -> commit -> release.
  *
- * Owns the shard's inbox and sandbox. Does not know where effects go (`release`), how a sandbox works (`Sandbox`), or why
- * the capsule is suspended. What an answered turn comes to is settled in `turn-settlement.ts` (C3), records and their
- * release are the journal's (C1 and C2 in `shard-journal.ts`).
- *
- * C4. Deliveries in flight when a host dies are repeated one at a time, alone; one that kills again is recorded failed. Those that the
- *     host never heard of go to the next one as they are: a host of their own for each of its capsules would cost the whole node.
- * C5. Whose delivery kills again, or is stopped alone, shares no host for a while: who ends it in company only would do it without end.
+ * Owns the shard's inbox and sandbox, and decides what goes into the sandbox next. Does not know where effects go (`release`), how a
+ * sandbox works (`Sandbox`), or why the capsule is suspended. What there is besides the loop has a file each: how a shard starts
+ * (`shard-start.ts`), which effects of others it has seen (`seen-effects.ts`), what an answered turn comes to (C3 in
+ * `turn-settlement.ts`), what a host's death does (C4 and C5 in `lone-runs.ts`), records and their release (C1 and C2 in `shard-journal.ts`).
  */
-import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
-import type { TurnRules } from "../../bus/turn-check.ts";
-import { kernelErrors } from "../../errors.ts";
-import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
-import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
+import type { Delivery, Json } from "@vnes/schemas";
+import type { EffectId } from "../../ledger/effect-id.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
-import type { Random } from "../../ports/random.ts";
-import type { Sandbox, SandboxInstance, SandboxMeters, SandboxSpec } from "../../ports/sandbox.ts";
-import type { Counters } from "../node/counters.ts";
-import type { CapsuleBudget } from "./capsule-budget.ts";
+import type { SandboxInstance, SandboxMeters } from "../../ports/sandbox.ts";
+import type { TopicFeed } from "../topics/topic-feed.ts";
 import { CapsuleLines } from "./capsule-lines.ts";
+import type { CapsuleShardParts } from "./capsule-shard-parts.ts";
 import { DueDeliveries } from "./due-deliveries.ts";
-import { HostTrials, isHostDeath, wasIdle } from "./host-trials.ts";
+import { isHostDeath } from "./host-trials.ts";
 import { Inbox } from "./inbox.ts";
+import { LoneRuns } from "./lone-runs.ts";
+import { SeenEffects } from "./seen-effects.ts";
 import { type Sent, SentBatches } from "./sent-batches.ts";
 import { ShardJournal } from "./shard-journal.ts";
-import type { ShardLog } from "../ledger/shard-log.ts";
-import type { TopicFeed } from "../topics/topic-feed.ts";
+import { ShardStart } from "./shard-start.ts";
+import { turnRequests } from "./turn-requests.ts";
 import { TurnSettlement } from "./turn-settlement.ts";
 import type { Waiting } from "./waiting.ts";
-
-export interface CapsuleShardParts {
-  readonly spec: SandboxSpec;
-  readonly version: string;
-  readonly sandbox: Sandbox;
-  readonly rules: TurnRules;
-  readonly state: ShardState;
-  readonly log: ShardLog;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly counters: Counters;
-  /** Of the capsule: its shards share it. */
-  readonly budget: CapsuleBudget;
-  readonly lines: Log;
-  /** Takes an effect that is durable now to its receiver; `confirm` says it need never be repeated. */
-  release(entry: OutboxEntry, confirm: Confirm): void;
-  /** True while a topic the capsule publishes to has no room. */
-  isHeld(): boolean;
-  /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
-  deadLetter(failed: { readonly delivery: Delivery; readonly code: string; readonly message: string }): void;
-  /** The sandbox host died and was replaced. */
-  hostDied(reason: string): void;
-  /** The shard cannot go on by itself: the capsule must be suspended. */
-  giveUp(error: unknown): void;
-}
 
 export class CapsuleShard {
   readonly name: string;
@@ -64,23 +32,18 @@ export class CapsuleShard {
   readonly #parts: CapsuleShardParts;
   readonly #due: DueDeliveries;
   readonly #journal: ShardJournal;
-  readonly #hosts: HostTrials;
+  readonly #start: ShardStart;
   readonly #settlement: TurnSettlement;
-  /** Positions that count from the next start on, and are recorded with it. */
-  readonly #positions: { readonly partition: string; readonly position: number }[] = [];
-  /** Highest effect of each sender that is in the inbox or consumed. */
-  readonly #seen = new Map<string, { seq: number; index: number }>();
-  #instance: SandboxInstance | undefined;
+  readonly #lone: LoneRuns;
+  readonly #seen: SeenEffects;
   readonly #sent = new SentBatches();
+  #instance: SandboxInstance | undefined;
   #isFilling = false;
   #running = false;
   #again = false;
   #open = false;
   #hasRun = false;
-  /** The start turn waits for its next try: nothing may be delivered before it. */
-  #isStartWaiting = false;
   #pumping: Promise<void> = Promise.resolve();
-  #started: { resolve(): void; reject(error: unknown): void } | undefined;
   restarts = 0;
 
   constructor(parts: CapsuleShardParts) {
@@ -91,33 +54,33 @@ export class CapsuleShard {
       () => this.#pump(),
       () => parts.isHeld(),
     );
-    this.#hosts = new HostTrials(parts);
-    const { state, clock } = parts;
-    this.#due = new DueDeliveries({
-      state,
-      clock,
-      due: (delivery) => this.inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
+    const { inbox } = this;
+    this.#seen = new SeenEffects({ ...parts, inbox, whenDurable: (then) => this.whenDurable(then) });
+    const due = new DueDeliveries({
+      ...parts,
+      due: (delivery) => inbox.push({ input: { from: "timer", delivery }, delivery, depth: 0 }),
       deadline: (delivery, depth) => this.receiveValue("kernel", delivery, depth),
     });
-    this.#journal = new ShardJournal({
+    const giveUp = (error: unknown): void => this.#giveUp(error);
+    const journal = new ShardJournal({ ...parts, due, committed: () => this.#pump(), lost: giveUp });
+    const start = new ShardStart({ ...parts, inbox, journal });
+    const settlement = new TurnSettlement({
       ...parts,
-      due: this.#due,
-      committed: () => this.#pump(),
-      lost: (error) => {
+      journal,
+      due,
+      lines: new CapsuleLines(parts, this.name),
+      startAgain: (waiting, delayMs) => start.again(waiting, delayMs),
+      started: () => start.done(),
+      startFailed: (code, message) => {
         this.#open = false;
-        parts.giveUp(error);
+        start.failed(code, message);
       },
     });
-    this.#settlement = new TurnSettlement({
-      ...parts,
-      journal: this.#journal,
-      due: this.#due,
-      lines: new CapsuleLines(parts, this.name),
-      startAgain: (start, delayMs) => this.#startAgain(start, delayMs),
-      started: () => this.#startDone(),
-      startFailed: (code, message) => this.#startFailed(code, message),
-    });
-    for (const [sender, watermark] of this.state.watermarks) this.#seen.set(sender, { ...watermark });
+    this.#lone = new LoneRuns({ ...parts, settlement, isOpen: () => this.#open, giveUp });
+    this.#due = due;
+    this.#journal = journal;
+    this.#start = start;
+    this.#settlement = settlement;
   }
 
   get turns(): number {
@@ -138,25 +101,13 @@ export class CapsuleShard {
   }
 
   /** Runs the start turn and resolves once it is durable; then everything else flows. */
-  async start(config: Json): Promise<void> {
-    const { spec, version } = this.#parts;
-    const resumed = this.state.seq > 0;
-    if (this.state.image !== spec.image.hash) await this.#journal.activate(spec.image.hash, version);
-    for (const { partition, position } of this.#positions.splice(0)) {
-      await this.#journal.setPosition(partition, position, "from_now");
-    }
-    const started = new Promise<void>((resolve, reject) => {
-      this.#started = { resolve, reject };
-    });
-    const delivery: Delivery = { kind: "start", config, resumed };
-    this.inbox.putBack([{ input: { from: "kernel", depth: 0, delivery }, delivery, depth: 0 }]);
-    this.run();
-    await started;
+  start(config: Json): Promise<void> {
+    return this.#start.begin(config, () => this.run());
   }
 
   /** At the next start the events of the partition up to `position` count as consumed. */
   startAt(partition: string, position: number): void {
-    this.#positions.push({ partition, position });
+    this.#start.startAt(partition, position);
   }
 
   /** Delivers events of a partition again, from `next` on; resolves once that is durable. */
@@ -184,7 +135,7 @@ export class CapsuleShard {
     this.inbox.setActive(false);
     this.#due.disarm();
     // A start turn that will not run any more must not be waited for.
-    this.#startFailed("PAUSED", "the shard was stopped before it had started");
+    this.#start.failed("PAUSED", "the shard was stopped before it had started");
     await this.#pumping;
     await this.#parts.log.settled();
   }
@@ -223,23 +174,12 @@ export class CapsuleShard {
 
   /** Forgets earlier kills: the capsule is to try again. */
   forgive(): void {
-    this.#hosts.forgive();
+    this.#lone.forgive();
   }
 
   /** An effect of another shard. What was seen before is confirmed and dropped. False when there is no room. */
   receive(source: EffectId, depth: number, delivery: Delivery, confirm: () => void): boolean {
-    const seen = this.#seen.get(source.shard);
-    if (isAtOrBelow(source, seen)) {
-      this.#parts.counters.add("effect.duplicatesDropped");
-      // Seen does not mean durable: a copy that still waits will confirm by itself.
-      if (isAtOrBelow(source, this.state.watermarks.get(source.shard))) this.whenDurable(confirm);
-      return true;
-    }
-    const { shard, seq, index } = source;
-    const input = { from: "effect", shard, seq, index, depth, delivery } as const;
-    if (!this.inbox.push({ input, delivery, depth, confirm })) return false;
-    this.#seen.set(shard, { seq, index });
-    return true;
+    return this.#seen.receive(source, depth, delivery, confirm);
   }
 
   /** Calls back once all turns so far are durable; never when the shard is lost first. */
@@ -274,9 +214,8 @@ export class CapsuleShard {
     this.#running = true;
     this.#pumping = this.#drain()
       .catch((error: unknown) => {
-        this.#open = false;
-        this.#started?.reject(error);
-        this.#parts.giveUp(error);
+        this.#start.broke(error);
+        this.#giveUp(error);
       })
       .finally(() => {
         this.#running = false;
@@ -308,19 +247,20 @@ export class CapsuleShard {
   }
 
   get #canSend(): boolean {
-    return this.#open && !this.#isStartWaiting && this.#instance !== undefined && this.#journal.hasRoom;
+    return this.#open && !this.#start.isBetweenTries && this.#instance !== undefined && this.#journal.hasRoom;
   }
 
   #send(): void {
     while (this.#canSend) {
       const { first } = this.#sent;
       const { backlog } = this.inbox;
-      const isAlone = this.#started !== undefined || this.inbox.first?.given?.goesAlone === true;
+      const isAlone = this.#start.isUnderWay || this.inbox.first?.given?.goesAlone === true;
       const turns = isAlone ? (first === undefined ? 1 : 0) : this.#sent.room(backlog);
       if (turns === 0) return;
       const batch = this.inbox.take(backlog === 0 ? turns : this.#affordable(turns));
       if (batch.length === 0) return;
-      this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(this.#requests(batch)));
+      const requests = turnRequests(batch, this.#parts);
+      this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(requests));
     }
   }
 
@@ -348,104 +288,17 @@ export class CapsuleShard {
     } catch (error) {
       left = [...left, ...(await this.#sent.takeBack()).batch];
       if (!isHostDeath(error)) throw error;
-      this.#lostHost(left, error.message);
-      return wasIdle(error) ? await this.#reopen(left) : await this.#runAlone(left);
+      this.#instance = undefined;
+      left = await this.#lone.afterDeath(error, left);
+      this.#instance = await this.#lone.reopen();
+      if (this.#instance !== undefined) this.restarts++;
+      return left;
     }
   }
 
-  #requests(batch: readonly Waiting[]): TurnRequest[] {
-    const at = Math.max(this.state.at, this.#parts.clock.now());
-    return batch.map((waiting) => {
-      const { turn = 0, delivery, given } = waiting;
-      const request = { turn, at, seed: this.#parts.random.seed(), delivery };
-      waiting.ran = request;
-      return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };
-    });
-  }
-
-  #startAgain(start: Waiting, delayMs: number): void {
-    const { clock } = this.#parts;
-    this.#isStartWaiting = true;
-    clock.wakeAt(clock.now() + delayMs, () => {
-      this.#isStartWaiting = false;
-      // Unless the shard was stopped meanwhile.
-      if (this.#started !== undefined) this.inbox.putBack([start]);
-    });
-  }
-
-  #startDone(): void {
-    const started = this.#started;
-    this.#started = undefined;
-    if (started !== undefined)
-      void Promise.resolve().then(() => this.#parts.log.settled().then(started.resolve));
-  }
-
-  #startFailed(code: string, message: string): void {
-    const started = this.#started;
-    this.#started = undefined;
+  /** It cannot go on by itself. */
+  #giveUp(error: unknown): void {
     this.#open = false;
-    const details = { capsule: this.name, problem: `${code}: ${message}` };
-    started?.reject(kernelErrors.create("CAPSULE_START_FAILED", details));
+    this.#parts.giveUp(error);
   }
-
-  /** C4: one delivery at a time in a host of its own, so that the one to blame is known. Returns what did not run. */
-  async #runAlone(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
-    let alone: SandboxInstance | undefined;
-    const queue = [...batch];
-    while (queue.length > 0 && this.#open) {
-      const waiting = queue[0] as Waiting;
-      if (waiting.feed?.isHolding === true) {
-        waiting.feed.holdBehind(waiting);
-        queue.shift();
-        continue;
-      }
-      try {
-        alone ??= await this.#hosts.openAlone(() => this.#open);
-        if (alone === undefined) break;
-        const results = await alone.deliver(this.#requests([waiting]));
-        if (results.some(isStopped)) this.#hosts.suspect();
-        const { again, poisoned } = this.#settlement.settle([waiting], results);
-        if (again.length === 0) queue.shift();
-        if (poisoned) await alone.reset();
-      } catch (error) {
-        if (!isHostDeath(error)) throw error;
-        alone = undefined;
-        if (queue[0] === waiting) {
-          queue.shift();
-          this.#killed(waiting, error.message);
-        }
-      }
-    }
-    await alone?.dispose();
-    return await this.#reopen(queue);
-  }
-
-  /** What it was given is gone with it. */
-  #lostHost(batch: readonly Waiting[], reason: string): void {
-    this.#instance = undefined;
-    this.#parts.counters.add("host.deaths");
-    this.#parts.hostDied(reason);
-    for (const waiting of batch) delete waiting.given;
-  }
-
-  #killed(waiting: Waiting, reason: string): void {
-    this.#parts.counters.add("host.kills");
-    this.#settlement.killed(waiting, kernelErrors.create("TURN_KILLED_HOST", { reason }));
-    const tooOften = this.#hosts.killed(waiting.feed !== undefined);
-    if (tooOften === undefined) return;
-    this.#open = false;
-    this.#parts.giveUp(tooOften);
-  }
-
-  /** Returns what is to run in it. */
-  async #reopen(left: readonly Waiting[]): Promise<readonly Waiting[]> {
-    this.#instance = await this.#hosts.open(() => this.#open);
-    if (this.#instance !== undefined) this.restarts++;
-    return left;
-  }
-}
-
-/** For time or for memory: what it was about to take of them is not known. */
-function isStopped(result: TurnResult): boolean {
-  return result.kind === "failed" && (result.code === "TURN_DEADLINE" || result.code === "TURN_MEMORY");
 }
