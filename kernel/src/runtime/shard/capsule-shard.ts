@@ -10,6 +10,7 @@
  * C5. Whose delivery kills again, or is stopped alone, shares no host for a while: who ends it in company only would do it without end.
  */
 import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
+import { capsuleOf } from "../../bus/routing.ts";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import { kernelErrors } from "../../errors.ts";
 import { type EffectId, isAtOrBelow } from "../../ledger/effect-id.ts";
@@ -29,7 +30,7 @@ import { type Sent, SentBatches } from "./sent-batches.ts";
 import { ShardJournal } from "./shard-journal.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { TopicFeed } from "../topics/topic-feed.ts";
-import { TurnSettlement } from "./turn-settlement.ts";
+import { TurnSettlement, type TurnSettlementParts } from "./turn-settlement.ts";
 import type { Waiting } from "./waiting.ts";
 
 export interface CapsuleShardParts {
@@ -50,7 +51,7 @@ export interface CapsuleShardParts {
   /** True while a topic the capsule publishes to has no room. */
   isHeld(): boolean;
   /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
-  deadLetter(failed: { readonly delivery: Delivery; readonly code: string; readonly message: string }): void;
+  readonly deadLetter: TurnSettlementParts["deadLetter"];
   /** The sandbox host died and was replaced. */
   hostDied(reason: string): void;
   /** The shard cannot go on by itself: the capsule must be suspended. */
@@ -384,7 +385,7 @@ export class CapsuleShard {
     const started = this.#started;
     this.#started = undefined;
     this.#open = false;
-    const details = { capsule: this.name, problem: `${code}: ${message}` };
+    const details = { capsule: this.name, id: capsuleOf(this.name), problem: `${code}: ${message}` };
     started?.reject(kernelErrors.create("CAPSULE_START_FAILED", details));
   }
 
