@@ -19,6 +19,9 @@ export async function ask(
     const session = (input as JsonObject)["sessionId"] ?? "?";
     throw cliErrors.create("SESSION_NOT_FOUND", { session });
   }
+  // The kernel knows which methods there are; without them it was the capsule that knew no handler.
+  if (code === "CALL_METHOD_UNKNOWN" && details === undefined)
+    throw cliErrors.create("CALL_HANDLER_MISSING", { capability, method });
   // The kernel's own codes keep their exit and remedy; a capsule's are its own, and are told as they came.
   const { tableError } = await import("./error-tables.ts");
   throw (

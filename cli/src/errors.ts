@@ -130,6 +130,13 @@ const entries = {
     remedy: "vnes boot",
     exit: "notFound",
   },
+  NODE_OTHER_RUNS: {
+    message: "No node named {node} answers; of this home there run: {others}.",
+    fault: "user",
+    retry: false,
+    remedy: "Say which one is meant, in this command as in: vnes status --node {first}",
+    exit: "notFound",
+  },
   NODE_ALREADY_RUNNING: {
     message: "A node already runs at {path}.",
     fault: "user",
@@ -346,6 +353,21 @@ const entries = {
     remedy:
       "what {code} means says spec/logic.md of the capsule that provides {capability}, and docs/errors.md for built-in ones; vnes capsule list",
     exit: "failed",
+  },
+  CALL_HANDLER_MISSING: {
+    message: "{capability}.{method} is in spec/schema.json of its capsule, which has no handler for it.",
+    fault: "capsule",
+    retry: false,
+    remedy:
+      "In its source, give capsule({ calls }) a handler named {capability}.{method}; then vnes capsule build <dir>, vnes capsule install <dir>, and boot again. Whose it is: vnes capsule list",
+    exit: "failed",
+  },
+  CAPSULE_NOT_COMPILED: {
+    message: "{dir} has {source}, and nothing in impl/ that was compiled from it.",
+    fault: "user",
+    retry: false,
+    remedy: "{next}",
+    exit: "usage",
   },
   CAPSULE_NOT_VERIFIED: {
     message: "{dir} is not verified: {codes}.",

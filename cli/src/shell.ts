@@ -1,6 +1,7 @@
 /** What every command is handed: where things lie, where to say things, and how to reach a node. Made in `main.ts`. */
-import { type ExitName, isNodeName, type NodeConfig } from "@vnes/schemas";
+import { type ExitName, isNodeName, isVnesError, type NodeConfig } from "@vnes/schemas";
 import { ControlClient } from "./control/client.ts";
+import { runningNodes } from "./control/running-nodes.ts";
 import { type HomeEnvironment, type HomePaths, homePaths, type NodePaths, nodePaths } from "./paths.ts";
 import { cliErrors } from "./errors.ts";
 import type { Output } from "./output/output.ts";
@@ -53,7 +54,7 @@ export async function connectTo(place: Place): Promise<ControlClient> {
   return await ControlClient.connect({ path: place.paths.controlSocket, node: place.node });
 }
 
-/** Opens a connection for one piece of work and closes it. */
+/** Opens a connection for one piece of work and closes it. Rejects with `NODE_NOT_RUNNING` or `NODE_OTHER_RUNS` when there is nobody. */
 export async function withNode<T>(
   shell: Shell,
   flags: GlobalFlags,
@@ -61,16 +62,34 @@ export async function withNode<T>(
 ): Promise<T> {
   const place = await findPlace(shell, flags);
   const { controlSocket: path } = place.paths;
-  using client = await ControlClient.connect({
-    path,
-    node: place.node,
-    onSilence: (limitMs) => {
-      const { output } = shell;
-      const why = output.next("vnes doctor");
-      output.say(
-        `node ${place.node} has not answered yet; this waits for up to ${limitMs / 1000} s. Why: ${why}`,
-      );
-    },
-  });
+  const onSilence = (limitMs: number): void => {
+    const { output } = shell;
+    const why = output.next("vnes doctor");
+    output.say(
+      `node ${place.node} has not answered yet; this waits for up to ${limitMs / 1000} s. Why: ${why}`,
+    );
+  };
+  let connected: ControlClient;
+  try {
+    connected = await ControlClient.connect({ path, node: place.node, onSilence });
+  } catch (error) {
+    throw await namingOthers(error, place, flags);
+  }
+  using client = connected;
   return await work(client, place);
+}
+
+/** Where nobody answers under that name and others do under theirs, one of them was probably meant. */
+async function namingOthers(
+  error: unknown,
+  { home, node, config }: Place,
+  flags: GlobalFlags,
+): Promise<unknown> {
+  if (!isVnesError(error) || error.code !== "NODE_NOT_RUNNING") return error;
+  // A directory of its own belongs to the one node, whatever it is called.
+  if (flags.dataDir !== undefined || config.data_dir !== undefined) return error;
+  const others = await runningNodes(home);
+  const [first] = others;
+  if (first === undefined) return error;
+  return cliErrors.create("NODE_OTHER_RUNS", { node, others: others.join(", "), first }, error);
 }

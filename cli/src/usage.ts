@@ -94,9 +94,25 @@ export function valueError(error: VnesError, words: readonly string[]): VnesErro
   if (param === undefined || typeof reason !== "string") return error;
   const name = (OPTION_NAMES[param] ?? param).replaceAll("_", "-");
   const problem = `${nameAsTyped(name, words)} ${reason}`;
+  return cliErrors.create("CLI_USAGE", { problem, next: `${commandOf(words)} --help` });
+}
+
+/** `--version` is answered before anything else is done: behind a command, or with a value, something else was meant. */
+export function assertVersionAlone(words: readonly string[]): void {
+  const end = words.indexOf("--");
+  const typed = words.slice(0, end === -1 ? words.length : end);
+  const at = typed.findIndex((word) => /^(?:--version|-V)(?:=|$)/.test(word));
+  const [first = "", value = "-"] = [typed[0], typed[at + 1]];
+  const isAlone = first.startsWith("-") && value.startsWith("-") && typed[at]?.includes("=") === false;
+  if (at === -1 || isAlone) return;
+  const problem = "--version asks which vnes this is, and takes neither a command nor a value";
+  throw cliErrors.create("CLI_USAGE", { problem, next: `${commandOf(words)} --help` });
+}
+
+/** As far as it was typed in front of everything else: `vnes capsule build`. */
+function commandOf(words: readonly string[]): string {
   const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
-  const typed = words.slice(0, end === -1 ? words.length : end).join(" ");
-  return cliErrors.create("CLI_USAGE", { problem, next: `vnes ${typed} --help` });
+  return ["vnes", ...words.slice(0, end === -1 ? words.length : end)].join(" ");
 }
 
 function firstLine(message: string): string {

@@ -5,7 +5,7 @@ import { unexpected } from "./control/failure.ts";
 import { showError } from "./output/problem.ts";
 import { typedFlags } from "./output/same-node.ts";
 import type { GlobalFlags, Shell } from "./shell.ts";
-import { nameAsTyped, repeatedOption, usageError, valueError } from "./usage.ts";
+import { assertVersionAlone, nameAsTyped, repeatedOption, usageError, valueError } from "./usage.ts";
 import { addStateBranch } from "./commands/branch.ts";
 import { addBoot } from "./commands/boot.ts";
 import { addCall } from "./commands/call.ts";
@@ -107,6 +107,7 @@ function group(name: string, describe: string, commands: readonly Add[]): Add {
 export async function vnes(args: readonly string[], shell: Shell, version: string): Promise<void> {
   const parser = commandLine(shell, version, args);
   try {
+    assertVersionAlone(args);
     await parser.parseAsync(args);
   } catch (error) {
     const known = isVnesError(error) ? valueError(error, args) : unexpected(error);

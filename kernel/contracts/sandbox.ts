@@ -331,7 +331,11 @@ export function sandboxContract(contract: SandboxContract): void {
   });
 }
 
-/** Without the texts of failures, which each language words in its own way. */
+/** Without the texts of failures, which each language words in its own way, and without lines of its source. */
 function comparable(results: readonly TurnResult[]): unknown[] {
-  return results.map((result) => (result.kind === "failed" ? { ...result, message: "" } : result));
+  return results.map((result) => {
+    if (result.kind !== "failed") return result;
+    const { place: _, ...failed } = result;
+    return { ...failed, message: "" };
+  });
 }

@@ -44,6 +44,10 @@ test("a capsule that keeps killing its host is suspended; after another chance i
 
 test("a capsule that policy requires cannot be unloaded; one that went down by itself makes the node degraded", async () => {
   const parts = { policy: { ...policy, required: ["test.tally"] } };
+  const lines: { readonly at?: string; readonly message: string }[] = [];
+  const ignore = (): void => {};
+  const warn = (data: object, message: string): void => void lines.push({ ...data, message });
+  const log = { debug: ignore, info: ignore, warn, error: ignore };
   const down = {
     ...tally,
     manifest: { ...manifestOf("test.down"), state: { owns: ["x/"] } },
@@ -54,7 +58,7 @@ test("a capsule that policy requires cannot be unloaded; one that went down by i
         },
       }),
   };
-  const { node } = await bootTestNode({ capsules: [tally, intake, down], parts });
+  const { node } = await bootTestNode({ capsules: [tally, intake, down], parts: { ...parts, log } });
   await assert.rejects(node.unload("test.tally"), { code: "CAPSULE_IN_USE" });
   const { state, problems } = await node.status();
   assert.equal(state, "degraded");
@@ -62,5 +66,10 @@ test("a capsule that policy requires cannot be unloaded; one that went down by i
     problems.map(({ code, file }) => [code, file]),
     [["CAPSULE_DOWN", "test.down"]],
   );
+  const said = lines.find(({ message }) => message === "Error: no");
+  assert.match(said?.at ?? "", /capsule-down\.test\.ts:\d+:\d+$/);
+  // Why, where somebody looks who only booted the node; and what to do about that.
+  assert.match(problems[0]?.message ?? "", /CAPSULE_START_FAILED: .*TURN_HANDLER_THREW: Error: no$/);
+  assert.match(problems[0]?.remedy ?? "", /^mend .*capsules\.config.* vnes capsule inspect test\.down /);
   await node[Symbol.asyncDispose]();
 });

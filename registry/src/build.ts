@@ -18,7 +18,7 @@ import { MANIFEST_FILE, RECEIPT_FILE } from "./image-layout.ts";
 import { readImage } from "./image-reader.ts";
 import { type Libraries, SDK_ALONE } from "./libraries.ts";
 import type { KeyStore } from "./key-store.ts";
-import { addSignature, describeImage, signReceipt, type Toolchain } from "./make-receipt.ts";
+import { addSignature, describeImage, keyInRole, signReceipt, type Toolchain } from "./make-receipt.ts";
 import { nodeDigest, sha256Of } from "./node-digest.ts";
 
 export interface Built {
@@ -32,6 +32,8 @@ export interface Built {
 
 export interface BuildOptions {
   readonly authority: Authority;
+  /** Name or id of the key that signs as build, in place of the authority's own. */
+  readonly key?: string | undefined;
   readonly now?: Date;
   /** What the capsule may import besides its own files; absent: the sdk alone. */
   readonly libraries?: Libraries;
@@ -43,7 +45,7 @@ export interface BuildOptions {
  */
 export async function buildCapsule(
   dir: string,
-  { authority, now = new Date(), libraries = SDK_ALONE }: BuildOptions,
+  { authority, key, now = new Date(), libraries = SDK_ALONE }: BuildOptions,
 ): Promise<Built> {
   const root = resolve(dir);
   const read = await readImage(root);
@@ -70,6 +72,7 @@ export async function buildCapsule(
     ),
     manifest,
     authority,
+    key,
   );
   if (bundled !== null) {
     makeDirectory(join(root, "impl"), 0o755);
@@ -99,12 +102,8 @@ export async function signCapsule(
       throw registryErrors.create("RECEIPT_STALE", { dir: root, file: path });
     }
   }
-  const { name, roles } = await keys.find(key);
-  // Refused here: a signature that nobody may count would make the capsule refused everywhere.
-  if (!(roles as readonly string[]).includes(role)) {
-    throw registryErrors.create("KEY_ROLE_MISSING", { key: name, role, roles: roles.join(", ") });
-  }
-  const signed = await addSignature(receipt, role, key, keys);
+  const { keyId } = await keyInRole(keys, key, role);
+  const signed = await addSignature(receipt, role, keyId, keys);
   replaceFile(join(root, RECEIPT_FILE), canonicalJson(signed), 0o644);
   return signed;
 }

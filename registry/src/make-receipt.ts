@@ -12,7 +12,9 @@ import {
   type SignatureRole,
 } from "@vnes/schemas";
 import type { Authority } from "./authority.ts";
+import { registryErrors } from "./errors.ts";
 import { RECEIPT_FILE } from "./image-layout.ts";
+import type { KeyInfo } from "./key-file.ts";
 import type { KeyStore } from "./key-store.ts";
 import { nodeDigest } from "./node-digest.ts";
 
@@ -62,11 +64,12 @@ export function inputHash(image: CapsuleImage): Sha256 {
   );
 }
 
-/** Signs in every role the tier of the capsule asks for, with the authority's own keys. */
+/** Signs in every role the tier of the capsule asks for, with the authority's own keys; as build with `buildKey`, if one is named. */
 export async function signReceipt(
   receipt: Receipt,
   manifest: Manifest,
   authority: Authority,
+  buildKey?: string,
 ): Promise<Receipt> {
   const { thresholds } = authority.trust();
   const needed = thresholds[manifest.governance.tier] ?? { build: 1 };
@@ -74,10 +77,21 @@ export async function signReceipt(
   for (const role of SIGNATURE_ROLES) {
     if (role !== "build" && (needed[role] ?? 0) === 0) continue;
     // A role nobody here may sign is left to others; admission says that it is missing.
-    const key = await authority.signer(manifest.id, role);
+    const key =
+      role === "build" && buildKey !== undefined
+        ? await keyInRole(authority.keys, buildKey, role)
+        : await authority.signer(manifest.id, role);
     if (key !== null) signed = await addSignature(signed, role, key.keyId, authority.keys);
   }
   return signed;
+}
+
+/** Rejects with `KEY_ROLE_MISSING`: a signature that nobody may count would make the capsule refused everywhere. */
+export async function keyInRole(keys: KeyStore, key: string, role: SignatureRole): Promise<KeyInfo> {
+  const found = await keys.find(key);
+  const { name, roles } = found;
+  if ((roles as readonly string[]).includes(role)) return found;
+  throw registryErrors.create("KEY_ROLE_MISSING", { key: name, role, roles: roles.join(", ") });
 }
 
 /** Replaces what the same key had signed in the same role. */

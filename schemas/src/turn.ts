@@ -163,4 +163,11 @@ export type TurnResult =
       readonly ranges: readonly string[];
     }
   /** `code` is one of the `TURN_*` codes. Nothing of the turn was kept. */
-  | { readonly turn: number; readonly kind: "failed"; readonly code: string; readonly message: string };
+  | {
+      readonly turn: number;
+      readonly kind: "failed";
+      readonly code: string;
+      readonly message: string;
+      /** Where in the capsule, `impl/main.js:12:9`: for people to read, like a line of a log, and in no record. */
+      readonly place?: string;
+    };

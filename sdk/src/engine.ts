@@ -9,7 +9,7 @@ import type { Delivery, Json, TurnRequest, TurnResult } from "@vnes/schemas";
 import { type Handlers, later } from "./capsule.ts";
 import { copyJson, NotJson } from "./json-copy.ts";
 import { KeyCache } from "./key-cache.ts";
-import { describeThrown } from "./thrown.ts";
+import { describeThrown, placeOfThrown } from "./thrown.ts";
 import { TurnRun } from "./turn-run.ts";
 
 /** The default export of a logic capsule's `src/main.ts`. */
@@ -32,24 +32,35 @@ export function capsule(handlers: Handlers): Capsule {
   return capsuleOf((run, delivery) => {
     if (delivery.kind === "call") runCall(calls, run, delivery);
     else runHandler(handlers, run, delivery);
-  });
+  }, placeOfThrown);
 }
 
 /** Every delivery but an `expiry`, whose answer is the same for every capsule. */
 export type HandleDelivery = (run: TurnRun, delivery: Exclude<Delivery, { kind: "expiry" }>) => void;
 
-/** The engine without the table of handlers: for those who run turns written in another language. */
-export function capsuleOf(handle: HandleDelivery): Capsule {
+/**
+ * The engine without the table of handlers: for those who run turns written in another language. `placeOf` says where something was
+ * thrown; the frames of an adapter mean nothing to an author.
+ */
+export function capsuleOf(
+  handle: HandleDelivery,
+  placeOf: (thrown: unknown) => string | undefined = () => undefined,
+): Capsule {
   const cache = new KeyCache();
   return {
-    deliver: (request) => deliver(handle, cache, request),
+    deliver: (request) => deliver(handle, cache, request, placeOf),
     foresee: (request) => foresee(handle, cache, request),
     reset: () => cache.clear(),
     setCacheBytes: (bytes) => cache.setMaxBytes(bytes),
   };
 }
 
-function deliver(handle: HandleDelivery, cache: KeyCache, request: TurnRequest): TurnResult {
+function deliver(
+  handle: HandleDelivery,
+  cache: KeyCache,
+  request: TurnRequest,
+  placeOf: (thrown: unknown) => string | undefined,
+): TurnResult {
   if (request.keys !== undefined || request.ranges !== undefined) learn(cache, request);
   const { turn, delivery } = request;
   const run = new TurnRun(request, cache);
@@ -61,7 +72,7 @@ function deliver(handle: HandleDelivery, cache: KeyCache, request: TurnRequest):
     thrown = { what };
   }
   run.close();
-  const result = resultOf(turn, run, cache, thrown);
+  const result = resultOf(turn, run, cache, thrown, placeOf);
   if (result.kind === "done") cache.commit();
   else cache.rollback();
   cache.trim();
@@ -99,6 +110,7 @@ function resultOf(
   run: TurnRun,
   cache: KeyCache,
   thrown: { readonly what: unknown } | undefined,
+  placeOf: (thrown: unknown) => string | undefined,
 ): TurnResult {
   // Before anything else: what a handler did without a key it asked for means nothing.
   if (run.needed !== undefined) {
@@ -107,7 +119,14 @@ function resultOf(
   if (run.failure !== undefined)
     return { turn, kind: "failed", code: run.failure.code, message: run.failure.message };
   if (thrown !== undefined) {
-    return { turn, kind: "failed", code: "TURN_HANDLER_THREW", message: describeThrown(thrown.what) };
+    const failed = {
+      turn,
+      kind: "failed",
+      code: "TURN_HANDLER_THREW",
+      message: describeThrown(thrown.what),
+    } as const;
+    const place = placeOf(thrown.what);
+    return place === undefined ? failed : { ...failed, place };
   }
   const effects = cache.effects(run.effects);
   return run.logs === undefined
@@ -194,8 +213,12 @@ export function callEnded(
 function ended(run: TurnRun, returned: unknown): void {
   if (typeof returned !== "object" && typeof returned !== "function") return;
   if (returned === null || typeof (returned as { then?: unknown }).then !== "function") return;
-  run.fail("TURN_RETURNED_PROMISE", "the handler returned a promise; handlers are synchronous");
+  // Rejected, as by a key that is not here, with nobody who waits for it, it would end the sandbox in its own words.
+  if (returned instanceof Promise) void returned.then(ignore, ignore);
+  run.failForGood("TURN_RETURNED_PROMISE", "the handler returned a promise; handlers are synchronous");
 }
+
+function ignore(): void {}
 
 function answerOf(run: TurnRun, capability: string, method: string, returned: unknown): Json {
   try {

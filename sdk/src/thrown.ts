@@ -2,7 +2,12 @@
 
 /** Enough for a sentence; a stack or a document is for the log. */
 const MAX_LENGTH = 500;
+/** A file of a bundle with line and column is far shorter. */
+const MAX_PLACE = 200;
+/** The message stands before the frames, and may be as long as it likes. */
+const MAX_STACK = 16_384;
 
+/** Goes into records and answers: nothing in it may depend on how an engine writes stacks, or on where a file lies. */
 export function describeThrown(thrown: unknown): string {
   try {
     if (thrown instanceof Error) return bounded(`${String(thrown.name)}: ${String(thrown.message)}`);
@@ -13,6 +18,21 @@ export function describeThrown(thrown: unknown): string {
     return bounded(`threw ${String(thrown)}`);
   } catch {
     return "threw something that cannot be described";
+  }
+}
+
+/**
+ * Where an error was made, `impl/main.js:12:9`: of the first frame of its stack, as V8 writes it, without what stands before the file.
+ * For the log alone. Undefined for what has no such frame.
+ */
+export function placeOfThrown(thrown: unknown): string | undefined {
+  try {
+    if (!(thrown instanceof Error) || typeof thrown.stack !== "string") return undefined;
+    const frame = /^ +at (.+)$/m.exec(thrown.stack.slice(0, MAX_STACK))?.[1] ?? "";
+    const place = /([^\s():]+:\d+:\d+)\)?$/.exec(frame)?.[1];
+    return place === undefined || place.length > MAX_PLACE ? undefined : place;
+  } catch {
+    return undefined;
   }
 }
 

@@ -170,6 +170,13 @@ export class TurnRun implements Turn {
     throw this.failure;
   }
 
+  /** The same for a turn that no key can mend: whatever was in its cache, it ends like this. */
+  failForGood(code: string, message: string): never {
+    this.needed = undefined;
+    this.failure = new TurnStop(code, message);
+    throw this.failure;
+  }
+
   /** Takes an answer the engine has made and copied itself. */
   answerCurrent(callId: string, answer: Answer): void {
     this.#ask({ do: "answer", callId, answer });

@@ -270,6 +270,12 @@ test("a promise fails the turn, by whatever handler", () => {
   assert.equal(failure(() => ({ then: () => {} }))[0], "TURN_RETURNED_PROMISE");
   const started = harness({ start: (async () => {}) as never }).start();
   assert.equal((started as { code?: string }).code, "TURN_RETURNED_PROMISE");
+  // At once: with the key it would only fail again, and which keys are here must not decide how a turn ends.
+  const waiting = capsule({ events: { "t.v1": (async (turn: Turn) => turn.keys.get("a")) as never } });
+  const event = { kind: "event", topic: "t.v1", partition: 0, seq: 1, key: "", event: null } as const;
+  const asked = waiting.deliver(request(1, event));
+  assert.equal((asked as { code?: string }).code, "TURN_RETURNED_PROMISE", JSON.stringify(asked));
+  assert.deepEqual(waiting.deliver({ ...request(1, event), keys: [["a", 1]] }), asked);
 });
 
 test("anything may be thrown; the message is bounded and made without the thrown thing's help", () => {
@@ -294,6 +300,29 @@ test("anything may be thrown; the message is bounded and made without the thrown
   });
   assert.match(throwing(hostile), /cannot be described/);
   assert.match(throwing(Symbol("s")), /Symbol\(s\)/);
+});
+
+test("where an error was made is said beside the message, for an error alone, and bounded", () => {
+  const placed = (what: unknown): string | undefined => {
+    const { result } = going(() => {
+      throw what;
+    }).call("t.go", null);
+    return (result as { readonly place?: string }).place;
+  };
+  assert.match(placed(new Error("no at x.ts:1:2")) ?? "", /engine\.test\.ts:\d+:\d+$/);
+  assert.equal(placed("text"), undefined);
+  assert.equal(placed(Object.assign(new Error("x"), { stack: 7 })), undefined);
+  assert.equal(
+    placed(Object.assign(new Error("x"), { stack: `Error: x\n    at ${"f".repeat(300)}:1:2` })),
+    undefined,
+  );
+  const hostile = new Error("x");
+  Object.defineProperty(hostile, "stack", {
+    get() {
+      throw new Error("again");
+    },
+  });
+  assert.equal(placed(hostile), undefined);
 });
 
 test("what nobody handles: an event, an answer or a timer fails its turn, a call is answered", () => {

@@ -136,3 +136,39 @@ test("what is no stranger's public key is refused by name, and the keys of this 
   writeFileSync(config, JSON.stringify(nowhere));
   assert.match(await ran(home, 2, "key", "list", "--config", config), /^TRUST_FILE_MISSING /m);
 });
+
+test("a capsule of a zone that the build key may not sign for: sign says so, and what is said next leads out", async () => {
+  await using home = new Home();
+  const dir = join(home.dir, "greeter");
+  await ran(home, 0, "capsule", "new", "acme.greeter", "--dir", dir);
+  const file = join(dir, "manifest.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as { security?: object };
+  writeFileSync(
+    file,
+    JSON.stringify({ ...manifest, security: { ...manifest.security, trust_zone: "system" } }),
+  );
+  await ran(home, 0, "capsule", "build", dir);
+  const next =
+    /^ +next: .*vnes key new <name> --namespace acme\.greeter --zone system; then vnes capsule build \S+ --key <name>$/m;
+  for (const [expected, command] of [
+    [5, "verify"],
+    [0, "sign"],
+  ] as const) {
+    const said = await ran(home, expected, "capsule", command, dir);
+    assert.match(said, /^SIGNATURE_KEY_ZONE /m, command);
+    assert.match(said, next, command);
+    assert.doesNotMatch(said, /vnes capsule sign/, command);
+  }
+  // As it is told, with the names filled in.
+  const made = await ran(home, 0, "key", "new", "sys", "--namespace", "acme.greeter", "--zone", "system");
+  assert.match(made, /^zones +system$/m);
+  await ran(home, 0, "capsule", "build", dir, "--key", "sys");
+  const policy = join(home.dir, "config", "policy.json");
+  assert.match(await ran(home, 4, "capsule", "verify", dir), /^POLICY_ZONE_FORBIDDEN /m);
+  const { admission, ...rest } = JSON.parse(readFileSync(policy, "utf8")) as { admission: object[] };
+  const rule = { ...admission[1], match: "acme.greeter", zones: ["system"] };
+  writeFileSync(policy, JSON.stringify({ ...rest, admission: [rule, ...admission] }));
+  await ran(home, 0, "capsule", "verify", dir);
+  await ran(home, 0, "key", "new", "eye", "--role", "review");
+  assert.match(await ran(home, 4, "capsule", "build", dir, "--key", "eye"), /^KEY_ROLE_MISSING /m);
+});

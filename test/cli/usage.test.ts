@@ -30,6 +30,10 @@ test("a wrong command line is exit 2 and says what was meant", async () => {
       /^CLI_USAGE +--shard is given more than once.*\nnext: vnes ledger verify --help/m,
     ],
     [["status", "--home", "/tmp/a", "--home", "/tmp/b"], /--home is given more than once/],
+    [
+      ["capsule", "uninstall", "acme.greeter", "--version", "0.1.0"],
+      /^CLI_USAGE +--version asks .*\nnext: vnes capsule uninstall --help/m,
+    ],
     [["status", "-o", "text", "--output", "text"], /--output is given more than once/],
     [
       ["topic", "replay", "t", "--to", "c", "--from", "1", "--yes", "--no-yes"],

@@ -1,6 +1,6 @@
 /** `vnes boot`: runs a node in the foreground until it is asked to stop. */
 import type { Argv } from "yargs";
-import { duration } from "../output/text.ts";
+import { duration, harmless } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
 
 export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -57,8 +57,9 @@ export function addBoot(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlag
         [
           `node ${node} runs: ${active} of ${capsules.length} capsules active after ${duration(bootMs)}, ${quarantined} in quarantine`,
           ...problems.flatMap((problem) => [
-            `${problem.code}  ${problem.message}`,
-            `  next: ${shell.output.remedy(problem)}`,
+            // It may repeat what a capsule said.
+            `${problem.code}  ${harmless(problem.message)}`,
+            `  next: ${harmless(shell.output.remedy(problem))}`,
           ]),
           shell.output.next("next: vnes status"),
         ].join("\n"),

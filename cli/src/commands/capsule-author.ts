@@ -9,7 +9,7 @@ import { fields, shortHash } from "../output/text.ts";
 import { openJudges, openRegistry } from "../node/authority.ts";
 import { programLibraries, setUpBuiltins } from "../node/builtins.ts";
 import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
-import { languageTemplates, TEMPLATE_LANGUAGES } from "../template/languages.ts";
+import { compileOf, languageTemplates, TEMPLATE_LANGUAGES } from "../template/languages.ts";
 import { writeTemplate } from "../template/write-template.ts";
 
 const CAPSULE_ID = /^[a-z0-9_]+(\.[a-z0-9_]+)+$/;
@@ -37,7 +37,7 @@ export function addCapsuleNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glob
     async (args) => {
       const dir = args.dir ?? args.id.split(".").at(-1) ?? args.id;
       const files = await writeTemplate(dir, args.id, args.language);
-      const compile = languageTemplates[args.language].compile?.(dir);
+      const compile = languageTemplates[args.language].compile?.command(dir);
       const build = shell.output.next(`vnes capsule build ${shellWord(dir)}`);
       const next = `next: ${compile === undefined ? "" : `${compile} && `}${build}`;
       const text = [`${dir}/`, ...files.map((file) => `  ${file}`), next].join("\n");
@@ -50,14 +50,21 @@ export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
   return yargs.command(
     "build <dir>",
     "Compile src/ into impl/, write the receipt and sign it with the local build key",
-    (args) => args.positional("dir", DIR),
+    (args) =>
+      args.positional("dir", DIR).option("key", {
+        type: "string",
+        requiresArg: true,
+        describe: "Name or id of another key to sign with; only its signature counts then",
+      }),
     async (args) => {
+      const { dir, key } = args;
       const { authority } = await openJudges(await findPlace(shell, args));
       const { buildCapsule } = await import("@vnes/registry");
-      const { manifest, receipt, image } = await buildCapsule(args.dir, {
-        authority,
-        libraries: await programLibraries(),
+      const options = { authority, key, libraries: await programLibraries() };
+      const built = await buildCapsule(dir, options).catch((error: unknown) => {
+        throw notCompiled(error, dir);
       });
+      const { manifest, receipt, image } = built;
       const { id, version } = manifest;
       const signers = receipt.signatures.map(({ role, key_id }) => `${role} ${key_id}`);
       const text = [
@@ -72,6 +79,14 @@ export function addCapsuleBuild(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
       shell.output.data("vnes.capsule.build.v1", { id, version, image: image.hash, receipt }, text);
     },
   );
+}
+
+/** The command that `capsule new` named, for who built without it. */
+function notCompiled(error: unknown, dir: string): unknown {
+  const compile = isVnesError(error) && error.code === "BUILD_NOTHING_TO_BUILD" ? compileOf(dir) : undefined;
+  if (compile === undefined) return error;
+  const next = `${compile.command} && vnes capsule build ${shellWord(dir)}`;
+  return cliErrors.create("CAPSULE_NOT_COMPILED", { dir, source: compile.source, next }, error);
 }
 
 export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -89,15 +104,19 @@ export function addCapsuleSign(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
           describe: "Name or id of the key",
         }),
     async (args) => {
-      const { authority } = await openJudges(await findPlace(shell, args));
-      const { signCapsule } = await import("@vnes/registry");
+      const { authority, trust, policy } = await openJudges(await findPlace(shell, args));
+      const { signCapsule, verifyCapsule } = await import("@vnes/registry");
       const receipt = await signCapsule(args.dir, args.role, args.key, authority.keys);
       const { signatures } = receipt;
+      // Others may still sign, and other machines trust other keys: it is said, and is no failure.
+      const missing = (await verifyCapsule(args.dir, { trust, policy })).evidence.findings.signatures;
       const text = [
         ...signatures.map(({ role, key_id }) => `${role.padEnd(10)}  ${key_id}`),
-        shell.output.next(`next: vnes capsule verify ${shellWord(args.dir)}`),
+        missing.length === 0
+          ? shell.output.next(`next: vnes capsule verify ${shellWord(args.dir)}`)
+          : `signed, and not enough on this machine\n${reasonsText(shell.output, missing)}`,
       ].join("\n");
-      shell.output.data("vnes.capsule.sign.v1", { capsule: receipt.capsule, signatures }, text);
+      shell.output.data("vnes.capsule.sign.v1", { capsule: receipt.capsule, signatures, missing }, text);
     },
   );
 }

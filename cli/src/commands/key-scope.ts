@@ -1,11 +1,47 @@
 /** What a key may sign for, as it is typed: the flags of `vnes key new|trust|distrust`, held to what a trust document can say of a key. */
-import { documentCheck, GOVERNANCE_TIERS, TRUST_ZONES, type TrustKey } from "@vnes/schemas";
+import {
+  documentCheck,
+  GOVERNANCE_TIERS,
+  type GovernanceTier,
+  TRUST_ZONES,
+  type TrustKey,
+  type TrustZone,
+} from "@vnes/schemas";
 import { cliErrors } from "../errors.ts";
 
 /** Without a word of anybody: neither what a node itself stands on, nor the zone that touches the machine. */
 export const MODEST: Pick<TrustKey, "tiers" | "zones"> = {
   tiers: GOVERNANCE_TIERS.filter((tier) => tier !== "core" && tier !== "platform"),
   zones: TRUST_ZONES.filter((zone) => zone !== "system"),
+};
+
+interface ScopeOption<T> {
+  readonly choices: readonly T[];
+  readonly array: true;
+  readonly default: readonly T[];
+  readonly requiresArg: true;
+  readonly describe: string;
+}
+
+/** The flags that name more, or less, than that. */
+export const SCOPE_OPTIONS: {
+  readonly zone: ScopeOption<TrustZone>;
+  readonly tier: ScopeOption<GovernanceTier>;
+} = {
+  zone: {
+    choices: TRUST_ZONES,
+    array: true,
+    default: MODEST.zones,
+    requiresArg: true,
+    describe: "Trust zones of the capsules it may sign for",
+  },
+  tier: {
+    choices: GOVERNANCE_TIERS,
+    array: true,
+    default: MODEST.tiers,
+    requiresArg: true,
+    describe: "Governance tiers of the capsules it may sign for",
+  },
 };
 
 /** What of a key is free text, by its place in the document, and the flag it is typed with. */
@@ -16,6 +52,10 @@ const FLAGS: { readonly [place: string]: string } = {
 };
 
 const checkTrust = documentCheck("trust");
+
+export function unique<T>(values: readonly T[]): readonly T[] {
+  return [...new Set(values)];
+}
 
 interface Typed {
   readonly namespaces?: readonly string[];

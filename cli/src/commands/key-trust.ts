@@ -1,13 +1,13 @@
 /** `vnes key export|trust|distrust`: keys of other people, and what they may sign for on this machine. */
 import { resolve } from "node:path";
 import type { KeyScope, PublicKey } from "@vnes/registry";
-import { GOVERNANCE_TIERS, SIGNATURE_ROLES, TRUST_ZONES } from "@vnes/schemas";
+import { SIGNATURE_ROLES } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { readNamedFile, unusableReason } from "../named-file.ts";
 import { type Judges, openJudges } from "../node/authority.ts";
 import { fields, jsonText } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Place, type Shell } from "../shell.ts";
-import { checkTyped, MODEST } from "./key-scope.ts";
+import { checkTyped, SCOPE_OPTIONS, unique } from "./key-scope.ts";
 
 const KEY_ID = /^key_[a-f0-9]{16}$/;
 const RESTART = "next: vnes boot, or restart the node that runs";
@@ -47,20 +47,8 @@ export function addKeyTrust(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Global
           requiresArg: true,
           describe: "As what its signatures count",
         })
-        .option("zone", {
-          choices: TRUST_ZONES,
-          array: true,
-          default: MODEST.zones,
-          requiresArg: true,
-          describe: "Trust zones of the capsules it may sign for",
-        })
-        .option("tier", {
-          choices: GOVERNANCE_TIERS,
-          array: true,
-          default: MODEST.tiers,
-          requiresArg: true,
-          describe: "Governance tiers of the capsules it may sign for",
-        })
+        .option("zone", SCOPE_OPTIONS.zone)
+        .option("tier", SCOPE_OPTIONS.tier)
         .option("owner", {
           type: "string",
           array: true,
@@ -160,8 +148,4 @@ async function readKey(path: string): Promise<PublicKey> {
     throw registryErrors.create("KEY_PUBLIC_FILE_UNUSABLE", { file, reason: unusableReason(cause) }, cause);
   }
   return readPublicKey(file, bytes);
-}
-
-function unique<T>(values: readonly T[]): readonly T[] {
-  return [...new Set(values)];
 }

@@ -4,7 +4,7 @@ import type { Argv } from "yargs";
 import { openJudges } from "../node/authority.ts";
 import { fields, table } from "../output/text.ts";
 import { findPlace, type GlobalFlags, type Shell } from "../shell.ts";
-import { checkTyped, MODEST } from "./key-scope.ts";
+import { checkTyped, SCOPE_OPTIONS, unique } from "./key-scope.ts";
 
 export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
   return yargs.command(
@@ -24,10 +24,13 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
           default: ["*"],
           requiresArg: true,
           describe: "Capsule ids it may sign for: exact, or a prefix ending in .*",
-        }),
+        })
+        .option("zone", SCOPE_OPTIONS.zone)
+        .option("tier", SCOPE_OPTIONS.tier),
     async (args) => {
       const roles: readonly SignatureRole[] = [args.role];
-      const scope = { roles, namespaces: args.namespace, ...MODEST };
+      const [zones, tiers] = [unique(args.zone), unique(args.tier)];
+      const scope = { roles, namespaces: args.namespace, zones, tiers };
       checkTyped(scope, "vnes key new --help");
       const { authority } = await openJudges(await findPlace(shell, args));
       const key = await authority.keys.createKey(args.name, roles);
@@ -37,9 +40,15 @@ export function addKeyNew(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
         ["name", key.name],
         ["role", args.role],
         ["signs for", args.namespace.join(" ")],
+        ["zones", zones.join(" ")],
+        ["tiers", tiers.join(" ")],
         ["trusted from", `version ${trust.version} of ${authority.trustFile}`],
       ]);
-      const sign = `next: vnes capsule sign <dir> --role ${args.role} --key ${key.name}`;
+      // A build has one builder: beside the signature of another build key, this one would not make up for it.
+      const sign =
+        args.role === "build"
+          ? `next: vnes capsule build <dir> --key ${key.name}`
+          : `next: vnes capsule sign <dir> --role ${args.role} --key ${key.name}`;
       shell.output.data(
         "vnes.key.new.v1",
         { key, trustVersion: trust.version },

@@ -1,7 +1,8 @@
 /** `vnes replay`: runs what a capsule did again, on its node or from a file, and shows the first turn that comes out otherwise. */
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Difference, ReplayProgress } from "@vnes/kernel";
-import type { JsonObject } from "@vnes/schemas";
+import { type JsonObject, shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import type { JobView } from "../control/jobs.ts";
 import { cliErrors } from "../errors.ts";
@@ -59,6 +60,7 @@ export function addReplay(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
       };
       if (file === undefined) {
         const isForFile = key !== undefined || trust !== undefined || unconfinedDev;
+        if (capsule !== undefined && isFile(capsule)) throw namedFile(capsule);
         if (capsule === undefined || isForFile) throw usage("name a capsule, or a file with --file");
         return conclude(shell, await onNode(shell, args, capsule, shard ?? 0, wanted), undefined);
       }
@@ -78,8 +80,17 @@ interface Wanted {
   readonly against: string | undefined;
 }
 
-function usage(problem: string): Error {
-  return cliErrors.create("CLI_USAGE", { problem, next: "vnes replay --help" });
+function usage(problem: string, next = "vnes replay --help"): Error {
+  return cliErrors.create("CLI_USAGE", { problem, next });
+}
+
+function namedFile(file: string): Error {
+  const next = `vnes replay --file ${shellWord(file)}`;
+  return usage(`${file} is a file here, and no capsule of a node`, next);
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 async function onNode(

@@ -4,6 +4,8 @@ import { type Json, parseInstant } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import type { OlderAnswer } from "../control/older-answer.ts";
 import { cliErrors } from "../errors.ts";
+import { DEAD_LETTERS } from "../output/inspection.ts";
+import type { Output } from "../output/output.ts";
 import { fields, jsonText, table } from "../output/text.ts";
 import { parseArgument } from "../parse-json.ts";
 import { type GlobalFlags, type Shell, withNode } from "../shell.ts";
@@ -52,12 +54,12 @@ export function addTopicShow(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Globa
       const view = (await withNode(shell, args, (client) =>
         client.request("topic.show", { topic: args.topic }),
       )) as unknown as TopicAnswer;
-      shell.output.data("vnes.topic.show.v1", view, viewText(view));
+      shell.output.data("vnes.topic.show.v1", view, viewText(shell.output, view));
     },
   );
 }
 
-function viewText(view: TopicAnswer): string {
+function viewText(output: Output, view: TopicAnswer): string {
   const { definition, places, held } = view;
   const { partition, retention, flow } = definition;
   const head = fields([
@@ -85,7 +87,10 @@ function viewText(view: TopicAnswer): string {
     { title: "dead letters", value: ({ deadLetters }) => deadLetters, align: "right" },
   ]);
   const schemas = definition.schemas.map((schema) => jsonText(schema)).join("\n");
-  return `${head}\n\n${places.length === 0 ? "no subscribers" : readers}\n\nschemas\n${schemas}`;
+  const letters = places.some(({ deadLetters }) => deadLetters > 0)
+    ? `\n${output.next(`dead letters: ${DEAD_LETTERS}`)}`
+    : "";
+  return `${head}\n\n${places.length === 0 ? "no subscribers" : readers}${letters}\n\nschemas\n${schemas}`;
 }
 
 function policyText({ policy, decidedBy = null }: PlaceAnswer): string {

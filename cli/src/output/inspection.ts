@@ -8,6 +8,9 @@ import type { Output } from "./output.ts";
 import { reasonsText } from "./problem.ts";
 import { bytesText, fields, shortHash, table } from "./text.ts";
 
+/** What could not be delivered, and why: each letter names its event and its subscriber. */
+export const DEAD_LETTERS = "vnes topic tail vnes.deadletter.v1";
+
 export interface Inspection extends CapsuleStatus {
   /** When it goes on by itself; null: it is not suspended, or waits for a person. */
   readonly resumesAt: number | null;
@@ -49,7 +52,7 @@ export function inspectionText(output: Output, answer: InspectionAnswer): string
   const { confinement, ...said } = answer;
   const found: Found = { resumesAt: null, budget: null, problems: [], ...said };
   return [
-    fields([...identity(found), ...provenance(found), ...reach(found), ...use(found)]),
+    fields([...identity(found), ...provenance(found), ...reach(found), ...use(output, found)]),
     ...(found.problems.length === 0 ? [] : [reasonsText(output, found.problems)]),
     ...shardsText(found),
     ...(confinement === undefined ? [] : [confinementText(found.id, confinement)]),
@@ -118,10 +121,14 @@ function methodsOf(schemas: readonly string[] = []): readonly string[] {
   return schemas.flatMap((schema) => /#\/\$defs\/(.+)\.input$/.exec(schema)?.[1] ?? []);
 }
 
-function use({ turns, failedTurns, deadLetters, restarts, limits, budget }: Found): readonly Line[] {
+function use(
+  output: Output,
+  { turns, failedTurns, deadLetters, restarts, limits, budget }: Found,
+): readonly Line[] {
   const { memoryMb, turnMs, effectBytes } = limits;
   return [
     ["turns", `${turns}, ${failedTurns} failed, ${deadLetters} dead letters, ${restarts} restarts`],
+    ...(deadLetters === 0 ? [] : [["dead letters", output.next(DEAD_LETTERS)] as const]),
     ["limits", `${memoryMb} MiB, ${turnMs} ms a turn, ${bytesText(effectBytes)} of effects a turn`],
     ...(budget === null ? [] : budgetLines(budget)),
   ];

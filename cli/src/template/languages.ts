@@ -1,5 +1,6 @@
 /** What of a new capsule differs by the language it is written in. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type DeterminismTier, shellWord } from "@vnes/schemas";
 
 export const TEMPLATE_LANGUAGES = ["typescript", "python", "assemblyscript", "native"] as const;
@@ -9,8 +10,8 @@ interface LanguageTemplate {
   readonly interfaces: { readonly [language: string]: string };
   readonly tier: DeterminismTier;
   sources(id: string, topic: string): readonly (readonly [path: string, text: string])[];
-  /** What is left to do before `vnes capsule build`. */
-  compile?(dir: string): string;
+  /** What is left to do before `vnes capsule build`, with which source. */
+  readonly compile?: { readonly source: string; command(dir: string): string };
 }
 
 export const languageTemplates: { readonly [language in TemplateLanguage]: LanguageTemplate } = {
@@ -35,8 +36,11 @@ export const languageTemplates: { readonly [language in TemplateLanguage]: Langu
       ["src/module.ts", assemblyscript(id, topic)],
       ["src/vnes.ts", sdkFile("assemblyscript/vnes.ts")],
     ],
-    compile: (dir) =>
-      `asc --baseDir ${shellWord(dir)} src/module.ts -o impl/module.wasm --use abort=src/vnes/abort --maximumMemory 256 -O`,
+    compile: {
+      source: "src/module.ts",
+      command: (dir) =>
+        `asc --baseDir ${shellWord(dir)} src/module.ts -o impl/module.wasm --use abort=src/vnes/abort --maximumMemory 256 -O`,
+    },
   },
   native: {
     interfaces: { native: "impl/main" },
@@ -45,14 +49,27 @@ export const languageTemplates: { readonly [language in TemplateLanguage]: Langu
       ["src/main.c", native(id, topic)],
       ["src/vnes.h", sdkFile("c/vnes.h")],
     ],
-    compile: (dir) => {
-      const [impl, program, source] = ["impl", "impl/main", "src/main.c"].map((path) =>
-        shellWord(`${dir}/${path}`),
-      );
-      return `mkdir -p ${impl} && cc -O2 -o ${program} ${source}`;
+    compile: {
+      source: "src/main.c",
+      command: (dir) => {
+        const [impl, program, source] = ["impl", "impl/main", "src/main.c"].map((path) =>
+          shellWord(`${dir}/${path}`),
+        );
+        return `mkdir -p ${impl} && cc -O2 -o ${program} ${source}`;
+      },
     },
   },
 };
+
+/** How the source of a template that lies in `dir` is compiled; undefined where there is none. */
+export function compileOf(dir: string): { readonly source: string; readonly command: string } | undefined {
+  for (const language of TEMPLATE_LANGUAGES) {
+    const { compile } = languageTemplates[language];
+    if (compile === undefined || !existsSync(join(dir, compile.source))) continue;
+    return { source: compile.source, command: compile.command(dir) };
+  }
+  return undefined;
+}
 
 /** The bytes that run are to be bytes of the capsule, so the sdk comes along. */
 function sdkFile(path: "python/vnes.py" | "c/vnes.h" | "assemblyscript/vnes.ts"): string {

@@ -130,22 +130,26 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
   SIGNATURE_KEY_NAMESPACE: {
     ...integrity,
     message: "{key} may not sign for {id}",
-    remedy: "let a key sign that trust.json allows for {id}: vnes capsule sign {dir}",
+    remedy:
+      "build with a key that may, which drops this signature: vnes capsule build {dir} --key <name>; vnes key list says which may, and vnes key new <name> --namespace {id} makes one",
   },
   SIGNATURE_KEY_TIER: {
     ...integrity,
     message: "{key} may not sign for governance tier {tier}",
-    remedy: "let a key sign that trust.json allows for tier {tier}: vnes capsule sign {dir}",
+    remedy:
+      "declare another governance.tier, or make a key for this one and build with it, which drops this signature: vnes key new <name> --namespace {id} --tier {tier}; then vnes capsule build {dir} --key <name>",
   },
   SIGNATURE_KEY_ZONE: {
     ...integrity,
     message: "{key} may not sign for trust zone {zone}",
-    remedy: "let a key sign that trust.json allows for zone {zone}: vnes capsule sign {dir}",
+    remedy:
+      "declare another security.trust_zone, or make a key for this one and build with it, which drops this signature: vnes key new <name> --namespace {id} --zone {zone}; then vnes capsule build {dir} --key <name>",
   },
   SIGNATURE_KEY_OWNER: {
     ...integrity,
     message: "{key} may not sign for capsules of {owner}",
-    remedy: "let a key sign that trust.json allows for the owner {owner}: vnes capsule sign {dir}",
+    remedy:
+      "build with a key that may, which drops this signature: vnes capsule build {dir} --key <name>; if it is somebody else's and should: vnes key trust <file> --owner {owner} --namespace {id} --replace",
   },
   SIGNATURE_KEY_ROLE: {
     ...integrity,
@@ -156,7 +160,7 @@ export const admissionErrors: ErrorTable<AdmissionCode> = defineErrors({
   SIGNATURE_THRESHOLD: {
     ...integrity,
     message: "tier {tier} needs {needed} valid {role} signature(s), there are {valid}",
-    remedy: "vnes capsule sign {dir} --role {role}",
+    remedy: "{next}",
   },
   SIGNATURE_THRESHOLD_FOREIGN: {
     ...integrity,

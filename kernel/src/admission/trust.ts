@@ -67,6 +67,7 @@ export function signatureReasons(
   const perRole = (): Signers => new Map(SIGNATURE_ROLES.map((role) => [role, new Set()]));
   const valid = perRole();
   const foreign = perRole();
+  const refused = perRole();
   receipt.signatures.forEach((signature, index) => {
     const { role, key_id: key, value } = signature;
     const place = { file: "receipt.stunir.json", pointer: `/signatures/${index}` };
@@ -77,6 +78,7 @@ export function signatureReasons(
       return;
     }
     const against = keyReasons(found, role, subject, now, place);
+    if (against.length > 0) refused.get(role)?.add(key);
     if (!verifier.verify(found.public_key, bytes, value)) {
       against.push(admissionReason("SIGNATURE_INVALID", { key, role }, place));
     }
@@ -84,7 +86,7 @@ export function signatureReasons(
     if (against.length === 0) valid.get(role)?.add(found.public_key);
     reasons.push(...against);
   });
-  return [...reasons, ...thresholdReasons(valid, foreign, subject, trust)];
+  return [...reasons, ...thresholdReasons({ valid, foreign, refused }, subject, trust)];
 }
 
 function keyReasons(
@@ -114,17 +116,20 @@ function keyReasons(
     reasons.push(admissionReason("SIGNATURE_KEY_NAMESPACE", { key: name, id }, place));
   }
   if (!key.tiers.includes(tier))
-    reasons.push(admissionReason("SIGNATURE_KEY_TIER", { key: name, tier }, place));
+    reasons.push(admissionReason("SIGNATURE_KEY_TIER", { key: name, tier, id }, place));
   if (!key.zones.includes(zone))
-    reasons.push(admissionReason("SIGNATURE_KEY_ZONE", { key: name, zone }, place));
+    reasons.push(admissionReason("SIGNATURE_KEY_ZONE", { key: name, zone, id }, place));
   if (owner !== undefined && key.owners?.includes(owner) === false)
-    reasons.push(admissionReason("SIGNATURE_KEY_OWNER", { key: name, owner }, place));
+    reasons.push(admissionReason("SIGNATURE_KEY_OWNER", { key: name, owner, id }, place));
   return reasons;
 }
 
 function thresholdReasons(
-  valid: Signers,
-  foreign: Signers,
+  {
+    valid,
+    foreign,
+    refused,
+  }: { readonly valid: Signers; readonly foreign: Signers; readonly refused: Signers },
   { id, tier }: Subject,
   trust: TrustDocument,
 ): readonly Reason[] {
@@ -134,7 +139,12 @@ function thresholdReasons(
     const count = valid.get(role)?.size ?? 0;
     if (count >= needed) return [];
     const place = { file: "receipt.stunir.json", pointer: "/signatures" };
-    const details = { tier, role, needed, valid: count };
+    // What is signed by a key that may not is not mended by the same key, nor by another one beside it.
+    const next =
+      role === "build" && refused.get(role)?.size !== 0
+        ? "build with a key that may, which drops that signature: vnes capsule build <dir> --key <name>"
+        : `vnes capsule sign <dir> --role ${role}`;
+    const details = { tier, role, needed, valid: count, next };
     const keys = [...(foreign.get(role) ?? [])].join(", ");
     // A signature that is missing is made; one by a stranger stays a reason beside any other.
     return keys === ""

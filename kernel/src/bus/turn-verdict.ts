@@ -16,6 +16,8 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly details?: ErrorDetails;
+  /** Where in the capsule, for the log alone. */
+  readonly place?: string;
 }
 
 /** `poisoned`: the sandbox's cache holds writes that the ledger does not, and must be dropped. */

@@ -41,9 +41,8 @@ export const capsuleEntries: Readonly<Record<CapsuleCode, ErrorEntry>> = {
     message: "capsule {capsule} did not start: {problem}",
     fault: "capsule",
     retry: false,
-    // Names no capsule, so that vnes status can show it beside one that is down.
     remedy:
-      "stop the node and boot it again: vnes boot; if that ends in the same way, ask for more with runtime.timeout_ms (TURN_DEADLINE) or memory_limit_mb (TURN_MEMORY) in manifest.json, which policy.json bounds, or mend what the message names, and install it: vnes capsule install <dir>",
+      "mend what the message names: its configuration, under capsules.config in the node's config.json, or the capsule, whose origin vnes capsule inspect {id} shows; then boot again: vnes boot. For TURN_DEADLINE or TURN_MEMORY that may be all; if it is not, ask for more with runtime.timeout_ms or memory_limit_mb in manifest.json, which policy.json bounds",
     exit: "failed",
   },
   CAPSULE_ZONE_UNCONFINED: {

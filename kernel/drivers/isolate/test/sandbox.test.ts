@@ -135,6 +135,24 @@ test("what is thrown after a handler returned fails the turn that left it behind
   assert.deepEqual(told(await one.deliver([callOf("ok")])), ["done"]);
 });
 
+test("a handler that throws is told with its line of the bundle, beside the message and not in it", async () => {
+  const one = await open(`"t.go": () => { throw new Error("boom at a.ts:1:2"); }`);
+  const [result] = await one.deliver([callOf("go")]);
+  const { message, place } = result as { readonly message?: string; readonly place?: string };
+  assert.equal(message, "Error: boom at a.ts:1:2");
+  assert.match(place ?? "", /^[\w./-]+\.js:\d+:\d+$/);
+});
+
+test("an async handler is told to be synchronous, whether the key it waits for is here or not", async () => {
+  const one = await open(`"t.go": async (turn) => (await turn.keys.get("n/a")) ?? null, "t.ok": () => 1`);
+  const given = { ...callOf("go"), keys: [["n/a", 1] as const] };
+  assert.deepEqual(told(await one.deliver([callOf("go"), callOf("ok"), given])), [
+    "TURN_RETURNED_PROMISE",
+    "done",
+    "TURN_RETURNED_PROMISE",
+  ]);
+});
+
 test("many turns that are slow together do not share one deadline", async () => {
   const one = await open(
     `"t.slow": () => { let x = 0; for (let n = 0; n < 8e6; n++) x += Math.sqrt(n); return x > 0; }`,

@@ -9,6 +9,7 @@ export const MAX_DEPTH = 72;
 /** List, result, effects, effect, answer: what may stand around a value. */
 export const LEVELS_AROUND = 5;
 const MAX_MESSAGE = 4_000;
+const MAX_PLACE = 200;
 const MAX_LOGS = 160;
 /** Of what goes with one line, reckoned high (`atMostBytes`); the sdks keep it below 16 KiB of JSON. */
 const MAX_LOG_DATA = 262_144;
@@ -30,12 +31,13 @@ export function resultProblem(result: unknown, turn: number, isChecked: boolean)
         ? undefined
         : "needKeys without lists of keys and ranges";
     case "failed": {
-      const { code, message } = result as { code?: unknown; message?: unknown };
+      const { code, message, place } = result as { code?: unknown; message?: unknown; place?: unknown };
       const known = typeof code === "string" && Object.hasOwn(turnErrors.entries, code);
-      if (!known || typeof message !== "string" || message.length > MAX_MESSAGE || !hasOnly(result, 4)) {
+      const isWhole = hasOnly(result, 4, ["place"]);
+      if (!known || typeof message !== "string" || message.length > MAX_MESSAGE || !isWhole)
         return "a failure without one of the known codes and a message";
-      }
-      return undefined;
+      const isPlace = place === undefined || (isText(place) && place.length <= MAX_PLACE);
+      return isPlace ? undefined : "a failure at a place that is none";
     }
     default:
       return "a result of unknown kind";

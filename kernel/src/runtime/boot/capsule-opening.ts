@@ -38,10 +38,11 @@ export function openCapsuleShard(
     lines: parts.log,
     release: (entry, confirm) => router.route(entry, confirm),
     isHeld: () => board.flow.isAnyHeld(held),
-    deadLetter: ({ delivery, code, message }) => {
+    deadLetter: ({ delivery, code, message, place }) => {
       // One rate for the log and the topic: what is over it is counted and neither.
       if (!kernel.report({ type: "diagnostic", about: "deadLetter", capsule: id, code, message })) return;
-      parts.log.warn({ capsule: id, code, delivery: delivery.kind }, message);
+      const at = place === undefined ? {} : { at: place };
+      parts.log.warn({ capsule: id, code, delivery: delivery.kind, ...at }, message);
     },
     hostDied: (reason) => {
       parts.log.warn(

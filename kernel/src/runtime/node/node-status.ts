@@ -50,14 +50,23 @@ function problemsOf({ watch, table, board, remote }: NodeContext, broken: unknow
   const ofTopics = [...board.partitions.values()].flatMap(({ problem }) => problem ?? []);
   return [...ofLedger, ...ofTopics, ...(remote?.problems() ?? [])].map(reasonFrom).concat(
     // What a person or the node's end stopped is no problem; what stopped by itself is.
-    table.all().flatMap(({ id, state, reason }) => {
+    table.all().flatMap((capsule) => {
+      const { state, reason } = capsule;
       if ((state !== "unloaded" && state !== "suspended") || MEANT.has(reason)) return [];
-      const { code, message, remedy } = kernelErrors.create("CAPSULE_DOWN", { capsule: id, state, reason });
-      // Where the reason has a remedy of its own, that is the one to type.
-      const own = Object.entries(kernelErrors.entries).find(([known]) => known === reason)?.[1].remedy;
-      return [{ code, message, remedy: own?.includes("{") === false ? own : remedy, file: id }];
+      return [downProblem(capsule)];
     }),
   );
+}
+
+/** With what led to it in its own words: who boots a node sees nothing else of why. */
+function downProblem({ id, state, reason, problems = [] }: Capsule): Reason {
+  const why = problems.find(({ code }) => code === reason);
+  const said = why === undefined ? reason : `${reason}: ${why.message}`;
+  const { code, message, remedy } = kernelErrors.create("CAPSULE_DOWN", { capsule: id, state, reason: said });
+  // Where the reason has a remedy of its own, that is the one to type; one from before this boot has it without names.
+  const entry = Object.entries(kernelErrors.entries).find(([known]) => known === reason)?.[1].remedy;
+  const own = why?.remedy ?? (entry?.includes("{") === false ? entry : undefined);
+  return { code, message, remedy: own ?? remedy, file: id };
 }
 
 export function capsuleStatus(context: NodeContext, capsule: Capsule): CapsuleStatus {

@@ -1,5 +1,4 @@
 /** What one shard of a logic capsule is given, and whom it tells. */
-import type { Delivery } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
@@ -10,6 +9,7 @@ import type { Sandbox, SandboxSpec } from "../../ports/sandbox.ts";
 import type { ShardLog } from "../ledger/shard-log.ts";
 import type { Counters } from "../node/counters.ts";
 import type { CapsuleBudget } from "./capsule-budget.ts";
+import type { TurnSettlementParts } from "./turn-settlement.ts";
 
 export interface CapsuleShardParts {
   readonly spec: SandboxSpec;
@@ -29,7 +29,7 @@ export interface CapsuleShardParts {
   /** True while a topic the capsule publishes to has no room. */
   isHeld(): boolean;
   /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
-  deadLetter(failed: { readonly delivery: Delivery; readonly code: string; readonly message: string }): void;
+  readonly deadLetter: TurnSettlementParts["deadLetter"];
   /** The sandbox host died and was replaced. */
   hostDied(reason: string): void;
   /** The shard cannot go on by itself: the capsule must be suspended. */

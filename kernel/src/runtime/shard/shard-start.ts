@@ -6,6 +6,7 @@
  * ST2. Whoever waits for the start hears once: that it is durable, or why there was none. A shard that stops has not started.
  */
 import type { Delivery, Json } from "@vnes/schemas";
+import { capsuleOf } from "../../bus/routing.ts";
 import { kernelErrors } from "../../errors.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -90,7 +91,8 @@ export class ShardStart {
   failed(code: string, message: string): void {
     const started = this.#started;
     this.#started = undefined;
-    const details = { capsule: this.#parts.spec.instance, problem: `${code}: ${message}` };
+    const { instance } = this.#parts.spec;
+    const details = { capsule: instance, id: capsuleOf(instance), problem: `${code}: ${message}` };
     started?.reject(kernelErrors.create("CAPSULE_START_FAILED", details));
   }
 

@@ -35,7 +35,12 @@ export interface TurnSettlementParts {
   started(): void;
   startFailed(code: string, message: string): void;
   /** A delivery was given up; the record is durable or, for an ephemeral one, not made. */
-  deadLetter(failed: { readonly delivery: Delivery; readonly code: string; readonly message: string }): void;
+  deadLetter(failed: {
+    readonly delivery: Delivery;
+    readonly code: string;
+    readonly message: string;
+    readonly place?: string;
+  }): void;
 }
 
 export class TurnSettlement {
@@ -155,11 +160,11 @@ export class TurnSettlement {
   /** Counts and reports; returns what the kernel says in the capsule's place. */
   #giveUpDelivery(waiting: Waiting, failure: Failure): Effect[] {
     const { delivery } = waiting;
-    const { code, message, details } = failure;
+    const { code, message, details, place } = failure;
     this.failedTurns++;
     if (waiting.feed !== undefined) this.deadLetters++;
     this.#parts.counters.add(`turn.failed.${code}`);
-    this.#parts.deadLetter({ delivery, code, message });
+    this.#parts.deadLetter({ delivery, code, message, ...(place === undefined ? {} : { place }) });
     if (delivery.kind === "start") this.#parts.startFailed(code, message);
     const letter = this.#failedEvents.letter(waiting, failure, waiting.ran?.at ?? this.#parts.state.at);
     if (letter !== undefined) return [letter];
