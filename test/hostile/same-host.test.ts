@@ -48,7 +48,9 @@ test("a capsule that never ends loading is refused as soon as a turn would be, a
     const [opened, neighbour] = await Promise.allSettled([sandbox.open(spec), endOf(healthy, call("ok"))]);
     assert.ok(opened.status === "rejected" && isVnesError(opened.reason));
     assert.equal(opened.reason.code, "SANDBOX_BUNDLE_BROKEN");
-    assert.match(opened.reason.message, new RegExp(`its top level timed out after ${loadMs} ms`));
+    // Longer on a busy machine, where it is loaded once more.
+    const [, ms] = /its top level timed out after (\d+) ms/.exec(opened.reason.message) ?? [];
+    assert.ok(Number(ms) >= loadMs && Number(ms) <= 3 * loadMs, opened.reason.message);
     assert.ok(neighbour.status === "fulfilled" && neighbour.value.how === "done");
   }
   assert.equal((await healthy.meters()).host.pid, pid);
