@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LedgerMemory, MemoryLedgerStore, MemorySandbox, type SandboxFaults } from "@vnes/driver-memory";
-import { type LedgerStore, type ReplayParts, replayShard, type StoredRecord } from "@vnes/kernel";
+import {
+  type LedgerStore,
+  type ReplayParts,
+  replayShard,
+  type Sandbox,
+  type StoredRecord,
+} from "@vnes/kernel";
 import type { Json, TurnResult } from "@vnes/schemas";
 import { type Capsule, capsule } from "@vnes/sdk";
 import { chainHash, genesisHash, hex } from "../src/ledger/chain.ts";
@@ -34,6 +40,15 @@ function sandboxWith(otherAt?: number, faults: SandboxFaults = {}): MemorySandbo
           const version = turn.keys.version("last");
           turn.keys.set("last", version, { expect: version });
           return version;
+        },
+        "test.keep": (turn, input) => {
+          turn.keys.set(`kept/${turn.at}`, input);
+          return null;
+        },
+        "test.count": (turn) => {
+          const count = ((turn.keys.get("count") ?? 0) as number) + 1;
+          turn.keys.set("count", count);
+          return count;
         },
         "test.log": (turn) => {
           turn.log("info", "said");
@@ -130,6 +145,40 @@ test("a turn that asks for a key late is given what the records up to it add up 
   );
   const report = await replayShard(parts(ledger));
   assert.deepEqual([report.difference, report.turns], [null, CALLS.length]);
+});
+
+/** Each answer is there before whoever asked hears of it. */
+function handedOnLate(inner: Sandbox): Sandbox {
+  const late = async <T>(answer: Promise<T>): Promise<T> => {
+    const answered = await answer;
+    await new Promise((resume) => setImmediate(resume));
+    return answered;
+  };
+  return {
+    open: async (spec) => {
+      const instance = await inner.open(spec);
+      return {
+        deliver: (batch) => late(instance.deliver(batch)),
+        repeat: (batch) => late(instance.repeat(batch)),
+        reset: () => instance.reset(),
+        meters: () => instance.meters(),
+        dispose: () => instance.dispose(),
+      };
+    },
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+}
+
+test("turns that left after an answer had come that stops them, and before it was looked at, leave nothing behind (I2)", async () => {
+  // A small state is given as a whole with the first key, and mends what was left behind.
+  const large = Array.from({ length: 600 }, (): [string, Json] => ["keep", "x".repeat(2_000)]);
+  const counted = Array.from({ length: 2_000 }, (_, n): [string, Json] => [
+    n % 300 === 299 ? "swap" : "count",
+    n,
+  ]);
+  const ledger = await record([...large, ["echo", 1], ...counted]);
+  const report = await replayShard({ ...parts(ledger), sandbox: handedOnLate(sandbox) });
+  assert.deepEqual([report.difference, report.turns], [null, 2_601]);
 });
 
 test("a turn that differs is named behind others that were cut", async () => {

@@ -24,7 +24,7 @@ type Check = (place: Place) => Promise<readonly [state: Finding["state"], found:
 
 const OLDEST_NODE_MAJOR = 24;
 const MEBIBYTE = 1_048_576;
-/** The built-in capsules take 4 MiB, and a ledger that cannot grow keeps every turn waiting. */
+/** Room for a first boot, which leaves some 5 MiB behind: a ledger that cannot grow keeps every turn waiting. */
 const LEAST_FREE_BYTES: number = 16 * MEBIBYTE;
 
 const CHECKS: Readonly<Record<string, Check>> = {

@@ -4,9 +4,9 @@
  * 1. `deliver` answers every request of the batch, in order, or rejects with `SANDBOX_HOST_DIED`; with `wasIdle` in its details when the
  *    host had died before it heard of them.
  * 2. Once a turn of a batch ends in `needKeys`, the turns behind it in the batch and in batches already sent are not
- *    run: they end in `needKeys`, and the kernel delivers them again in order. A batch that is sent when that answer has come, and before
- *    whoever asked has looked at it, is run: who delivers it again drops the cache first (`reset`). The keys that such a result of the same batch
- *    names are a guess at what the turn will ask for; a sandbox need not make any.
+ *    run: they end in `needKeys`, and the kernel delivers them again in order. A batch that is sent when that answer has
+ *    come, and before whoever asked has looked at it, is run: who delivers it again drops the cache first (`reset`). The
+ *    keys that such a result of the same batch names are a guess at what the turn will ask for; a sandbox need not make any.
  * 3. A turn that fails leaves the instance able to run the next one.
  * 4. The instance keeps what its turns wrote as a cache, so later turns see it before it is committed;
  *    `reset` drops that cache.
