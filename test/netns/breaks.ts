@@ -74,7 +74,8 @@ export async function outlives(nodes: TwoNodes, breaks: readonly Break[]): Promi
     status = await nodes.until(what, isOver("lte"));
     assert.equal(status.session?.id, id, what);
     assert.equal(status.session?.epoch, epoch + 1, `${what}: one switch`);
-    const sign = status.recent.findLast(({ event }) => event === "suspected");
+    // Of the channel that was left: a busy machine can make the new one fall silent for a moment too.
+    const sign = status.recent.findLast((told) => told.event === "suspected" && told.epoch === epoch);
     assert.equal(sign?.pathId, "wifi", what);
     assert.ok(reasons.includes(sign?.reason ?? ""), `${what}: ${sign?.reason}`);
     if (sign?.reason === "SEND_FAILED") assert.equal(sign.evidence["code"], "ENETUNREACH", what);

@@ -103,8 +103,11 @@ test("a captive portal and paths that deliver one way only are named, left, and 
       relays.get(from)?.say(`silent ${lost}`);
       const status = await until(`left ${from}`, isOver(to));
       assert.equal(status.session?.id, id);
-      const suspected = status.recent.findLast(({ event }) => event === "suspected");
-      assert.deepEqual([suspected?.pathId, suspected?.reason], [from, "PATH_SILENT"]);
+      // A busy machine can make the path it came to fall silent for a moment too.
+      const suspected = status.recent.findLast(
+        ({ event, pathId }) => event === "suspected" && pathId === from,
+      );
+      assert.equal(suspected?.reason, "PATH_SILENT", from);
       assert.equal(suspected?.evidence["direction"], direction);
       const left = status.candidates.find(({ pathId }) => pathId === from);
       assert.equal(left?.lastFailure, "PATH_SILENT");
