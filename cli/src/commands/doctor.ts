@@ -2,7 +2,6 @@
 import { existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { findPython, isUsable } from "@vnes/driver-process";
 import { isVnesError, shellWord } from "@vnes/schemas";
 import type { Argv } from "yargs";
 import { isLive } from "../control/socket-path.ts";
@@ -54,6 +53,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     ];
   },
   python3: async () => {
+    const { findPython, isUsable } = await import("@vnes/driver-process");
     const python = findPython();
     const next = "for capsules in Python: apt-get install python3";
     if (typeof python === "string") return ["note", `none: ${python}`, next];
