@@ -63,7 +63,11 @@ test("a crash at any commit: an event of an unkept topic is taken once or never,
       const after = await bootTopics(capsules, { memory, clock });
       await after.settle();
       const got = (await after.got()) as readonly number[];
-      assert.deepEqual(got, [...new Set(got)].sort((a, b) => a - b), `commit ${commit} kept ${kept}`);
+      assert.deepEqual(
+        got,
+        [...new Set(got)].sort((a, b) => a - b),
+        `commit ${commit} kept ${kept}`,
+      );
       if (got.length < 5) lost++;
       await after.close();
     }
