@@ -1,7 +1,8 @@
 /** A node whose ledger is on a NATS server: boot, status, doctor, restarts of either side, a second owner, a lost lease. */
 import assert from "node:assert/strict";
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkControlResult } from "@vnes/schemas";
@@ -112,6 +113,22 @@ test("a server that takes the connection and never speaks is named, and the comm
   }
   for (const socket of held) socket.destroy();
   silent.close();
+});
+
+test("a ledger on NATS is no file to verify, and neither is one that was there before silently taken for it", async () => {
+  for (const place of [[], ["nats://me:hush@127.0.0.1:1"]]) {
+    const { code, err } = await home.run("ledger", "verify", ...place);
+    assert.equal(code, 2, err);
+    assert.match(err, /LEDGER_NOT_A_FILE/);
+    assert.ok(!err.includes("hush"), err);
+  }
+  const dataDir = join(home.dir, "both");
+  const own = await home.boot("--node", "both", "--data-dir", dataDir);
+  await own.kill("SIGTERM");
+  writeFileSync(join(dataDir, "instance"), "");
+  const { code, err } = await home.run("ledger", "verify", "--node", "both", "--data-dir", dataDir);
+  assert.equal(code, 0, err);
+  assert.match(err, /node both has had a ledger on NATS too/);
 });
 
 test("a node of another name is told who owns the ledger", async () => {
