@@ -19,7 +19,7 @@ const asks = (...keys: string[]) => ({ keys, ranges: [] });
 const many = <T>(count: number, make: (n: number) => T): T[] =>
   Array.from({ length: count }, (_, n) => make(n));
 
-test("a key is given once, however often and in whatever way it is asked for (K1)", () => {
+test("a key is given once, however often and in whatever way it is asked for (KY1)", () => {
   const state = stateOf(20, "v");
   const given = new KeyRounds();
   assert.equal(given.serve(state, asks("k1", "k1", "k2", "none", "none")), undefined);
