@@ -31,13 +31,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "keys-of-another-moment",
-    breaks: "a turn is served with its keys as they were before a turn that went ahead of it",
-    file: "kernel/src/runtime/shard/turn-requests.ts",
-    find: "given.forget();",
-    replace: ";",
-  },
-  {
     name: "nothing-released-again",
     breaks: "after a crash, effects nobody confirmed are forgotten",
     file: "kernel/src/runtime/boot/recovered-effects.ts",
