@@ -266,6 +266,14 @@ const entries = {
     remedy: "Name the file: vnes ledger verify FILE. A node's own is ledger.sqlite in its data directory.",
     exit: "notFound",
   },
+  LEDGER_NOT_A_FILE: {
+    message: "{what} is on NATS, in no file that could be read by itself",
+    fault: "user",
+    retry: false,
+    remedy:
+      "a boot reads and checks every record of it; for a file that needs no node: vnes receipt export CAPSULE --out FILE, then vnes receipt verify FILE",
+    exit: "usage",
+  },
   LEDGER_SHARD_UNKNOWN: {
     message: "{file} has no records of a shard {shard}.",
     fault: "user",
