@@ -322,7 +322,7 @@ const entries = {
       "{session} is kept here for its client, and a gateway moves nobody: its client chooses the path.",
     fault: "user",
     retry: false,
-    remedy: "On the client's node: vnes session jump {session}",
+    remedy: "On the client's node: vnes session jump {words}",
     elsewhere: true,
     exit: "usage",
   },
