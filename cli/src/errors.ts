@@ -245,6 +245,14 @@ const entries = {
     remedy: "Name what vnes receipt export wrote.",
     exit: "notFound",
   },
+  RECEIPT_TRUST_MISSING: {
+    message: "There is no trust document {file}.",
+    fault: "user",
+    retry: false,
+    remedy:
+      "Name the trust.json of those who vouch for the builds; where your own lies vnes doctor says, at authority.",
+    exit: "notFound",
+  },
   EXECUTION_RECEIPT_FILE_EXISTS: {
     message: "{file} already exists and was not touched.",
     fault: "user",
