@@ -49,6 +49,7 @@ export async function checkHistory(
     topology,
     quietAt: 0,
     counting: COUNTING,
+    distinct: new Set(),
   });
   const operations = [...sent.sent].map((id) => operationOf(id, sent.acknowledged.has(id)));
   return {

@@ -1,4 +1,4 @@
-/** Every check that needs a ledger only: H1 to H7 and H10 to H12. */
+/** Every check that needs a ledger only: H1 to H7 and H10 to H13. */
 import type { Digest } from "@vnes/kernel";
 import { checkConsuming } from "./consuming.ts";
 import { checkCounting, type CountingKeys } from "./counting.ts";
@@ -9,6 +9,7 @@ import { checkPublishing } from "./publishing.ts";
 import { checkReceiving } from "./receiving.ts";
 import { checkTimers } from "./timers.ts";
 import type { Topology } from "./topology.ts";
+import { checkUnkept, type DistinctTopics } from "./unkept.ts";
 
 export interface LedgerCheck {
   readonly digest: Digest;
@@ -16,11 +17,12 @@ export interface LedgerCheck {
   /** Node time by which everything under way had ended; undefined for a run that was cut off. */
   readonly quietAt: number | undefined;
   readonly counting: CountingKeys;
+  readonly distinct: DistinctTopics;
 }
 
 export function checkLedger(
   stored: StoredLedger,
-  { digest, topology, quietAt, counting }: LedgerCheck,
+  { digest, topology, quietAt, counting, distinct }: LedgerCheck,
 ): { readonly ledger: LedgerHistory; readonly problems: readonly Problem[] } {
   const { ledger, problems } = decodeLedger(stored, digest);
   const quiet = quietAt !== undefined;
@@ -34,6 +36,7 @@ export function checkLedger(
       ...checkTimers(ledger, quietAt),
       ...checkCounting(ledger, counting),
       ...checkKeys(ledger, quietAt),
+      ...checkUnkept(ledger, topology, distinct),
     ],
   };
 }

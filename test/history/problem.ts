@@ -16,8 +16,10 @@
  * H11. A turn sees what the turns before it wrote, and nothing else: a key that counts goes up by one with each write.
  * H12. What a read told of another's keys is what they were at the record it names; a compare-and-set found the version it
  *     expected; a key with a time to live goes when its time has come and not before.
+ * H13. An event of an `at_most_once` topic was published by a durable record, is taken at most once by each subscriber,
+ *     by the shard of its key, and behind those before it of its publisher. Whether it is taken at all nobody promises.
  */
-export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "H9" | "H10" | "H11" | "H12";
+export type Rule = `H${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`;
 
 export interface Problem {
   readonly rule: Rule;

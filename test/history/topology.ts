@@ -15,6 +15,8 @@ export interface DurableTopic {
 
 export interface Topology {
   readonly topics: ReadonlyMap<string, DurableTopic>;
+  /** Subscribers of the `at_most_once` topics, whose events are in no partition. */
+  readonly unkept: ReadonlyMap<string, readonly Subscriber[]>;
 }
 
 export function topologyOf(
@@ -22,14 +24,15 @@ export function topologyOf(
   definitions: readonly TopicDefinition[],
 ): Topology {
   const topics = new Map<string, DurableTopic>();
+  const unkept = new Map<string, readonly Subscriber[]>();
   for (const definition of definitions) {
-    if (definition.quality === "at_most_once") continue;
     const subscribers = manifests
       .filter((manifest) => topicsSubscribed(manifest).includes(definition.topic))
       .map(({ id, state }) => ({ capsule: id, slots: state?.shards ?? 1 }));
-    topics.set(definition.topic, { definition, subscribers });
+    if (definition.quality === "at_most_once") unkept.set(definition.topic, subscribers);
+    else topics.set(definition.topic, { definition, subscribers });
   }
-  return { topics };
+  return { topics, unkept };
 }
 
 export function partitionShardOf({ definition }: DurableTopic, key: string, event: Json): string {

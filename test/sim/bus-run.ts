@@ -12,7 +12,7 @@ import { checkLedger } from "../history/check.ts";
 import { describeProblem } from "../history/problem.ts";
 import { checkReads } from "../history/reads.ts";
 import { checkRegisters } from "../history/register.ts";
-import { COUNTING, isRecorded, KEYS, nextRequest, READINGS, registerRead } from "./bus-workload.ts";
+import { COUNTING, DISTINCT, isRecorded, KEYS, nextRequest, READINGS, registerRead } from "./bus-workload.ts";
 import { Clients } from "./clients.ts";
 import { CALM, planFaults } from "./fault-plan.ts";
 import { Keeper } from "./keeper.ts";
@@ -104,6 +104,7 @@ export async function runBus(parts: RunParts, names: readonly string[]): Promise
     topology,
     quietAt,
     counting: COUNTING,
+    distinct: DISTINCT,
   });
   const registers = checkRegisters(clients.operations, READINGS);
   const acknowledged = checkAcknowledged(ledger, clients.operations.filter(isRecorded));

@@ -4,6 +4,7 @@ import type { CountingKeys } from "../history/counting.ts";
 import type { Operation } from "../history/operation.ts";
 import type { KeyRead } from "../history/reads.ts";
 import type { Reading } from "../history/register.ts";
+import type { DistinctTopics } from "../history/unkept.ts";
 import type { Request } from "./clients.ts";
 import type { World } from "./world.ts";
 
@@ -74,10 +75,13 @@ export const COUNTING: CountingKeys = new Map([
   ["sim.chain", ["ended/"]],
   ["sim.link", ["ended/"]],
   ["sim.alarm", ["rang/"]],
-  ["sim.watch", ["rang/"]],
+  ["sim.watch", ["rang/", "flashed/"]],
   ["sim.picky", ["took/", "asked/"]],
   ["sim.digest", ["batches/", "looked/"]],
 ]);
+
+/** The register writes in every turn in which it publishes, and every event carries the id of the request behind it. */
+export const DISTINCT: DistinctTopics = new Set(["sim.flash.v1"]);
 
 /** Calls that leave a record whenever they happen, and whose input is sent once. */
 export function isRecorded({ name, input }: { readonly name: string; readonly input: unknown }): boolean {

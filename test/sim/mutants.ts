@@ -38,6 +38,13 @@ export const MUTANTS: readonly Mutant[] = [
     replace: ";",
   },
   {
+    name: "unkept-published-again",
+    breaks: "after a boot, events of an at_most_once topic that nobody confirmed are published again",
+    file: "kernel/src/runtime/boot/recovered-effects.ts",
+    find: "if (isKnown || isInDoubt) outbox.confirm(id);",
+    replace: "if (isKnown) outbox.confirm(id);",
+  },
+  {
     name: "answer-ahead-of-disk",
     breaks: "a turn without a record answers from state that is not durable yet",
     file: "kernel/src/runtime/shard/shard-journal.ts",

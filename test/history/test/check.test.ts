@@ -8,7 +8,7 @@ import { checkAcknowledged } from "../acknowledged.ts";
 import { decodeLedger } from "../ledger-history.ts";
 import type { Operation } from "../operation.ts";
 import { checkReads } from "../reads.ts";
-import { asked, consumed, LedgerMaker, publish, received } from "./ledger-maker.ts";
+import { asked, consumed, flash, LedgerMaker, publish, received, took } from "./ledger-maker.ts";
 
 const QUIET = 1_000_000;
 
@@ -251,6 +251,78 @@ test("what a read told was so, a compare-and-set found what it expected, a key g
     again.turn("b/0", goes(1, 50), [], { at: 50 }).rules(),
     ["H12"],
     "written again meanwhile",
+  );
+});
+
+test("an unkept event was published, comes once or never, in its publisher's order and to the shard of its key (H13)", () => {
+  const told = (): LedgerMaker =>
+    new LedgerMaker()
+      .turn("a/0", asked(), [flash(1), flash(2)])
+      .turn("a/0", asked("control/x:2:0"), [flash(3)])
+      .turn("c/0", asked("control/x:3:0"), [flash(4)]);
+  assert.deepEqual(told().rules(QUIET), [], "none was taken");
+  const all = told()
+    .turn("b/0", took([4]))
+    .turn("b/0", took([1, 3]))
+    .turn("d/0", took([2]))
+    .turn("d/0", took([3]))
+    .turn("d/0", took([4]));
+  assert.deepEqual(all.rules(QUIET), [], "each subscriber some, in any order of two publishers");
+  assert.deepEqual(all.turn("b/0", took([3])).rules(), ["H13"], "again");
+  assert.deepEqual(
+    told()
+      .turn("b/0", took([1, 1]))
+      .rules(),
+    ["H13"],
+    "again in one batch",
+  );
+  assert.deepEqual(
+    told()
+      .turn("b/0", took([2]))
+      .turn("b/0", took([1]))
+      .rules(),
+    ["H13"],
+    "one turn's, in another order",
+  );
+  assert.deepEqual(
+    told()
+      .turn("b/0", took([3, 2]))
+      .rules(),
+    ["H13"],
+    "two turns', in another order",
+  );
+  assert.deepEqual(
+    new LedgerMaker().turn("b/0", took([1])).rules(),
+    ["H13"],
+    "taken before it was published durably",
+  );
+  assert.deepEqual(
+    told()
+      .turn("b/0", took([5]))
+      .rules(),
+    ["H13"],
+    "another event",
+  );
+  assert.deepEqual(
+    told()
+      .turn("b/0", took([1], "l"))
+      .rules(),
+    ["H13"],
+    "another key",
+  );
+  assert.deepEqual(
+    told()
+      .turn("d/1", took([1]))
+      .rules(),
+    ["H13"],
+    "the other shard",
+  );
+  assert.deepEqual(
+    told()
+      .turn("e/0", took([1]))
+      .rules(),
+    ["H13"],
+    "who did not subscribe",
   );
 });
 

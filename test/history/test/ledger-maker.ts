@@ -18,9 +18,18 @@ const TOPIC: TopicDefinition = {
   flow: { policy: "block", buffer: 1 },
 } as unknown as TopicDefinition;
 
-/** Capsule `a` publishes `t.v1`, `b` subscribes to it. */
+/** Capsule `a` publishes `t.v1` and, kept nowhere, `u.v1`. `b` subscribes to both, `d` to the latter, on two shards. */
 const TOPOLOGY: Topology = {
   topics: new Map([["t.v1", { definition: TOPIC, subscribers: [{ capsule: "b", slots: 1 }] }]]),
+  unkept: new Map([
+    [
+      "u.v1",
+      [
+        { capsule: "b", slots: 1 },
+        { capsule: "d", slots: 2 },
+      ],
+    ],
+  ]),
 };
 
 export class LedgerMaker {
@@ -59,10 +68,25 @@ export class LedgerMaker {
   /** Rules that are broken, in the order they were found. */
   rules(quietAt?: number): readonly string[] {
     const counting = new Map([["a", ["n/"]]]);
-    const check = { digest: nodeDigest, topology: TOPOLOGY, quietAt, counting };
+    const check = { digest: nodeDigest, topology: TOPOLOGY, quietAt, counting, distinct: new Set(["u.v1"]) };
     return checkLedger(this.stored, check).problems.map(({ rule }) => rule);
   }
 }
+
+/** Of `u.v1`. */
+export const flash = (event: Json, key = "k"): Effect => ({ do: "publish", topic: "u.v1", key, event });
+
+/** One event of `u.v1`, or several as a batch. */
+export const took = (events: readonly Json[], key = "k"): TurnInput => {
+  const told = { topic: "u.v1", partition: 0 };
+  const all = events.map((event) => ({ seq: null, key, event }));
+  const [first] = all;
+  const delivery: Delivery =
+    first !== undefined && all.length === 1
+      ? { kind: "event", ...told, ...first }
+      : { kind: "batch", ...told, events: all };
+  return { from: "ephemeral", depth: 0, delivery };
+};
 
 export const publish = (event: Json): Effect => ({ do: "publish", topic: "t.v1", key: "k", event });
 

@@ -24,6 +24,7 @@ export default capsule({
         context: "register",
       });
     },
+    "sim.flash.v1": (turn) => count(turn, "batches/flash"),
   },
   answers: {
     looked: (turn, answer, context) => {

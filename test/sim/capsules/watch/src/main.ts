@@ -10,6 +10,10 @@ function seenOf(turn: Turn, key: string): Seen {
   return (turn.keys.get(`seen/${key}`) as unknown as Seen | undefined) ?? { seen: 0, last: null };
 }
 
+function count(turn: Turn, key: string): void {
+  turn.keys.set(key, ((turn.keys.get(key) as number | undefined) ?? 0) + 1);
+}
+
 export default capsule({
   events: {
     "sim.changed.v1": (turn, event) => {
@@ -18,8 +22,10 @@ export default capsule({
     },
     "sim.rang.v1": (turn, event) => {
       const { id } = event as { readonly id: string };
-      turn.keys.set(`rang/${id}`, ((turn.keys.get(`rang/${id}`) as number | undefined) ?? 0) + 1);
+      count(turn, `rang/${id}`);
     },
+    // What is counted leaves a record, with the event in it.
+    "sim.flash.v1": (turn, _event, { key }) => count(turn, `flashed/${key}`),
   },
   calls: {
     "sim.watch.counts": (turn, input): Json => ({ ...seenOf(turn, (input as { readonly key: string }).key) }),
