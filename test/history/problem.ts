@@ -17,7 +17,7 @@
  * H12. What a read told of another's keys is what they were at the record it names; a compare-and-set found the version it
  *     expected; a key with a time to live goes when its time has come and not before.
  * H13. An event of an `at_most_once` topic was published by a durable record, is taken at most once by each subscriber,
- *     by the shard of its key, and behind those before it of its publisher. Whether it is taken at all nobody promises.
+ *     by the shard of its key, and behind those before it of its publisher and partition. Whether it is taken at all nobody promises.
  */
 export type Rule = `H${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}`;
 

@@ -8,39 +8,40 @@ export interface Subscriber {
   readonly slots: number;
 }
 
-export interface DurableTopic {
+export interface Topic {
   readonly definition: TopicDefinition;
   readonly subscribers: readonly Subscriber[];
 }
 
 export interface Topology {
-  readonly topics: ReadonlyMap<string, DurableTopic>;
-  /** Subscribers of the `at_most_once` topics, whose events are in no partition. */
-  readonly unkept: ReadonlyMap<string, readonly Subscriber[]>;
+  /** Those whose events are kept. */
+  readonly topics: ReadonlyMap<string, Topic>;
+  /** The `at_most_once` topics: no shard has their events. */
+  readonly unkept: ReadonlyMap<string, Topic>;
 }
 
 export function topologyOf(
   manifests: readonly Manifest[],
   definitions: readonly TopicDefinition[],
 ): Topology {
-  const topics = new Map<string, DurableTopic>();
-  const unkept = new Map<string, readonly Subscriber[]>();
+  const topics = new Map<string, Topic>();
+  const unkept = new Map<string, Topic>();
   for (const definition of definitions) {
     const subscribers = manifests
       .filter((manifest) => topicsSubscribed(manifest).includes(definition.topic))
       .map(({ id, state }) => ({ capsule: id, slots: state?.shards ?? 1 }));
-    if (definition.quality === "at_most_once") unkept.set(definition.topic, subscribers);
-    else topics.set(definition.topic, { definition, subscribers });
+    const kind = definition.quality === "at_most_once" ? unkept : topics;
+    kind.set(definition.topic, { definition, subscribers });
   }
   return { topics, unkept };
 }
 
-export function partitionShardOf({ definition }: DurableTopic, key: string, event: Json): string {
+export function partitionShardOf({ definition }: Topic, key: string, event: Json): string {
   const index = partitionOf({ definition, subscribers: [], checks: [] }, key, event);
   return topicShard(definition.topic, index);
 }
 
-export function partitionsOf({ definition }: DurableTopic): readonly string[] {
+export function partitionsOf({ definition }: Topic): readonly string[] {
   return Array.from({ length: definition.partition.count }, (_, index) =>
     topicShard(definition.topic, index),
   );

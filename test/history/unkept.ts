@@ -1,14 +1,14 @@
 /**
- * H13: what subscribers took of `at_most_once` topics against what was published on them. Such an event is in no partition
- * and has no number: what says which one it is is what it says.
+ * H13: what subscribers took of `at_most_once` topics against what was published on them. Such an event has no place in its
+ * partition: what says which one it is is what it says.
  */
 import type { BatchEvent, Effect, Json } from "@vnes/schemas";
-import { capsuleOf, capsuleShard, slotOf } from "../../kernel/src/bus/routing.ts";
+import { capsuleOf, topicShard } from "../../kernel/src/bus/routing.ts";
 import { type EffectId, formatEffectId, isAtOrBelow } from "../../kernel/src/ledger/effect-id.ts";
 import type { TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { isSameJson, type LedgerHistory, turnsOf } from "./ledger-history.ts";
 import type { Problem } from "./problem.ts";
-import type { Topology } from "./topology.ts";
+import { accepts, partitionShardOf, type Topology } from "./topology.ts";
 
 /**
  * `at_most_once` topics of a run on which no two events are alike, and whose publishers leave a record of every turn in
@@ -23,6 +23,7 @@ interface Published {
 
 interface Taken {
   readonly topic: string;
+  readonly partition: number;
   readonly events: readonly Pick<BatchEvent, "key" | "event">[];
 }
 
@@ -38,21 +39,26 @@ export function checkUnkept(
   for (const { shard, record } of turnsOf(ledger)) {
     const taken = takenBy(record);
     if (taken === undefined || !distinct.has(taken.topic)) continue;
-    const { topic } = taken;
+    const { topic, partition } = taken;
     const capsule = capsuleOf(shard);
-    const subscriber = unkept.get(topic)?.find((one) => one.capsule === capsule);
+    const slot = Number(shard.slice(capsule.length + 1));
+    const known = unkept.get(topic);
+    const subscriber = known?.subscribers.find((one) => one.capsule === capsule);
     for (const { key, event } of taken.events) {
       const text = `${JSON.stringify(event)} of ${topic}`;
       const fail = (what: string): void =>
         void problems.push({ rule: "H13", where: shard, what: `record ${record.seq} took ${text}, ${what}` });
-      if (subscriber === undefined || capsuleShard(capsule, slotOf(key, subscriber.slots)) !== shard)
+      if (known === undefined || subscriber === undefined || !accepts(subscriber, slot, key))
         fail("which is not its own");
+      else if (partitionShardOf(known, key, event) !== topicShard(topic, partition))
+        fail(`which is not of partition ${partition}`);
       const source = published.get(placeOf(topic, key))?.find((one) => isSameJson(one.event, event))?.id;
       if (source === undefined) {
         fail("which no durable record published");
         continue;
       }
-      const link = `${source.shard} ${shard}`;
+      // Across partitions no order is promised (P1).
+      const link = `${source.shard} ${partition} ${shard}`;
       const once = `${capsule} ${formatEffectId(source)}`;
       if (before.has(once)) fail("again");
       else if (isAtOrBelow(source, last.get(link))) fail("out of its publisher's order");
@@ -84,7 +90,7 @@ function publishedOn(
 function takenBy({ input }: TurnRecord): Taken | undefined {
   if (input.from !== "ephemeral") return undefined;
   const { delivery } = input;
-  if (delivery.kind === "event") return { topic: delivery.topic, events: [delivery] };
+  if (delivery.kind === "event") return { ...delivery, events: [delivery] };
   return delivery.kind === "batch" ? delivery : undefined;
 }
 

@@ -259,15 +259,20 @@ test("an unkept event was published, comes once or never, in its publisher's ord
     new LedgerMaker()
       .turn("a/0", asked(), [flash(1), flash(2)])
       .turn("a/0", asked("control/x:2:0"), [flash(3)])
-      .turn("c/0", asked("control/x:3:0"), [flash(4)]);
+      .turn("c/0", asked("control/x:3:0"), [flash(4), flash(5, "l")]);
   assert.deepEqual(told().rules(QUIET), [], "none was taken");
   const all = told()
+    .turn("b/0", took([5], "l", 1))
     .turn("b/0", took([4]))
     .turn("b/0", took([1, 3]))
     .turn("d/0", took([2]))
     .turn("d/0", took([3]))
     .turn("d/0", took([4]));
-  assert.deepEqual(all.rules(QUIET), [], "each subscriber some, in any order of two publishers");
+  assert.deepEqual(
+    all.rules(QUIET),
+    [],
+    "each subscriber some, in any order of two publishers or partitions",
+  );
   assert.deepEqual(all.turn("b/0", took([3])).rules(), ["H13"], "again");
   assert.deepEqual(
     told()
@@ -298,17 +303,24 @@ test("an unkept event was published, comes once or never, in its publisher's ord
   );
   assert.deepEqual(
     told()
-      .turn("b/0", took([5]))
+      .turn("b/0", took([6]))
       .rules(),
     ["H13"],
     "another event",
   );
   assert.deepEqual(
     told()
-      .turn("b/0", took([1], "l"))
+      .turn("b/0", took([1], "l", 1))
       .rules(),
     ["H13"],
     "another key",
+  );
+  assert.deepEqual(
+    told()
+      .turn("b/0", took([1], "k", 1))
+      .rules(),
+    ["H13"],
+    "the other partition",
   );
   assert.deepEqual(
     told()

@@ -18,16 +18,26 @@ const TOPIC: TopicDefinition = {
   flow: { policy: "block", buffer: 1 },
 } as unknown as TopicDefinition;
 
+const UNKEPT: TopicDefinition = {
+  ...TOPIC,
+  topic: "u.v1",
+  partition: { count: 2 },
+  quality: "at_most_once",
+};
+
 /** Capsule `a` publishes `t.v1` and, kept nowhere, `u.v1`. `b` subscribes to both, `d` to the latter, on two shards. */
 const TOPOLOGY: Topology = {
   topics: new Map([["t.v1", { definition: TOPIC, subscribers: [{ capsule: "b", slots: 1 }] }]]),
   unkept: new Map([
     [
       "u.v1",
-      [
-        { capsule: "b", slots: 1 },
-        { capsule: "d", slots: 2 },
-      ],
+      {
+        definition: UNKEPT,
+        subscribers: [
+          { capsule: "b", slots: 1 },
+          { capsule: "d", slots: 2 },
+        ],
+      },
     ],
   ]),
 };
@@ -76,9 +86,9 @@ export class LedgerMaker {
 /** Of `u.v1`. */
 export const flash = (event: Json, key = "k"): Effect => ({ do: "publish", topic: "u.v1", key, event });
 
-/** One event of `u.v1`, or several as a batch. */
-export const took = (events: readonly Json[], key = "k"): TurnInput => {
-  const told = { topic: "u.v1", partition: 0 };
+/** One event of `u.v1`, or several as a batch; key `k` is of partition 0 and of the first of two shards, `l` of the others. */
+export const took = (events: readonly Json[], key = "k", partition = 0): TurnInput => {
+  const told = { topic: "u.v1", partition };
   const all = events.map((event) => ({ seq: null, key, event }));
   const [first] = all;
   const delivery: Delivery =
