@@ -245,6 +245,14 @@ const entries = {
     remedy: "Name what vnes receipt export wrote.",
     exit: "notFound",
   },
+  RECEIPT_TRUST_MISSING: {
+    message: "There is no trust document {file}.",
+    fault: "user",
+    retry: false,
+    remedy:
+      "Name the trust.json of those who vouch for the builds; where your own lies vnes doctor says, at authority.",
+    exit: "notFound",
+  },
   EXECUTION_RECEIPT_FILE_EXISTS: {
     message: "{file} already exists and was not touched.",
     fault: "user",
@@ -265,6 +273,14 @@ const entries = {
     retry: false,
     remedy: "Name the file: vnes ledger verify FILE. A node's own is ledger.sqlite in its data directory.",
     exit: "notFound",
+  },
+  LEDGER_NOT_A_FILE: {
+    message: "{what} is on NATS, in no file that could be read by itself",
+    fault: "user",
+    retry: false,
+    remedy:
+      "a boot reads and checks every record of it; for a file that needs no node: vnes receipt export CAPSULE --out FILE, then vnes receipt verify FILE",
+    exit: "usage",
   },
   LEDGER_SHARD_UNKNOWN: {
     message: "{file} has no records of a shard {shard}.",
@@ -314,7 +330,7 @@ const entries = {
       "{session} is kept here for its client, and a gateway moves nobody: its client chooses the path.",
     fault: "user",
     retry: false,
-    remedy: "On the client's node: vnes session jump {session}",
+    remedy: "On the client's node: vnes session jump {words}",
     elsewhere: true,
     exit: "usage",
   },

@@ -7,7 +7,6 @@ import {
   constants,
   fchmodSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -16,7 +15,7 @@ import {
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { registryErrors } from "./errors.ts";
-import { refusalToWrite } from "./writable.ts";
+import { makePath, refusalToWrite } from "./writable.ts";
 
 /** Starts the name of everything that is not finished; whoever finds one without holding the lock leaves it alone. */
 export const TEMPORARY_PREFIX = ".tmp-";
@@ -70,12 +69,12 @@ export function writeTree(dir: string, files: readonly TreeFile[]): void {
 }
 
 function writeFiles(dir: string, files: readonly TreeFile[]): void {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makePath(dir, 0o700);
   const directories = new Set([dir]);
   for (const { path, bytes, mode } of files) {
     const file = join(dir, path);
     for (let up = dirname(file); !directories.has(up); up = dirname(up)) directories.add(up);
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makePath(dirname(file), 0o700);
     writeNew(file, bytes, mode);
   }
   for (const directory of directories) flushDirectory(directory);
@@ -83,7 +82,7 @@ function writeFiles(dir: string, files: readonly TreeFile[]): void {
 
 export function makeDirectory(dir: string, mode: number): void {
   try {
-    mkdirSync(dir, { recursive: true, mode });
+    makePath(dir, mode);
   } catch (cause) {
     throw writeFailed(dir, cause);
   }

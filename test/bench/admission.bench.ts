@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildCapsule, openAuthority, verifyCapsule } from "@vnes/registry";
-import { manifestOf } from "../../kernel/test/node-harness.ts";
+import { manifestOf } from "../../kernel/test/harness/node-harness.ts";
 import { type BenchResult, median } from "./result.ts";
 
 const FILES = 16;

@@ -5,7 +5,7 @@ import { nodeDigest } from "@vnes/registry";
 import type { Json } from "@vnes/schemas";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
-import { bootTestNode, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { bootTestNode, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 
 const CALL_TIMEOUT_MS = 60_000;
 

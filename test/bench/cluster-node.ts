@@ -8,7 +8,7 @@ import { ledgerGroupOf, type LedgerStore, ownerTable, ownGroups, sharedGroups } 
 import { capsule, later, type Turn } from "@vnes/sdk";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
-import { bootTestNode, manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { bootTestNode, manifestOf, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 
 const GROUPS = 16;
 const anything = { type: "object" };

@@ -1,6 +1,6 @@
 /** The smallest capsule that does what nearly all do: reads a key, writes it, answers. */
 import { capsule } from "@vnes/sdk";
-import { manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { manifestOf, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 
 export const counter: TestCapsule = {
   manifest: manifestOf("test.counter", {

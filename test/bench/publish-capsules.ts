@@ -1,7 +1,7 @@
 /** One capsule that publishes an event when it is asked to, and one that counts what it hears: with a schema and without. */
 import { capsule } from "@vnes/sdk";
 import type { Json } from "@vnes/schemas";
-import { manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { manifestOf, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 
 export const TOPIC = "bench.metrics.v1";
 

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Node } from "@vnes/kernel";
 import type { Json } from "@vnes/schemas";
 import { capsule } from "@vnes/sdk";
-import { manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { manifestOf, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 import { bootBenchNode, callInFlight } from "./bench-node.ts";
 import { growth, measured } from "./growth.ts";
 import type { BenchResult } from "./result.ts";

@@ -12,7 +12,7 @@ import type { Policy, TrustDocument } from "@vnes/schemas";
 import { MemoryCapsuleSource, MemoryDevice, MemoryQuarantine } from "@vnes/driver-memory";
 import { cryptoRandom } from "../../cli/src/node/crypto-random.ts";
 import { SystemClock } from "../../cli/src/node/system-clock.ts";
-import { verifier } from "../../kernel/test/node-harness.ts";
+import { verifier } from "../../kernel/test/harness/node-harness.ts";
 
 const SESSION_CAPSULE = "vnes.vpn.session";
 export const SESSION_SHARD = `${SESSION_CAPSULE}/0`;

@@ -1,6 +1,6 @@
 /** Capsules with many topics, for benchmarks: each owns a hundred and listens to a hundred. */
 import { capsule } from "@vnes/sdk";
-import { manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { manifestOf, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 
 export const TOPICS_A_CAPSULE = 100;
 

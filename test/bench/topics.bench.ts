@@ -7,7 +7,12 @@ import { runInNewContext } from "node:vm";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { capsule } from "@vnes/sdk";
 import type { Json, JsonObject, TopicDefinition } from "@vnes/schemas";
-import { bootTestNode, manifestOf, type TestCapsule, type TestNode } from "../../kernel/test/node-harness.ts";
+import {
+  bootTestNode,
+  manifestOf,
+  type TestCapsule,
+  type TestNode,
+} from "../../kernel/test/harness/node-harness.ts";
 import { atMost, type BenchResult } from "./result.ts";
 
 setFlagsFromString("--expose-gc");

@@ -1,7 +1,8 @@
 /** A node whose ledger is on a NATS server: boot, status, doctor, restarts of either side, a second owner, a lost lease. */
 import assert from "node:assert/strict";
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkControlResult } from "@vnes/schemas";
@@ -66,6 +67,10 @@ test("doctor names a server that is not there; credentials are refused as an arg
   const nobody = await home.run("doctor", "--bus", "nats://127.0.0.1:1");
   assert.notEqual(nobody.code, 0);
   assert.match(nobody.out, /BUS_UNREACHABLE/);
+  const idle = await home.run("doctor", "--bus", servers.urls.join(), "--node", "other");
+  assert.match(idle.out, new RegExp(`not running +vnes boot --node other --bus ${servers.urls.join()}`));
+  const hidden = await home.run("doctor", "--bus", "nats://me:hush@127.0.0.1:1", "--node", "other");
+  assert.doesNotMatch(hidden.err + hidden.out, /hush/);
   const secret = await home.run("boot", "--bus", "nats://me:hush@127.0.0.1:1", "--node", "other");
   assert.equal(secret.code, 2);
   assert.match(secret.err, /BUS_ADDRESS_INVALID/);
@@ -112,6 +117,39 @@ test("a server that takes the connection and never speaks is named, and the comm
   }
   for (const socket of held) socket.destroy();
   silent.close();
+});
+
+test("doctor says which copies that are asked for the streams do not have, before the first boot and after it", async () => {
+  const config = join(home.dir, "three.json");
+  for (const [namespace, found] of [
+    ["main", /1 copy of each, not 3/],
+    ["none", /none yet; .*needs a cluster for 3 copies/],
+  ] as const) {
+    const bus = { servers: servers.urls, replicas: 3, namespace };
+    writeFileSync(config, JSON.stringify({ schema_version: "v1", node: "local", bus }));
+    const { code, out } = await home.run("doctor", "--config", config, "-o", "json");
+    assert.equal(code, 1, out);
+    const { findings } = JSON.parse(out) as { findings: { check: string; state: string; found: string }[] };
+    const streams = findings.find(({ check }) => check === "bus streams");
+    assert.equal(streams?.state, "failed");
+    assert.match(streams.found, found);
+  }
+});
+
+test("a ledger on NATS is no file to verify, and neither is one that was there before silently taken for it", async () => {
+  for (const place of [[], ["nats://me:hush@127.0.0.1:1"]]) {
+    const { code, err } = await home.run("ledger", "verify", ...place);
+    assert.equal(code, 2, err);
+    assert.match(err, /LEDGER_NOT_A_FILE/);
+    assert.ok(!err.includes("hush"), err);
+  }
+  const dataDir = join(home.dir, "both");
+  const own = await home.boot("--node", "both", "--data-dir", dataDir);
+  await own.kill("SIGTERM");
+  writeFileSync(join(dataDir, "instance"), "");
+  const { code, err } = await home.run("ledger", "verify", "--node", "both", "--data-dir", dataDir);
+  assert.equal(code, 0, err);
+  assert.match(err, /node both has had a ledger on NATS too/);
 });
 
 test("a node of another name is told who owns the ledger", async () => {

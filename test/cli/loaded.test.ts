@@ -13,7 +13,9 @@ registerHooks({ load(url, context, next) { console.log(url); return next(url, co
 
 test("a command reads neither the kernel nor a driver nor the registry before it needs them", () => {
   const flags = ["--import", SAY_LOADED, "--conditions=source", "--disable-warning=ExperimentalWarning"];
-  const loaded = execFileSync(process.execPath, [...flags, MAIN, "--version"], { encoding: "utf8" }).split("\n");
+  const loaded = execFileSync(process.execPath, [...flags, MAIN, "--version"], { encoding: "utf8" }).split(
+    "\n",
+  );
   assert.ok(
     loaded.some((url) => url.endsWith("/cli/src/commands/boot.ts")),
     "what is read is seen",

@@ -24,6 +24,9 @@ test("a receipt of a running node verifies when the node is gone; one changed by
   const verified = await home.run("receipt", "verify", file, "--key", made.publicKey, "--trust", trust);
   assert.equal(verified.code, 0, verified.err);
   assert.match(verified.out, /verified/);
+  const nowhere = await home.run("receipt", "verify", file, "--trust", join(home.dir, "none.json"));
+  assert.equal(nowhere.code, 3);
+  assert.match(nowhere.err, /RECEIPT_TRUST_MISSING .*none\.json/);
   const other = await home.run(
     "receipt",
     "verify",

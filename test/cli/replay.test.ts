@@ -77,6 +77,7 @@ test("a capsule that says it is deterministic and is not is suspended and report
   const status = await home.run("status");
   assert.equal(status.code, 1);
   assert.match(status.out, /CAPSULE_DIVERGED/);
+  assert.match(status.out, /next: vnes replay acme.counter shows .* then vnes capsule resume acme.counter$/m);
   const refused = await home.run("call", "acme.counter", "add", "{}");
   assert.match(refused.err, /CAPSULE_SUSPENDED/);
   const summary = await home.json<{ value: unknown }>("call", "observability", "summary", "{}");

@@ -5,24 +5,25 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readCommandLine } from "../command-line.ts";
 import { BUSES, ledgerPlace } from "./ledger-place.ts";
 import { MUTANTS } from "./mutants.ts";
 import { ensureStrace } from "./power-cut/recorder.ts";
 import { type CrashReport, forget, runCrash } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
+const known = MUTANTS.map(({ name }) => name);
+const { values, usage } = readCommandLine(
+  `npm run crash -- --kills N [--bus ${BUSES.join("|")}] [--mutant ${known.join("|")}|all|none] [--seed S] [--keep]`,
+  {
     kills: { type: "string", default: "20" },
     mutant: { type: "string", default: "none" },
     seed: { type: "string" },
     bus: { type: "string", default: "embedded" },
     keep: { type: "boolean", default: false },
   },
-});
+);
 const kills = Number(values.kills);
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
-const known = MUTANTS.map(({ name }) => name);
 const wanted =
   values.mutant === "all" ? [undefined, ...known] : [values.mutant === "none" ? undefined : values.mutant];
 if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed))
@@ -70,11 +71,4 @@ function summary(report: CrashReport): string {
     report;
   const fewest = Number.isFinite(fewestInFlight) ? `, at least ${fewestInFlight} in flight` : "";
   return `${report.kills} kills (${powerCuts} power cuts, which took back ${lostChanges} changes; ${serverKills} after a server's; ${underLoad} under load${fewest}; ${whileBooting} while booting); ${sent} calls sent, ${acknowledged} acknowledged`;
-}
-
-function usage(problem: string): never {
-  console.error(
-    `${problem}\nusage: npm run crash -- --kills N [--bus ${BUSES.join("|")}] [--mutant ${known.join("|")}|all|none] [--seed S] [--keep]`,
-  );
-  process.exit(2);
 }

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readCommandLine } from "../command-line.ts";
 import {
   hasNatsServer,
   type NatsServers,
@@ -38,11 +38,10 @@ const LOOK_EVERY_MS = 10;
 const HEARSAY_MS = 300;
 const REPAINT_EVERY_MS = 500;
 
-const { values } = parseArgs({ options: { bus: { type: "string", default: "embedded" } } });
-if (!["embedded", "nats"].includes(values.bus)) {
-  console.error(`no bus is called ${values.bus}\nusage: npm start -- [--bus embedded|nats]`);
-  process.exit(2);
-}
+const { values, usage } = readCommandLine("npm start -- [--bus embedded|nats]", {
+  bus: { type: "string", default: "embedded" },
+});
+if (!["embedded", "nats"].includes(values.bus)) usage(`no bus is called ${values.bus}`);
 const tty = process.stdout.isTTY === true;
 const paper = new Paper(
   tty,

@@ -8,12 +8,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { openWalls } from "@vnes/driver-confine";
 import type { Confinement, Platform } from "@vnes/kernel";
 import type { TrustZone } from "@vnes/schemas";
 import type { Attack } from "./attack.ts";
 import { ATTACKS } from "./attacks/all.ts";
+import { readCommandLine } from "../command-line.ts";
 import { kindsOf } from "./bad-input.ts";
 import { confinementFor } from "../../kernel/contracts/confinement-for.ts";
 import { Neighbour, pause, type Span } from "./neighbour.ts";
@@ -43,13 +43,10 @@ const NOBODY = "65534";
 /** Of the table's columns. */
 const WIDTHS = [52, 10, 13, 25, 9, 9, 4];
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string", default: "" },
-    zone: { type: "string" },
-    user: { type: "string" },
-  },
-});
+const { values, usage } = readCommandLine(
+  "npm run hostile -- [--only TEXT] [--zone ZONE] [--user root|ordinary]",
+  { only: { type: "string", default: "" }, zone: { type: "string" }, user: { type: "string" } },
+);
 if (values.zone !== undefined && !(ZONES as readonly string[]).includes(values.zone))
   usage(`there is no zone ${values.zone}`);
 if (values.user !== undefined && !["root", "ordinary"].includes(values.user))
@@ -217,9 +214,4 @@ function asOrdinaryUser(): number {
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
-}
-
-function usage(problem: string): never {
-  console.error(`${problem}\nnpm run hostile [-- --only TEXT] [--zone ZONE] [--user root|ordinary]`);
-  process.exit(2);
 }

@@ -3,8 +3,12 @@
  * by `workers.ts`, with a mutant or without; it ends when nothing more is given.
  */
 import { createInterface } from "node:readline";
+import { MemorySandbox } from "@vnes/driver-memory";
+import type { Sandbox } from "@vnes/kernel";
+import { Again } from "./again.ts";
+import { BundleRealm } from "./bundles.ts";
 import { openImages } from "./images.ts";
-import { Isolates } from "./isolates.ts";
+import { openIsolates } from "./isolates.ts";
 import { type Run, Simulator } from "./run.ts";
 
 export interface WorkerLine extends Omit<Run, "trace" | "ledgers"> {
@@ -36,21 +40,32 @@ process.on("unhandledRejection", (error) => {
 
 const built = await openImages(directory);
 const simulator = new Simulator(built);
-let isolates: Isolates | undefined;
+const realm = new BundleRealm();
+const tables = Object.fromEntries(
+  [...built.images.keys()].map((id) => [id, realm.open.bind(realm)] as const),
+);
+const inRealm = new Again(built, new MemorySandbox(tables), "when it runs again");
+let isolates: Sandbox | undefined;
+let inIsolates: Again | undefined;
 for await (const text of createInterface({ input: process.stdin })) {
   const { seed, isIsolated } = JSON.parse(text) as Task;
-  if (isIsolated) isolates ??= new Isolates(built);
+  if (isIsolated && inIsolates === undefined) {
+    isolates = await openIsolates(built);
+    inIsolates = new Again(built, isolates, "in an isolate");
+  }
   strays = [];
   const { trace, problems, ledgers, ...run } = await simulator.run(seed, steps, show === 1);
   const found = [...problems, ...strays];
   if (seed % TWICE_EVERY === 0 && (await simulator.run(seed, steps, show === 1)).hash !== run.hash)
     found.push("the same seed gave another history");
   let again = 0;
-  for (const ledger of isIsolated ? ledgers : []) {
+  for (const ledger of ledgers) {
     try {
-      const made = await isolates?.runAgain(ledger);
-      again += made?.turns ?? 0;
-      found.push(...(made?.problems ?? []));
+      found.push(...(await inRealm.run(ledger)).problems);
+      if (!isIsolated || inIsolates === undefined) continue;
+      const { turns, problems: others } = await inIsolates.run(ledger);
+      again += turns;
+      found.push(...others);
     } catch (error) {
       found.push(`cannot be run again: ${error instanceof Error ? error.message : String(error)}`);
     }

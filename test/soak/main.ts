@@ -2,29 +2,26 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readCommandLine } from "../command-line.ts";
 import { soakSessions } from "./session-soak.ts";
 
-const { values } = parseArgs({
-  options: {
+const { values, usage } = readCommandLine(
+  "npm run soak -- [--transitions N] [--clients N] [--seed S] [--minutes M]",
+  {
     transitions: { type: "string", default: "1000000" },
     clients: { type: "string", default: "2000" },
     seed: { type: "string" },
     minutes: { type: "string", default: "15" },
   },
-});
+);
 const [transitions, clients, minutes] = [values.transitions, values.clients, values.minutes].map(Number) as [
   number,
   number,
   number,
 ];
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
-if (![transitions, clients, minutes, seed].every((value) => Number.isInteger(value) && value >= 1)) {
-  console.error(
-    "usage: npm run soak -- [--transitions N] [--clients N] [--seed S] [--minutes M]; whole numbers from 1",
-  );
-  process.exit(2);
-}
+if (![transitions, clients, minutes, seed].every((value) => Number.isInteger(value) && value >= 1))
+  usage("all of them take whole numbers from 1");
 
 const directory = mkdtempSync(join(tmpdir(), "vnes-soak-"));
 console.log(

@@ -17,7 +17,7 @@ import {
   policy,
   type TestCapsule,
   type TestNode,
-} from "../../kernel/test/node-harness.ts";
+} from "../../kernel/test/harness/node-harness.ts";
 
 const walls: Walls = await openWalls();
 const skip = walls.platform.lacks.map(({ part, found }) => `${part}: ${found}`)[0] ?? false;

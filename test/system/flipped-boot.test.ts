@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { isVnesError, type Json } from "@vnes/schemas";
 import fc from "fast-check";
-import { bootTestNode } from "../../kernel/test/node-harness.ts";
+import { bootTestNode } from "../../kernel/test/harness/node-harness.ts";
 import { asker, keeper } from "./ledger-capsules.ts";
 
 const FLIPS = 120;

@@ -1,6 +1,6 @@
 /** Two capsules for ledgers that hold a bit of everything: writes, events on two partitions, calls, their answers. */
 import { capsule } from "@vnes/sdk";
-import { manifestOf, type TestCapsule } from "../../kernel/test/node-harness.ts";
+import { manifestOf, type TestCapsule } from "../../kernel/test/harness/node-harness.ts";
 
 const TOPIC = "test.moved.v1";
 

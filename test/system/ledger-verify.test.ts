@@ -13,8 +13,8 @@ import { openClosedLedger, openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import { type ShardVerdict, verifyLedger } from "@vnes/kernel";
 import { isVnesError } from "@vnes/schemas";
 import fc from "fast-check";
-import { bootTestNode } from "../../kernel/test/node-harness.ts";
-import { digest } from "../../kernel/test/shard-harness.ts";
+import { bootTestNode } from "../../kernel/test/harness/node-harness.ts";
+import { digest } from "../../kernel/test/harness/shard-harness.ts";
 import { asker, keeper } from "./ledger-capsules.ts";
 
 const FLIPS = 400;

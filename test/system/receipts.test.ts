@@ -20,8 +20,8 @@ import {
 } from "@vnes/schemas";
 import fc from "fast-check";
 import { nodeVerifier } from "@vnes/registry";
-import { trust } from "../../kernel/test/node-harness.ts";
-import { digest } from "../../kernel/test/shard-harness.ts";
+import { trust } from "../../kernel/test/harness/node-harness.ts";
+import { digest } from "../../kernel/test/harness/shard-harness.ts";
 import { executionReceiptBytes, headBytes } from "../../kernel/src/receipts/signing.ts";
 import { ask, bootLab, imageFrom, type Lab, SOURCE } from "./replay-lab.ts";
 

@@ -14,8 +14,8 @@ import {
 import type { Manifest } from "@vnes/schemas";
 import { LIMITS } from "../../kernel/contracts/sandbox-lab.ts";
 import { bundleSource } from "../../kernel/drivers/isolate/test/bundle.ts";
-import { bootTestNode, imageOf, manifestOf, receiptFor } from "../../kernel/test/node-harness.ts";
-import { digest } from "../../kernel/test/shard-harness.ts";
+import { bootTestNode, imageOf, manifestOf, receiptFor } from "../../kernel/test/harness/node-harness.ts";
+import { digest } from "../../kernel/test/harness/shard-harness.ts";
 
 export const SHARD = "test.ledger/0";
 /** A second capsule that hears of what the first does: its inputs are events, by reference. */

@@ -17,8 +17,8 @@ import {
 import { canonicalJson, type ExecutionReceipt, parseExecutionReceipt } from "@vnes/schemas";
 import fc from "fast-check";
 import { nodeVerifier } from "@vnes/registry";
-import { policy } from "../../kernel/test/node-harness.ts";
-import { digest } from "../../kernel/test/shard-harness.ts";
+import { policy } from "../../kernel/test/harness/node-harness.ts";
+import { digest } from "../../kernel/test/harness/shard-harness.ts";
 import { executionReceiptBytes, headBytes } from "../../kernel/src/receipts/signing.ts";
 import { ask, bootLab, imageFrom, SOURCE, STEP } from "./replay-lab.ts";
 

@@ -6,7 +6,7 @@ import { LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
 import { openHostSandbox } from "@vnes/driver-sandbox";
 import { type CapsuleImage, type LedgerStore, replayShard, type Sandbox } from "@vnes/kernel";
 import { chainHash, genesisHash } from "../../kernel/src/ledger/chain.ts";
-import { digest } from "../../kernel/test/shard-harness.ts";
+import { digest } from "../../kernel/test/harness/shard-harness.ts";
 import {
   type History,
   imageFrom,

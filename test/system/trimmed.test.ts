@@ -12,8 +12,8 @@ import {
   verifyExecutionReceipt,
   verifyLedger,
 } from "@vnes/kernel";
-import { policy, verifier } from "../../kernel/test/node-harness.ts";
-import { digest } from "../../kernel/test/shard-harness.ts";
+import { policy, verifier } from "../../kernel/test/harness/node-harness.ts";
+import { digest } from "../../kernel/test/harness/shard-harness.ts";
 import { ask, bootLab, imageFrom, type Lab, replayParts, SHARD, SOURCE, STEP } from "./replay-lab.ts";
 
 const REQUEST = { tool: "vnes test", toolchain: {}, environment: {} };

@@ -121,6 +121,11 @@ test("calls and events cross two nodes once, though each node is killed, and the
     assert.deepEqual(Object.keys(counted).sort(), own, path);
     assert.deepEqual([...new Set(Object.values(counted))], [1], path);
   }
+  for (const action of ["suspend", "resume"]) {
+    const here = await east.run("capsule", action, "crash.tally");
+    assert.match(here.err, /crash.tally\/0 is with node west and stays as it is/);
+    assert.equal((await east.run("capsule", action, "crash.intake")).err, "");
+  }
   const other = await controlOf(inWest);
   assert.deepEqual(await countsOf(other), counts);
   for (const home of [east, west]) {

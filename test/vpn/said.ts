@@ -21,6 +21,7 @@ export interface TransportStatus {
 /** An event of `vpn.client.v1`. */
 export interface ClientEvent {
   readonly event: string;
+  readonly epoch: number;
   readonly pathId: string | null;
   readonly fromPathId: string | null;
   readonly reason: string;

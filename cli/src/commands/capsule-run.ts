@@ -1,10 +1,12 @@
 /** `vnes capsule list|inspect|suspend|resume|unload`: the capsules of a running node, and what is installed. */
 import type { CapsuleStatus } from "@vnes/kernel";
 import type { Argv } from "yargs";
+import type { ControlClient } from "../control/client.ts";
 import { openRegistry } from "../node/authority.ts";
+import { type ShardElsewhere, shardsElsewhere } from "../node/shards-elsewhere.ts";
 import { type InspectionAnswer, inspectionText } from "../output/inspection.ts";
 import { shortHash, table } from "../output/text.ts";
-import { findPlace, type GlobalFlags, type Shell, withNode } from "../shell.ts";
+import { findPlace, type GlobalFlags, type Place, type Shell, withNode } from "../shell.ts";
 import { capsuleTable } from "./status.ts";
 
 export function addCapsuleList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -78,12 +80,25 @@ export function addCapsuleActions(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
           describe: "Such as vnes.vpn.session",
         }),
       async (options) => {
-        const capsule = await withNode(shell, options, async (client) => {
-          return (await client.request(action, { capsule: options.id })) as unknown as CapsuleStatus;
+        const [capsule, elsewhere] = await withNode(shell, options, async (client, place) => {
+          const done = (await client.request(action, { capsule: options.id })) as unknown as CapsuleStatus;
+          return [done, await elsewhereOf(client, place, options.id)];
         });
+        for (const { shard, node } of elsewhere)
+          shell.output.say(`${shard} is with node ${node} and stays as it is: ask there as well`);
         shell.output.data(`vnes.capsule.${action}.v1`, { capsule }, capsuleTable(shell.output, [capsule]));
       },
     );
   }
   return args;
+}
+
+async function elsewhereOf(
+  client: ControlClient,
+  place: Place,
+  id: string,
+): Promise<readonly ShardElsewhere[]> {
+  if (place.config.cluster === undefined) return [];
+  const { manifest } = (await client.request("inspect", { capsule: id })) as unknown as InspectionAnswer;
+  return await shardsElsewhere(place, manifest);
 }

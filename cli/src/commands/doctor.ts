@@ -169,9 +169,16 @@ export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
       }),
     async (args) => {
       const place = await findPlace(shell, args);
-      const findings: Finding[] = [];
-      for (const [check, run] of Object.entries(CHECKS)) findings.push(await examine(check, run, place));
-      findings.push(...(await examineBus(place, args.bus)));
+      const ofNode: Finding[] = [];
+      for (const [check, run] of Object.entries(CHECKS)) ofNode.push(await examine(check, run, place));
+      const ofBus = await examineBus(place, args.bus);
+      // Without the flag another ledger would be booted. One that is refused is not repeated: there may be a password in it.
+      const isOk = ofBus.some(({ check, state }) => check === "bus" && state === "ok");
+      const boot = args.bus === undefined || !isOk ? "vnes boot" : `vnes boot --bus ${shellWord(args.bus)}`;
+      const findings = [...ofNode, ...ofBus].map(({ next, ...found }) => ({
+        ...found,
+        next: next === "vnes boot" ? boot : next,
+      }));
       const { output } = shell;
       const colours = { ok: "green", failed: "red", note: "yellow" } as const;
       const text = table(findings, [

@@ -1,5 +1,5 @@
 /** `vnes ledger verify`: reads a ledger file that no node uses, and says of every shard whether it is what was written. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Damage, ShardVerdict } from "@vnes/kernel";
 import type { Argv } from "yargs";
@@ -16,7 +16,7 @@ export function addLedgerVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
         .positional("file", { type: "string", describe: "Default: this node's own ledger.sqlite" })
         .option("shard", { type: "string", requiresArg: true, describe: "Only this shard" }),
     async (args) => {
-      const file = resolve(args.file ?? (await findPlace(shell, args)).paths.ledger);
+      const file = args.file === undefined ? await ownFile(shell, args) : namedFile(args.file);
       assertThere(file);
       const [{ openClosedLedger }, { verifyLedger }, { nodeDigest }] = await Promise.all([
         import("@vnes/driver-sqlite"),
@@ -47,6 +47,23 @@ export function addLedgerVerify(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
       if (problem !== undefined) throw cliErrors.create("LEDGER_DAMAGED_FILE", { file, problem });
     },
   );
+}
+
+function namedFile(file: string): string {
+  // Not repeated: there may be a password in it.
+  if (/^(?:nats|tls):\/\//.test(file)) throw cliErrors.create("LEDGER_NOT_A_FILE", { what: "that ledger" });
+  return resolve(file);
+}
+
+/** A node that keeps its ledger on NATS may have had one of its own before: that one is not what is asked about. */
+async function ownFile(shell: Shell, flags: GlobalFlags): Promise<string> {
+  const { config, node, paths } = await findPlace(shell, flags);
+  const what = `the ledger of node ${node}`;
+  if (config.bus !== undefined) throw cliErrors.create("LEDGER_NOT_A_FILE", { what });
+  if (!existsSync(paths.instance)) return paths.ledger;
+  if (!existsSync(paths.ledger)) throw cliErrors.create("LEDGER_NOT_A_FILE", { what });
+  shell.output.say(`node ${node} has had a ledger on NATS too (--bus), which is not in this file`);
+  return paths.ledger;
 }
 
 /** One behind a directory that may not be looked into is not missing: opening it says what it is. */

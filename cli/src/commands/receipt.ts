@@ -130,7 +130,7 @@ export async function checkReceipt(
     import("@vnes/kernel"),
     import("@vnes/registry"),
   ]);
-  return verifyExecutionReceipt(await read(file), {
+  return verifyExecutionReceipt(await read(file, "EXECUTION_RECEIPT_FILE_MISSING"), {
     digest: nodeDigest,
     verifier: nodeVerifier,
     ...(known.key === undefined ? {} : { key: known.key }),
@@ -148,12 +148,14 @@ export async function refusedReceipt(file: string, refusals: readonly Refusal[])
 /** Whatever an export can make: it comes through the control socket in one answer. */
 const MAX_FILE_BYTES = MAX_RESPONSE_BYTES;
 
-async function read(file: string): Promise<Uint8Array> {
+type MissingCode = "EXECUTION_RECEIPT_FILE_MISSING" | "RECEIPT_TRUST_MISSING";
+
+async function read(file: string, missing: MissingCode): Promise<Uint8Array> {
   try {
     return await readNamedFile(file, MAX_FILE_BYTES);
   } catch (cause) {
     throw (cause as NodeJS.ErrnoException).code === "ENOENT"
-      ? cliErrors.create("EXECUTION_RECEIPT_FILE_MISSING", { file }, cause)
+      ? cliErrors.create(missing, { file }, cause)
       : cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: unusableReason(cause) }, cause);
   }
 }
@@ -161,7 +163,7 @@ async function read(file: string): Promise<Uint8Array> {
 async function readTrust(path: string): Promise<TrustDocument> {
   const { parseTrust } = await import("@vnes/schemas");
   const file = resolve(path);
-  const parsed = parseTrust(await read(file));
+  const parsed = parseTrust(await read(file, "RECEIPT_TRUST_MISSING"));
   if (parsed.ok) return parsed.value;
   const { pointer, message } = parsed.problems[0] ?? { pointer: "/", message: "is not valid" };
   throw cliErrors.create("EXECUTION_RECEIPT_FILE_UNUSABLE", { file, reason: `${pointer} ${message}` });

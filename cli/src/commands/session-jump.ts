@@ -38,7 +38,8 @@ export function addSessionJump(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
         const known = await knownSession(client, session);
         const reason = endedFor(known);
         if (reason !== null) throw cliErrors.create("SESSION_ENDED", { session, reason });
-        if (known.role === "owner") throw cliErrors.create("SESSION_JUMP_ELSEWHERE", { session });
+        const words = path === undefined ? session : `${session} ${path}`;
+        if (known.role === "owner") throw cliErrors.create("SESSION_JUMP_ELSEWHERE", { session, words });
         const last = (await openTopics(client)).find(({ topic }) => topic === CLIENT_TOPIC)?.lastSeqs[0] ?? 0;
         const pathId = await askJump(client, session, path);
         return await outcomeOf(client, { session, pathId, after: last, timeoutMs });

@@ -20,7 +20,14 @@ export async function checkBus(config: BusConfig, node: string): Promise<readonl
   const { examineServer, openBus } = await import("@vnes/driver-nats");
   await using bus = await openBus({ ...config, node });
   const promise = await examineServer(bus, config.namespace ?? DEFAULT_NAMESPACE);
-  return [server(promise), storage(promise), durability(promise), ROOM, payload(promise), clock(promise)];
+  return [
+    server(promise),
+    storage(promise, config.replicas),
+    durability(promise),
+    ROOM,
+    payload(promise),
+    clock(promise),
+  ];
 }
 
 function server({ version, server: at, cluster }: JetStreamPromise): BusFinding {
@@ -28,9 +35,23 @@ function server({ version, server: at, cluster }: JetStreamPromise): BusFinding 
   return { check: "bus", state: "ok", found: `nats-server ${version} at ${at}, ${where}`, next: "" };
 }
 
-function storage({ streams, replicas, cluster, missing }: JetStreamPromise): BusFinding {
+/** `wanted`: copies that the configuration asks for. A stream keeps the number it was made with. */
+function storage(
+  { streams, replicas, cluster, missing }: JetStreamPromise,
+  wanted: number | undefined,
+): BusFinding {
   const check = "bus streams";
-  if (streams === 0) return { check, state: "note", found: "none yet; made at the first boot", next: "" };
+  if (streams === 0) {
+    const found = "none yet; made at the first boot";
+    if (wanted === undefined || wanted === 1 || cluster !== undefined)
+      return { check, state: "note", found, next: "" };
+    return {
+      check,
+      state: "failed",
+      found: `${found}, which needs a cluster for ${wanted} copies of each (bus.replicas)`,
+      next: "start more servers in one cluster, or set bus.replicas to 1",
+    };
+  }
   const copies = replicas.join(" or ");
   const found = `${streams} on files, ${copies} ${copies === "1" ? "copy" : "copies"} of each`;
   if (missing.length > 0) {
@@ -42,15 +63,27 @@ function storage({ streams, replicas, cluster, missing }: JetStreamPromise): Bus
       next: "see that all servers of the cluster run: nats server report jetstream",
     };
   }
+  if (wanted !== undefined && replicas.some((count) => count < wanted)) {
+    return {
+      check,
+      state: "failed",
+      found: `${found}, not ${wanted} (bus.replicas): they keep what they were made with`,
+      next: `${inCluster(cluster)}each of nats stream ls: nats stream edit NAME --replicas ${wanted}`,
+    };
+  }
   const isThin = cluster !== undefined && replicas.some((count) => count < 3);
   return isThin
     ? {
         check,
         state: "note",
         found: `${found}: a server that is lost takes records along`,
-        next: "nats stream update --replicas 3",
+        next: "each of nats stream ls: nats stream edit NAME --replicas 3",
       }
     : { check, state: "ok", found, next: "" };
+}
+
+function inCluster(cluster: string | undefined): string {
+  return cluster === undefined ? "make the server one of a cluster, then for " : "";
 }
 
 /** Neither the server's limit nor its disk can be seen by a client. */

@@ -16,6 +16,7 @@ import {
 import type { BusConfig } from "@vnes/schemas";
 import type { Place } from "../shell.ts";
 import { instanceOf } from "./instance.ts";
+import { otherLedger } from "./other-ledger.ts";
 
 export const DEFAULT_NAMESPACE = "main";
 
@@ -40,6 +41,8 @@ export async function openLedger(
   clock: Clock,
   log: Log,
 ): Promise<OpenLedger> {
+  const other = otherLedger(place.paths, bus !== undefined);
+  if (other !== undefined) log.warn({}, other);
   if (bus === undefined) {
     const store = await openSqliteLedgerStore({ path: place.paths.ledger });
     return { store, close: async () => undefined };

@@ -2,7 +2,6 @@
  * Puts a node together out of its drivers and opens its control socket. The order is the order of what could be wrong:
  * a node that runs already, a ledger in use, trust, the registry, then boot.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openWalls } from "@vnes/driver-confine";
 import { openDevice } from "@vnes/driver-device";
@@ -12,6 +11,7 @@ import {
   directorySource,
   FsQuarantine,
   type LocalRegistry,
+  makePath,
   nodeDigest,
   nodeVerifier,
   openNodeSigner,
@@ -142,7 +142,7 @@ async function prepare(
 
 function makeDataDir(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makePath(path, 0o700);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason = refusalToWrite(path) ?? code ?? message;

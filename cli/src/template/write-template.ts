@@ -1,6 +1,6 @@
 /** Writes a new capsule: small, complete, and green at once in build, verify, install and boot. */
 import { existsSync, rmSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { cliErrors } from "../errors.ts";
 import type { TemplateLanguage } from "./languages.ts";
@@ -21,16 +21,16 @@ export async function writeTemplate(
   const asTyped = { path: root, id, flags: language === "typescript" ? "" : ` --language ${language}` };
   if (existsSync(root)) throw cliErrors.create("CLI_FILE_EXISTS", asTyped);
   const files = templateFiles(id, language);
+  const { makePath, refusalToWrite } = await import("@vnes/registry");
   try {
     for (const [path, text] of files) {
       const file = join(root, path);
-      await mkdir(dirname(file), { recursive: true });
+      makePath(dirname(file), 0o777);
       await writeFile(file, text, { flag: "wx" });
     }
   } catch (cause) {
     // Half a capsule would be in the way of the next attempt.
     rmSync(root, { recursive: true, force: true });
-    const { refusalToWrite } = await import("@vnes/registry");
     const reason = refusalToWrite(root) ?? (cause as NodeJS.ErrnoException).code ?? String(cause);
     throw cliErrors.create("CLI_WRITE_FAILED", { ...asTyped, reason }, cause);
   }

@@ -136,7 +136,7 @@ export const capsuleEntries: Readonly<Record<CapsuleCode, ErrorEntry>> = {
     fault: "capsule",
     retry: false,
     remedy:
-      "vnes replay <capsule> shows the turn and both values; mend the capsule, or say a weaker determinism_tier, then vnes capsule resume <capsule>",
+      "vnes replay {capsule} shows the turn and both values; mend the capsule, or say a weaker determinism_tier, then vnes capsule resume {capsule}",
     exit: "integrity",
   },
   CAPSULE_SUSPENDED: {

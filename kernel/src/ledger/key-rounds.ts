@@ -3,7 +3,9 @@
  * enough. Asking costs the kernel more than the capsule: a few bytes name what takes millions to write out, and each round
  * writes out what the rounds before were given.
  *
- * K1. A key is given once to a turn, however often it is asked for, and so is a range.
+ * KY1. A key is given once to a turn, however often it is asked for, and so is a range.
+ * KY2. What was given is of the moment it was asked for. It goes along only while the turn is the next one to run: after another one
+ *     it would put what that one wrote back to what it was. Then it is forgotten, and asked for again.
  */
 import type { GivenKey, TurnResult, VnesError } from "@vnes/schemas";
 import { roughSize } from "../bus/json-size.ts";
@@ -22,9 +24,9 @@ const ROUNDS_IN_COMPANY = 8;
 const ENTRY_CHARS = 8;
 
 export class KeyRounds {
-  readonly #keys: GivenKey[] = [];
-  readonly #ranges: string[] = [];
-  readonly #names = new Set<string>();
+  #keys: GivenKey[] = [];
+  #ranges: string[] = [];
+  #names = new Set<string>();
   #rounds = 0;
   #chars = 0;
   #sentChars = 0;
@@ -54,6 +56,14 @@ export class KeyRounds {
     this.#sentChars += this.#chars;
     if (this.#chars > MAX_GIVEN_CHARS) return tooLarge("at once", MAX_GIVEN_CHARS);
     return this.#sentChars > MAX_SENT_CHARS ? tooLarge("in all its rounds", MAX_SENT_CHARS) : undefined;
+  }
+
+  /** KY2. The rounds are counted on. */
+  forget(): void {
+    this.#keys = [];
+    this.#ranges = [];
+    this.#names = new Set();
+    this.#chars = 0;
   }
 
   /** What goes along with what was asked for. */

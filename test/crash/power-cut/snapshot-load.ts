@@ -11,9 +11,9 @@ import { Counters } from "../../../kernel/src/runtime/node/counters.ts";
 import { ShardLog } from "../../../kernel/src/runtime/ledger/shard-log.ts";
 import { ShardSnapshots } from "../../../kernel/src/runtime/ledger/shard-snapshots.ts";
 import { Turnstile } from "../../../kernel/src/runtime/shard/turnstile.ts";
-import { randomSteps, recordOf } from "../../../kernel/test/random-history.ts";
-import { digest } from "../../../kernel/test/shard-harness.ts";
-import { plain } from "../../../kernel/test/plain-state.ts";
+import { randomSteps, recordOf } from "../../../kernel/test/harness/random-history.ts";
+import { digest } from "../../../kernel/test/harness/shard-harness.ts";
+import { plain } from "../../../kernel/test/harness/plain-state.ts";
 
 const [directory = "", seed = "1"] = process.argv.slice(2);
 const shard = "a/0";

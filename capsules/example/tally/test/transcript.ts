@@ -21,7 +21,7 @@ import {
 } from "@vnes/schemas";
 import { KeyTable } from "@vnes/sdk/testing";
 import { programOf } from "../../../../kernel/src/admission/program.ts";
-import { checkTranscript } from "../../../../kernel/test/transcript.ts";
+import { checkTranscript } from "../../../../kernel/test/harness/transcript.ts";
 
 const HERE = new URL("../", import.meta.url);
 const TRANSCRIPT = new URL("testdata/tally.txt", HERE);

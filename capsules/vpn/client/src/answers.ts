@@ -5,15 +5,15 @@
  * CL5. The mirror never goes back.
  */
 import type { GatewayFrame } from "@vnes/vpn-common";
-import { dropAttempt, failAttempt, MAX_SENDS, resync, retryLater } from "./attempts.ts";
+import { dropAttempt, failAttempt, giveUp, MAX_SENDS, resync, retryLater } from "./attempts.ts";
 import { onActiveAnswer } from "./active.ts";
-import { ask, change, count, type Draft, mirror, recentSwitches, tell, unwake, wake } from "./draft.ts";
+import { ask, change, count, type Draft, mirror, noteSwitches, tell, unwake, wake } from "./draft.ts";
 import { end, loseActive } from "./health.ts";
 import { trust } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
 import { armProbe, dropProbe, dropStandby, onProbeAnswer } from "./probes.ts";
 import { NEW_QUALITY } from "./quality.ts";
-import { begin, prepare } from "./rounds.ts";
+import { begin, prepare, switchBound } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
 
 type Frame<T extends GatewayFrame["type"]> = Extract<GatewayFrame, { readonly type: T }>;
@@ -56,8 +56,8 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
     asking: null,
     quality: NEW_QUALITY,
     waiting: null,
-    ...(isSwitch ? { lastSwitchAt: at, switches: [...recentSwitches(agent, at), at] } : {}),
   });
+  if (isSwitch) noteSwitches(draft, 1);
   trust(draft, attempt.pathId);
   dropCheck(draft);
   if (agent.standby?.pathId === attempt.pathId) dropStandby(draft, "REPLACED");
@@ -128,7 +128,10 @@ function onMissedBind(draft: Draft, attempt: Attempt, frame: Frame<"rejected">):
   if (session !== null && frame.epoch <= session.epoch) return failAttempt(draft, "ANSWER_UNFIT");
   mirror(draft, frame.sessionId, frame.version, frame.epoch);
   change(draft, { creation: null });
-  resync(draft, attempt);
+  // It moved all the same, and asking again moves it once more.
+  if (session !== null) noteSwitches(draft, frame.epoch - session.epoch);
+  if (switchBound(draft) === undefined) resync(draft, attempt);
+  else giveUp(draft, attempt, "SWITCHES_EXCEEDED");
 }
 
 function onTerminated(draft: Draft, frame: Frame<"terminated">): void {

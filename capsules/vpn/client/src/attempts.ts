@@ -107,6 +107,11 @@ export function failAttempt(draft: Draft, reason: string): void {
   const { pathId, sends, choice, cause } = attempt;
   blame(draft, pathId, reason);
   tell(draft, "pathFailed", reason, { path: pathId }, { by: "attempt", sends, choice, cause });
+  giveUp(draft, attempt, reason);
+}
+
+/** Ends the attempt, whoever is to blame, and goes on with what may be tried now. */
+export function giveUp(draft: Draft, attempt: Attempt, reason: string): void {
   dropAttempt(draft, reason);
   if (attempt.asked) tell(draft, "denied", "JUMP_FAILED", { path: attempt.pathId }, { cause: reason });
   if (draft.agent.mode === "steady") armProbe(draft);

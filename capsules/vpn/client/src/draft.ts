@@ -89,6 +89,15 @@ export function policyBound({ config }: Draft, name: keyof ClientPolicy, value: 
   return boundOf(CLIENT_POLICY, name, config.policy, value);
 }
 
+/** So many moves of the session to another channel, as far as this client knows: now. */
+export function noteSwitches(draft: Draft, count: number): void {
+  const { agent, at, config } = draft;
+  // More than the bound would hold nothing for longer.
+  const length = Math.min(count, config.policy.maxSwitchesPerMinute);
+  const now = Array.from({ length }, () => at);
+  change(draft, { lastSwitchAt: at, switches: [...recentSwitches(agent, at), ...now] });
+}
+
 export function recentSwitches(agent: Agent, at: number): readonly number[] {
   return agent.switches.filter((switchedAt) => switchedAt > at - SWITCH_WINDOW_MS);
 }

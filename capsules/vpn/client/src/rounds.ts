@@ -175,7 +175,7 @@ function cooldown(draft: Draft): Held | undefined {
   return { reason: "COOLDOWN", until: agent.lastSwitchAt + cooldownMs, bound };
 }
 
-function switchBound(draft: Draft): Held | undefined {
+export function switchBound(draft: Draft): Held | undefined {
   const { agent, at, config } = draft;
   const recent = recentSwitches(agent, at);
   const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];

@@ -318,6 +318,60 @@ test("a client that has used up its switches waits, says why, and goes on when t
   assert.ok(agent.attempt !== null);
 });
 
+test("a switch whose answer was lost counts to the bound as soon as it is known of (CL3)", () => {
+  let agent: Agent = NEW_AGENT;
+  let at = 0;
+  const hear = (heard: Heard): readonly Asked[] => {
+    const next = step(agent, heard, CONFIG, at, `non_${at}`);
+    agent = next.agent;
+    return alone(agent, next.asked, hear);
+  };
+  const open = (): string => {
+    hear({ heard: "opened", attempt: agent.attempt?.id ?? 0, channelId: `chn${agent.attempt?.id}` });
+    return `chn${agent.attempt?.id}`;
+  };
+  const accept = (channelId: string, epoch: number): void => {
+    const told = {
+      reason: "R",
+      sessionId: "ses_a",
+      version: epoch + 1,
+      epoch,
+      nonce: agent.attempt?.nonce ?? "",
+    };
+    hear({ heard: "frame", channelId, frame: { type: "accepted", ...told } });
+    assert.equal(agent.mode, "steady");
+  };
+  const missBind = (channelId: string, epoch: number): readonly Asked[] => {
+    const told = { sessionId: "ses_a", version: epoch + 1, epoch, retryAfterMs: null, bound: null };
+    const frame = {
+      type: "rejected",
+      reason: "EPOCH_STALE",
+      nonce: agent.attempt?.nonce ?? "",
+      ...told,
+    } as const;
+    return hear({ heard: "frame", channelId, frame });
+  };
+  const lose = (): readonly Asked[] =>
+    hear({ heard: "channelClosed", channelId: String(agent.active?.channelId), reason: "RESET" });
+  hear({ heard: "started" });
+  accept(open(), 1);
+  // Of three: one whose answer was lost, and the one that asks again.
+  at = 1000;
+  lose();
+  const again = open();
+  assert.ok(missBind(again, 2).some((one) => one.ask === "send"));
+  assert.deepEqual(agent.switches, [1000]);
+  accept(again, 3);
+  assert.deepEqual(agent.switches, [1000, 1000]);
+  // The third was lost too: nothing is asked again within the minute.
+  at = 2000;
+  lose();
+  const third = missBind(open(), 4);
+  assert.ok(third.every((one) => one.ask !== "send"));
+  assert.deepEqual([agent.attempt, agent.waiting], [null, { reason: "SWITCHES_EXCEEDED", until: 61_000 }]);
+  assert.equal(agent.session?.epoch, 4);
+});
+
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
   for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {

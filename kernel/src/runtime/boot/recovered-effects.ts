@@ -8,7 +8,9 @@
  *      that it was told is written down with the next record only, which may not have come. A person of an earlier run waits no more.
  * RE3. A call that may be with a former provider whose records are not here is asked of its successor only if it may be done twice.
  *      Otherwise it ends by name: nobody here can know whether it was done.
+ * RE4. An event of an `at_most_once` topic is not published again: it may have been, and only the next record would have said so.
  */
+import { isDurable, type Topics } from "../../bus/topics.ts";
 import { type EffectId, parseEffectId } from "../../ledger/effect-id.ts";
 import type { OutboxEntry } from "../../ledger/outbox.ts";
 import { type PendingCall, STATE_CAPABILITY } from "../../ledger/shard-state.ts";
@@ -29,7 +31,7 @@ interface Unanswered {
 type Fate = "taken" | "outbox" | "again" | ((caller: CapsuleShard) => void);
 
 export function recoverEffects(
-  { board, control, router, kernel, parts }: NodeContext,
+  { board, control, router, kernel, parts, counters }: NodeContext,
   recovered: ReadonlyMap<string, RecoveredShard>,
   providers: RecordedProviders,
 ): readonly Unanswered[] {
@@ -57,7 +59,9 @@ export function recoverEffects(
       const { id, effect } = entry;
       const isKnown =
         effect.do === "answer" && (control.isOurs(effect.callId) || hasEnded(recovered, effect.callId));
-      if (isKnown) outbox.confirm(id);
+      const isInDoubt = isUnkept(entry, board.topics);
+      if (isInDoubt) counters.add("ephemeral.inDoubt");
+      if (isKnown || isInDoubt) outbox.confirm(id);
       else router.route(entry, () => outbox.confirm(id));
     }
   }
@@ -105,6 +109,12 @@ function entryOf(call: PendingCall, id: EffectId): OutboxEntry {
   const { capability, method, input, tag, context, deadlineAt, depth } = call;
   const effect = { do: "call", capability, method, input, tag, context, timeoutMs: 0 } as const;
   return { id, at: deadlineAt, depth: depth + 1, effect };
+}
+
+/** RE4 */
+function isUnkept({ effect }: OutboxEntry, topics: Topics): boolean {
+  const topic = effect.do === "publish" ? topics.get(effect.topic) : undefined;
+  return topic !== undefined && !isDurable(topic);
 }
 
 /** RE2: false also of one whose caller is on another node. */

@@ -259,7 +259,7 @@ export class CapsuleShard {
       if (turns === 0) return;
       const batch = this.inbox.take(backlog === 0 ? turns : this.#affordable(turns));
       if (batch.length === 0) return;
-      const requests = turnRequests(batch, this.#parts);
+      const requests = turnRequests(batch, this.#parts, first !== undefined);
       this.#sent.add(batch, (this.#instance as SandboxInstance).deliver(requests));
     }
   }

@@ -76,7 +76,7 @@ export class LoneRuns {
       try {
         alone ??= await this.#hosts.openAlone(() => this.#parts.isOpen());
         if (alone === undefined) break;
-        const results = await alone.deliver(turnRequests([waiting], this.#parts));
+        const results = await alone.deliver(turnRequests([waiting], this.#parts, false));
         if (results.some(isStopped)) this.#hosts.suspect();
         const { again, poisoned } = settlement.settle([waiting], results);
         if (again.length === 0) queue.shift();

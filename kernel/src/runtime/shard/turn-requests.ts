@@ -5,14 +5,26 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Waiting } from "./waiting.ts";
 
-/** One for each, in order; each delivery remembers what it told, because its record says the same. */
+export interface TurnRequestParts {
+  readonly state: ShardState;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * One for each, in order; each delivery remembers what it told, because its record says the same. `goesAhead`: turns before them have not
+ * been answered yet.
+ */
 export function turnRequests(
   batch: readonly Waiting[],
-  { state, clock, random }: { readonly state: ShardState; readonly clock: Clock; readonly random: Random },
+  { state, clock, random }: TurnRequestParts,
+  goesAhead: boolean,
 ): TurnRequest[] {
   const at = Math.max(state.at, clock.now());
-  return batch.map((waiting) => {
-    const { turn = 0, delivery, given } = waiting;
+  return batch.map((waiting, index) => {
+    const { turn = 0, delivery, given, givenAt } = waiting;
+    // An event that is tried again waits in its partition, and calls and other topics' events go before it (KY2).
+    if (given !== undefined && (goesAhead || index > 0 || givenAt !== state.seq)) given.forget();
     const request = { turn, at, seed: random.seed(), delivery };
     waiting.ran = request;
     return given === undefined ? request : { ...request, keys: given.keys, ranges: given.ranges };

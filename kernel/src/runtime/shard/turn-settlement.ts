@@ -108,6 +108,7 @@ export class TurnSettlement {
     behind: readonly TurnResult[],
   ): VnesError | undefined {
     waiting.given ??= new KeyRounds();
+    waiting.givenAt = this.#parts.state.seq;
     const refused = waiting.given.serve(this.#parts.state, asked);
     if (refused === undefined) waiting.given.give(serveForeseen(this.#parts.state, behind, waiting.given));
     return refused;

@@ -21,6 +21,8 @@ export interface Waiting {
   turn?: number | undefined;
   /** What it was given of its keys so far, once it has asked for some. */
   given?: KeyRounds;
+  /** Of which state that is: its shard's seq. */
+  givenAt?: number;
   /** Turns of it that failed. */
   failed?: number;
   /** What the latest delivery of it told the capsule. */
