@@ -8,9 +8,9 @@
  *
  * Descriptors 4 to 6 carry bubblewrap's options, the filter and the program's bytes; it closes them before the host runs.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Writable } from "node:stream";
-import { type HostProgram, SessionNice, type Wall, type Walled } from "@vnes/driver-host";
+import { type HostProgram, SessionNice, startChild, type Wall, type Walled } from "@vnes/driver-host";
 import type { Confinement, Platform } from "@vnes/kernel";
 import { bwrapCommand } from "./bwrap-arguments.ts";
 import { type Cgroup, type CgroupPlace, openCgroup } from "./cgroup.ts";
@@ -132,34 +132,11 @@ function start(
   const last = program.bytes === undefined ? FILTER_FD : BYTES_FD;
   const given = [String(last), String(joins.length), ...joins];
   const wall = [tools.bwrap, "--args", String(OPTIONS_FD), "--", ...command];
-  const child = spawn(
+  const nice = [tools.nice, "-n", String(confinement.nice)];
+  const child = startChild(
     tools.bash,
-    [
-      "--norc",
-      "--noprofile",
-      "-c",
-      LAUNCHER,
-      "wall",
-      ...given,
-      tools.nice,
-      "-n",
-      String(confinement.nice),
-      ...wall,
-    ],
-    {
-      cwd: "/",
-      env: {},
-      stdio: [
-        "ignore",
-        "pipe",
-        "pipe",
-        "pipe",
-        "pipe",
-        "pipe",
-        ...(last === BYTES_FD ? ["pipe" as const] : []),
-      ],
-      detached: true,
-    },
+    ["--norc", "--noprofile", "-c", LAUNCHER, "wall", ...given, ...nice, ...wall],
+    { env: {}, pipes: last },
   );
   give(child, OPTIONS_FD, Buffer.from(options.map((option) => `${option}\0`).join("")));
   give(child, FILTER_FD, filter);
@@ -176,10 +153,6 @@ function give(child: ChildProcess, descriptor: number, bytes: Uint8Array): void 
 
 /** A child that says why there is none. */
 function failing({ bash }: Tools, reason: string): ChildProcess {
-  return spawn(bash, ["--norc", "--noprofile", "-c", `echo "$1" >&2; exit ${EXIT_NO_WALL}`, "wall", reason], {
-    cwd: "/",
-    env: {},
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-    detached: true,
-  });
+  const said = ["-c", `echo "$1" >&2; exit ${EXIT_NO_WALL}`, "wall", reason];
+  return startChild(bash, ["--norc", "--noprofile", ...said], { env: {}, pipes: 3 });
 }

@@ -13,4 +13,5 @@ export {
 export { familyOf, type ProcessUsage, usageFrom, usageOf } from "./process-usage.ts";
 export { readOr } from "./read-or.ts";
 export { SessionNice } from "./session-nice.ts";
+export { startChild } from "./start-child.ts";
 export { HOST_ENV, noWall, type Wall, type Walled, type WallOf, wallsMissing } from "./wall.ts";

@@ -7,6 +7,8 @@ import type { Readable } from "node:stream";
 /** A V8 crash report's head and a stack. */
 const KEPT_BYTES = 8 * 1024;
 const MAX_LAST_WORDS = 300;
+/** In the middle of isolated-vm's report of an isolate that V8 gave up. */
+const OUT_OF_MEMORY = "is_heap_oom = 1";
 /** Between two reads, each of at most what a pipe holds. */
 const READ_EVERY_MS = 10;
 
@@ -50,6 +52,7 @@ export class OutputTail {
   /** The line that most likely says why: V8's own last words, otherwise the last one that is not empty. */
   get lastWords(): string {
     const lines = this.#text.split("\n").map((line) => line.trim());
+    if (lines.includes(OUT_OF_MEMORY)) return "FATAL ERROR: V8 gave up an isolate that ran out of memory";
     const telling = lines.find((line) => /^(FATAL ERROR|#\s+Fatal|Error:)/.test(line));
     return (telling ?? lines.findLast((line) => line !== "") ?? "").slice(0, MAX_LAST_WORDS);
   }

@@ -2,7 +2,7 @@
  * What stands between a host process and the machine, as far as a host process needs to know: something that starts the
  * program with the descriptors of the host protocol, and clears up after it.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -10,6 +10,7 @@ import type { Confinement } from "@vnes/kernel";
 import { hostErrors } from "./errors.ts";
 import type { HostProgram } from "./host-program.ts";
 import { makeNice, SessionNice } from "./session-nice.ts";
+import { startChild } from "./start-child.ts";
 
 export interface Wall {
   /**
@@ -46,12 +47,7 @@ export const noWall = (nice = 0): Wall => ({
       file = join(folder, basename(file));
       writeFileSync(file, bytes, { mode: 0o500 });
     }
-    const child = spawn(file, args, {
-      cwd: "/",
-      env: { ...HOST_ENV, ...env },
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      detached: true,
-    });
+    const child = startChild(file, args, { env: { ...HOST_ENV, ...env }, pipes: 3 });
     const session = child.pid === undefined ? undefined : new SessionNice(child.pid);
     child.once("exit", () => session?.end());
     if (child.pid !== undefined && nice > 0) {

@@ -2,7 +2,6 @@
  * One V8 isolate with one capsule's bundle in it, in the sandbox host. Its memory is a cache: when it had to be interrupted
  * it is thrown away, and the next turn gets a new one.
  */
-import { writeSync } from "node:fs";
 import ivm from "isolated-vm";
 import type { SandboxLimits } from "@vnes/kernel";
 import { watched } from "./overrun-watch.ts";
@@ -88,14 +87,9 @@ export class CapsuleIsolate {
   constructor({ instance, entry, text, limits, given }: Bundle, loadMs: number) {
     this.#turnMs = limits.turnMs;
     this.#runsModule = given !== undefined;
-    this.#isolate = new ivm.Isolate({
-      memoryLimit: limits.memoryMb,
-      onCatastrophicError: (message) => {
-        // V8 has lost control of the isolate: only the end of the process is left.
-        writeSync(2, `FATAL ERROR: ${instance}: ${message}\n`);
-        process.kill(process.pid, "SIGKILL");
-      },
-    });
+    // Without `onCatastrophicError`: isolated-vm puts the thread to sleep for good and has the handler run on the one that made the isolate,
+    // which is the same here. With none it aborts, and the process ends as it should.
+    this.#isolate = new ivm.Isolate({ memoryLimit: limits.memoryMb });
     try {
       const context = this.#isolate.createContextSync();
       const prelude = context.evalClosureSync(PRELUDE, [this.#runsModule], {
