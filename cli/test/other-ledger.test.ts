@@ -1,4 +1,4 @@
-/** Who changes between a ledger of the node's own and one on NATS is told what is left behind. */
+/** Who changes between a ledger of the node's own and one on NATS is told which one it is and what is left behind. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,17 +6,22 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { otherLedger } from "../src/node/other-ledger.ts";
 
-test("a ledger that is left behind is named when another one begins, once, and not to who stays", (t) => {
+test("a boot beside another ledger says so: with a warning where one begins, and again each time where both are there", (t) => {
   const dir = mkdtempSync(join(tmpdir(), "vnes-other-"));
   t.after(() => rmSync(dir, { recursive: true }));
   const paths = { ledger: join(dir, "ledger.sqlite"), instance: join(dir, "instance") };
-  assert.deepEqual([otherLedger(paths, false), otherLedger(paths, true)], [undefined, undefined]);
+  const said = (isOnBus: boolean) => {
+    const other = otherLedger(paths, isOnBus);
+    return other === undefined ? "nothing" : `${other.level}: ${other.text.replaceAll(paths.ledger, "FILE")}`;
+  };
+  assert.deepEqual([said(false), said(true)], ["nothing", "nothing"]);
   writeFileSync(paths.ledger, "");
-  assert.equal(otherLedger(paths, false), undefined);
-  assert.match(otherLedger(paths, true) ?? "", /ledger of its own, .*ledger\.sqlite/);
+  assert.equal(said(false), "nothing");
+  assert.match(said(true), /^warn: .*ledger of its own, FILE/);
   writeFileSync(paths.instance, "");
-  assert.deepEqual([otherLedger(paths, false), otherLedger(paths, true)], [undefined, undefined]);
+  assert.match(said(false), /^info: .*goes on with its ledger in FILE; what it kept on NATS .* is not in it/);
+  assert.match(said(true), /^info: .*goes on with its ledger on NATS; what it kept in FILE is not in it/);
   rmSync(paths.ledger);
-  assert.equal(otherLedger(paths, true), undefined);
-  assert.match(otherLedger(paths, false) ?? "", /had its ledger on NATS/);
+  assert.equal(said(true), "nothing");
+  assert.match(said(false), /^warn: .*had its ledger on NATS/);
 });

@@ -42,7 +42,7 @@ export async function openLedger(
   log: Log,
 ): Promise<OpenLedger> {
   const other = otherLedger(place.paths, bus !== undefined);
-  if (other !== undefined) log.warn({}, other);
+  if (other !== undefined) log[other.level]({}, other.text);
   if (bus === undefined) {
     const store = await openSqliteLedgerStore({ path: place.paths.ledger });
     return { store, close: async () => undefined };
