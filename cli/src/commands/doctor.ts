@@ -73,7 +73,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   registry: async (place) => {
     const installed = await (await openRegistry(place)).list();
-    return ["ok", `${installed.length} versions installed`];
+    // What was replaced is kept for the records that name it, and is installed no more.
+    const current = installed.filter(({ state }) => state === "current");
+    return ["ok", `${current.length} capsules installed`];
   },
   "data directory": async ({ paths }) => {
     const there = existsSync(paths.dataDir);
