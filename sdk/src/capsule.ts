@@ -50,7 +50,7 @@ export interface Turn {
   random(): number;
   /** `<prefix>_` and 20 characters from the turn's seed. */
   id(prefix: string): string;
-  /** `key` picks the partition. What the topic's schema refuses ends the turn with `TURN_EVENT_INVALID`. */
+  /** `key` picks the partition, unless the topic's `partition.key` points to what does. What the topic's schema refuses ends the turn with `TURN_EVENT_INVALID`. */
   publish(topic: string, key: string, event: Json): void;
   /** Asks a capability; the end of it arrives as a delivery handled by `answers[tag]`. */
   call(call: {

@@ -121,7 +121,7 @@ export function addTopicPublish(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Gl
           type: "string",
           default: "",
           requiresArg: true,
-          describe: "Events of a key keep their order",
+          describe: "Picks the partition, unless the topic names a field for that",
         }),
     async (args) => {
       const { topic, key } = args;
