@@ -27,7 +27,10 @@ import { capabilitiesOf, topicsOf } from "./wiring.ts";
 export async function bootNode(parts: NodeParts): Promise<Node> {
   const watch = new LedgerWatch(parts.log);
   const { stalled, end } = watch.untilStall();
-  const booting = boot(parts, watch);
+  let begun: BareNode | undefined;
+  const booting = boot(parts, watch, (node) => {
+    begun = node;
+  });
   try {
     // A running node waits for space on the disk; one that boots says that there is none.
     return await Promise.race([booting, stalled]);
@@ -35,6 +38,8 @@ export async function bootNode(parts: NodeParts): Promise<Node> {
     watch.abandon(kernelErrors.create("NODE_STOPPING"));
     // Nothing may be opened behind the back of what closes everything.
     await booting.catch(() => undefined);
+    // Who runs already would take the end of its host for a death, and open another one.
+    for (const shard of begun?.board.shards.values() ?? []) void shard.pause();
     await closeAll(parts);
     throw error;
   } finally {
@@ -42,8 +47,9 @@ export async function bootNode(parts: NodeParts): Promise<Node> {
   }
 }
 
-async function boot(parts: NodeParts, watch: LedgerWatch): Promise<Node> {
+async function boot(parts: NodeParts, watch: LedgerWatch, begun: (node: BareNode) => void): Promise<Node> {
   const node = await openBareNode(parts, watch);
+  begun(node);
   await admitCapsules(node);
   const bound = bindCapsules(node);
   openTopics(node, bound);
