@@ -86,7 +86,7 @@ export const turnEntries: Readonly<Record<TurnCode, ErrorEntry>> = {
     message: "key {key} was to have version {expected} and has {found} (null: it does not exist)",
     fault: "user",
     retry: false,
-    remedy: "read the key again and decide with the version it has now: vnes state get",
+    remedy: "read the key again and decide with the version it has now: vnes state get CAPSULE {key}",
     exit: "conflict",
   },
   TURN_TTL_INVALID: {
