@@ -19,7 +19,11 @@ interface Finding {
   readonly next: string;
 }
 
-type Check = (place: Place) => Promise<readonly [state: Finding["state"], found: string, next?: string]>;
+/** `boot`: what boots this node, with what was looked at. */
+type Check = (
+  place: Place,
+  boot: string,
+) => Promise<readonly [state: Finding["state"], found: string, next?: string]>;
 
 const OLDEST_NODE_MAJOR = 24;
 const MEBIBYTE = 1_048_576;
@@ -96,7 +100,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const found = `${Math.floor(free / MEBIBYTE)} MiB free for ${dir}`;
     return free < LEAST_FREE_BYTES ? ["failed", found, "free space on that disk"] : ["ok", found];
   },
-  "control socket": async ({ paths }) => {
+  "control socket": async ({ paths }, boot) => {
     const bytes = Buffer.byteLength(paths.controlSocket);
     if (bytes > MAX_SOCKET_PATH_BYTES) {
       return [
@@ -107,10 +111,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
     }
     return (await isLive(paths.controlSocket))
       ? ["ok", paths.controlSocket]
-      : ["note", `nobody at ${paths.controlSocket}`, "vnes boot"];
+      : ["note", `nobody at ${paths.controlSocket}`, boot];
   },
-  node: async (place) => {
-    if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", "vnes boot"];
+  node: async (place, boot) => {
+    if (!(await isLive(place.paths.controlSocket))) return ["note", "not running", boot];
     using client = await connectTo(place);
     let status: StatusAnswer;
     try {
@@ -171,16 +175,12 @@ export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
       }),
     async (args) => {
       const place = await findPlace(shell, args);
-      const ofNode: Finding[] = [];
-      for (const [check, run] of Object.entries(CHECKS)) ofNode.push(await examine(check, run, place));
       const ofBus = await examineBus(place, args.bus);
-      // Without the flag another ledger would be booted. One that is refused is not repeated: there may be a password in it.
-      const isOk = ofBus.some(({ check, state }) => check === "bus" && state === "ok");
-      const boot = args.bus === undefined || !isOk ? "vnes boot" : `vnes boot --bus ${shellWord(args.bus)}`;
-      const findings = [...ofNode, ...ofBus].map(({ next, ...found }) => ({
-        ...found,
-        next: next === "vnes boot" ? boot : next,
-      }));
+      const boot = bootCommand(args.bus, ofBus);
+      const findings: Finding[] = [];
+      for (const [check, run] of Object.entries(CHECKS))
+        findings.push(await examine(check, run, place, boot));
+      findings.push(...ofBus);
       const { output } = shell;
       const colours = { ok: "green", failed: "red", note: "yellow" } as const;
       const text = table(findings, [
@@ -200,6 +200,12 @@ export function addDoctor(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFl
   );
 }
 
+/** Without the flag another ledger would be booted. Servers that are refused are not repeated: there may be a password in them. */
+function bootCommand(servers: string | undefined, ofBus: readonly Finding[]): string {
+  const isOk = ofBus.some(({ check, state }) => check === "bus" && state === "ok");
+  return servers === undefined || !isOk ? "vnes boot" : `vnes boot --bus ${shellWord(servers)}`;
+}
+
 async function examineBus(place: Place, servers: string | undefined): Promise<readonly Finding[]> {
   const { busConfig } = await import("../node/open-ledger.ts");
   const bus = busConfig(place, servers);
@@ -213,9 +219,9 @@ async function examineBus(place: Place, servers: string | undefined): Promise<re
   }
 }
 
-async function examine(check: string, run: Check, place: Place): Promise<Finding> {
+async function examine(check: string, run: Check, place: Place, boot: string): Promise<Finding> {
   try {
-    const [state, found, next = ""] = await run(place);
+    const [state, found, next = ""] = await run(place, boot);
     return { check, state, found, next };
   } catch (error) {
     if (isVnesError(error))
