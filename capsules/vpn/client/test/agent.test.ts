@@ -284,92 +284,85 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
   );
 });
 
-test("a client that has used up its switches waits, says why, and goes on when the minute has passed", () => {
-  let agent: Agent = NEW_AGENT;
-  let at = 0;
-  const hear = (heard: Heard): readonly Asked[] => {
-    const next = step(agent, heard, CONFIG, at, `non_${at}`);
-    agent = next.agent;
-    return alone(agent, next.asked, hear);
-  };
-  const attach = (): void => {
-    const { attempt } = agent;
-    assert.ok(attempt);
-    hear({ heard: "opened", attempt: attempt.id, channelId: `chn${attempt.id}` });
-    const epoch = (agent.session?.epoch ?? 0) + 1;
-    const frame = { type: "accepted", reason: "R", sessionId: "ses_a", version: epoch + 1, epoch } as const;
-    hear({ heard: "frame", channelId: `chn${attempt.id}`, frame: { ...frame, nonce: attempt.nonce } });
-    assert.equal(agent.mode, "steady");
-  };
-  hear({ heard: "started" });
-  attach();
-  for (let switched = 1; switched <= 3; switched++) {
-    at += 1000;
-    hear({ heard: "channelClosed", channelId: String(agent.active?.channelId), reason: "RESET" });
-    attach();
+/** A client and the gateway it talks to, a step at a time; its clock stands still in between. */
+class Talk {
+  agent: Agent = NEW_AGENT;
+  at = 0;
+
+  hear(heard: Heard): readonly Asked[] {
+    const next = step(this.agent, heard, CONFIG, this.at, `non_${this.at}`);
+    this.agent = next.agent;
+    return alone(this.agent, next.asked, (more) => this.hear(more));
   }
-  at += 1000;
-  const asked = hear({ heard: "channelClosed", channelId: String(agent.active?.channelId), reason: "RESET" });
-  assert.equal(agent.attempt, null);
-  assert.deepEqual(agent.waiting, { reason: "SWITCHES_EXCEEDED", until: 61_000 });
+
+  /** The channel of the attempt under way. */
+  open(): string {
+    const { attempt } = this.agent;
+    assert.ok(attempt);
+    this.hear({ heard: "opened", attempt: attempt.id, channelId: `chn${attempt.id}` });
+    return `chn${attempt.id}`;
+  }
+
+  accept(channelId: string, epoch: number): void {
+    const nonce = this.agent.attempt?.nonce ?? "";
+    const session = { sessionId: "ses_a", version: epoch + 1, epoch };
+    this.hear({ heard: "frame", channelId, frame: { type: "accepted", reason: "R", nonce, ...session } });
+    assert.equal(this.agent.mode, "steady");
+  }
+
+  /** The gateway is at an epoch that the client has not heard of. */
+  missBind(channelId: string, epoch: number): readonly Asked[] {
+    const nonce = this.agent.attempt?.nonce ?? "";
+    const session = { sessionId: "ses_a", version: epoch + 1, epoch, retryAfterMs: null, bound: null };
+    const frame = { type: "rejected", reason: "EPOCH_STALE", nonce, ...session } as const;
+    return this.hear({ heard: "frame", channelId, frame });
+  }
+
+  lose(): readonly Asked[] {
+    const channelId = String(this.agent.active?.channelId);
+    return this.hear({ heard: "channelClosed", channelId, reason: "RESET" });
+  }
+}
+
+test("a client that has used up its switches waits, says why, and goes on when the minute has passed", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  for (let switched = 1; switched <= 3; switched++) {
+    talk.at += 1000;
+    talk.lose();
+    talk.accept(talk.open(), 1 + switched);
+  }
+  talk.at += 1000;
+  const asked = talk.lose();
+  assert.equal(talk.agent.attempt, null);
+  assert.deepEqual(talk.agent.waiting, { reason: "SWITCHES_EXCEEDED", until: 61_000 });
   assert.ok(asked.some((one) => one.ask === "wake" && one.timer === "retry" && one.at === 61_000));
-  at = 61_000;
-  hear({ heard: "timer", timer: "retry" });
-  assert.ok(agent.attempt !== null);
+  talk.at = 61_000;
+  talk.hear({ heard: "timer", timer: "retry" });
+  assert.ok(talk.agent.attempt !== null);
 });
 
 test("a switch whose answer was lost counts to the bound as soon as it is known of (CL3)", () => {
-  let agent: Agent = NEW_AGENT;
-  let at = 0;
-  const hear = (heard: Heard): readonly Asked[] => {
-    const next = step(agent, heard, CONFIG, at, `non_${at}`);
-    agent = next.agent;
-    return alone(agent, next.asked, hear);
-  };
-  const open = (): string => {
-    hear({ heard: "opened", attempt: agent.attempt?.id ?? 0, channelId: `chn${agent.attempt?.id}` });
-    return `chn${agent.attempt?.id}`;
-  };
-  const accept = (channelId: string, epoch: number): void => {
-    const told = {
-      reason: "R",
-      sessionId: "ses_a",
-      version: epoch + 1,
-      epoch,
-      nonce: agent.attempt?.nonce ?? "",
-    };
-    hear({ heard: "frame", channelId, frame: { type: "accepted", ...told } });
-    assert.equal(agent.mode, "steady");
-  };
-  const missBind = (channelId: string, epoch: number): readonly Asked[] => {
-    const told = { sessionId: "ses_a", version: epoch + 1, epoch, retryAfterMs: null, bound: null };
-    const frame = {
-      type: "rejected",
-      reason: "EPOCH_STALE",
-      nonce: agent.attempt?.nonce ?? "",
-      ...told,
-    } as const;
-    return hear({ heard: "frame", channelId, frame });
-  };
-  const lose = (): readonly Asked[] =>
-    hear({ heard: "channelClosed", channelId: String(agent.active?.channelId), reason: "RESET" });
-  hear({ heard: "started" });
-  accept(open(), 1);
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
   // Of three: one whose answer was lost, and the one that asks again.
-  at = 1000;
-  lose();
-  const again = open();
-  assert.ok(missBind(again, 2).some((one) => one.ask === "send"));
-  assert.deepEqual(agent.switches, [1000]);
-  accept(again, 3);
-  assert.deepEqual(agent.switches, [1000, 1000]);
+  talk.at = 1000;
+  talk.lose();
+  const again = talk.open();
+  assert.ok(talk.missBind(again, 2).some((one) => one.ask === "send"));
+  assert.deepEqual(talk.agent.switches, [1000]);
+  talk.accept(again, 3);
+  assert.deepEqual(talk.agent.switches, [1000, 1000]);
   // The third was lost too: nothing is asked again within the minute.
-  at = 2000;
-  lose();
-  const third = missBind(open(), 4);
+  talk.at = 2000;
+  talk.lose();
+  const third = talk.missBind(talk.open(), 4);
   assert.ok(third.every((one) => one.ask !== "send"));
-  assert.deepEqual([agent.attempt, agent.waiting], [null, { reason: "SWITCHES_EXCEEDED", until: 61_000 }]);
-  assert.equal(agent.session?.epoch, 4);
+  const { attempt, waiting, session } = talk.agent;
+  assert.deepEqual([attempt, waiting], [null, { reason: "SWITCHES_EXCEEDED", until: 61_000 }]);
+  assert.equal(session?.epoch, 4);
 });
 
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
