@@ -1,8 +1,9 @@
 /** Runs what a simulated node recorded again; what comes out otherwise is a problem. */
-import { LedgerMemory, MemoryLedgerStore } from "@vnes/driver-memory";
+import { LedgerMemory, MemoryLedgerStore, MemorySandbox } from "@vnes/driver-memory";
 import { type CapsuleImage, replayShard, type Sandbox } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
 import type { StoredLedger } from "../history/ledger-history.ts";
+import { BundleRealm } from "./bundles.ts";
 import type { Built } from "./images.ts";
 
 /** Ample: a busy machine must not look like another outcome. */
@@ -17,6 +18,12 @@ export const SPEC = {
 export interface RanAgain {
   readonly turns: number;
   readonly problems: readonly string[];
+}
+
+/** In this process, under the prelude of the isolates: cheap enough for every run. */
+export function againInRealm(built: Built): Again {
+  const sandbox = new MemorySandbox(new BundleRealm().tableOf(built.images.keys()));
+  return new Again(built, sandbox, "when it runs again");
 }
 
 export class Again {

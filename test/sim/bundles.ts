@@ -4,7 +4,7 @@
  * own realm would not; that this changes nothing is what `--isolates` shows.
  */
 import { createContext, runInContext, Script } from "node:vm";
-import type { Bundle } from "@vnes/driver-memory";
+import type { Bundle, BundleTable } from "@vnes/driver-memory";
 import { type CapsuleImage, imageFile, type SandboxSpec } from "@vnes/kernel";
 import type { TurnRequest, TurnResult } from "@vnes/schemas";
 import { installPrelude, type Prelude } from "../../kernel/drivers/isolate/src/prelude.ts";
@@ -18,7 +18,12 @@ export class BundleRealm {
   /** Whose bundle the prelude runs. */
   #bound: RealmBundle | undefined;
 
-  /** A bundle of its own for each instance, as the tables of `MemorySandbox` want it. */
+  /** For a `MemorySandbox`: each of these capsules. */
+  tableOf(capsules: Iterable<string>): BundleTable {
+    return Object.fromEntries([...capsules].map((id) => [id, (spec: SandboxSpec) => this.open(spec)]));
+  }
+
+  /** A bundle of its own for each instance. */
   open({ image, entry, limits }: SandboxSpec): Bundle {
     this.#script(image, entry).runInContext(this.#realm);
     const exported = (this.#realm as { capsule?: unknown }).capsule;

@@ -131,10 +131,7 @@ export class SimNode {
     const messenger = this.#parts.cluster?.connect(clock, dice.below(2 ** 31));
     const drivers = this.#parts.drivers(life);
     const running: Running = Object.assign(life, { device: new MemoryDevice(drivers), messenger });
-    const bundles = Object.fromEntries(
-      [...built.images.keys()].map((id) => [id, realm.open.bind(realm)] as const),
-    );
-    const sandbox = new MemorySandbox(bundles, {
+    const sandbox = new MemorySandbox(realm.tableOf(built.images.keys()), {
       ...plan.sandbox,
       later: (_, run) => void wait(plan.slowMs.batch, run),
     });

@@ -3,10 +3,8 @@
  * by `workers.ts`, with a mutant or without; it ends when nothing more is given.
  */
 import { createInterface } from "node:readline";
-import { MemorySandbox } from "@vnes/driver-memory";
 import type { Sandbox } from "@vnes/kernel";
-import { Again } from "./again.ts";
-import { BundleRealm } from "./bundles.ts";
+import { Again, againInRealm } from "./again.ts";
 import { openImages } from "./images.ts";
 import { openIsolates } from "./isolates.ts";
 import { type Run, Simulator } from "./run.ts";
@@ -40,11 +38,7 @@ process.on("unhandledRejection", (error) => {
 
 const built = await openImages(directory);
 const simulator = new Simulator(built);
-const realm = new BundleRealm();
-const tables = Object.fromEntries(
-  [...built.images.keys()].map((id) => [id, realm.open.bind(realm)] as const),
-);
-const inRealm = new Again(built, new MemorySandbox(tables), "when it runs again");
+const inRealm = againInRealm(built);
 let isolates: Sandbox | undefined;
 let inIsolates: Again | undefined;
 for await (const text of createInterface({ input: process.stdin })) {

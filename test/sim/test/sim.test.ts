@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { mutated } from "../../crash/substitution.ts";
+import { againInRealm } from "../again.ts";
 import { buildImages, openImages } from "../images.ts";
 import { MUTANTS } from "../mutants.ts";
 import { commandOf, readOptions } from "../options.ts";
@@ -14,6 +15,8 @@ import { Simulator } from "../run.ts";
 import { tasksOf } from "../workers.ts";
 
 const SEEDS = 40;
+/** A boot that fails while capsules run: it opened hosts behind itself and never came to an end. */
+const FOUND = [589];
 const STEPS = 40;
 
 let directory = "";
@@ -24,11 +27,14 @@ before(async () => {
 after(() => rm(directory, { recursive: true, force: true }));
 
 test(`${SEEDS} runs under faults and crashes keep every rule of their history`, async () => {
-  const simulator = new Simulator(await openImages(directory));
+  const built = await openImages(directory);
+  const [simulator, again] = [new Simulator(built), againInRealm(built)];
   let lives = 0;
-  for (let seed = 1; seed <= SEEDS; seed++) {
+  for (const seed of [...Array.from({ length: SEEDS }, (_, index) => index + 1), ...FOUND]) {
     const run = await simulator.run(seed, STEPS, false);
-    assert.deepEqual(run.problems, [], `again: ${commandOf(seed, { steps: STEPS, mutant: "none" })}`);
+    const problems = [...run.problems];
+    for (const ledger of run.ledgers) problems.push(...(await again.run(ledger)).problems);
+    assert.deepEqual(problems, [], `again: ${commandOf(seed, { steps: STEPS, mutant: "none" })}`);
     assert.ok(run.operations >= STEPS, `seed ${seed}: ${run.operations} operations`);
     lives += run.lives;
   }
