@@ -43,6 +43,8 @@ export function installPrelude(runsModule: boolean): Prelude {
   const MAX_LINE = 2_000;
   /** Results that leave at once: far below what a message may hold, so that a batch of large turns leaves in several. */
   const MAX_SLICE_CHARS = 262_144;
+  /** Of them, in one line: the kernel reads a line at once that takes 32 KiB at most, and longer ones much more slowly in pieces. */
+  const MAX_LINE_CHARS = 16_384;
   /** Of one result: what goes with it into the same message, in three bytes each, is below what that holds as well. */
   const MAX_RESULT_CHARS = 1_835_008;
   /** Of one that failed: its message is 4,000 characters at most, each written in six when it is no ASCII. The kernel reads no more. */
@@ -272,6 +274,7 @@ export function installPrelude(runsModule: boolean): Prelude {
     hasStopped = false;
     const startedAt = realNow();
     let vain = 0;
+    let lineFrom = 0;
     for (let index = from; index < requests.length && finished < limit; index++) {
       const request = requests[index] as (typeof requests)[number];
       let result: string;
@@ -287,7 +290,11 @@ export function installPrelude(runsModule: boolean): Prelude {
         if (hasStopped) learnFromGuesses();
         else ranSince++;
       }
-      told += finished === 0 ? result : `,${result}`;
+      if (told.length - lineFrom > MAX_LINE_CHARS) {
+        told += "]\n[";
+        lineFrom = told.length;
+      } else if (finished > 0) told += ",";
+      told += result;
       finished++;
       if (hasStopped && (bundle.foresee === undefined || guessed >= guesses || vain >= MAX_VAIN_GUESSES))
         break;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { TurnResult } from "@vnes/schemas";
 import {
   AT_ONCE_BYTES,
+  isAsExpected,
   type Judged,
   type JudgedRequest,
   parsePiece,
@@ -47,6 +48,24 @@ test("a text of more parts than turns is refused at the first that is too many",
   assert.equal(invalid("\n".repeat(5_000_000)), "not JSON");
   const lines = TURNS.map(({ turn }) => JSON.stringify([{ ...DONE, turn }]));
   assert.equal(invalid(lines.join("\n")), undefined);
+});
+
+test("results are as expected in however many lines they come, and not with a byte changed", () => {
+  const results = ["a", "\u20ac", '"[,]', ""].map((key, turn) => JSON.stringify({ turn, key }));
+  const expected = Buffer.from(`[${results.join(",")}]`);
+  // A bit for each place between two results: whether the line ends there.
+  for (let ends = 0; ends < 2 ** (results.length - 1); ends++) {
+    const separator = (nth: number): string => (nth === 0 ? "[" : ends & (1 << (nth - 1)) ? "]\n[" : ",");
+    const text = Buffer.from(`${results.map((result, nth) => separator(nth) + result).join("")}]`);
+    assert.ok(isAsExpected(text, expected), text.toString());
+    for (let at = 0; at < text.length; at++) {
+      const changed = Buffer.from(text);
+      changed[at] = (changed[at] as number) ^ 1;
+      assert.ok(!isAsExpected(changed, expected), changed.toString());
+      assert.ok(!isAsExpected(text.subarray(0, at), expected));
+    }
+    assert.ok(!isAsExpected(Buffer.concat([text, Buffer.from("\n[]")]), expected));
+  }
 });
 
 test("a line of the log brings no more than the sdks let it", () => {
