@@ -1,6 +1,7 @@
 /**
  * Durable transitions of sessions beside what they are made of: appends of the same records to a store of the same kind, and
- * compare-and-set on a key-value bucket of NATS. In turns, so that a noisy moment meets all of them.
+ * compare-and-set on a key-value bucket of NATS, by default and where its server brings each update to the disk before it answers, as
+ * the embedded ledger does. In turns, so that a noisy moment meets all of them.
  */
 import type { LedgerStore } from "@vnes/kernel";
 import { nodeDigest } from "@vnes/registry";
@@ -23,78 +24,72 @@ interface Others {
   readonly ledger: LedgerStore;
   readonly bare: LedgerStore;
   readonly bucket: KeyValue;
+  /** On a server that syncs each update; undefined where there is none. */
+  readonly syncedBucket?: KeyValue | undefined;
+}
+
+/** What transitions stand beside; `share` of its rate is the target. */
+interface Peer {
+  readonly name: string;
+  readonly share?: number;
+  readonly work: (writer: number) => Promise<void>;
 }
 
 /** `jump` makes a round of transitions and says how many a second there were. */
 export async function besideOthers(
   where: string,
   jump: () => Promise<{ readonly perSecond: number }>,
-  { ledger, bare, bucket }: Others,
+  others: Others,
 ): Promise<readonly BenchResult[]> {
-  const records = await transitionRecords(ledger);
-  const append = appender(bare, records.turns);
-  const appendBoth = appenderOfBoth(bare, records);
+  const peers = peersOf(others, await transitionRecords(others.ledger));
   const ours: number[] = [];
-  const appended: number[] = [];
-  const both: number[] = [];
-  const set: number[] = [];
-  const moved: number[] = [];
+  const theirs = peers.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) {
     ours.push((await jump()).perSecond);
-    appended.push(await append());
-    both.push(await appendBoth());
-    set.push(await rate((writer) => bucket.update(writer)));
-    moved.push(await rate((writer) => bucket.move(writer)));
+    for (const [index, { work }] of peers.entries()) theirs[index]?.push(await rate(work));
   }
-  return besideRows(where, median(ours), [
-    {
-      name: `bare appends of the same records, ${IN_FLIGHT} in flight`,
-      value: median(appended),
-      share: TARGET_SHARE,
-    },
-    {
-      name: `both records of a transition appended bare, the turn's and the event's, ${IN_FLIGHT} in flight`,
-      value: median(both),
-    },
-    {
-      name: `kv.update of ${bucket.bytes} B by revision, ${IN_FLIGHT} in flight`,
-      value: median(set),
-      share: 1,
-    },
-    {
-      name: `kv.get, kv.update and a publish of the event, ${IN_FLIGHT} in flight`,
-      value: median(moved),
-      share: 1,
-    },
-  ]);
-}
-
-function besideRows(
-  where: string,
-  value: number,
-  peers: readonly { readonly name: string; readonly value: number; readonly share?: number }[],
-): readonly BenchResult[] {
-  const unit = "1/s";
-  return peers.map(({ share, ...peer }) => {
-    const metric = `durable session transitions, ${IN_FLIGHT} in flight, ${where}`;
+  const [metric, unit] = [`durable session transitions, ${IN_FLIGHT} in flight, ${where}`, "1/s"];
+  const value = median(ours);
+  return peers.map(({ name, share }, index) => {
+    const peer = { name: `${name}, ${IN_FLIGHT} in flight`, value: median(theirs[index] ?? []) };
     const row = { metric, value, unit, peer };
     return share === undefined ? row : { ...row, target: atLeast(value, share * peer.value, unit) };
   });
 }
 
-/** Writers that append to one shard, as the turns of one capsule do: the records that such turns made. */
-function appender(store: LedgerStore, records: readonly Uint8Array[]): () => Promise<number> {
-  const append = appendTo(store, "bench.bare/0", records);
-  return () => rate(append);
+function peersOf(
+  { bare, bucket, syncedBucket }: Others,
+  { turns, events }: TransitionRecords,
+): readonly Peer[] {
+  // One shard, as the turns of one capsule have; an event has a record of its own, in the shard of its topic.
+  const both = [appendTo(bare, "bench.both/0", turns), appendTo(bare, "bench.events/0", events)];
+  const synced = syncedBucket === undefined ? [] : [updates(syncedBucket, ", each brought to the disk")];
+  return [
+    {
+      name: "bare appends of the same records",
+      share: TARGET_SHARE,
+      work: appendTo(bare, "bench.bare/0", turns),
+    },
+    {
+      name: "both records of a transition appended bare, the turn's and the event's",
+      work: async () => void (await Promise.all(both.map((append) => append()))),
+    },
+    ...synced,
+    updates(bucket, ""),
+    {
+      name: "kv.get, kv.update and a publish of the event",
+      share: 1,
+      work: (writer) => bucket.move(writer),
+    },
+  ];
 }
 
-/** The same for all that a transition makes durable: its event has a record of its own, in the shard of its topic. */
-function appenderOfBoth(store: LedgerStore, { turns, events }: TransitionRecords): () => Promise<number> {
-  const appends = [appendTo(store, "bench.both/0", turns), appendTo(store, "bench.events/0", events)];
-  return () =>
-    rate(async () => {
-      await Promise.all(appends.map((append) => append()));
-    });
+function updates(bucket: KeyValue, how: string): Peer {
+  return {
+    name: `kv.update of ${bucket.bytes} B by revision${how}`,
+    share: 1,
+    work: (writer) => bucket.update(writer),
+  };
 }
 
 function appendTo(store: LedgerStore, shard: string, records: readonly Uint8Array[]): () => Promise<void> {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { openBus } from "@vnes/driver-nats";
 import { openSqliteLedgerStore } from "@vnes/driver-sqlite";
 import type { LedgerStore } from "@vnes/kernel";
+import { isVersionAtLeast } from "../../kernel/drivers/nats/src/connection.ts";
 import { hasNatsServer, startNatsServers } from "../../kernel/drivers/nats/test/nats-servers.ts";
 import { decodeRecord, type TurnRecord } from "../../kernel/src/ledger/record.ts";
 import { sizeOf } from "../../kernel/src/ledger/shard-state.ts";
@@ -24,6 +25,8 @@ const FILL_IN_FLIGHT = 256;
 const WARM_UP = 20_000;
 const JUMPS = 10_000;
 const ROUND_JUMPS = 5_000;
+/** The oldest nats-server that knows `sync_interval: always`. */
+const SYNCS_FROM = "2.10.0";
 /** Sessions of the node whose ledger is on NATS. */
 const NATS_SESSIONS = 2_000;
 const STATE_MB = 2_048;
@@ -36,7 +39,8 @@ export const name = "sessions";
 export const notMeasured: readonly string[] = [
   "a gateway: requests come from this process, and the events on vpn.session.v1 have no subscriber",
   "a network: client, node and nats-server share this machine and its cores",
-  "fsync on NATS, which JetStream does after it acknowledged, here and there alike; the embedded ledger waits for it",
+  "fsync on NATS but in the rows that say so: JetStream does it after it acknowledged, here and there alike; the embedded ledger waits for it",
+  "kv.update that is brought to the disk, where nats-server is older than 2.10; VNES_NATS_SERVER names another one",
   "a million sessions: npm run bench -- sessions-million",
 ];
 
@@ -140,8 +144,11 @@ async function besideAppends(
   await using bare = await openSqliteLedgerStore({ path: join(directory, "bare.sqlite") });
   await using servers = await startNatsServers({ count: 1 });
   await using bucket = await openKeyValue(servers.urls);
+  const canSync = isVersionAtLeast(servers.version, SYNCS_FROM);
+  await using syncing = canSync ? await startNatsServers({ count: 1, syncs: true }) : undefined;
+  await using syncedBucket = syncing && (await openKeyValue(syncing.urls));
   const jump = (): Promise<Cost> => load.reattach(ROUND_JUMPS, SIZES[1], IN_FLIGHT);
-  return await besideOthers("embedded ledger", jump, { ledger, bare, bucket });
+  return await besideOthers("embedded ledger", jump, { ledger, bare, bucket, syncedBucket });
 }
 
 async function onNats(built: BuiltSession): Promise<readonly BenchResult[]> {

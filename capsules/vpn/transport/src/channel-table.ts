@@ -69,6 +69,8 @@ export interface ChannelTable {
   get(id: string): Channel | undefined;
   at(index: number): Channel | undefined;
   hasPeer(peer: string): boolean;
+  /** Whether any was opened from here. */
+  hasDialled(): boolean;
   all(): readonly Channel[];
 }
 
@@ -93,6 +95,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
   const byIndex = new Map<number, Channel>();
   const byId = new Map<string, Channel>();
   const peers = new Map<string, number>();
+  let dialled = 0;
 
   const report = (channel: Channel, event: string, more: JsonObject = {}) => {
     const { id: channelId, pathId, peer } = channel;
@@ -127,6 +130,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     channel.cancelTimer();
     byIndex.delete(channel.index);
     byId.delete(channel.id);
+    if (channel.role === "initiator") dialled--;
     const left = (peers.get(channel.peer) ?? 1) - 1;
     if (left > 0) peers.set(channel.peer, left);
     else peers.delete(channel.peer);
@@ -238,6 +242,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
       };
       byIndex.set(channel.index, channel);
       byId.set(channel.id, channel);
+      if (channel.role === "initiator") dialled++;
       peers.set(channel.peer, (peers.get(channel.peer) ?? 0) + 1);
       if (channel.role === "initiator") {
         channel.live.received(now, null);
@@ -271,6 +276,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     get: (id) => byId.get(id),
     at: (index) => byIndex.get(index),
     hasPeer: (peer) => peers.has(peer),
+    hasDialled: () => dialled > 0,
     all: () => [...byId.values()],
   };
 }

@@ -13,8 +13,8 @@ import { decodeSealedCookie, encodeSealedCookie, KEY_BYTES } from "./wire.ts";
 
 /** CurveCP's minute. A cookie lives between one and two of them. */
 export const MINUTE_MS = 60_000;
-/** Some 60 bytes each; 273 handshakes a second for a minute. */
-const MAX_USED_COOKIES = 16_384;
+/** About what one core answers in a minute, and as many as there can be channels. */
+const MAX_USED_COOKIES = 65_536;
 
 export interface CookieJar {
   seal(secret: Uint8Array, initiatorEphemeral: Uint8Array, remote: Uint8Array, now: number): Uint8Array;

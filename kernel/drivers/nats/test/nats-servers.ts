@@ -65,6 +65,8 @@ export interface NatsServerOptions {
   readonly jetstream?: boolean;
   /** How much the server keeps on files, as its configuration file says it. */
   readonly maxFile?: string;
+  /** Each message is brought to the disk before it is acknowledged; servers from 2.10 on can. */
+  readonly syncs?: boolean;
   /** Where the streams are kept; a directory that is made and removed when it is not said. For one server alone. */
   readonly storeDir?: string;
   /** Given the ports on which the servers of a cluster expect each other: other ones, through which they get there. */
@@ -72,7 +74,7 @@ export interface NatsServerOptions {
 }
 
 export async function startNatsServers(options: NatsServerOptions = {}): Promise<NatsServers> {
-  const { count = 1, extra = "", jetstream = true, maxFile = "8G", through } = options;
+  const { count = 1, extra = "", jetstream = true, maxFile = "8G", syncs = false, through } = options;
   const directory = mkdtempSync(join(tmpdir(), "vnes-nats-"));
   const ports = await freePorts(count * 2);
   const advertised = (await through?.(ports.slice(count))) ?? ports.slice(count);
@@ -84,7 +86,12 @@ export async function startNatsServers(options: NatsServerOptions = {}): Promise
       `server_name: n${index}`,
       `host: ${HOST}`,
       `port: ${ports[index]}`,
-      ...(jetstream ? [`jetstream { store_dir: "${store}", max_mem: 256M, max_file: ${maxFile} }`] : []),
+      ...(jetstream
+        ? [
+            `jetstream { store_dir: "${store}", max_mem: 256M, max_file: ${maxFile}`,
+            `  ${syncs ? "sync_interval: always" : ""} }`,
+          ]
+        : []),
       ...(count > 1
         ? [
             `cluster { name: C, host: ${HOST}, port: ${ports[count + index]}, routes: [${routes.join(", ")}]`,
