@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { hash } from "node:crypto";
-import { globSync } from "node:fs";
+import { globSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
@@ -30,7 +30,8 @@ const SYSTEM_PACKAGES = [
 
 provideSystemPackages();
 
-const given = process.argv.slice(2);
+/** Files, patterns or directories. */
+const given = process.argv.slice(2).map((path) => (isDirectory(path) ? join(path, "**/*.test.ts") : path));
 const patterns = given.length > 0 ? given : ["**/test/**/*.test.ts"];
 const files = globSync(patterns, {
   cwd: ROOT,
@@ -68,6 +69,10 @@ stream.on("end", () => {
   process.stdout.once("drain", finish);
   setTimeout(finish, 200);
 });
+
+function isDirectory(path: string): boolean {
+  return statSync(join(ROOT, path), { throwIfNoEntry: false })?.isDirectory() === true;
+}
 
 let finished = false;
 function finish(): void {
