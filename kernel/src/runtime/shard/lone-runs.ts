@@ -51,6 +51,11 @@ export class LoneRuns {
     return wasIdle(death) ? batch : await this.#runAlone(batch);
   }
 
+  /** The first host, or the one after a suspension (C5). Rejects as `HostTrials.openNow` does. */
+  open(): Promise<SandboxInstance> {
+    return this.#hosts.openNow();
+  }
+
   /** The host that comes next (C5); undefined when the shard was stopped first. */
   reopen(): Promise<SandboxInstance | undefined> {
     return this.#hosts.open(() => this.#parts.isOpen());
