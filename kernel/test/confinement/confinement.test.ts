@@ -137,17 +137,18 @@ const owned = (id: string, owner?: string): Manifest => {
 
 test("capsules of two zones, or of two tenants, never share a host, whatever policy and manifests say (W3)", () => {
   const word = fc.constantFrom("acme", "b", "acme/b", "tenant/acme", "system", "", "%2F");
+  // An id may be a namespace and nothing more.
   const id = fc
-    .tuple(fc.constantFrom("acme", "b", "acme_b"), fc.constantFrom("x", "b", "acme"))
-    .map(([namespace, name]) => `${namespace}.${name}`);
+    .tuple(fc.constantFrom("acme", "b"), fc.constantFrom("", ".x", ".b"))
+    .map((parts) => parts.join(""));
   const capsule = fc.record({
     id,
     owner: fc.option(word, { nil: undefined }),
     zone: fc.constantFrom(...TRUST_ZONES),
   });
   const rule = fc.record({
-    match: fc.constantFrom("*", "acme.*", "b.*", "acme.x", "b.b"),
-    group: fc.constantFrom("g", "b", "system", "tenant/acme", "acme/b/g"),
+    match: fc.constantFrom("*", "acme", "acme.*", "b.*", "acme.x", "b.b"),
+    group: fc.constantFrom("g", "b", "system", "tenant/acme", "acme/b/g", "acme.x"),
   });
   fc.assert(
     fc.property(capsule, capsule, fc.array(rule, { maxLength: 3 }), (a, b, hosts) => {
@@ -160,7 +161,30 @@ test("capsules of two zones, or of two tenants, never share a host, whatever pol
       if (a.zone === "ephemeral") return assert.equal(a.id, b.id);
       assert.equal(a.owner, b.owner);
       assert.equal(a.id.split(".")[0], b.id.split(".")[0]);
+      // Without an owner each is a tenant of its own, and a session without a rule has a host of its own.
+      if (a.owner === undefined) assert.equal(a.id, b.id);
+      const isGrouped = ({ id }: { readonly id: string }): boolean =>
+        hosts.some(
+          ({ match }) =>
+            match === "*" || match === id || (match.endsWith(".*") && id.startsWith(match.slice(0, -1))),
+        );
+      if (a.zone === "session" && a.id !== b.id) assert.ok(isGrouped(a) && isGrouped(b));
     }),
+    // Few of them meet in one host.
+    { numRuns: 20_000 },
+  );
+});
+
+test("what a policy calls a group looks like no other tenant and like no capsule (W3)", () => {
+  const group = (zone: TrustZone, manifest: Manifest, called?: string): string => {
+    const hosts = called === undefined ? [] : [{ match: manifest.id, group: called }];
+    return groupOf(manifest, zone, { ...plain, hosts }).group;
+  };
+  assert.notEqual(group("tenant", owned("acme"), "ada"), group("tenant", owned("acme.x", "ada")));
+  assert.notEqual(group("session", owned("acme"), "ada/acme.x"), group("session", owned("acme.x", "ada")));
+  assert.notEqual(
+    group("session", owned("acme.y", "ada"), "acme.x"),
+    group("session", owned("acme.x", "ada")),
   );
 });
 
