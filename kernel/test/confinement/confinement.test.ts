@@ -58,6 +58,31 @@ test("what this machine cannot confine is refused with what it lacks, or runs wi
   assert.equal(ask("system", { policy: wanted, platform: UNABLE }).kind, "refused");
 });
 
+test("without a wall no limit of the policy is kept but niceness and message, and each is said to be none or what it is (W2)", () => {
+  const limits = { memory_mb: 512, nice: 3, message_mb: 2 };
+  const asked: readonly (readonly [TrustZone, boolean])[] = [
+    ["system", false],
+    ["tenant", true],
+  ];
+  for (const [zone, unconfinedDev] of asked) {
+    const decision = ask(zone, { policy: { confinement: { [zone]: limits } }, unconfinedDev });
+    const { wall, memoryMb, nice, messageMb } = confined(decision);
+    assert.deepEqual([wall, memoryMb, nice, messageMb], ["none", 0, 3, 2]);
+    const reasons = decision.kind === "confined" ? decision.reasons : [];
+    const said = (name: keyof Confinement): unknown => {
+      const reason = reasons.find(({ setting }) => setting === name);
+      return [reason?.value, reason?.from];
+    };
+    assert.deepEqual(said("memoryMb"), ["no limit", "policy"]);
+    assert.deepEqual(said("pids"), ["no limit", "zone"]);
+    assert.deepEqual(said("nice"), ["3", "policy"]);
+    assert.deepEqual(said("messageMb"), ["2 MiB", "policy"]);
+    const why = reasons.find(({ setting }) => setting === "memoryMb")?.why ?? "";
+    assert.match(why, /counts behind a wall only/);
+    assert.equal(why.includes("confinement.system.wall"), zone === "system");
+  }
+});
+
 test("a driver has a process of its own and no wall: the machine is its business", () => {
   const wanted = { confinement: { system: { wall: "namespaces" } } } as const;
   const manifest = manifestOf("vnes.radio", { type: "driver" });
