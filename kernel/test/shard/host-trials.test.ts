@@ -30,7 +30,12 @@ function trials(fates: readonly Fate[]) {
   };
   const spec = { instance: "test.one/0", group: "g" } as SandboxSpec;
   const clock = new MemoryClock();
-  return { hosts: new HostTrials({ spec, sandbox, clock }), clock, groups, disposed: () => disposed };
+  return {
+    hosts: new HostTrials({ spec, sandbox, clock, notOpened() {} }),
+    clock,
+    groups,
+    disposed: () => disposed,
+  };
 }
 
 const ALONE = "alone/test.one/0";

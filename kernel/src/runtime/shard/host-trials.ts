@@ -31,13 +31,21 @@ export class HostTrials {
   readonly #spec: SandboxSpec;
   readonly #sandbox: Sandbox;
   readonly #clock: Clock;
+  readonly #notOpened: (problem: VnesError) => void;
   #kills: Kill[] = [];
   #suspectedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: { readonly spec: SandboxSpec; readonly sandbox: Sandbox; readonly clock: Clock }) {
+  /** `notOpened` is told each time before it is tried again. */
+  constructor(parts: {
+    readonly spec: SandboxSpec;
+    readonly sandbox: Sandbox;
+    readonly clock: Clock;
+    notOpened(problem: VnesError): void;
+  }) {
     this.#spec = parts.spec;
     this.#sandbox = parts.sandbox;
     this.#clock = parts.clock;
+    this.#notOpened = (problem) => parts.notOpened(problem);
   }
 
   /**
@@ -122,6 +130,7 @@ export class HostTrials {
         return await open();
       } catch (error) {
         if (!isHostDeath(error) && !(isVnesError(error) && error.retry)) throw error;
+        this.#notOpened(error);
         await new Promise<void>((resolve) => {
           this.#clock.wakeAt(this.#clock.now() + delayMs(RESTART, attempt), resolve);
         });
