@@ -233,6 +233,9 @@ int vnes_serve(const vnes_handlers *handlers);
 #define VNES__MAX_LOG_MESSAGE 2000
 #define VNES__MAX_LOG_DATA 16384
 #define VNES__MAX_REASON 500
+/* Of a message that is longer: its beginning, which names something, and its end, which says what is wrong with it. */
+#define VNES__MAX_TOLD 1000
+#define VNES__MAX_TAIL 200
 #define VNES__DEFAULT_TIMEOUT_MS 5000
 #define VNES__ENTRY_BYTES 64
 #define VNES__BLOCK_BYTES 65536
@@ -812,10 +815,26 @@ struct vnes_turn {
   jmp_buf stop;
 };
 
+/* At most so many bytes of a text, and whole characters of it. */
+static size_t vnes__cut(const char *text, size_t most) {
+  size_t length = strlen(text);
+  if (length <= most) return length;
+  for (length = most; length > 0 && (text[length] & 0xc0) == 0x80; length--) continue;
+  return length;
+}
+
+static const char *vnes__told(vnes_turn *turn, const char *message) {
+  const size_t length = strlen(message);
+  if (length <= VNES__MAX_TOLD) return message;
+  const char *tail = message + length - VNES__MAX_TAIL;
+  while ((*tail & 0xc0) == 0x80) tail++;
+  return vnes_format(turn, "%.*s...%s", (int)vnes__cut(message, VNES__MAX_REASON), message, tail);
+}
+
 static _Noreturn void vnes__stop(vnes_turn *turn, const char *code, const char *message) {
   if (turn->code == NULL) {
     turn->code = code;
-    turn->message = message;
+    turn->message = vnes__told(turn, message);
   }
   longjmp(turn->stop, VNES__STOPPED);
 }
@@ -825,7 +844,7 @@ static _Noreturn void vnes__invalid(vnes_turn *turn, const char *what, const cha
 }
 
 _Noreturn void vnes_fail(vnes_turn *turn, const char *message) {
-  vnes__stop(turn, "TURN_HANDLER_THREW", vnes_format(turn, "%.*s", VNES__MAX_REASON, message));
+  vnes__stop(turn, "TURN_HANDLER_THREW", vnes_format(turn, "%.*s", (int)vnes__cut(message, VNES__MAX_REASON), message));
 }
 
 void *vnes_alloc(vnes_turn *turn, size_t size) { return vnes__take(&turn->host->arena, size); }
@@ -933,6 +952,15 @@ static void vnes__json_text(vnes_turn *turn, vnes__buffer *out, const char *text
 
 /* --- Keys of a turn --- */
 
+/* A name that is no text would make the whole result none. */
+static void vnes__check_name(vnes_turn *turn, const char *name, const char *what) {
+  const size_t length = strlen(name);
+  for (size_t index = 0, size; index < length; index += size) {
+    size = vnes__character((const unsigned char *)name + index, length - index);
+    if (size == 0) vnes__invalid(turn, what, "a text is not UTF-8");
+  }
+}
+
 static bool vnes__is_complete(const vnes__host *host, const char *prefix) {
   for (size_t index = 0; index < host->complete_count; index++)
     if (strncmp(prefix, host->complete[index], strlen(host->complete[index])) == 0) return true;
@@ -950,6 +978,7 @@ static const vnes_value *vnes__kept_value(vnes_turn *turn, const vnes__kept *kep
 
 const vnes_value *vnes_get(vnes_turn *turn, const char *key) {
   const vnes__host *host = turn->host;
+  vnes__check_name(turn, key, "key");
   const vnes__kept *kept = vnes__known(&host->overlay, key);
   if (kept == NULL) kept = vnes__known(&host->known, key);
   if (kept != NULL) return vnes__kept_value(turn, kept);
@@ -958,6 +987,7 @@ const vnes_value *vnes_get(vnes_turn *turn, const char *key) {
 }
 
 int64_t vnes_version(vnes_turn *turn, const char *key) {
+  vnes__check_name(turn, key, "key");
   const vnes__kept *kept = vnes__known(&turn->host->known, key);
   if (kept == NULL ? vnes__is_complete(turn->host, key) : kept->json == NULL) return VNES_NO_KEY;
   if (kept == NULL || !kept->knows_version) vnes__need(turn, &turn->needed_key, key);
@@ -966,6 +996,7 @@ int64_t vnes_version(vnes_turn *turn, const char *key) {
 
 /* A turn is one write of a key, so it has one expectation: what was expected first still holds. */
 static vnes__kept *vnes__change(vnes_turn *turn, const char *key, const char *what, int64_t expect, int64_t ttl_ms) {
+  vnes__check_name(turn, key, "key");
   if (expect < VNES_ANY || expect > (int64_t)VNES__MAX_SAFE)
     vnes__invalid(turn, what, "expect is a version, or null for no such key");
   if (ttl_ms < 0 || ttl_ms > (int64_t)VNES__MAX_SAFE)
@@ -1035,6 +1066,7 @@ static int vnes__by_key(const void *a, const void *b) {
 
 size_t vnes_entries(vnes_turn *turn, const char *prefix, const vnes_entry **entries) {
   vnes__host *host = turn->host;
+  vnes__check_name(turn, prefix, "prefix");
   if (!vnes__is_complete(host, prefix)) vnes__need(turn, &turn->needed_range, prefix);
   vnes_entry *found = vnes_alloc(turn, (host->known.count + host->overlay.count + 1) * sizeof *found);
   size_t count = 0;
@@ -1165,9 +1197,7 @@ void vnes_log(vnes_turn *turn, const char *level, const char *message, const vne
     turn->dropped++;
     return;
   }
-  size_t length = strlen(message);
-  if (length > VNES__MAX_LOG_MESSAGE)
-    for (length = VNES__MAX_LOG_MESSAGE; length > 0 && (message[length] & 0xc0) == 0x80; length--) continue;
+  const size_t length = vnes__cut(message, VNES__MAX_LOG_MESSAGE);
   vnes__buffer *out = &turn->logs;
   if (turn->lines++ > 0) vnes__add(out, ",", 1);
   vnes__say(out, "{\"level\":\"");

@@ -59,6 +59,9 @@ _MAX_LOG_DATA = 16_384
 # A guard against a loop that only asks; the kernel's own bound is far below.
 _MAX_ASKED = 65_536
 _MAX_THROWN = 500
+# Of a message that is longer: its beginning, which names something, and its end, which says what is wrong with it.
+_MAX_TOLD = 1_000
+_MAX_TAIL = 200
 # Of a traceback are looked at; a recursion without end has a thousand.
 _MAX_FRAMES = 2_000
 # What a key costs beside its text and value.
@@ -549,6 +552,8 @@ class Turn:
 
     def _fail(self, code: str, message: str) -> NoReturn:
         if self._failure is None:
+            if len(message) > _MAX_TOLD:
+                message = message[:_MAX_THROWN] + "..." + message[-_MAX_TAIL:]
             self._failure = TurnStop(code, message)
         raise self._failure
 

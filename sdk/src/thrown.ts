@@ -2,6 +2,10 @@
 
 /** Enough for a sentence; a stack or a document is for the log. */
 const MAX_LENGTH = 500;
+/** A key or a topic in a message of ours may be as long as its author likes. */
+const MAX_MESSAGE = 1_000;
+/** What is wrong with it is said at the end. */
+const TAIL = 200;
 /** A file of a bundle with line and column is far shorter. */
 const MAX_PLACE = 200;
 /** The message stands before the frames, and may be as long as it likes. */
@@ -34,6 +38,12 @@ export function placeOfThrown(thrown: unknown): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A longer message than this is none to the kernel. */
+export function shortened(message: string): string {
+  if (message.length <= MAX_MESSAGE) return message;
+  return `${message.slice(0, MAX_LENGTH)}...${message.slice(-TAIL)}`;
 }
 
 function bounded(text: string): string {

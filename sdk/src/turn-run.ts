@@ -11,6 +11,7 @@ import type { Keys, ReadRequest, Turn } from "./capsule.ts";
 import { copyJson, NotJson } from "./json-copy.ts";
 import type { KeyCache } from "./key-cache.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import { shortened } from "./thrown.ts";
 import { TurnKeys } from "./turn-keys.ts";
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -29,7 +30,7 @@ class TurnStop extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {
-    super(message);
+    super(shortened(message));
     this.code = code;
   }
 }

@@ -302,6 +302,20 @@ test("anything may be thrown; the message is bounded and made without the thrown
   assert.match(throwing(Symbol("s")), /Symbol\(s\)/);
 });
 
+test("a message about a name is cut in its middle, so that it says what is wrong and is one to the kernel", () => {
+  const name = "k".repeat(10_000);
+  for (const go of [
+    (turn: Turn) => turn.keys.set(name, -0),
+    (turn: Turn) => turn.publish(name, "", -0),
+    (turn: Turn) => turn.keys.set("k", { [name]: -0 }),
+  ]) {
+    const [code, message] = failure(go);
+    assert.equal(code, "TURN_EFFECT_INVALID");
+    assert.ok(message.length < 1_000, `${message.length} characters`);
+    assert.match(message, /k\.\.\.k.*: -0 does not survive JSON$/);
+  }
+});
+
 test("where an error was made is said beside the message, for an error alone, and bounded", () => {
   const placed = (what: unknown): string | undefined => {
     const { result } = going(() => {

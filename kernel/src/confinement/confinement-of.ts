@@ -29,12 +29,19 @@ export function confinementOf(question: ConfinementQuestion): ConfinementDecisio
   const shared = groupOf(manifest, zone, policy);
   const sharedBy = because("sharedBy", shared.group, ...sharing(shared.rule, zone));
   const demanded = demandedWall(zone, policy);
-  const { limits, limit } = limitsOf(zone, policy);
+  const { limits, limit, unkept } = limitsOf(zone, policy);
   const nice = limit("nice", "nice", "", "kept by the scheduler");
-  if (demanded.value === "none") return process(zone, shared.group, nice, [demanded, sharedBy]);
+  const message = limit("messageMb", "message_mb", " MiB", "a larger one ends the host");
+  const bare = (wall: ConfinementReason): ConfinementDecision =>
+    process({ zone, sharedBy: shared.group, nice: limits.nice, messageMb: limits.message_mb }, [
+      ...[wall, sharedBy],
+      ...[unkept("memoryMb", "memory_mb"), unkept("pids", "pids"), unkept("cpuPercent", "cpu_percent")],
+      ...[nice, unkept("openFiles", "open_files"), message],
+    ]);
+  if (demanded.value === "none") return bare(demanded);
   if (unconfinedDev) {
     const why = "--unconfined-dev: for this boot nothing but a process of its own stands around the capsule";
-    return process(zone, shared.group, nice, [because("wall", "none", "option", why), sharedBy]);
+    return bare(because("wall", "none", "option", why));
   }
   if (platform.lacks.length > 0) return { kind: "refused", lacks: platform.lacks };
 
@@ -65,7 +72,7 @@ export function confinementOf(question: ConfinementQuestion): ConfinementDecisio
       nice,
       limit("openFiles", "open_files", "", "kept by a resource limit"),
       limit("scratchMb", "scratch_mb", " MiB", "the root is read-only, and this is all that can be written"),
-      limit("messageMb", "message_mb", " MiB", "a larger one ends the host"),
+      message,
       because("network", "none", "zone", closed),
       because("devices", "none", "zone", "null, zero, full, random and urandom, which lead nowhere"),
       because("reads", "program", "zone", "what runs the capsule and the system's libraries, read-only"),
@@ -81,7 +88,15 @@ function limitsOf(zone: TrustZone, policy: Policy) {
     const where = from === "zone" ? `default of zone ${zone}` : `confinement.${zone}.${name} in the policy`;
     return because(setting, `${limits[name]}${unit}`, from, `${where}; ${how}`);
   };
-  return { limits, limit };
+  /** Without a wall, whatever the policy says. */
+  const unkept = (setting: keyof Confinement, name: keyof ZoneLimits) => {
+    if (chosen[name] === undefined)
+      return because(setting, "no limit", "zone", "none is kept without a wall");
+    const line = `confinement.${zone}.${name} in the policy counts behind a wall only`;
+    const how = zone === "system" ? `${line}: set confinement.system.wall to "namespaces"` : line;
+    return because(setting, "no limit", "policy", how);
+  };
+  return { limits, limit, unkept };
 }
 
 /** The wall the zone would have if this machine could do everything. */
@@ -96,40 +111,34 @@ function demandedWall(zone: TrustZone, policy: Policy): ConfinementReason {
 
 function driver(id: string, zone: TrustZone): ConfinementDecision {
   const group = `device/${id}`;
-  const nice = because("nice", "0", "manifest", "a driver is what others wait for");
-  return process(zone, group, nice, [
+  return process({ zone, sharedBy: group, nice: 0, messageMb: ZONE_LIMITS.system.message_mb }, [
     because("wall", "none", "manifest", "a driver touches the machine; policy grants it powers by name"),
     because("sharedBy", group, "manifest", "a driver has a process of its own"),
+    because("nice", "0", "manifest", "a driver is what others wait for"),
   ]);
 }
 
-/** A process and nothing more: no limit is kept, and none is told. The niceness needs no wall. */
+/** A process and nothing more. The niceness and the bound of a message need no wall; other limits are not kept. */
 function process(
-  zone: TrustZone,
-  group: string,
-  nice: ConfinementReason,
+  own: Pick<Confinement, "zone" | "sharedBy" | "nice" | "messageMb">,
   reasons: readonly ConfinementReason[],
 ): ConfinementDecision {
   return {
     kind: "confined",
     confinement: {
-      zone,
+      ...own,
       wall: "none",
-      sharedBy: group,
       memoryMb: 0,
       pids: 0,
       cpuPercent: 0,
-      nice: Number(nice.value),
       openFiles: 0,
       scratchMb: 0,
-      messageMb: ZONE_LIMITS.system.message_mb,
       network: "machine",
       devices: "machine",
       reads: "machine",
     },
     reasons: [
       ...reasons,
-      nice,
       because("network", "machine", "zone", "what the process of its user may reach"),
       because("devices", "machine", "zone", "what the process of its user may open"),
       because("reads", "machine", "zone", "what the process of its user may read"),

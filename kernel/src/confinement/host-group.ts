@@ -22,13 +22,17 @@ export function groupOf(manifest: Manifest, zone: TrustZone, policy: Policy): Ho
   switch (zone) {
     case "system":
       return { group: rule?.group ?? "system", ...byRule };
+    // No tenant has a colon: what the policy says stands behind one, and looks like no other tenant and like no capsule.
     case "tenant":
       return {
-        group: `tenant/${tenantOf(manifest)}${rule === undefined ? "" : `/${rule.group}`}`,
+        group: `tenant/${tenantOf(manifest)}${rule === undefined ? "" : `:${rule.group}`}`,
         ...byRule,
       };
     case "session":
-      return { group: `session/${tenantOf(manifest)}/${rule?.group ?? id}`, ...byRule };
+      return {
+        group: `session/${tenantOf(manifest)}${rule === undefined ? `/${id}` : `:${rule.group}`}`,
+        ...byRule,
+      };
     case "ephemeral":
       return { group: `ephemeral/${id}` };
   }

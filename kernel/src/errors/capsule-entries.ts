@@ -11,6 +11,7 @@ export type CapsuleCode =
   | "CAPSULE_IMAGE_DENIED"
   | "CAPSULE_IMAGE_UNREADABLE"
   | "CAPSULE_DEPENDENT"
+  | "CAPSULE_ENDS_HOST"
   | "CAPSULE_KEEPS_KILLING"
   | "CAPSULE_POISONED"
   | "CAPSULE_PLACEMENT_CHANGED"
@@ -88,6 +89,14 @@ export const capsuleEntries: Readonly<Record<CapsuleCode, ErrorEntry>> = {
     fault: "capsule",
     retry: false,
     remedy: "vnes capsule inspect {provider}",
+    exit: "failed",
+  },
+  CAPSULE_ENDS_HOST: {
+    message: "capsule {capsule} ended the sandbox host that it had for itself while it was loaded: {reason}",
+    fault: "capsule",
+    retry: true,
+    remedy:
+      "mend what it does when it is loaded (in TypeScript the top level of src/main.ts); then: vnes capsule build <dir> && vnes capsule install <dir>, and boot again",
     exit: "failed",
   },
   CAPSULE_KEEPS_KILLING: {

@@ -81,7 +81,10 @@ export interface SandboxInstance {
 }
 
 export interface Sandbox {
-  /** Rejects with `SANDBOX_BUNDLE_BROKEN` when the bundle does not load, `SANDBOX_HOST_DIED` when its host dies. */
+  /**
+   * Rejects with `SANDBOX_BUNDLE_BROKEN` when the bundle does not load, `SANDBOX_HOST_DIED` when its host dies; with `wasIdle` in its details when
+   * that was loading another one, or had died before.
+   */
   open(spec: SandboxSpec): Promise<SandboxInstance>;
   [Symbol.asyncDispose](): Promise<void>;
 }

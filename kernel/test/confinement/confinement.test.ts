@@ -58,6 +58,31 @@ test("what this machine cannot confine is refused with what it lacks, or runs wi
   assert.equal(ask("system", { policy: wanted, platform: UNABLE }).kind, "refused");
 });
 
+test("without a wall no limit of the policy is kept but niceness and message, and each is said to be none or what it is (W2)", () => {
+  const limits = { memory_mb: 512, nice: 3, message_mb: 2 };
+  const asked: readonly (readonly [TrustZone, boolean])[] = [
+    ["system", false],
+    ["tenant", true],
+  ];
+  for (const [zone, unconfinedDev] of asked) {
+    const decision = ask(zone, { policy: { confinement: { [zone]: limits } }, unconfinedDev });
+    const { wall, memoryMb, nice, messageMb } = confined(decision);
+    assert.deepEqual([wall, memoryMb, nice, messageMb], ["none", 0, 3, 2]);
+    const reasons = decision.kind === "confined" ? decision.reasons : [];
+    const said = (name: keyof Confinement): unknown => {
+      const reason = reasons.find(({ setting }) => setting === name);
+      return [reason?.value, reason?.from];
+    };
+    assert.deepEqual(said("memoryMb"), ["no limit", "policy"]);
+    assert.deepEqual(said("pids"), ["no limit", "zone"]);
+    assert.deepEqual(said("nice"), ["3", "policy"]);
+    assert.deepEqual(said("messageMb"), ["2 MiB", "policy"]);
+    const why = reasons.find(({ setting }) => setting === "memoryMb")?.why ?? "";
+    assert.match(why, /counts behind a wall only/);
+    assert.equal(why.includes("confinement.system.wall"), zone === "system");
+  }
+});
+
 test("a driver has a process of its own and no wall: the machine is its business", () => {
   const wanted = { confinement: { system: { wall: "namespaces" } } } as const;
   const manifest = manifestOf("vnes.radio", { type: "driver" });
@@ -137,17 +162,18 @@ const owned = (id: string, owner?: string): Manifest => {
 
 test("capsules of two zones, or of two tenants, never share a host, whatever policy and manifests say (W3)", () => {
   const word = fc.constantFrom("acme", "b", "acme/b", "tenant/acme", "system", "", "%2F");
+  // An id may be a namespace and nothing more.
   const id = fc
-    .tuple(fc.constantFrom("acme", "b", "acme_b"), fc.constantFrom("x", "b", "acme"))
-    .map(([namespace, name]) => `${namespace}.${name}`);
+    .tuple(fc.constantFrom("acme", "b"), fc.constantFrom("", ".x", ".b"))
+    .map((parts) => parts.join(""));
   const capsule = fc.record({
     id,
     owner: fc.option(word, { nil: undefined }),
     zone: fc.constantFrom(...TRUST_ZONES),
   });
   const rule = fc.record({
-    match: fc.constantFrom("*", "acme.*", "b.*", "acme.x", "b.b"),
-    group: fc.constantFrom("g", "b", "system", "tenant/acme", "acme/b/g"),
+    match: fc.constantFrom("*", "acme", "acme.*", "b.*", "acme.x", "b.b"),
+    group: fc.constantFrom("g", "b", "system", "tenant/acme", "acme/b/g", "acme.x"),
   });
   fc.assert(
     fc.property(capsule, capsule, fc.array(rule, { maxLength: 3 }), (a, b, hosts) => {
@@ -160,7 +186,30 @@ test("capsules of two zones, or of two tenants, never share a host, whatever pol
       if (a.zone === "ephemeral") return assert.equal(a.id, b.id);
       assert.equal(a.owner, b.owner);
       assert.equal(a.id.split(".")[0], b.id.split(".")[0]);
+      // Without an owner each is a tenant of its own, and a session without a rule has a host of its own.
+      if (a.owner === undefined) assert.equal(a.id, b.id);
+      const isGrouped = ({ id }: { readonly id: string }): boolean =>
+        hosts.some(
+          ({ match }) =>
+            match === "*" || match === id || (match.endsWith(".*") && id.startsWith(match.slice(0, -1))),
+        );
+      if (a.zone === "session" && a.id !== b.id) assert.ok(isGrouped(a) && isGrouped(b));
     }),
+    // Few of them meet in one host.
+    { numRuns: 20_000 },
+  );
+});
+
+test("what a policy calls a group looks like no other tenant and like no capsule (W3)", () => {
+  const group = (zone: TrustZone, manifest: Manifest, called?: string): string => {
+    const hosts = called === undefined ? [] : [{ match: manifest.id, group: called }];
+    return groupOf(manifest, zone, { ...plain, hosts }).group;
+  };
+  assert.notEqual(group("tenant", owned("acme"), "ada"), group("tenant", owned("acme.x", "ada")));
+  assert.notEqual(group("session", owned("acme"), "ada/acme.x"), group("session", owned("acme.x", "ada")));
+  assert.notEqual(
+    group("session", owned("acme.y", "ada"), "acme.x"),
+    group("session", owned("acme.x", "ada")),
   );
 });
 

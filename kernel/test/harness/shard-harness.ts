@@ -117,6 +117,8 @@ export interface Harness {
   readonly released: { readonly entry: OutboxEntry; confirm(): void }[];
   readonly deadLetters: string[];
   readonly givenUp: unknown[];
+  /** Why none could be opened, each time. */
+  readonly noHosts: readonly string[];
   /** Groups of the hosts that were opened. */
   readonly groups: readonly string[];
   /** The host of a group dies, whatever is in it; default: the shard's own. */
@@ -168,6 +170,7 @@ export async function openHarness(options: {
   readonly faults?: ConstructorParameters<typeof MemoryLedgerStore>[1];
   readonly hostDiesAt?: ReadonlySet<number>;
   readonly deadlineAt?: ReadonlySet<number>;
+  readonly openFailsAt?: ReadonlySet<number>;
   readonly maxStateSize?: number;
   /** Told of every batch that crosses into the sandbox. */
   readonly onBatch?: () => void;
@@ -185,7 +188,8 @@ export async function openHarness(options: {
   const released: Harness["released"][number][] = [];
   const deadLetters: string[] = [];
   const givenUp: unknown[] = [];
-  const { onBatch, hostDiesAt, deadlineAt } = options;
+  const noHosts: string[] = [];
+  const { onBatch, hostDiesAt, deadlineAt, openFailsAt } = options;
   const later = (_batch: number, resume: () => void): void => {
     onBatch?.();
     resume();
@@ -193,6 +197,7 @@ export async function openHarness(options: {
   const faults = {
     ...(hostDiesAt === undefined ? {} : { hostDiesAt }),
     ...(deadlineAt === undefined ? {} : { deadlineAt }),
+    ...(openFailsAt === undefined ? {} : { openFailsAt }),
     ...(onBatch === undefined ? {} : { later }),
   };
   const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
@@ -236,6 +241,7 @@ export async function openHarness(options: {
     },
     deadLetter: ({ code }) => deadLetters.push(code),
     hostDied: () => {},
+    noHost: ({ code }) => noHosts.push(code),
     giveUp: (error) => givenUp.push(error),
   });
   await shard.load();
@@ -247,6 +253,7 @@ export async function openHarness(options: {
     released,
     deadLetters,
     givenUp,
+    noHosts,
     groups: sent.groups,
     hostDies: (group = "g") => memorySandbox.dies(group),
     mostSent: () => sent.most,

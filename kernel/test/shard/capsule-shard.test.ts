@@ -255,6 +255,21 @@ test("a host that dies while nothing of a shard is in it costs that shard no hos
   assert.deepEqual([h.shard.restarts, h.counters.get("host.deaths")], [1, 1]);
 });
 
+test("while no host can be opened that is told and counted each time, and what waits runs in the first that can (C4)", async () => {
+  // 1 is the first of all; in the group and alone twice, then alone.
+  const h = await openHarness({ openFailsAt: new Set([2, 3, 4, 5]) });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  h.hostDies();
+  h.call(1, { key: "a" });
+  for (let round = 0; round < 8; round++) {
+    await h.settle();
+    h.clock.advance(100);
+  }
+  assert.deepEqual([...h.answers().values()], [1]);
+  assert.deepEqual(h.noHosts, ["CAPSULE_ENDS_HOST", "CAPSULE_ENDS_HOST", "CAPSULE_ENDS_HOST"]);
+  assert.equal(h.counters.get("host.notOpened"), 3);
+});
+
 test("whose delivery was in a host that died and is stopped alone, or kills again, shares no host for a while (C5)", async () => {
   const alone = "alone/test.counter/0";
   const fates = [
@@ -279,10 +294,14 @@ test("whose delivery was in a host that died and is stopped alone, or kills agai
     assert.deepEqual([...h.answers().values()], code === undefined ? [null, null] : [code, null]);
     assert.deepEqual(h.groups, ["g", alone, code === undefined ? "g" : alone]);
     if (code === undefined) continue;
+    // As it is suspended and resumed.
+    await h.shard.unload();
+    await h.shard.load();
+    h.shard.run();
     h.clock.advance(600_000);
     h.hostDies(alone);
     await callAll(3);
-    assert.deepEqual(h.groups, ["g", alone, alone, "g"]);
+    assert.deepEqual(h.groups, ["g", alone, alone, alone, "g"]);
   }
 });
 

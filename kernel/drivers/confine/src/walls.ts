@@ -61,7 +61,7 @@ export async function openWalls(options: OpenWallsOptions = {}): Promise<Walls> 
   const withWatchdog = partsOf(tools, filter, undefined);
   if (place !== undefined) failure = await tried(withWatchdog);
   if (failure === undefined) return walls(withWatchdog);
-  return without([{ part: "namespaces", found: failure, remedy: remedyHere() }]);
+  return without([lackFrom(failure)]);
 }
 
 function partsOf(tools: Tools, filter: Uint8Array, cgroups: CgroupPlace | undefined): WallParts {
@@ -112,6 +112,15 @@ async function tried(parts: WallParts): Promise<string | undefined> {
   clearTimeout(timer);
   walled.ended();
   return code === 0 ? undefined : said.trim().split("\n").at(-1) || `the trial ended with ${code}`;
+}
+
+/** `--size` came with 0.7, the last of the options that are used. */
+const UNKNOWN_OPTION = /Unknown option/;
+
+function lackFrom(failure: string): PlatformLack {
+  if (!UNKNOWN_OPTION.test(failure)) return { part: "namespaces", found: failure, remedy: remedyHere() };
+  const remedy = "install bubblewrap 0.7 or newer, as Debian 12 and Ubuntu 24.04 have it";
+  return { part: "bubblewrap", found: `${failure}: it is too old`, remedy };
 }
 
 const SWITCHES = [

@@ -436,6 +436,17 @@ test("what is missing is named with the package it comes in, and no wall is hand
   assert.throws(() => without.wallOf(confinementFor("tenant")), { code: "WALL_NOT_POSSIBLE" });
 });
 
+test("a bubblewrap that is too old is said to be one (W1)", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "vnes-wall-"));
+  const said = 'echo "bwrap: Unknown option --size" >&2; exit 1';
+  writeFileSync(join(folder, "bwrap"), `#!/bin/sh\n${said}\n`, { mode: 0o755 });
+  const { platform } = await openWalls({ toolFolders: [folder, "/usr/bin", "/bin"] });
+  rmSync(folder, { recursive: true });
+  const [lack] = platform.lacks;
+  assert.deepEqual([lack?.part, lack?.found], ["bubblewrap", "bwrap: Unknown option --size: it is too old"]);
+  assert.match(lack?.remedy ?? "", /bubblewrap 0\.7 or newer/);
+});
+
 function outputOf(child: ChildProcess): Promise<string> {
   let output = "";
   for (const stream of [child.stdout, child.stderr])

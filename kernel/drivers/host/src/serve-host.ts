@@ -12,7 +12,7 @@
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { encodeFrame, FrameReader } from "./frame.ts";
-import { writeTogether } from "./write-together.ts";
+import { writeNow, writeTogether } from "./write-together.ts";
 
 const KERNEL_FD = 3;
 /** `EX_SOFTWARE` of sysexits.h. */
@@ -23,6 +23,8 @@ export const SERVED_PROTOCOL_VERSION = 1;
 export interface KernelLink {
   /** Throws `HOST_PROTOCOL_FRAME_TOO_LARGE`; nothing is sent then. */
   send(message: unknown, text?: string): void;
+  /** What was sent leaves now: before work that may not come to an end. */
+  flush(): void;
 }
 
 /** `text` is what came beside the message; it is written over when `onMessage` has returned. */
@@ -46,7 +48,10 @@ export function serveHost(onMessage: (message: unknown, text: Buffer) => void): 
   const pipe = new Socket({ fd: KERNEL_FD, readable: true, writable: true, onread });
   pipe.on("end", () => process.exit(0));
   pipe.on("error", () => process.exit(0));
-  return { send: (message, text) => writeTogether(pipe, encodeFrame(message, text)) };
+  return {
+    send: (message, text) => writeTogether(pipe, encodeFrame(message, text)),
+    flush: () => writeNow(pipe),
+  };
 }
 
 function greet(message: unknown, pipe: Socket): true {

@@ -13,7 +13,12 @@ export function writeTogether(pipe: Duplex, frame: readonly Uint8Array[], onLeft
     });
   }
   for (const part of frame) pipe.write(part);
-  if (pipe.writableLength <= MAX_HELD_BYTES) return;
+  if (pipe.writableLength > MAX_HELD_BYTES) writeNow(pipe);
+}
+
+/** What is held leaves at once; what comes behind it in the same tick is held again. */
+export function writeNow(pipe: Duplex): void {
+  if (pipe.writableCorked === 0) return;
   pipe.uncork();
   pipe.cork();
 }

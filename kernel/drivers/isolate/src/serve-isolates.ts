@@ -54,6 +54,8 @@ function open(message: OpenMessage, text: string): void {
   } catch (cause) {
     send({ did: "fail", id, reason: describe(cause) });
   }
+  // The next one may end this process, and the kernel has to know whom it was loading.
+  kernel.flush();
   if (!scheduled) rests();
 }
 

@@ -254,6 +254,24 @@ test("when a host dies, what it owed is rejected and its group opens again in a 
   assert.notEqual((await again.meters()).host.pid, pid);
 });
 
+test("a bundle that ends the host while it is loaded is the one to blame: who was loaded before is open, who comes behind it was not in it", async () => {
+  // So small that all of them come to the host in one piece.
+  const plain = "var capsule = { default: { deliver() {}, reset() {} } };";
+  const fills = `const all = new Map(); for (let n = 0; ; n++) all.set("k" + n, { n });`;
+  const group = "loading ends it";
+  const limits = { memoryMb: 16, turnMs: 5_000 };
+  const [before, guilty, behind] = await Promise.allSettled([
+    sandbox.open(specOf(plain, { group, instance: "test.before/0" })),
+    sandbox.open(specOf(fills, { group, instance: "test.guilty/0", limits })),
+    sandbox.open(specOf(plain, { group, instance: "test.behind/0" })),
+  ]);
+  assert.equal(before.status, "fulfilled");
+  assert.ok(guilty.status === "rejected" && isVnesError(guilty.reason));
+  assert.ok(behind.status === "rejected" && isVnesError(behind.reason));
+  assert.deepEqual([guilty.reason.code, behind.reason.code], ["SANDBOX_HOST_DIED", "SANDBOX_HOST_DIED"]);
+  assert.deepEqual([guilty.reason.details["wasIdle"], behind.reason.details["wasIdle"]], [undefined, true]);
+});
+
 test("the last instance of a group takes its host with it", async () => {
   const one = await open(`"t.ok": () => 1`, { group: "leaving" });
   const { pid } = (await one.meters()).host;

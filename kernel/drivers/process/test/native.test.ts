@@ -33,6 +33,13 @@ CALL(floods) { UNUSED; while (true) vnes_publish(turn, "t", "k", NULL); return N
 CALL(giant) { UNUSED; char *key = vnes_alloc(turn, 100001); memset(key, 'k', 100000); vnes_set(turn, key, NULL); return NULL; }
 CALL(deep) { UNUSED; vnes_value *value = vnes_new_array(turn); vnes_push(turn, value, value); return value; }
 CALL(bytes) { UNUSED; return vnes_new_text(turn, "\\xff"); }
+CALL(sets) { UNUSED; vnes_set(turn, "a\\xff", NULL); return NULL; }
+CALL(deletes) { UNUSED; vnes_delete(turn, "a\\xff"); return NULL; }
+CALL(gets) { UNUSED; return (vnes_value *)vnes_get(turn, "a\\xff"); }
+CALL(versions) { UNUSED; return vnes_new_number(turn, (double)vnes_version(turn, "a\\xff")); }
+CALL(lists) { UNUSED; const vnes_entry *entries; return vnes_new_number(turn, (double)vnes_entries(turn, "a\\xff", &entries)); }
+CALL(longs) { UNUSED; char *key = vnes_alloc(turn, 10001); memset(key, 'k', 10000); vnes_set(turn, key, vnes_new_number(turn, -0.0)); return NULL; }
+CALL(halves) { UNUSED; char text[502] = {0}; memset(text, 'x', 499); strcpy(text + 499, "\\xc3\\xa9"); vnes_fail(turn, text); }
 CALL(zero) { UNUSED; return vnes_new_number(turn, -0.0); }
 CALL(large) { UNUSED; return vnes_new_number(turn, 9007199254740992.0); }
 CALL(proto) { UNUSED; vnes_value *value = vnes_new_object(turn); vnes_put(turn, value, "__proto__", NULL); return value; }
@@ -50,7 +57,8 @@ static const vnes_call_handler calls[] = {
   {"t.ok", ok}, {"t.loop", loop}, {"t.pauses", pauses}, {"t.hog", hog}, {"t.once", once}, {"t.half", half}, {"t.ends", ends},
   {"t.crashes", crashes}, {"t.fails", fails}, {"t.prints", prints}, {"t.chats", chats}, {"t.floods", floods},
   {"t.giant", giant}, {"t.deep", deep}, {"t.bytes", bytes}, {"t.zero", zero}, {"t.large", large}, {"t.proto", proto},
-  {"t.wrong", wrong}, {"t.order", order}, {NULL, NULL},
+  {"t.wrong", wrong}, {"t.order", order}, {"t.sets", sets}, {"t.deletes", deletes}, {"t.gets", gets}, {"t.versions", versions},
+  {"t.lists", lists}, {"t.longs", longs}, {"t.halves", halves}, {NULL, NULL},
 };
 int main(void) {
   static const vnes_handlers handlers = {.calls = calls};
@@ -119,6 +127,18 @@ test("what cannot be kept fails its turn by name and leaves nothing behind", asy
     "done",
   ]);
   assert.equal((valueOf(results.at(-1)) as { code: string }).code, "CALL_METHOD_UNKNOWN");
+});
+
+test("a name that is no UTF-8 fails its turn by name, and a message about a long one is cut in its middle", async () => {
+  const one = await open({ limits: { turnMs: 5_000 } });
+  const methods = ["sets", "deletes", "gets", "versions", "lists", "longs", "halves"];
+  const results = await one.deliver(methods.map((method) => callOf(method)));
+  assert.deepEqual(told(results), [...Array<string>(6).fill("TURN_EFFECT_INVALID"), "TURN_HANDLER_THREW"]);
+  const [long = "", half] = results
+    .slice(5)
+    .map((result) => (result.kind === "failed" ? result.message : ""));
+  assert.match(long, /^write k{494}\.\.\.k+: -0 does not survive JSON$/);
+  assert.equal(half, "x".repeat(499));
 });
 
 test("values come back as they were given: every character, half a surrogate pair, each number", async () => {

@@ -299,6 +299,16 @@ def misused(turn): turn.keys.set("k", 1, ttl=5)`;
   );
 });
 
+test("a message about a name is cut in its middle, so that it says what is wrong and is one to the kernel", async () => {
+  const one = await open({ long: `turn.keys.set("k" * 10_000, -0.0)` });
+  const [result] = await one.deliver([callOf("long")]);
+  assert.deepEqual(told(result === undefined ? [] : [result]), ["TURN_EFFECT_INVALID"]);
+  assert.match(
+    (result as { message?: string }).message ?? "",
+    /^write k{494}\.\.\.k+: .*: -0 does not survive JSON$/,
+  );
+});
+
 test("several keys at once are asked for together (get_all)", async () => {
   const one = await open({ go: `turn.keys.set("c", 3)\nreturn turn.keys.get_all(["a", "b", "c", "d"], 0)` });
   const [needs] = await one.deliver([callOf("go")]);

@@ -16,7 +16,7 @@ import { type FromHost, type HostMeters, parseMeters, type ToHost } from "./mess
 export const MOST_DEADLINES = 3;
 /** Above what a host may be silent by the rules: a busy machine. */
 const GRACE_MS = 2_000;
-/** Loading a bundle, on top. */
+/** Loading a bundle, on top. One is loaded after the other, and each is told at once. */
 const OPEN_MS = 5_000;
 /** A host says that it is alive every 100 ms while it owes something: a busy machine may bring some of them together. */
 const LEAST_ALIVE_MS = 20;
@@ -43,6 +43,7 @@ export interface Delivered {
 type Asked = Extract<FromHost, { did: "ask" }>;
 
 interface Owed {
+  readonly isOpening: boolean;
   /** A promise: of when what came with it was read. */
   settle(value: never): unknown;
   reject(error: unknown): void;
@@ -180,7 +181,7 @@ export class SandboxHost {
         resolve(judged);
         return judged;
       };
-      this.#owed.set(name, { settle, reject });
+      this.#owed.set(name, { isOpening: message.do === "open", settle, reject });
       if (!this.#isExpecting || message.do === "open") this.#expect();
     });
   }
@@ -254,7 +255,8 @@ export class SandboxHost {
   /** A host that owes something and says nothing is hung: V8 can hang over an isolate that ran out of memory. */
   #expect(): void {
     this.#isExpecting = this.#owed.size > 0;
-    const quietMs = MOST_DEADLINES * this.#slowestTurnMs + GRACE_MS + this.#opening * OPEN_MS;
+    const openMs = this.#opening > 0 ? OPEN_MS : 0;
+    const quietMs = MOST_DEADLINES * this.#slowestTurnMs + GRACE_MS + openMs;
     this.#process?.expect(this.#isExpecting ? quietMs : undefined);
     this.#process?.awaited(this.#isExpecting);
   }
@@ -262,7 +264,12 @@ export class SandboxHost {
   #died(death: HostDeath): void {
     this.#death = death;
     this.#onGone();
-    for (const { reject } of this.#owed.values()) reject(this.#hostDied(death));
+    let isLoading = false;
+    for (const { isOpening, reject } of this.#owed.values()) {
+      // Of what is to be loaded behind the first one it has not heard.
+      reject(this.#hostDied(death, isOpening && isLoading ? { wasIdle: true } : {}));
+      isLoading ||= isOpening;
+    }
     this.#owed.clear();
   }
 

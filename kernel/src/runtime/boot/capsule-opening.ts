@@ -57,6 +57,14 @@ export function openCapsuleShard(
       } as const;
       kernel.report({ ...fact, message: reason });
     },
+    noHost: ({ code, message }) => {
+      // One rate for the log and the topic, as above.
+      if (!kernel.report({ type: "diagnostic", about: "hostDied", capsule: id, code, message })) return;
+      parts.log.warn(
+        { capsule: id, group, code, reason: message },
+        "no sandbox host could be opened; it is tried again",
+      );
+    },
     giveUp,
   });
   subscribeShard(context, capsule, shard, { slot, giveUp });

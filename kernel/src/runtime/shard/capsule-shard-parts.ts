@@ -1,4 +1,5 @@
 /** What one shard of a logic capsule is given, and whom it tells. */
+import type { VnesError } from "@vnes/schemas";
 import type { TurnRules } from "../../bus/turn-check.ts";
 import type { Confirm, OutboxEntry } from "../../ledger/outbox.ts";
 import type { ShardState } from "../../ledger/shard-state.ts";
@@ -32,6 +33,8 @@ export interface CapsuleShardParts {
   readonly deadLetter: TurnSettlementParts["deadLetter"];
   /** The sandbox host died and was replaced. */
   hostDied(reason: string): void;
+  /** None could be opened in its place; it is tried again. */
+  noHost(problem: VnesError): void;
   /** The shard cannot go on by itself: the capsule must be suspended. */
   giveUp(error: unknown): void;
 }

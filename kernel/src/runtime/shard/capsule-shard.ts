@@ -95,9 +95,9 @@ export class CapsuleShard {
     return this.#settlement.deadLetters;
   }
 
-  /** Opens the sandbox. Rejects when the bundle does not load. */
+  /** Opens the sandbox. Rejects when the bundle does not load, or ends the host that loads it. */
   async load(): Promise<void> {
-    this.#instance = await this.#parts.sandbox.open(this.#parts.spec);
+    this.#instance = await this.#lone.open();
   }
 
   /** Runs the start turn and resolves once it is durable; then everything else flows. */

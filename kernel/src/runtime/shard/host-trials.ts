@@ -18,6 +18,8 @@ const KILL_WINDOW_MS = 60_000;
 export const POISON_REST_MS: number = KILL_WINDOW_MS;
 /** Who is suspected of a death shares no host for so long: what only kills in company has none. */
 const APART_MS = 600_000;
+/** Hosts that may die while a capsule is opened in company. Each death takes one of those to blame out. */
+const MAX_OPENINGS = 8;
 
 interface Kill {
   readonly at: number;
@@ -29,24 +31,67 @@ export class HostTrials {
   readonly #spec: SandboxSpec;
   readonly #sandbox: Sandbox;
   readonly #clock: Clock;
+  readonly #notOpened: (problem: VnesError) => void;
   #kills: Kill[] = [];
   #suspectedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: { readonly spec: SandboxSpec; readonly sandbox: Sandbox; readonly clock: Clock }) {
+  /** `notOpened` is told each time before it is tried again. */
+  constructor(parts: {
+    readonly spec: SandboxSpec;
+    readonly sandbox: Sandbox;
+    readonly clock: Clock;
+    notOpened(problem: VnesError): void;
+  }) {
     this.#spec = parts.spec;
     this.#sandbox = parts.sandbox;
     this.#clock = parts.clock;
+    this.#notOpened = (problem) => parts.notOpened(problem);
   }
 
-  /** In the capsule's own group, unless it is suspected. Tries until a host starts; undefined once `isWanted` says no. */
+  /**
+   * In the capsule's own group, unless it is suspected. A host that dies over it may be the doing of a neighbour that is loaded beside it. Rejects
+   * when the bundle does not load, and with `CAPSULE_ENDS_HOST` when it ends a host that it has for itself.
+   */
+  async openNow(): Promise<SandboxInstance> {
+    for (let opening = 0; !this.#isSuspect && opening < MAX_OPENINGS; opening++) {
+      try {
+        return await this.#sandbox.open(this.#spec);
+      } catch (error) {
+        if (!isHostDeath(error)) throw error;
+        // It was the one that was being loaded.
+        if (!wasIdle(error)) await (await this.#loadAlone()).dispose();
+      }
+    }
+    return await this.#loadAlone();
+  }
+
+  async #loadAlone(): Promise<SandboxInstance> {
+    try {
+      return await this.#sandbox.open(this.#alone);
+    } catch (error) {
+      if (!isHostDeath(error)) throw error;
+      this.suspect();
+      const capsule = capsuleOf(this.#spec.instance);
+      throw kernelErrors.create("CAPSULE_ENDS_HOST", { capsule, reason: error.message }, error);
+    }
+  }
+
+  /** The same until a host starts; undefined once `isWanted` says no. */
   open(isWanted: () => boolean): Promise<SandboxInstance | undefined> {
-    const isSuspect = this.#clock.now() - this.#suspectedAt < APART_MS;
-    return isSuspect ? this.openAlone(isWanted) : this.#patiently(this.#spec, isWanted);
+    return this.#patiently(() => this.openNow(), isWanted);
   }
 
   /** The same in a host that nobody shares. */
   openAlone(isWanted: () => boolean): Promise<SandboxInstance | undefined> {
-    return this.#patiently({ ...this.#spec, group: `alone/${this.#spec.instance}` }, isWanted);
+    return this.#patiently(() => this.#sandbox.open(this.#alone), isWanted);
+  }
+
+  get #isSuspect(): boolean {
+    return this.#clock.now() - this.#suspectedAt < APART_MS;
+  }
+
+  get #alone(): SandboxSpec {
+    return { ...this.#spec, group: `alone/${this.#spec.instance}` };
   }
 
   /** A delivery was in a host that died, and ended badly alone: its neighbours may be all that it lacked to kill that one as well. */
@@ -76,12 +121,16 @@ export class HostTrials {
     this.#kills = [];
   }
 
-  async #patiently(spec: SandboxSpec, isWanted: () => boolean): Promise<SandboxInstance | undefined> {
+  async #patiently(
+    open: () => Promise<SandboxInstance>,
+    isWanted: () => boolean,
+  ): Promise<SandboxInstance | undefined> {
     for (let attempt = 0; isWanted(); attempt++) {
       try {
-        return await this.#sandbox.open(spec);
+        return await open();
       } catch (error) {
         if (!isHostDeath(error) && !(isVnesError(error) && error.retry)) throw error;
+        this.#notOpened(error);
         await new Promise<void>((resolve) => {
           this.#clock.wakeAt(this.#clock.now() + delayMs(RESTART, attempt), resolve);
         });

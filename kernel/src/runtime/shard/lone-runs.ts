@@ -29,6 +29,8 @@ export interface LoneRunsParts {
   /** False once the shard was stopped: nothing more is run, and no host waited for. */
   isOpen(): boolean;
   hostDied(reason: string): void;
+  /** No host could be opened; it is tried again. */
+  noHost(problem: VnesError): void;
   /** It killed its hosts too often: the shard stops. */
   giveUp(error: VnesError): void;
 }
@@ -39,7 +41,13 @@ export class LoneRuns {
 
   constructor(parts: LoneRunsParts) {
     this.#parts = parts;
-    this.#hosts = new HostTrials(parts);
+    this.#hosts = new HostTrials({
+      ...parts,
+      notOpened: (problem) => {
+        parts.counters.add("host.notOpened");
+        parts.noHost(problem);
+      },
+    });
   }
 
   /** C4: a host died with these in it. Resolves with what the next one is to run, in order. */
@@ -49,6 +57,11 @@ export class LoneRuns {
     // What it was given is gone with the host.
     for (const waiting of batch) delete waiting.given;
     return wasIdle(death) ? batch : await this.#runAlone(batch);
+  }
+
+  /** The first host, or the one after a suspension (C5). Rejects as `HostTrials.openNow` does. */
+  open(): Promise<SandboxInstance> {
+    return this.#hosts.openNow();
   }
 
   /** The host that comes next (C5); undefined when the shard was stopped first. */
