@@ -365,6 +365,23 @@ test("a switch whose answer was lost counts to the bound as soon as it is known 
   assert.equal(session?.epoch, 4);
 });
 
+test("a sleep moves the window once, however many timers it made late (CL3)", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  talk.at = 1_000;
+  talk.lose();
+  talk.accept(talk.open(), 2);
+  talk.at = 1_100;
+  talk.hear({ heard: "pathSilent", channelId: String(talk.agent.active?.channelId), silentMs: 200 });
+  assert.deepEqual(talk.agent.waiting, { reason: "COOLDOWN", until: 1_500 });
+  talk.at = HOUR_MS;
+  for (const timer of ["retry", "recovery", "watch"] as const) talk.hear({ heard: "timer", timer });
+  assert.equal(talk.agent.counters["slept"], 1);
+  assert.ok((talk.agent.troubleSince ?? Infinity) <= talk.at);
+  assert.ok((talk.agent.timers.recovery ?? Infinity) <= talk.at + POLICY.recoveryMs);
+});
+
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
   for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
