@@ -8,7 +8,7 @@ import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, giveUp, MAX_SENDS, resync, retryLater } from "./attempts.ts";
 import { onActiveAnswer } from "./active.ts";
 import { ask, change, count, type Draft, mirror, noteSwitches, tell, unwake, wake } from "./draft.ts";
-import { end, loseActive } from "./health.ts";
+import { end, inTrouble, loseActive } from "./health.ts";
 import { trust } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
 import { armProbe, dropProbe, dropStandby, onProbeAnswer } from "./probes.ts";
@@ -128,10 +128,17 @@ function onMissedBind(draft: Draft, attempt: Attempt, frame: Frame<"rejected">):
   if (session !== null && frame.epoch <= session.epoch) return failAttempt(draft, "ANSWER_UNFIT");
   mirror(draft, frame.sessionId, frame.version, frame.epoch);
   change(draft, { creation: null });
+  if (session === null) learned(draft);
   // It moved all the same, and asking again moves it once more.
   if (session !== null) noteSwitches(draft, frame.epoch - session.epoch);
   if (switchBound(draft) === undefined) resync(draft, attempt);
   else giveUp(draft, attempt, "SWITCHES_EXCEEDED");
+}
+
+/** There is a session to lose from now on: its window is `recoveryMs`, and no more what is left of `connectMs`. */
+function learned(draft: Draft): void {
+  change(draft, { troubleSince: draft.at });
+  inTrouble(draft, draft.agent.mode, draft.agent.reason);
 }
 
 function onTerminated(draft: Draft, frame: Frame<"terminated">): void {

@@ -244,7 +244,9 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
         if (agent.mode === "recovering") assert.equal(agent.active, null);
         const busy = agent.mode === "seeking" || agent.mode === "recovering" || agent.mode === "suspect";
         // CL3: an attempt that opens is answered by the transport; everything else has a timer.
-        if (busy) assert.ok(timers.has("recovery"), "bounded recovery");
+        // Whatever slept, and however much that made late: no more than one window is left.
+        const windowMs = agent.session === null ? config.policy.connectMs : config.policy.recoveryMs;
+        if (busy) assert.ok((timers.get("recovery") ?? Infinity) <= at + windowMs, "bounded recovery");
         if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "CL3");
         const waits = busy && agent.attempt === null && (agent.waiting?.until ?? 0) <= at;
         if (waits && agent.asking !== null)
@@ -380,6 +382,16 @@ test("a sleep moves the window once, however many timers it made late (CL3)", ()
   assert.equal(talk.agent.counters["slept"], 1);
   assert.ok((talk.agent.troubleSince ?? Infinity) <= talk.at);
   assert.ok((talk.agent.timers.recovery ?? Infinity) <= talk.at + POLICY.recoveryMs);
+});
+
+test("a session the client learns of by a rejection has the window of a session, from then on (CL3)", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  const channelId = talk.open();
+  talk.at = 200;
+  talk.missBind(channelId, 1);
+  assert.equal(talk.agent.session?.id, "ses_a");
+  assert.equal(talk.agent.timers.recovery, talk.at + POLICY.recoveryMs);
 });
 
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
