@@ -161,6 +161,8 @@ function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {
   if (frame.state === "TERMINATED") return end(draft, "SESSION_TERMINATED");
   if (isProbe) return onProbeAnswer(draft, probe, frame.nonce, true);
   if (frame.bound) return onActiveAnswer(draft, frame.nonce);
+  // To a ping from before this channel was bound, as a standby's: the answer that bound it came first.
+  if (frame.epoch < session.epoch) return count(draft, "late.pong");
   loseActive(draft, "CHANNEL_NOT_BOUND");
   ask(draft, { ask: "close", channelId, reason: "CHANNEL_NOT_BOUND" });
   dropAttempt(draft, "CHANNEL_NOT_BOUND");

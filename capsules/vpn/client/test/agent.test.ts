@@ -394,6 +394,21 @@ test("a session the client learns of by a rejection has the window of a session,
   assert.equal(talk.agent.timers.recovery, talk.at + POLICY.recoveryMs);
 });
 
+test("a pong from before its channel was bound, overtaken by the answer that bound it, takes nothing away", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  talk.at = 1_000;
+  talk.lose();
+  const channelId = talk.open();
+  talk.accept(channelId, 2);
+  const pong = { type: "pong", nonce: "non_standby", sessionId: "ses_a", state: "RECOVERING" } as const;
+  talk.hear({ heard: "frame", channelId, frame: { ...pong, version: 2, epoch: 1, bound: false } });
+  assert.deepEqual([talk.agent.mode, talk.agent.active?.channelId], ["steady", channelId]);
+  talk.hear({ heard: "frame", channelId, frame: { ...pong, version: 3, epoch: 2, bound: false } });
+  assert.equal(talk.agent.reason, "CHANNEL_NOT_BOUND", "one from after it says that it is bound no more");
+});
+
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
   for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
