@@ -409,6 +409,25 @@ test("a pong from before its channel was bound, overtaken by the answer that bou
   assert.equal(talk.agent.reason, "CHANNEL_NOT_BOUND", "one from after it says that it is bound no more");
 });
 
+test("a gateway's word to wait, to an attempt that the path's return has overtaken, leaves nothing waiting", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  const channelId = String(talk.agent.active?.channelId);
+  talk.at = 1_000;
+  talk.hear({ heard: "pathSilent", channelId, silentMs: 200 });
+  const attempt = talk.open();
+  talk.hear({ heard: "pathAlive", channelId });
+  assert.equal(talk.agent.mode, "steady");
+  const where = { sessionId: null, epoch: 0, version: 0, retryAfterMs: 700, bound: null };
+  const frame = { type: "rejected", reason: "RATE_LIMITED", nonce: null, ...where } as const;
+  talk.hear({ heard: "frame", channelId: attempt, frame });
+  const { mode, waiting, timers, recent } = talk.agent;
+  assert.deepEqual([mode, waiting, timers.retry], ["steady", null, undefined]);
+  assert.ok(timers.probe !== undefined, "other paths are looked at as before");
+  assert.deepEqual([recent.at(-1)?.event, recent.at(-1)?.reason], ["denied", "RATE_LIMITED"]);
+});
+
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
   for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
