@@ -7,11 +7,22 @@
 import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, giveUp, MAX_SENDS, resync, retryLater } from "./attempts.ts";
 import { onActiveAnswer } from "./active.ts";
-import { ask, change, count, type Draft, mirror, noteSwitches, tell, unwake, wake } from "./draft.ts";
+import {
+  ask,
+  change,
+  count,
+  type Draft,
+  healthOf,
+  mirror,
+  noteSwitches,
+  tell,
+  unwake,
+  wake,
+} from "./draft.ts";
 import { end, inTrouble, loseActive } from "./health.ts";
 import { trust } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
-import { armProbe, dropProbe, dropStandby, onProbeAnswer } from "./probes.ts";
+import { armProbe, dropProbe, dropStandby, onProbeAnswer, onSideChannel } from "./probes.ts";
 import { NEW_QUALITY } from "./quality.ts";
 import { begin, prepare, switchBound } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
@@ -79,8 +90,7 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
 
 function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): void {
   const { attempt, active, session, probe } = draft.agent;
-  // Said before any request was read: it ends whatever this client is doing with this gateway.
-  if (frame.reason === "PEER_NOT_ADMITTED") return end(draft, frame.reason);
+  if (frame.reason === NOT_ADMITTED) return onNotAdmitted(draft, channelId);
   const mine = attempt?.channelId === channelId && (frame.nonce === null || frame.nonce === attempt.nonce);
   if (!mine || attempt === null) {
     if (frame.reason === "SESSION_UNKNOWN" && active?.channelId === channelId && session !== null) {
@@ -118,6 +128,24 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
     default:
       return failAttempt(draft, frame.reason);
   }
+}
+
+const NOT_ADMITTED = "PEER_NOT_ADMITTED";
+
+/**
+ * Said before any request was read. Of several gateways one may not know this key, and what another one carries goes on: it
+ * is the end over the active channel, or where every candidate says so.
+ */
+function onNotAdmitted(draft: Draft, channelId: string): void {
+  const { active, attempt } = draft.agent;
+  if (active?.channelId === channelId) return end(draft, NOT_ADMITTED);
+  if (onSideChannel(draft, channelId, NOT_ADMITTED)) return;
+  if (attempt?.channelId !== channelId) return count(draft, `late.rejected.${NOT_ADMITTED}`);
+  const isSaidByAll = draft.config.candidates.every(({ pathId }) => {
+    return pathId === attempt.pathId || healthOf(draft.agent, pathId).lastFailure === NOT_ADMITTED;
+  });
+  if (isSaidByAll && draft.agent.mode !== "steady") return end(draft, NOT_ADMITTED);
+  failAttempt(draft, NOT_ADMITTED);
 }
 
 /** A bind succeeded whose answer was lost: the rejection carries where the session stands. */

@@ -428,6 +428,36 @@ test("a gateway's word to wait, to an attempt that the path's return has overtak
   assert.deepEqual([recent.at(-1)?.event, recent.at(-1)?.reason], ["denied", "RATE_LIMITED"]);
 });
 
+test("of several gateways one that does not admit the key ends nothing another one carries; all of them do, or the one that carries it", () => {
+  const where = { nonce: null, sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
+  const frame = { type: "rejected", reason: "PEER_NOT_ADMITTED", ...where } as const;
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  const carrying = String(talk.agent.active?.channelId);
+  talk.hear({ heard: "timer", timer: "probe" });
+  const { id = 0, pathId = "" } = talk.agent.probe ?? {};
+  talk.hear({ heard: "opened", attempt: id, channelId: "chn_probe" });
+  talk.hear({ heard: "frame", channelId: "chn_probe", frame });
+  assert.deepEqual([talk.agent.mode, talk.agent.active?.channelId], ["steady", carrying]);
+  assert.equal(talk.agent.paths[pathId]?.lastFailure, "PEER_NOT_ADMITTED");
+  talk.at = 1_000;
+  talk.lose();
+  const asked: string[] = [];
+  while (talk.agent.mode === "recovering") {
+    asked.push(String(talk.agent.attempt?.pathId));
+    talk.hear({ heard: "frame", channelId: talk.open(), frame });
+  }
+  assert.deepEqual([talk.agent.mode, talk.agent.reason], ["ended", "PEER_NOT_ADMITTED"]);
+  assert.ok(asked.length >= 2 && new Set(asked).size === asked.length, asked.join(" "));
+
+  const alone = new Talk();
+  alone.hear({ heard: "started" });
+  alone.accept(alone.open(), 1);
+  alone.hear({ heard: "frame", channelId: String(alone.agent.active?.channelId), frame });
+  assert.deepEqual([alone.agent.mode, alone.agent.reason], ["ended", "PEER_NOT_ADMITTED"]);
+});
+
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
   for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
