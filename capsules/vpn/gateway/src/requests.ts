@@ -135,6 +135,8 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   const { peer, channelId, pathId, nonce } = context;
   if (outcome.channelId === channelId) {
     follow(turn.keys, { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at });
+    // Closed while the owner decided: it was nobody's then, so that nobody reported it.
+    if (!isHere(turn.keys, channelId)) return reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
   }
   const now = loadMirror(turn.keys, sessionId);
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {

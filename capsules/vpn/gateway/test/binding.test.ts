@@ -187,3 +187,18 @@ test("a request that nobody decided in time is denied with the time that was wai
   );
   assert.deepEqual(desk.denials(), ["rejected.GATEWAY_BUSY"]);
 });
+test("a channel that closes while its binding is decided is reported lost, whether the owner's answer comes first or its event", () => {
+  for (const isEventFirst of [false, true]) {
+    const desk = attached();
+    desk.frame(NEXT, { type: "reattach", sessionId: SESSION, epoch: 1, version: 2 });
+    desk.channel(NEXT, { event: "closed", reason: "peerClosed" });
+    if (isEventFirst) desk.moved(3, 2, "ATTACHED", NEXT);
+    desk.answer("reattach", outcome({ reason: "REATTACHED", version: 3, epoch: 2, channelId: NEXT }));
+    if (!isEventFirst) desk.moved(3, 2, "ATTACHED", NEXT);
+    assert.deepEqual(
+      desk.asked("transportLost").map(({ sessionId, channelId }) => [sessionId, channelId]),
+      [[SESSION, NEXT]],
+    );
+    assert.equal(desk.sent("accepted").length, 0);
+  }
+});
