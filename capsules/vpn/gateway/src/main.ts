@@ -74,6 +74,9 @@ function onChannel(turn: Turn, data: Json): void {
       return awaitBinding(turn, { channelId, peer, pathId }, "unboundMs");
     case "frame":
       if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
+      // Its opening was not heard of: nobody waits for it yet.
+      if (sessionId === undefined && !isHere(turn.keys, channelId))
+        awaitBinding(turn, { channelId, peer, pathId }, "unboundMs");
       heardHere(turn.keys, channelId, turn.at);
       return onFrame(turn, { channelId, pathId, peer }, event.frame);
     case "pathSilent":

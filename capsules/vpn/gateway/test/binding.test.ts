@@ -187,6 +187,17 @@ test("a request that nobody decided in time is denied with the time that was wai
   );
   assert.deepEqual(desk.denials(), ["rejected.GATEWAY_BUSY"]);
 });
+test("a channel whose opening nobody heard of, and that carries no session, is closed like any other", () => {
+  const desk = new Desk();
+  const unheard = "chn_00000000000000000003";
+  desk.frame(unheard, { type: "ping", sessionId: SESSION, size: 0, below: null });
+  desk.node.advance(60_000);
+  assert.deepEqual(
+    desk.asked("close").filter(({ channelId }) => channelId === unheard),
+    [{ channelId: unheard, reason: "UNBOUND" }],
+  );
+});
+
 test("a channel that closes while its binding is decided is reported lost, whether the owner's answer comes first or its event", () => {
   for (const isEventFirst of [false, true]) {
     const desk = attached();
