@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/sdk";
-import { gatewayFrames } from "@vnes/vpn-common";
+import { gatewayFrames, MAX_NAMES } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { NEW_AGENT, step } from "../src/agent.ts";
 import { parseConfig } from "../src/config.ts";
@@ -426,6 +426,25 @@ test("a gateway's word to wait, to an attempt that the path's return has overtak
   assert.deepEqual([mode, waiting, timers.retry], ["steady", null, undefined]);
   assert.ok(timers.probe !== undefined, "other paths are looked at as before");
   assert.deepEqual([recent.at(-1)?.event, recent.at(-1)?.reason], ["denied", "RATE_LIMITED"]);
+});
+
+test("codes that routing or a gateway make up are counted, and what is kept does not grow with them", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  const before = Object.values(talk.agent.counters).reduce((sum, one) => sum + one, 0);
+  const where = { nonce: null, sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
+  for (let n = 0; n < 1_000; n++)
+    talk.hear({
+      ...{ heard: "frame", channelId: "chn_other" },
+      frame: { type: "rejected", reason: `MADE_UP_${n}`, ...where },
+    });
+  const { counters } = talk.agent;
+  assert.ok(Object.keys(counters).length <= MAX_NAMES + 1);
+  assert.equal(
+    Object.values(counters).reduce((sum, one) => sum + one, 0),
+    before + 1_000,
+  );
 });
 
 test("of several gateways one that does not admit the key ends nothing another one carries; all of them do, or the one that carries it", () => {

@@ -16,7 +16,7 @@
  * G2. `bound/` holds exactly the channels the mirrors say are bound, and those are this node's.
  */
 import type { Keys } from "@vnes/sdk";
-import { BINDINGS } from "@vnes/vpn-common";
+import { BINDINGS, counted, type Counts } from "@vnes/vpn-common";
 import type { GatewayConfig } from "./config.ts";
 import {
   find,
@@ -190,6 +190,5 @@ export function saveBucket(keys: Keys, peer: string, bucket: Bucket): void {
 }
 
 export function count(keys: Keys, name: string): void {
-  const now = (keys.get("count") ?? {}) as { readonly [name: string]: number };
-  keys.set("count", { ...now, [name]: (now[name] ?? 0) + 1 });
+  keys.set("count", counted((keys.get("count") ?? {}) as Counts, name));
 }

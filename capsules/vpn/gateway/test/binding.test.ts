@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Answer, Json, JsonObject } from "@vnes/sdk";
 import { CapsuleHarness } from "@vnes/sdk/testing";
+import { MAX_NAMES } from "@vnes/vpn-common";
 import gateway from "../src/main.ts";
 
 const PEER = `${"A".repeat(43)}=`;
@@ -187,6 +188,21 @@ test("a request that nobody decided in time is denied with the time that was wai
   );
   assert.deepEqual(desk.denials(), ["rejected.GATEWAY_BUSY"]);
 });
+
+test("codes that a policy capsule makes up are counted, and what is kept does not grow with them", () => {
+  const desk = new Desk();
+  const counted = (): { readonly [name: string]: number } =>
+    desk.node.keys.values.get("count") as { readonly [name: string]: number };
+  for (let n = 0; n < 400; n++) {
+    desk.node.at += 60_000;
+    desk.frame(CHANNEL, { type: "create" });
+    desk.answer("session", { ok: false, code: `MADE_UP_${n}`, message: "no" });
+    desk.answer("create", { ok: false, code: "CALL_TIMEOUT", message: "late" });
+  }
+  assert.equal(Object.keys(counted()).length, MAX_NAMES + 1);
+  assert.ok((counted()["other"] ?? 0) > 100);
+});
+
 test("a channel whose opening nobody heard of, and that carries no session, is closed like any other", () => {
   const desk = new Desk();
   const unheard = "chn_00000000000000000003";
