@@ -2,6 +2,7 @@
 import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
 import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
+import { drain } from "./drain.ts";
 import {
   type Asker,
   onActivated,
@@ -24,6 +25,7 @@ import {
   isClosing,
   isHere,
   loadConfig,
+  loadDraining,
   loadMirror,
 } from "./store.ts";
 import * as transport from "./transport.ts";
@@ -123,6 +125,7 @@ function status(turn: Turn): Json {
   const { mirrors, more } = firstMirrors(turn.keys, STATUS_SESSIONS);
   return {
     admit: admit === "any" ? "any" : admit.length,
+    draining: loadDraining(turn.keys),
     sessions: mirrors,
     more,
     counters: turn.keys.get("count") ?? {},
@@ -132,7 +135,7 @@ function status(turn: Turn): Json {
 export default capsule({
   start,
   events: { "vpn.channel.v1": onChannel, "vpn.session.v1": onSession },
-  calls: { "vpn.gateway.status": status },
+  calls: { "vpn.gateway.status": status, "vpn.gateway.drain": drain },
   answers: {
     policed: onPoliced,
     created: onCreated,
