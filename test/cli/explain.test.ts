@@ -7,6 +7,8 @@ import { BINDINGS, GATEWAY_REASONS, REJECTION_REASONS, TRANSITION_REASONS } from
 import { CLIENT_REASONS } from "../../capsules/vpn/client/src/reasons.ts";
 import { MODES } from "../../capsules/vpn/client/src/vocabulary.ts";
 import { transportErrors } from "../../capsules/vpn/transport/src/errors.ts";
+import { explainNamed } from "../../cli/src/commands/session-explain.ts";
+import type { ControlClient } from "../../cli/src/control/client.ts";
 import { eventLine } from "../../cli/src/session/event-line.ts";
 import { explain, sentencesOf } from "../../cli/src/session/explain.ts";
 import { FAILURES, REASONS } from "../../cli/src/session/reasons.ts";
@@ -308,6 +310,20 @@ test("each state is told in sentences", () => {
   }).join("\n");
   if (process.env["UPDATE"] === "1") writeFileSync(GOLDEN, told);
   else assert.equal(told, readFileSync(GOLDEN, "utf8"));
+});
+
+test("it is told by the node's own time, which does not follow when somebody sets the machine's clock", async () => {
+  const answers: { readonly [asked: string]: JsonObject } = {
+    "vpn.client": { ok: false, code: "CALL_CAPABILITY_UNAVAILABLE", message: "none" },
+    "vpn.session": { ok: true, value: view("RECOVERING", "TRANSPORT_LOST") },
+    "topic.show": { lastSeqs: [], firstSeqs: [] },
+    status: { now: NOW },
+  };
+  const request = (method: string, params: JsonObject = {}): Promise<JsonObject> =>
+    Promise.resolve(answers[(params["capability"] as string | undefined) ?? method] ?? {});
+  const { explanation } = await explainNamed({ request } as unknown as ControlClient, SESSION);
+  assert.match(wordsOf(explanation.where[0] ?? ""), /\(RECOVERING\), since .* \(5\.0 s ago\)\.$/);
+  assert.match(wordsOf(explanation.next[0] ?? ""), /it ends .* \(in 55\.0 s\)/);
 });
 
 test("every state of both sides is among them", () => {

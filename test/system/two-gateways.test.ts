@@ -1,6 +1,7 @@
 /**
  * Two gateways on two real nodes with one ledger on a real server, and one key to the outside. A session may be taken up at
- * either; it is bound at one of them. A gateway that was frozen and comes back finds out that it has been replaced.
+ * either; it is bound at one of them. A gateway that was frozen and comes back finds out that it has been replaced; one that is
+ * emptied gives its sessions away.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -108,7 +109,7 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
   }
 }
 
-test("of two reattaches at once on two gateways exactly one wins; a frozen gateway that comes back lets go of what moved on", async () => {
+test("of two reattaches at once on two gateways exactly one wins; a frozen gateway that comes back lets go of what moved on, and so does one that is emptied (G5)", async () => {
   await using servers = await startNatsServers();
   await using eastHome = gatewayOf("east", servers.urls);
   await using westHome = gatewayOf("west", servers.urls);
@@ -229,6 +230,13 @@ async function frozenAndBack({
   await sleep(2_000);
   assert.deepEqual(await ask<Session>(west, "vpn.session", "get", { sessionId }), taken);
   assert.equal(await steadyOver("west")(), sessionId);
+
+  // Emptied, west lets go of what it carries and takes nobody: the same session is at east again.
+  await ask(west, "vpn.gateway", "drain", { on: true });
+  assert.equal(await until("the session over east again", steadyOver("east")), sessionId);
+  await until("west is empty", async () => ((await channelsOf(west)).length === 0 ? true : undefined));
+  const back = await ask<Session>(east, "vpn.session", "get", { sessionId });
+  assert.deepEqual([back.state, back.epoch, back.binding?.pathId], ["ATTACHED", 3, "east"]);
   for (const gateway of [east, west]) {
     const status = (await gateway.control.status()) as Extract<Reply, { ok: true }>;
     const { state, problems } = status.value as { readonly state: string; readonly problems: unknown[] };

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { GATEWAY_REASONS, REJECTION_REASONS, TRANSITION_REASONS } from "@vnes/vpn-common";
 import { CLIENT_REASONS } from "../client/src/reasons.ts";
-import { TRANSITIONS } from "../session/src/machine.ts";
+import { type Transition, TRANSITIONS } from "../session/src/machine.ts";
 
 const PAGE = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
 
@@ -37,24 +37,37 @@ for (const [heading, reasons] of [
   });
 }
 
-test("the table of transitions on the page is the one in the code", () => {
+/** Guards as the page calls them. */
+const GUARDS: { readonly [name in Transition["guards"][number]]: string } = {
+  owner: "owner",
+  channelBound: "channel is the bound one",
+  epochCurrent: "epoch current",
+  switchesLeft: "switches left",
+  clockDue: "due",
+};
+
+test("the table of transitions on the page is the one in the code, with every guard and what becomes of the loss clock", () => {
   const written = tableAfter("## Transitions").map(
-    ([trigger = "", from = "", to, guards, reason = "", binding]) => [
+    ([trigger = "", from = "", to, guards = "", reason = "", binding, lossClock = ""]) => [
       trigger.match(/`(\w+)`/)?.[1],
+      trigger.includes("ahead"),
       from === "every one but TERMINATED" ? "BIRTH ATTACHED VOLATILE DEGRADED RECOVERING" : from,
       to,
-      (guards ?? "").split(",").filter((guard) => guard !== "").length,
+      guards.split(", ").filter((guard) => guard !== ""),
       reason.startsWith("the cause") ? "cause" : reason.replaceAll("`", ""),
       binding,
+      lossClock.replace(", unless it runs", ""),
     ],
   );
   const coded = TRANSITIONS.map((row) => [
     row.trigger,
+    row.when !== undefined,
     row.from.join(" "),
     row.to,
-    row.guards.length,
+    row.guards.map((guard) => GUARDS[guard]),
     row.reason,
     row.binding,
+    row.lossClock,
   ]);
   assert.deepEqual(written, coded);
 });

@@ -370,6 +370,46 @@ test("an admitted client cannot touch another's session (V3, G4)", () => {
   assert.equal(vpn.mode(), "steady");
 });
 
+test("of two reattaches at once over two channels to one gateway exactly one wins, and the other is told where the session stands", () => {
+  for (const laterMs of [0, 1, 2, 5]) {
+    const vpn = openVpn();
+    const sessionId = connected(vpn);
+    vpn.lab.advance(1_000);
+    const frames: JsonObject[] = [];
+    const report = ({ event, frame }: JsonObject): void => {
+      if (event === "frame") frames.push(frame as JsonObject);
+    };
+    // The same key in two places.
+    const twin = vpn.network.driver({ name: "twin", up: true, boots: 1, report });
+    const channels = ["wifi", "lte"].map((pathId) => {
+      let channelId = "";
+      twin.call("open", { pathId }, (answer) => {
+        assert.ok(answer.ok);
+        ({ channelId } = answer.value as { channelId: string });
+      });
+      vpn.lab.advance(100);
+      return channelId;
+    });
+    for (const [index, channelId] of channels.entries()) {
+      const frame = {
+        v: 1,
+        type: "reattach",
+        nonce: `non_at_once_${index}`,
+        sessionId,
+        epoch: 1,
+        version: 2,
+      };
+      twin.call("send", { channelId, frame }, ({ ok }) => assert.ok(ok));
+      vpn.lab.advance(laterMs);
+    }
+    vpn.lab.advance(20);
+    const told = frames.map(({ type, reason, epoch }) => JSON.stringify([type, reason, epoch])).sort();
+    const [accepted, rejected] = ['["accepted","REATTACHED",2]', '["rejected","EPOCH_STALE",2]'];
+    assert.deepEqual(told, [accepted, rejected], `${laterMs} ms`);
+    vpn.check();
+  }
+});
+
 test("a client that has seen more than the owner made is terminated explicitly", () => {
   const vpn = openVpn();
   const id = connected(vpn);

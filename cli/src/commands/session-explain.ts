@@ -47,11 +47,20 @@ interface Told {
 }
 
 /** One that is let go of, or was followed by another, is told by its events. */
-async function explainNamed(client: ControlClient, session: string): Promise<Told> {
+export async function explainNamed(client: ControlClient, session: string): Promise<Told> {
   const known = await endOf(client, session);
   const { events } = await findEvents(client, { session, limit: LIMIT });
   if (known === null && !events.some(isOfDecision)) throw cliErrors.create("SESSION_NOT_FOUND", { session });
-  return { session, explanation: explain(session, known ?? { role: "past" }, events, Date.now()) };
+  return {
+    session,
+    explanation: explain(session, known ?? { role: "past" }, events, await nodeTime(client)),
+  };
+}
+
+/** What events are told by: a node does not follow when somebody sets the machine's clock. */
+async function nodeTime(client: ControlClient): Promise<number> {
+  const { now } = (await client.request("status")) as unknown as { readonly now: number };
+  return now;
 }
 
 /** What this node's client is about, also while it has no session. */
@@ -68,5 +77,6 @@ async function explainClient(client: ControlClient): Promise<Told> {
     ({ topic, event }) => topic === CLIENT_TOPIC && text(event, "sessionId") === null,
   );
   const standing = { role: "client", status } as const;
-  return { session, explanation: explain(session, standing, session === null ? own : events, Date.now()) };
+  const now = await nodeTime(client);
+  return { session, explanation: explain(session, standing, session === null ? own : events, now) };
 }

@@ -38,12 +38,19 @@ export function addSessionHistory(yargs: Argv<GlobalFlags>, shell: Shell): Argv<
         if (found.events.length === 0) await knownSession(client, session);
         return found;
       });
-      if (cut) shell.output.say(`there are older ones: --limit ${Math.min(MAX_LIMIT, limit * 4)}`);
+      if (cut) shell.output.say(shell.output.next(olderOnes(events.length, limit)));
       const text = events.map((event) => eventLine(event, true)).join("\n");
       const data = { session, events, cut };
       shell.output.data("vnes.session.history.v1", data, text === "" ? "no events" : text);
     },
   );
+}
+
+/** How older events are come to, where `shown` of at most `limit` are shown: a larger limit finds none beyond those that are looked at. */
+export function olderOnes(shown: number, limit: number): string {
+  if (shown >= limit && limit < MAX_LIMIT)
+    return `there are older ones: --limit ${Math.min(MAX_LIMIT, limit * 4)}`;
+  return "older events were not looked at; all that are kept: vnes topic tail vpn.session.v1 --from 1";
 }
 
 function parseLimit(limit: number): number {

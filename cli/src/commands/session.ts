@@ -26,6 +26,8 @@ interface Listed {
   readonly sessions: readonly JsonObject[];
   /** True when there are more than are listed. */
   readonly cut: boolean;
+  /** Where the next ones begin, for `vpn.session.list`; null: these are all. */
+  readonly next: string | null;
 }
 
 export function addSessionList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<GlobalFlags> {
@@ -43,7 +45,12 @@ export function addSessionList(yargs: Argv<GlobalFlags>, shell: Shell): Argv<Glo
         { title: "epoch", value: (session) => show(session["epoch"]), align: "right" },
         { title: "path", value: (session) => pathOf(session["binding"]) },
       ]);
-      if (listed.cut) shell.output.say(`only the first ${listed.sessions.length} sessions are listed`);
+      if (listed.cut)
+        shell.output.say(
+          shell.output.next(
+            `only the first ${listed.sessions.length} sessions are listed; the next ones: vnes call vpn.session list '${JSON.stringify({ limit: PAGE, after: listed.next })}'`,
+          ),
+        );
       shell.output.data("vnes.session.list.v1", listed, listed.sessions.length === 0 ? "no sessions" : lines);
     },
   );
@@ -104,7 +111,7 @@ async function terminate(client: ControlClient, session: string): Promise<Termin
   return { answer, ended, said: `has ended here; ${gateway}` };
 }
 
-async function listSessions(client: ControlClient): Promise<Listed> {
+export async function listSessions(client: ControlClient): Promise<Listed> {
   const mirror = await mirrored(client);
   const sessions: JsonObject[] = mirror === null ? [] : [mirror];
   let after = "";
@@ -118,11 +125,11 @@ async function listSessions(client: ControlClient): Promise<Listed> {
     };
     sessions.push(...found.map((session) => ({ ...session, role: "owner" })));
     if (next === null) break;
-    if (page === MAX_PAGES - 1) return { sessions, cut: true };
+    if (page === MAX_PAGES - 1) return { sessions, cut: true, next };
     after = next;
   }
   if (mirror === null && sessions.length === 0) await assertVpn(client);
-  return { sessions, cut: false };
+  return { sessions, cut: false, next: null };
 }
 
 function show(value: Json | undefined): string {

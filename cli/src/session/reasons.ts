@@ -77,6 +77,12 @@ export const REASONS: { readonly [code: string]: Reason } = {
     because: "the gateway did not decide in time",
     next: "Look at the load of the gateway: vnes status.",
   },
+  GATEWAY_DRAINING: {
+    because: "the gateway is being emptied and takes no session",
+    next: there(
+      `To have it take sessions again, on the gateway's node: vnes call vpn.gateway drain '{"on":false}'.`,
+    ),
+  },
   UNBOUND: { because: "a channel carried no session for too long and was closed" },
   // Of the client.
   NOT_CONFIGURED: {

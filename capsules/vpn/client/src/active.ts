@@ -82,6 +82,7 @@ function qualityMet(
 export function onSlept(draft: Draft, lateMs: number): void {
   const { mode, troubleSince } = draft.agent;
   count(draft, "slept");
+  change(draft, { awakeAt: draft.at });
   forgive(draft);
   const bound = { bound: "lateMs", limit: LATE_MS, value: lateMs, unit: "ms" };
   if (mode === "steady") return doubt(draft, "SLEPT", { lateMs, bound });

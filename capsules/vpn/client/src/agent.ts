@@ -40,6 +40,7 @@ export const NEW_AGENT: Agent = {
   probe: null,
   standby: null,
   timers: {},
+  awakeAt: 0,
   waiting: null,
   paths: {},
   recent: [],
@@ -54,7 +55,7 @@ export interface Step {
 /** `nonce` is fresh with every step. */
 export function step(agent: Agent, heard: Heard, config: ClientConfig, at: number, nonce: string): Step {
   const draft: Draft = { agent, config, at, nonce, asked: [] };
-  const lateMs = at - dueAt(agent, config);
+  const lateMs = at - Math.max(dueAt(agent, config), agent.awakeAt);
   if (heard.heard === "timer") forgetTimer(draft, heard.timer);
   if (heard.heard !== "started" && lateMs > LATE_MS) onSlept(draft, lateMs);
   hear(draft, heard);

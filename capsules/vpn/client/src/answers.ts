@@ -7,11 +7,22 @@
 import type { GatewayFrame } from "@vnes/vpn-common";
 import { dropAttempt, failAttempt, giveUp, MAX_SENDS, resync, retryLater } from "./attempts.ts";
 import { onActiveAnswer } from "./active.ts";
-import { ask, change, count, type Draft, mirror, noteSwitches, tell, unwake, wake } from "./draft.ts";
-import { end, loseActive } from "./health.ts";
+import {
+  ask,
+  change,
+  count,
+  type Draft,
+  healthOf,
+  mirror,
+  noteSwitches,
+  tell,
+  unwake,
+  wake,
+} from "./draft.ts";
+import { end, inTrouble, loseActive } from "./health.ts";
 import { trust } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
-import { armProbe, dropProbe, dropStandby, onProbeAnswer } from "./probes.ts";
+import { armProbe, dropProbe, dropStandby, onProbeAnswer, onSideChannel } from "./probes.ts";
 import { NEW_QUALITY } from "./quality.ts";
 import { begin, prepare, switchBound } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
@@ -79,8 +90,7 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
 
 function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): void {
   const { attempt, active, session, probe } = draft.agent;
-  // Said before any request was read: it ends whatever this client is doing with this gateway.
-  if (frame.reason === "PEER_NOT_ADMITTED") return end(draft, frame.reason);
+  if (frame.reason === NOT_ADMITTED) return onNotAdmitted(draft, channelId);
   const mine = attempt?.channelId === channelId && (frame.nonce === null || frame.nonce === attempt.nonce);
   if (!mine || attempt === null) {
     if (frame.reason === "SESSION_UNKNOWN" && active?.channelId === channelId && session !== null) {
@@ -120,6 +130,24 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
   }
 }
 
+const NOT_ADMITTED = "PEER_NOT_ADMITTED";
+
+/**
+ * Said before any request was read. Of several gateways one may not know this key, and what another one carries goes on: it
+ * is the end over the active channel, or where every candidate says so.
+ */
+function onNotAdmitted(draft: Draft, channelId: string): void {
+  const { active, attempt } = draft.agent;
+  if (active?.channelId === channelId) return end(draft, NOT_ADMITTED);
+  if (onSideChannel(draft, channelId, NOT_ADMITTED)) return;
+  if (attempt?.channelId !== channelId) return count(draft, `late.rejected.${NOT_ADMITTED}`);
+  const isSaidByAll = draft.config.candidates.every(({ pathId }) => {
+    return pathId === attempt.pathId || healthOf(draft.agent, pathId).lastFailure === NOT_ADMITTED;
+  });
+  if (isSaidByAll && draft.agent.mode !== "steady") return end(draft, NOT_ADMITTED);
+  failAttempt(draft, NOT_ADMITTED);
+}
+
 /** A bind succeeded whose answer was lost: the rejection carries where the session stands. */
 function onMissedBind(draft: Draft, attempt: Attempt, frame: Frame<"rejected">): void {
   const { session } = draft.agent;
@@ -128,10 +156,17 @@ function onMissedBind(draft: Draft, attempt: Attempt, frame: Frame<"rejected">):
   if (session !== null && frame.epoch <= session.epoch) return failAttempt(draft, "ANSWER_UNFIT");
   mirror(draft, frame.sessionId, frame.version, frame.epoch);
   change(draft, { creation: null });
+  if (session === null) learned(draft);
   // It moved all the same, and asking again moves it once more.
   if (session !== null) noteSwitches(draft, frame.epoch - session.epoch);
   if (switchBound(draft) === undefined) resync(draft, attempt);
   else giveUp(draft, attempt, "SWITCHES_EXCEEDED");
+}
+
+/** There is a session to lose from now on: its window is `recoveryMs`, and no more what is left of `connectMs`. */
+function learned(draft: Draft): void {
+  change(draft, { troubleSince: draft.at });
+  inTrouble(draft, draft.agent.mode, draft.agent.reason);
 }
 
 function onTerminated(draft: Draft, frame: Frame<"terminated">): void {
@@ -154,6 +189,8 @@ function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {
   if (frame.state === "TERMINATED") return end(draft, "SESSION_TERMINATED");
   if (isProbe) return onProbeAnswer(draft, probe, frame.nonce, true);
   if (frame.bound) return onActiveAnswer(draft, frame.nonce);
+  // To a ping from before this channel was bound, as a standby's: the answer that bound it came first.
+  if (frame.epoch < session.epoch) return count(draft, "late.pong");
   loseActive(draft, "CHANNEL_NOT_BOUND");
   ask(draft, { ask: "close", channelId, reason: "CHANNEL_NOT_BOUND" });
   dropAttempt(draft, "CHANNEL_NOT_BOUND");

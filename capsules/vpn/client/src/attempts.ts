@@ -127,13 +127,14 @@ export function retryLater(
 ): void {
   const pause = Math.max(Math.min(retryAfterMs ?? DEFAULT_RETRY_LATER_MS, MAX_RETRY_LATER_MS), 1);
   const path = draft.agent.attempt?.pathId ?? null;
-  const asked = draft.agent.attempt?.asked ?? false;
   dropAttempt(draft, reason);
   change(draft, { tried: [] });
   const until = draft.at + pause;
   const evidence = { by: "gateway", until, path, ...(bound === null ? {} : { bound }) };
-  if (asked && draft.agent.mode === "steady") return tell(draft, "denied", reason, { path }, evidence);
-  waitUntil(draft, reason, until, evidence);
+  if (draft.agent.mode !== "steady") return waitUntil(draft, reason, until, evidence);
+  // A jump, or an attempt that a path which is heard again has overtaken: there is nothing to wait for.
+  tell(draft, "denied", reason, { path }, evidence);
+  armProbe(draft);
 }
 
 /** Ends the attempt without judging its path. */

@@ -1,6 +1,13 @@
 /** The agent while one step works on it: its next value, and what was asked for so far. */
 import type { JsonObject } from "@vnes/sdk";
-import { type Bound, boundOf, CLIENT_POLICY, type ClientPolicy, SWITCH_WINDOW_MS } from "@vnes/vpn-common";
+import {
+  type Bound,
+  boundOf,
+  CLIENT_POLICY,
+  type ClientPolicy,
+  counted,
+  SWITCH_WINDOW_MS,
+} from "@vnes/vpn-common";
 import type { ClientConfig } from "./config.ts";
 import type { Agent, Asked, ClientEvent, PathHealth, TimerName } from "./vocabulary.ts";
 
@@ -54,9 +61,9 @@ export function forgetTimer(draft: Draft, timer: TimerName): void {
   change(draft, { timers });
 }
 
+/** Part of the name may be a code of routing or of the gateway. */
 export function count(draft: Draft, name: string): void {
-  const { counters } = draft.agent;
-  change(draft, { counters: { ...counters, [name]: (counters[name] ?? 0) + 1 } });
+  change(draft, { counters: counted(draft.agent.counters, name) });
 }
 
 /** Everything the client does about its session is said with its reason, on the topic and in `recent`. */

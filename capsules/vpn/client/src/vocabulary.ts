@@ -180,6 +180,8 @@ export type Agent = {
   } | null;
   /** When each timer that is set was asked for. */
   readonly timers: { readonly [name in TimerName]?: number };
+  /** When it last woke from a sleep: what that made late is no sign of another one. */
+  readonly awakeAt: number;
   readonly waiting: { readonly reason: string; readonly until: number } | null;
   readonly paths: { readonly [pathId: string]: PathHealth };
   readonly recent: readonly ClientEvent[];

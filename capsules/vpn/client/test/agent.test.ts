@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "@vnes/sdk";
-import { gatewayFrames } from "@vnes/vpn-common";
+import { gatewayFrames, MAX_NAMES } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { NEW_AGENT, step } from "../src/agent.ts";
 import { parseConfig } from "../src/config.ts";
@@ -244,7 +244,9 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
         if (agent.mode === "recovering") assert.equal(agent.active, null);
         const busy = agent.mode === "seeking" || agent.mode === "recovering" || agent.mode === "suspect";
         // CL3: an attempt that opens is answered by the transport; everything else has a timer.
-        if (busy) assert.ok(timers.has("recovery"), "bounded recovery");
+        // Whatever slept, and however much that made late: no more than one window is left.
+        const windowMs = agent.session === null ? config.policy.connectMs : config.policy.recoveryMs;
+        if (busy) assert.ok((timers.get("recovery") ?? Infinity) <= at + windowMs, "bounded recovery");
         if (busy && agent.attempt === null) assert.ok(timers.has("retry"), "CL3");
         const waits = busy && agent.attempt === null && (agent.waiting?.until ?? 0) <= at;
         if (waits && agent.asking !== null)
@@ -363,6 +365,116 @@ test("a switch whose answer was lost counts to the bound as soon as it is known 
   const { attempt, waiting, session } = talk.agent;
   assert.deepEqual([attempt, waiting], [null, { reason: "SWITCHES_EXCEEDED", until: 61_000 }]);
   assert.equal(session?.epoch, 4);
+});
+
+test("a sleep moves the window once, however many timers it made late (CL3)", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  talk.at = 1_000;
+  talk.lose();
+  talk.accept(talk.open(), 2);
+  talk.at = 1_100;
+  talk.hear({ heard: "pathSilent", channelId: String(talk.agent.active?.channelId), silentMs: 200 });
+  assert.deepEqual(talk.agent.waiting, { reason: "COOLDOWN", until: 1_500 });
+  talk.at = HOUR_MS;
+  for (const timer of ["retry", "recovery", "watch"] as const) talk.hear({ heard: "timer", timer });
+  assert.equal(talk.agent.counters["slept"], 1);
+  assert.ok((talk.agent.troubleSince ?? Infinity) <= talk.at);
+  assert.ok((talk.agent.timers.recovery ?? Infinity) <= talk.at + POLICY.recoveryMs);
+});
+
+test("a session the client learns of by a rejection has the window of a session, from then on (CL3)", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  const channelId = talk.open();
+  talk.at = 200;
+  talk.missBind(channelId, 1);
+  assert.equal(talk.agent.session?.id, "ses_a");
+  assert.equal(talk.agent.timers.recovery, talk.at + POLICY.recoveryMs);
+});
+
+test("a pong from before its channel was bound, overtaken by the answer that bound it, takes nothing away", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  talk.at = 1_000;
+  talk.lose();
+  const channelId = talk.open();
+  talk.accept(channelId, 2);
+  const pong = { type: "pong", nonce: "non_standby", sessionId: "ses_a", state: "RECOVERING" } as const;
+  talk.hear({ heard: "frame", channelId, frame: { ...pong, version: 2, epoch: 1, bound: false } });
+  assert.deepEqual([talk.agent.mode, talk.agent.active?.channelId], ["steady", channelId]);
+  talk.hear({ heard: "frame", channelId, frame: { ...pong, version: 3, epoch: 2, bound: false } });
+  assert.equal(talk.agent.reason, "CHANNEL_NOT_BOUND", "one from after it says that it is bound no more");
+});
+
+test("a gateway's word to wait, to an attempt that the path's return has overtaken, leaves nothing waiting", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  const channelId = String(talk.agent.active?.channelId);
+  talk.at = 1_000;
+  talk.hear({ heard: "pathSilent", channelId, silentMs: 200 });
+  const attempt = talk.open();
+  talk.hear({ heard: "pathAlive", channelId });
+  assert.equal(talk.agent.mode, "steady");
+  const where = { sessionId: null, epoch: 0, version: 0, retryAfterMs: 700, bound: null };
+  const frame = { type: "rejected", reason: "RATE_LIMITED", nonce: null, ...where } as const;
+  talk.hear({ heard: "frame", channelId: attempt, frame });
+  const { mode, waiting, timers, recent } = talk.agent;
+  assert.deepEqual([mode, waiting, timers.retry], ["steady", null, undefined]);
+  assert.ok(timers.probe !== undefined, "other paths are looked at as before");
+  assert.deepEqual([recent.at(-1)?.event, recent.at(-1)?.reason], ["denied", "RATE_LIMITED"]);
+});
+
+test("codes that routing or a gateway make up are counted, and what is kept does not grow with them", () => {
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  const before = Object.values(talk.agent.counters).reduce((sum, one) => sum + one, 0);
+  const where = { nonce: null, sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
+  for (let n = 0; n < 1_000; n++)
+    talk.hear({
+      ...{ heard: "frame", channelId: "chn_other" },
+      frame: { type: "rejected", reason: `MADE_UP_${n}`, ...where },
+    });
+  const { counters } = talk.agent;
+  assert.ok(Object.keys(counters).length <= MAX_NAMES + 1);
+  assert.equal(
+    Object.values(counters).reduce((sum, one) => sum + one, 0),
+    before + 1_000,
+  );
+});
+
+test("of several gateways one that does not admit the key ends nothing another one carries; all of them do, or the one that carries it", () => {
+  const where = { nonce: null, sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
+  const frame = { type: "rejected", reason: "PEER_NOT_ADMITTED", ...where } as const;
+  const talk = new Talk();
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  const carrying = String(talk.agent.active?.channelId);
+  talk.hear({ heard: "timer", timer: "probe" });
+  const { id = 0, pathId = "" } = talk.agent.probe ?? {};
+  talk.hear({ heard: "opened", attempt: id, channelId: "chn_probe" });
+  talk.hear({ heard: "frame", channelId: "chn_probe", frame });
+  assert.deepEqual([talk.agent.mode, talk.agent.active?.channelId], ["steady", carrying]);
+  assert.equal(talk.agent.paths[pathId]?.lastFailure, "PEER_NOT_ADMITTED");
+  talk.at = 1_000;
+  talk.lose();
+  const asked: string[] = [];
+  while (talk.agent.mode === "recovering") {
+    asked.push(String(talk.agent.attempt?.pathId));
+    talk.hear({ heard: "frame", channelId: talk.open(), frame });
+  }
+  assert.deepEqual([talk.agent.mode, talk.agent.reason], ["ended", "PEER_NOT_ADMITTED"]);
+  assert.ok(asked.length >= 2 && new Set(asked).size === asked.length, asked.join(" "));
+
+  const alone = new Talk();
+  alone.hear({ heard: "started" });
+  alone.accept(alone.open(), 1);
+  alone.hear({ heard: "frame", channelId: String(alone.agent.active?.channelId), frame });
+  assert.deepEqual([alone.agent.mode, alone.agent.reason], ["ended", "PEER_NOT_ADMITTED"]);
 });
 
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {

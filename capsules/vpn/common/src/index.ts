@@ -2,6 +2,7 @@
 export { type Bound, boundOf, silenceMet } from "./bound.ts";
 export * as clientFrames from "./client-frames.ts";
 export type { ClientFrame } from "./client-frames.ts";
+export { counted, type Counts, MAX_NAMES } from "./counted.ts";
 export type { Moved, Rejected, Step } from "./decision.ts";
 export {
   closeWindow,

@@ -48,6 +48,7 @@ export const GATEWAY_REASONS = {
   RATE_LIMITED: "the client sent more frames than it may",
   BOUND_ELSEWHERE: "the nonce was accepted over another channel: reattach with the epoch given here",
   GATEWAY_BUSY: "the request was not decided in time: repeat it with the same nonce",
+  GATEWAY_DRAINING: "the gateway is being emptied: take another one",
   UNBOUND: "the channel carried no session for too long and was closed",
 } as const;
 

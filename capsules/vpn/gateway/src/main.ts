@@ -2,6 +2,7 @@
 import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
 import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
+import { drain } from "./drain.ts";
 import {
   type Asker,
   onActivated,
@@ -24,6 +25,7 @@ import {
   isClosing,
   isHere,
   loadConfig,
+  loadDraining,
   loadMirror,
 } from "./store.ts";
 import * as transport from "./transport.ts";
@@ -74,6 +76,9 @@ function onChannel(turn: Turn, data: Json): void {
       return awaitBinding(turn, { channelId, peer, pathId }, "unboundMs");
     case "frame":
       if (frames.isGatewayFrame(event.frame)) return count(turn.keys, "frame.reply");
+      // Its opening was not heard of: nobody waits for it yet.
+      if (sessionId === undefined && !isHere(turn.keys, channelId))
+        awaitBinding(turn, { channelId, peer, pathId }, "unboundMs");
       heardHere(turn.keys, channelId, turn.at);
       return onFrame(turn, { channelId, pathId, peer }, event.frame);
     case "pathSilent":
@@ -120,6 +125,7 @@ function status(turn: Turn): Json {
   const { mirrors, more } = firstMirrors(turn.keys, STATUS_SESSIONS);
   return {
     admit: admit === "any" ? "any" : admit.length,
+    draining: loadDraining(turn.keys),
     sessions: mirrors,
     more,
     counters: turn.keys.get("count") ?? {},
@@ -129,7 +135,7 @@ function status(turn: Turn): Json {
 export default capsule({
   start,
   events: { "vpn.channel.v1": onChannel, "vpn.session.v1": onSession },
-  calls: { "vpn.gateway.status": status },
+  calls: { "vpn.gateway.status": status, "vpn.gateway.drain": drain },
   answers: {
     policed: onPoliced,
     created: onCreated,

@@ -26,6 +26,7 @@ import {
   isHere,
   loadBucket,
   loadConfig,
+  loadDraining,
   loadMirror,
   markClosing,
   saveBucket,
@@ -64,6 +65,8 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   count(turn.keys, `frame.${frame.type}`);
   const { nonce } = frame;
   const context: Context = { channelId, pathId, peer, nonce, asked: frame.type };
+  const since = loadDraining(turn.keys);
+  if (since !== null && !isOfBound(turn, channelId, frame)) return refuseDraining(turn, context, since);
   switch (frame.type) {
     case "create":
       return askPolicy(turn, config, context);
@@ -89,6 +92,17 @@ export function refusePeer(turn: Turn, asker: Asker, asked: "open" | "frame"): v
   denyClient(turn, asker, asked, "PEER_NOT_ADMITTED", { evidence: { admitted: admit.length } });
   const frame = frames.rejected(null, "PEER_NOT_ADMITTED", frames.NOWHERE);
   transport.sendAndClose(turn, channelId, frame, "PEER_NOT_ADMITTED");
+}
+
+/** What a gateway that is being emptied still does: a close, and a ping over the channel that carries its session. */
+function isOfBound({ keys }: Turn, channelId: string, frame: ClientFrame): boolean {
+  if (frame.type === "ping") return boundSession(keys, channelId) === frame.sessionId;
+  return frame.type === "close";
+}
+
+function refuseDraining(turn: Turn, context: Context, since: number): void {
+  denyClient(turn, context, context.asked, "GATEWAY_DRAINING", { evidence: { drainingSince: since } });
+  reject(turn, context, context.nonce, "GATEWAY_DRAINING", frames.NOWHERE);
 }
 
 /** Asked at creation only: a session keeps the policy it was made with. */
@@ -135,6 +149,8 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   const { peer, channelId, pathId, nonce } = context;
   if (outcome.channelId === channelId) {
     follow(turn.keys, { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at });
+    // Closed while the owner decided: it was nobody's then, so that nobody reported it.
+    if (!isHere(turn.keys, channelId)) return reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
   }
   const now = loadMirror(turn.keys, sessionId);
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {

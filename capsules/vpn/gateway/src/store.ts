@@ -8,6 +8,7 @@
  *   here/<channel id>    { at }: when something was last heard on a channel of this node
  *   rate/<peer>          Bucket
  *   watch                Watch
+ *   draining             since when the gateway is being emptied
  *   count                Counters
  *
  * Mirrors, channels and buckets lie in places, `lists.ts`: nothing here reads all of a kind in one turn.
@@ -16,7 +17,7 @@
  * G2. `bound/` holds exactly the channels the mirrors say are bound, and those are this node's.
  */
 import type { Keys } from "@vnes/sdk";
-import { BINDINGS } from "@vnes/vpn-common";
+import { BINDINGS, counted, type Counts } from "@vnes/vpn-common";
 import type { GatewayConfig } from "./config.ts";
 import {
   find,
@@ -92,6 +93,16 @@ export function saveWatch(keys: Keys, watch: Watch): void {
   keys.set("watch", watch);
 }
 
+/** Since when the gateway is being emptied; null: it is not. */
+export function loadDraining(keys: Keys): number | null {
+  return (keys.get("draining") ?? null) as number | null;
+}
+
+export function saveDraining(keys: Keys, since: number | null): void {
+  if (since === null) keys.delete("draining");
+  else keys.set("draining", since);
+}
+
 export function loadMirror(keys: Keys, sessionId: string): Mirror | undefined {
   return find(keys, "mirror", sessionId) as Mirror | undefined;
 }
@@ -161,7 +172,15 @@ export function gatherClient(
   keys: Keys,
   { channelId, peer }: { readonly channelId: string; readonly peer: string },
 ): void {
-  keys.getAll(["config", "count", "watch", `bound/${channelId}`, `here/${channelId}`, `rate/${peer}`]);
+  keys.getAll([
+    "config",
+    "count",
+    "watch",
+    "draining",
+    `bound/${channelId}`,
+    `here/${channelId}`,
+    `rate/${peer}`,
+  ]);
 }
 
 /** What a turn about one session reads, asked for at once; `channelId` is the one it is bound to now. */
@@ -190,6 +209,5 @@ export function saveBucket(keys: Keys, peer: string, bucket: Bucket): void {
 }
 
 export function count(keys: Keys, name: string): void {
-  const now = (keys.get("count") ?? {}) as { readonly [name: string]: number };
-  keys.set("count", { ...now, [name]: (now[name] ?? 0) + 1 });
+  keys.set("count", counted((keys.get("count") ?? {}) as Counts, name));
 }

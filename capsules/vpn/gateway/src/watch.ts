@@ -20,6 +20,7 @@ import {
   isElsewhere,
   isQuietHere,
   loadConfig,
+  loadDraining,
   loadMirror,
   loadWatch,
   type Mirror,
@@ -116,6 +117,7 @@ function watchPage(turn: Turn, round: Round): void {
   const { page, next } = roundPage(keys, round);
   const mirrors = (page.mirror ?? []).map(([, mirror]) => mirror as Mirror);
   if (round.isFirst) turnAway(turn, config, mirrors);
+  if (loadDraining(keys) !== null) empty(turn, mirrors);
   const gone = mirrors.filter((mirror) => isGone(mirror, at));
   removeAll(
     keys,
@@ -162,6 +164,15 @@ function turnAway(turn: Turn, config: GatewayConfig, mirrors: readonly Mirror[])
     const input = { sessionId, cause: "POLICY_TERMINATED", evidence };
     const context = { method: "terminate", sessionId };
     turn.call({ capability: "vpn.session", method: "terminate", input, tag: "reported", context });
+  }
+}
+
+/** Their clients hear of it at once; that the channels are gone is reported as any loss is. */
+function empty(turn: Turn, mirrors: readonly Mirror[]): void {
+  for (const { channelId } of mirrors) {
+    if (channelId === null) continue;
+    count(turn.keys, "drained");
+    transport.close(turn, channelId, "GATEWAY_DRAINING");
   }
 }
 

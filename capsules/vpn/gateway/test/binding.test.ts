@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Answer, Json, JsonObject } from "@vnes/sdk";
 import { CapsuleHarness } from "@vnes/sdk/testing";
+import { MAX_NAMES } from "@vnes/vpn-common";
 import gateway from "../src/main.ts";
 
 const PEER = `${"A".repeat(43)}=`;
@@ -186,4 +187,45 @@ test("a request that nobody decided in time is denied with the time that was wai
     ["GATEWAY_BUSY", { bound: "decideMs", limit: 2000, value: 2000, unit: "ms" }],
   );
   assert.deepEqual(desk.denials(), ["rejected.GATEWAY_BUSY"]);
+});
+
+test("codes that a policy capsule makes up are counted, and what is kept does not grow with them", () => {
+  const desk = new Desk();
+  const counted = (): { readonly [name: string]: number } =>
+    desk.node.keys.values.get("count") as { readonly [name: string]: number };
+  for (let n = 0; n < 400; n++) {
+    desk.node.at += 60_000;
+    desk.frame(CHANNEL, { type: "create" });
+    desk.answer("session", { ok: false, code: `MADE_UP_${n}`, message: "no" });
+    desk.answer("create", { ok: false, code: "CALL_TIMEOUT", message: "late" });
+  }
+  assert.equal(Object.keys(counted()).length, MAX_NAMES + 1);
+  assert.ok((counted()["other"] ?? 0) > 100);
+});
+
+test("a channel whose opening nobody heard of, and that carries no session, is closed like any other", () => {
+  const desk = new Desk();
+  const unheard = "chn_00000000000000000003";
+  desk.frame(unheard, { type: "ping", sessionId: SESSION, size: 0, below: null });
+  desk.node.advance(60_000);
+  assert.deepEqual(
+    desk.asked("close").filter(({ channelId }) => channelId === unheard),
+    [{ channelId: unheard, reason: "UNBOUND" }],
+  );
+});
+
+test("a channel that closes while its binding is decided is reported lost, whether the owner's answer comes first or its event", () => {
+  for (const isEventFirst of [false, true]) {
+    const desk = attached();
+    desk.frame(NEXT, { type: "reattach", sessionId: SESSION, epoch: 1, version: 2 });
+    desk.channel(NEXT, { event: "closed", reason: "peerClosed" });
+    if (isEventFirst) desk.moved(3, 2, "ATTACHED", NEXT);
+    desk.answer("reattach", outcome({ reason: "REATTACHED", version: 3, epoch: 2, channelId: NEXT }));
+    if (!isEventFirst) desk.moved(3, 2, "ATTACHED", NEXT);
+    assert.deepEqual(
+      desk.asked("transportLost").map(({ sessionId, channelId }) => [sessionId, channelId]),
+      [[SESSION, NEXT]],
+    );
+    assert.equal(desk.sent("accepted").length, 0);
+  }
 });

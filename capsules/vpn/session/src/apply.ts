@@ -10,9 +10,9 @@ import {
   type Step,
 } from "@vnes/vpn-common";
 import { count } from "./counters.ts";
-import { lossDeadline, sessionDeadline, step } from "./machine.ts";
+import { isDue, lossDeadline, sessionDeadline, step } from "./machine.ts";
 import { placeOf } from "./places.ts";
-import { loadWakeAt, retire, saveAnswers, saveSession, saveWakeAt } from "./store.ts";
+import { loadSession, loadWakeAt, retire, saveAnswers, saveSession, saveWakeAt } from "./store.ts";
 
 export function applyEvent(turn: Turn, session: Session, event: SessionEvent, evidence: Json): Step {
   const result = step(session, event, turn.at);
@@ -100,8 +100,20 @@ export function setClock(turn: Turn, session: Session): number {
 /** The timer of a place fired: what is due acts; when nothing is, it is set anew. */
 export function onClock(turn: Turn, session: Session): void {
   saveWakeAt(turn.keys, session.id, null);
+  if (isDue(session, turn.at)) actDue(turn, session);
+  else saveWakeAt(turn.keys, session.id, setClock(turn, session));
+}
+
+/** The session as it is at this moment, whose timer may be late: a clock that is due has acted. */
+export function loadAt(turn: Turn, id: string): Session | undefined {
+  const session = loadSession(turn.keys, id);
+  if (session === undefined || !isDue(session, turn.at)) return session;
+  actDue(turn, session);
+  return loadSession(turn.keys, id);
+}
+
+function actDue(turn: Turn, session: Session): void {
   const dueAt = nextDeadline(session);
-  if (turn.at < dueAt) return saveWakeAt(turn.keys, session.id, setClock(turn, session));
   const trigger = dueAt === lossDeadline(session) ? "lossClock" : "sessionClock";
   applyEvent(turn, session, { trigger }, { dueAt });
 }

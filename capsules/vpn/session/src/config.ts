@@ -7,7 +7,7 @@ export type StoreConfig = {
   readonly maxSessions: number;
 };
 
-/** With the largest records there can be, 2 KB, within what a shard of the system zone may keep by default. */
+/** With records of 2 KB, the largest of a usual policy, within what a shard of the system zone may keep by default. */
 const DEFAULT_MAX_SESSIONS = 100_000;
 /** A timer each is what a shard may set. */
 const MOST_SESSIONS = 1_000_000;

@@ -184,6 +184,11 @@ export function lossDeadline(session: Session): number | null {
   return session.lossSince === null ? null : session.lossSince + session.policy.transportLossTtlMs;
 }
 
+/** Whether a clock acts at `at` before anything else does. */
+export function isDue(session: Session, at: number): boolean {
+  return dueClock(session, at) !== null;
+}
+
 function dueClock(session: Session, at: number): "sessionClock" | "lossClock" | null {
   if (session.state === "TERMINATED") return null;
   const loss = lossDeadline(session);

@@ -3,6 +3,7 @@ import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Outcome, SessionEvent, TerminateCause } from "@vnes/vpn-common";
 import { applyEvent } from "./apply.ts";
 import { count } from "./counters.ts";
+import { isDue } from "./machine.ts";
 import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
 import { loadSession } from "./store.ts";
 
@@ -53,7 +54,8 @@ function apply(turn: Turn, target: Target, event: SessionEvent, evidence: Json =
     count(turn.keys, "rejected.SESSION_UNKNOWN");
     return unknownTo("SESSION_UNKNOWN", event.trigger);
   }
-  if (target.expectedVersion !== undefined && target.expectedVersion !== session.version) {
+  const { expectedVersion = session.version } = target;
+  if (expectedVersion !== session.version && !isDue(session, turn.at)) {
     count(turn.keys, "rejected.VERSION_CONFLICT");
     return outcomeAt(session, "rejected", "VERSION_CONFLICT", event.trigger);
   }

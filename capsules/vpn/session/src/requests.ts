@@ -1,10 +1,10 @@
 /** The methods a gateway asks on behalf of a client: create, attach, reattach. Each is decided once for each nonce. */
 import type { Json, JsonObject, Turn } from "@vnes/sdk";
 import type { Bound, Outcome, RejectionReason, SessionEvent, SessionPolicy } from "@vnes/vpn-common";
-import { publishTransition, setClock, settle } from "./apply.ts";
+import { loadAt, publishTransition, setClock, settle } from "./apply.ts";
 import { loadConfig } from "./config.ts";
 import { count } from "./counters.ts";
-import { birth, step } from "./machine.ts";
+import { birth, isDue, step } from "./machine.ts";
 import { recall, remember } from "./nonces.ts";
 import { outcomeAt, outcomeOf, unknownTo } from "./outcome.ts";
 import { loadPlaces } from "./places.ts";
@@ -31,12 +31,12 @@ export function create(turn: Turn, { owner, nonce, policy, evidence = {} }: Crea
   const creations = loadCreations(keys, owner);
   const earlier = creations.find((creation) => creation.nonce === nonce);
   if (earlier !== undefined) {
-    const session = loadSession(keys, earlier.sessionId);
+    const session = loadAt(turn, earlier.sessionId);
     if (session === undefined) return rejected(turn, "SESSION_UNKNOWN", "create");
     return { ...outcomeAt(session, "accepted", "CREATED", "create"), repeated: true };
   }
   const last = creations.at(-1);
-  const current = last === undefined ? undefined : loadSession(keys, last.sessionId);
+  const current = last === undefined ? undefined : loadAt(turn, last.sessionId);
   if (current !== undefined && current.state !== "TERMINATED") {
     const met = { bound: "liveSessionsOfOneKey", limit: 1, value: 1, unit: "sessions" };
     return rejected(turn, "OWNER_HAS_SESSION", "create", met);
@@ -73,7 +73,8 @@ function decideOnce(turn: Turn, input: AttachInput, event: SessionEvent, evidenc
   // An ended session has one answer, also for nonces it once accepted: nobody is told they are attached.
   if (session.state === "TERMINATED") return outcomeAt(session, "rejected", "SESSION_TERMINATED", trigger);
   const recorded = loadAnswers(turn.keys, session.id);
-  const earlier = recall(recorded, session.id, input.nonce);
+  // A clock that is due acts before any answer, one that was given before it was due among them.
+  const earlier = isDue(session, turn.at) ? undefined : recall(recorded, session.id, input.nonce);
   if (earlier !== undefined) {
     count(turn.keys, "repeated");
     return earlier;

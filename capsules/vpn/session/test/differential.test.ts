@@ -195,7 +195,7 @@ const OWNERS = [1, 2].map((n) => `${String(n).padStart(43, "0")}=`);
 const request = fc.record({
   claim,
   who: fc.nat(1),
-  /** A fresh nonce, or the one of so many requests ago: 16 are remembered for a session, 4 for an owner's creations. */
+  /** A fresh nonce, or the one of so many requests ago: 4 are remembered for a session, and 4 of an owner's creations. */
   ago: fc.oneof(
     { weight: 5, arbitrary: fc.constant(0) },
     { weight: 3, arbitrary: fc.integer({ min: 1, max: 18 }) },

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json, JsonObject } from "@vnes/sdk";
+import { CapsuleHarness } from "@vnes/sdk/testing";
 import { Lab } from "../../test/lab.ts";
 import { Node } from "../../test/lab-node.ts";
 import { SPECS } from "../../test/specs.ts";
@@ -232,6 +233,45 @@ test("one timer keeps both clocks: set early it finds nothing due, and what is d
   lab.advance(POLICY.sessionTtlMs);
   assert.equal(call("get", { sessionId: other.sessionId })["reason"], "SESSION_TTL_EXPIRED");
   assert.deepEqual(node.timersOf(SPECS.session.id), []);
+});
+
+test("a clock that is due acts before whatever meets the session, however late its timer fires", () => {
+  const owner = keyOf(1);
+  const end = ["terminated", "TRANSPORT_LOSS_TTL_EXPIRED"];
+  const meetings: readonly (readonly [
+    method: string,
+    input: (sessionId: string) => JsonObject,
+    told: readonly Json[],
+  ])[] = [
+    ["reattach", (sessionId) => ({ ...to(sessionId), ...jump }), [...end, "lossClock", false]],
+    ["degrade", (sessionId) => ({ sessionId, expectedVersion: 1 }), [...end, "lossClock", false]],
+    ["create", () => ({ owner, nonce: nonce(1), policy: POLICY }), [...end, "create", true]],
+    ["create", () => ({ owner, nonce: nonce(2), policy: POLICY }), ["accepted", "CREATED", "create", false]],
+  ];
+  const jump = { nonce: nonce(50), epoch: 1, version: 2 };
+  const to = (sessionId: string): JsonObject => ({ sessionId, owner, channelId: "chn", pathId: "udp" });
+  for (const [method, input, told] of meetings) {
+    session.reset();
+    const harness = new CapsuleHarness(session, { forgetful: true });
+    const ask = (name: string, given: JsonObject): JsonObject => {
+      const { answer } = harness.call(`vpn.session.${name}`, given);
+      assert.ok(answer?.ok, JSON.stringify(answer));
+      return answer.value as JsonObject;
+    };
+    harness.start();
+    const { sessionId } = ask("create", { owner, nonce: nonce(1), policy: POLICY }) as { sessionId: string };
+    ask("attach", { ...to(sessionId), nonce: nonce(1) });
+    assert.equal(ask("reattach", { ...to(sessionId), ...jump })["outcome"], "accepted");
+    assert.equal(ask("transportLost", { sessionId, channelId: "chn" })["state"], "RECOVERING");
+    // Its timer is due, and has not fired.
+    harness.at += POLICY.transportLossTtlMs;
+    const { outcome, reason, trigger, repeated } = ask(method, input(sessionId));
+    assert.deepEqual([outcome, reason, trigger, repeated], told, method);
+    const view = ask("get", { sessionId });
+    assert.deepEqual([view["state"], view["version"]], ["TERMINATED", 5]);
+    harness.advance(1_000);
+    assert.equal(ask("get", { sessionId })["version"], 5, "the timer finds nothing left to end");
+  }
 });
 
 test("a page looks at so many places and no more: it may be short of sessions, never of one that is there", () => {
