@@ -10,7 +10,7 @@ import { transportErrors } from "../../capsules/vpn/transport/src/errors.ts";
 import { explainNamed } from "../../cli/src/commands/session-explain.ts";
 import type { ControlClient } from "../../cli/src/control/client.ts";
 import { eventLine } from "../../cli/src/session/event-line.ts";
-import { explain, sentencesOf } from "../../cli/src/session/explain.ts";
+import { explain, sentencesOf, type Standing } from "../../cli/src/session/explain.ts";
 import { FAILURES, REASONS } from "../../cli/src/session/reasons.ts";
 import { wordsOf } from "../../cli/src/session/sentence.ts";
 import type { SeenEvent } from "../../cli/src/session/session-events.ts";
@@ -324,6 +324,15 @@ test("it is told by the node's own time, which does not follow when somebody set
   const { explanation } = await explainNamed({ request } as unknown as ControlClient, SESSION);
   assert.match(wordsOf(explanation.where[0] ?? ""), /\(RECOVERING\), since .* \(5\.0 s ago\)\.$/);
   assert.match(wordsOf(explanation.next[0] ?? ""), /it ends .* \(in 55\.0 s\)/);
+});
+
+test("what is to be typed on the gateway's node is typed here where the gateway tells it, and there where the client does", () => {
+  const has = (standing: Standing): unknown => {
+    const { person } = explain(SESSION, standing, [denied("GATEWAY_DRAINING")], NOW);
+    return person.find((sentence) => wordsOf(sentence).includes("vpn.gateway drain"));
+  };
+  assert.equal(typeof has({ role: "owner", view: view("RECOVERING", "TRANSPORT_LOST") }), "string");
+  assert.equal(typeof has({ role: "client", status: status("recovering", "CHANNEL_CLOSED") }), "object");
 });
 
 test("every state of both sides is among them", () => {

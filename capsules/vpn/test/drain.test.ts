@@ -16,10 +16,10 @@ const status = (vpn: Vpn): JsonObject => vpn.gateway.value("vpn.gateway", "statu
 const drain = (vpn: Vpn, on: boolean): unknown =>
   vpn.gateway.value("vpn.gateway", "drain", { on })["draining"];
 
-/** What was asked of a gateway that takes nobody. */
+/** What was asked in vain: of a gateway that takes nobody, and of the session's owner. */
 function denied(vpn: Vpn): readonly unknown[] {
   return vpn.gateway.published
-    .filter(({ topic, event }) => topic === "vpn.denial.v1" && event["reason"] === "GATEWAY_DRAINING")
+    .filter(({ topic }) => topic === "vpn.denial.v1")
     .map(({ event }) => event["asked"]);
 }
 

@@ -102,7 +102,9 @@ function explainOwned(
     path,
     denied: denialSentences(events, now),
     next,
-    person: advice(session, reason, events, now, state === "TERMINATED"),
+    person: advice(session, reason, events, now, state === "TERMINATED").map((one) =>
+      onThisNode(one, "gateway"),
+    ),
   };
 }
 
@@ -218,7 +220,7 @@ function explainMirrored(
     path: isIdle ? [] : [...choiceSentences(status, own, now), ...candidateSentences(status, now)],
     denied: denialSentences(events, now),
     next: isIdle ? [] : mirroredNext(session, status, now),
-    person: advice(session, reason, events, now, mode === "ended").map(onThisNode),
+    person: advice(session, reason, events, now, mode === "ended").map((one) => onThisNode(one, "client")),
   };
 }
 
@@ -260,9 +262,10 @@ function mirroredNext(session: string | null, status: JsonObject, now: number): 
   ];
 }
 
-/** What is to be typed on the client's node is typed here, where this is told by the client. */
-function onThisNode(sentence: Sentence): Sentence {
-  return wordsOf(sentence).replace(", on the client's node:", ":");
+/** What is to be typed on the client's node is typed here, where this is told by the client; and so for the gateway. */
+function onThisNode(sentence: Sentence, told: "client" | "gateway"): Sentence {
+  const [words, elsewhere] = [wordsOf(sentence), `, on the ${told}'s node:`];
+  return words.includes(elsewhere) ? words.replace(elsewhere, ":") : sentence;
 }
 
 /** What can be done about where it is, and about the last denial. */

@@ -136,6 +136,9 @@ function watchPage(turn: Turn, round: Round): void {
     ...(page.here ?? []).flatMap(([channelId, heard]) => ((heard["at"] as number) < at ? [channelId] : [])),
     ...mirrors.flatMap((mirror) => (isLive(mirror) && mirror.channelId !== null ? [mirror.channelId] : [])),
   ]);
+  // Their end is on its way here already.
+  if (round.isFirst && loadDraining(keys) !== null)
+    for (const { channelId } of mirrors) if (channelId !== null) channels.delete(channelId);
   if (channels.size > 0) transport.askChannels(turn, [...channels]);
   if (next !== null) return setWatch(turn, next);
   if (LISTS.some((list) => sizeOf(keys, list) > 0)) return setWatch(turn, "set");
