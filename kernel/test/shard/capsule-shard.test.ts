@@ -339,6 +339,26 @@ test("a capsule that keeps killing its host is given up, and what waits is kept"
   assert.equal(h.shard.inbox.waiting, 3);
 });
 
+test("what was on its way into a sandbox that could not take it waits for the capsule to be resumed", async () => {
+  let breaksAt = 2;
+  const h = await openHarness({
+    handedOn: async () => {
+      breaksAt -= 1;
+      if (breaksAt === 0) throw new Error("no frame holds it");
+    },
+  });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 3; n++) h.call(n, { key: "a" });
+  await h.settle();
+  assert.deepEqual([h.givenUp.map(String), h.answers().size], [["Error: no frame holds it"], 0]);
+  assert.equal(h.shard.inbox.waiting, 3);
+  await h.shard.unload();
+  await h.shard.load();
+  h.shard.run();
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], [1, 2, 3]);
+});
+
 test("a full disk makes turns wait; nothing is released early and nothing is lost", async () => {
   const h = await openHarness({ faults: { diskFullAt: new Set([3, 4, 5]) } });
   await Promise.all([h.shard.start(null), h.settle()]);

@@ -287,7 +287,11 @@ export class CapsuleShard {
       return left;
     } catch (error) {
       left = [...left, ...(await this.#sent.takeBack()).batch];
-      if (!isHostDeath(error)) throw error;
+      if (!isHostDeath(error)) {
+        // They wait until it is resumed.
+        this.inbox.putBack(left);
+        throw error;
+      }
       this.#instance = undefined;
       left = await this.#lone.afterDeath(error, left);
       this.#instance = await this.#lone.reopen();
