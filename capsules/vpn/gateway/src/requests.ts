@@ -19,6 +19,7 @@ import { denyClient } from "./denials.ts";
 import { choosePolicy } from "./policy.ts";
 import { burstMet, take } from "./rate.ts";
 import {
+  askedHere,
   boundSession,
   count,
   follow,
@@ -67,6 +68,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const context: Context = { channelId, pathId, peer, nonce, asked: frame.type };
   const since = loadDraining(turn.keys);
   if (since !== null && !isOfBound(turn, channelId, frame)) return refuseDraining(turn, context, since);
+  if (frame.type === "create" || frame.type === "reattach") askedHere(turn.keys, channelId, turn.at);
   switch (frame.type) {
     case "create":
       return askPolicy(turn, config, context);
@@ -148,9 +150,13 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   if (outcome.outcome !== "accepted" || sessionId === null) return decline(turn, outcome, context);
   const { peer, channelId, pathId, nonce } = context;
   if (outcome.channelId === channelId) {
-    follow(turn.keys, { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at });
-    // Closed while the owner decided: it was nobody's then, so that nobody reported it.
-    if (!isHere(turn.keys, channelId)) return reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
+    const mirror = { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at };
+    const isNews = follow(turn.keys, mirror);
+    // Closed while the owner decided: it was nobody's then. Where the event came first, that reported it.
+    if (!isHere(turn.keys, channelId)) {
+      if (isNews) reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
+      return;
+    }
   }
   const now = loadMirror(turn.keys, sessionId);
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {
