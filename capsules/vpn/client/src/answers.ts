@@ -103,7 +103,7 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
         return onProbeAnswer(draft, probe, frame.nonce, false);
       dropProbe(draft, frame.reason);
       armProbe(draft);
-    } else if (active?.channelId === channelId && frame.reason === "RATE_LIMITED") dropCheck(draft);
+    } else if (active?.channelId === channelId && WAIT.includes(frame.reason)) dropCheck(draft);
     return count(draft, `late.rejected.${frame.reason}`);
   }
   switch (frame.reason) {
@@ -113,6 +113,7 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
       return onMissedBind(draft, attempt, frame);
     case "SWITCH_RATE_EXCEEDED":
     case "RATE_LIMITED":
+    case "GATEWAY_OVERLOADED":
     case "SESSIONS_FULL":
     case "OWNER_HAS_SESSION":
       return retryLater(draft, frame.reason, frame.retryAfterMs, frame.bound);
@@ -130,6 +131,8 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
   }
 }
 
+/** Frames that were not read: nothing was learned of the path. */
+const WAIT: readonly string[] = ["RATE_LIMITED", "GATEWAY_OVERLOADED"];
 const NOT_ADMITTED = "PEER_NOT_ADMITTED";
 
 /**

@@ -121,6 +121,7 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     "SWITCH_RATE_EXCEEDED",
     "GATEWAY_BUSY",
     "RATE_LIMITED",
+    "GATEWAY_OVERLOADED",
     "X",
   ];
   const reason = REASONS[other % REASONS.length] as string;
@@ -479,7 +480,7 @@ test("of several gateways one that does not admit the key ends nothing another o
 
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
-  for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
+  for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED", "GATEWAY_OVERLOADED"]) {
     let agent: Agent = NEW_AGENT;
     let n = 0;
     const hear = (heard: Heard, at: number): readonly Asked[] => {
@@ -496,14 +497,14 @@ test("a probe that another gateway answers proves its path and is no standby; wh
     assert.ok(probe?.check);
     const { channelId, pathId, pings } = probe.check;
     const where = { sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
-    const nonce = reason === "RATE_LIMITED" ? null : (pings[0]?.nonce ?? "");
+    const nonce = reason === "SESSION_UNKNOWN" ? (pings[0]?.nonce ?? "") : null;
     const asked = hear(
       { heard: "frame", channelId, frame: { type: "rejected", nonce, reason, ...where } },
       320,
     );
     assert.ok(asked.some((one) => one.ask === "close" && one.channelId === channelId));
     const { lastOkAt = null, failures = 0 } = agent.paths[pathId] ?? {};
-    assert.deepEqual([lastOkAt, failures], [reason === "RATE_LIMITED" ? null : 320, 0]);
+    assert.deepEqual([lastOkAt, failures], [reason === "SESSION_UNKNOWN" ? 320 : null, 0]);
     assert.deepEqual([agent.mode, agent.standby, agent.probe], ["steady", null, null]);
   }
 });

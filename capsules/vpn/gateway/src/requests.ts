@@ -16,8 +16,8 @@ import {
 } from "@vnes/vpn-common";
 import { type GatewayConfig, isAdmitted, nameOf } from "./config.ts";
 import { denyClient } from "./denials.ts";
+import { overLimit } from "./limits.ts";
 import { choosePolicy } from "./policy.ts";
-import { burstMet, take } from "./rate.ts";
 import {
   askedHere,
   boundSession,
@@ -25,12 +25,10 @@ import {
   follow,
   forgetClosing,
   isHere,
-  loadBucket,
   loadConfig,
   loadDraining,
   loadMirror,
   markClosing,
-  saveBucket,
 } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
@@ -46,17 +44,13 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const config = loadConfig(turn.keys);
   const { channelId, pathId, peer } = asker;
   if (!isAdmitted(config, peer)) return refusePeer(turn, asker, "frame");
-  const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
-  saveBucket(turn.keys, peer, taken.bucket);
+  const refused = overLimit(turn, config, peer);
   armWatch(turn);
-  if (!taken.allowed) {
-    const met = burstMet(config.requestsPerMinute);
-    denyClient(turn, asker, "frame", "RATE_LIMITED", {
-      evidence: { allowedAt: turn.at + taken.retryAfterMs },
-      bound: met,
-    });
-    if (!taken.tell) return;
-    return reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs, met);
+  if (refused !== null) {
+    const { reason, bound, tell, retryAfterMs } = refused;
+    denyClient(turn, asker, "frame", reason, { evidence: { allowedAt: turn.at + retryAfterMs }, bound });
+    if (!tell) return;
+    return reject(turn, asker, null, reason, frames.NOWHERE, retryAfterMs, bound);
   }
   const frame = clientFrames.parseClientFrame(data);
   if (frame === undefined) {

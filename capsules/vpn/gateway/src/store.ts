@@ -7,6 +7,7 @@
  *   closing/<channel id> the owner of the session bound to it asked for its end over it
  *   here/<channel id>    Heard: a channel of this node
  *   rate/<peer>          Bucket
+ *   frames               Bucket: of all clients together
  *   watch                Watch
  *   draining             since when the gateway is being emptied
  *   count                Counters
@@ -220,6 +221,7 @@ export function gatherClient(
     "count",
     "watch",
     "draining",
+    "frames",
     `bound/${channelId}`,
     `here/${channelId}`,
     `rate/${peer}`,
@@ -250,6 +252,14 @@ export function loadBucket(keys: Keys, peer: string): Bucket | undefined {
 
 export function saveBucket(keys: Keys, peer: string, bucket: Bucket): void {
   put(keys, "rate", peer, bucket);
+}
+
+export function loadCommonBucket(keys: Keys): Bucket | undefined {
+  return keys.get("frames") as Bucket | undefined;
+}
+
+export function saveCommonBucket(keys: Keys, bucket: Bucket): void {
+  keys.set("frames", bucket);
 }
 
 export function count(keys: Keys, name: string): void {

@@ -27,6 +27,8 @@ test("a configuration that is not understood is refused with the place", () => {
     [{ policy: { transportLossTtlMs: 1 } }, /\/policy\/transportLossTtlMs/],
     [{ policy: { maxSwitches: 1 } }, /\/policy\/maxSwitches/],
     [{ requestsPerMinute: 1.5 }, /\/requestsPerMinute/],
+    [{ framesPerMinute: 3 }, /\/framesPerMinute/],
+    [{ framesPerMinute: 6_000_001 }, /\/framesPerMinute/],
     [{ admitt: [] }, /\/admitt/],
     [[], /GATEWAY_CONFIG_INVALID/],
   ];
