@@ -5,7 +5,7 @@ import type { Json } from "@vnes/sdk";
 import { gatewayFrames, MAX_NAMES } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { NEW_AGENT, step } from "../src/agent.ts";
-import { parseConfig } from "../src/config.ts";
+import { type ClientConfig, parseConfig } from "../src/config.ts";
 import { NEW_HEALTH } from "../src/draft.ts";
 import { STABILITY_MS } from "../src/paths.ts";
 import { nextPath, rank } from "../src/ranking.ts";
@@ -291,9 +291,14 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
 class Talk {
   agent: Agent = NEW_AGENT;
   at = 0;
+  readonly config: ClientConfig;
+
+  constructor(config: ClientConfig = CONFIG) {
+    this.config = config;
+  }
 
   hear(heard: Heard): readonly Asked[] {
-    const next = step(this.agent, heard, CONFIG, this.at, `non_${this.at}`);
+    const next = step(this.agent, heard, this.config, this.at, `non_${this.at}`);
     this.agent = next.agent;
     return alone(this.agent, next.asked, (more) => this.hear(more));
   }
@@ -408,6 +413,38 @@ test("a pong from before its channel was bound, overtaken by the answer that bou
   assert.deepEqual([talk.agent.mode, talk.agent.active?.channelId], ["steady", channelId]);
   talk.hear({ heard: "frame", channelId, frame: { ...pong, version: 3, epoch: 2, bound: false } });
   assert.equal(talk.agent.reason, "CHANNEL_NOT_BOUND", "one from after it says that it is bound no more");
+});
+
+test("a gateway that teaches the client a later epoch again and again contradicts itself: the attempt ends with how often", () => {
+  const talk = new Talk({ ...CONFIG, policy: { ...CONFIG.policy, maxSwitchesPerMinute: 30 } });
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  talk.at = 1_000;
+  talk.lose();
+  const channelId = talk.open();
+  for (let epoch = 2; talk.agent.attempt?.channelId === channelId; epoch++) talk.missBind(channelId, epoch);
+  const failed = talk.agent.recent.find(({ event }) => event === "pathFailed");
+  const bound = { bound: "lessons", limit: 3, value: 3, unit: "lessons" };
+  assert.deepEqual([failed?.reason, failed?.evidence["bound"]], ["ANSWER_UNFIT", bound]);
+});
+
+test("what the transport did not open in time says whose time it was, and how long it took", () => {
+  const cases = [
+    ["TRANSPORT_OPEN_TIMEOUT", { waitedMs: 640, limitMs: 600 }, "openTimeoutMs", 600],
+    ["CALL_TIMEOUT", { waitedMs: 1_250 }, "policy.openTimeoutMs", 1_000],
+    ["TRANSPORT_OPEN_REFUSED", { waitedMs: 3 }, undefined, undefined],
+  ] as const;
+  for (const [code, took, name, limit] of cases) {
+    const talk = new Talk();
+    talk.hear({ heard: "started" });
+    talk.hear({ heard: "timer", timer: "retry" });
+    const attempt = talk.agent.attempt?.id ?? 0;
+    talk.hear({ heard: "openFailed", attempt, code, ...took });
+    const [failed] = talk.agent.recent.filter(({ event }) => event === "pathFailed");
+    const bound = failed?.evidence["bound"] as { bound: string; limit: number; value: number } | undefined;
+    const value = name === undefined ? undefined : took.waitedMs;
+    assert.deepEqual([failed?.reason, bound?.bound, bound?.limit, bound?.value], [code, name, limit, value]);
+  }
 });
 
 test("a gateway's word to wait, to an attempt that the path's return has overtaken, leaves nothing waiting", () => {

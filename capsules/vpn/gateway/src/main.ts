@@ -1,6 +1,12 @@
 /** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
 import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
-import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
+import {
+  gatewayFrames as frames,
+  onDenialsDue,
+  parseBound,
+  type SessionMoved,
+  silenceMet,
+} from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
 import { drain } from "./drain.ts";
 import {
@@ -122,7 +128,8 @@ function onSession(turn: Turn, data: Json): void {
   if (state !== "RECOVERING" && state !== "TERMINATED") return;
   transport.setActive(turn, { peer, channelId: null, epoch, sessionId }, "deactivated", null);
   if (state === "TERMINATED" && released !== null) {
-    const frame = frames.terminated(null, moved.reason, moved);
+    const { bound } = moved.evidence as { readonly bound?: unknown };
+    const frame = frames.terminated(null, moved.reason, moved, parseBound(bound));
     transport.sendAndClose(turn, released.channelId, frame, moved.reason);
   }
 }

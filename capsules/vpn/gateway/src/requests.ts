@@ -205,7 +205,8 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
 type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
 
 /** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
-function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping): void {
+function onPing(turn: Turn, context: Context, ping: Ping): void {
+  const { sessionId, size } = ping;
   const { channelId, pathId, peer, nonce } = context;
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
@@ -214,7 +215,7 @@ function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping):
   }
   const isBound = mirror.channelId === channelId;
   transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
-  if (isBound) reportQuality(turn, mirror, below);
+  if (isBound) reportQuality(turn, mirror, ping);
   else if (isLive(mirror)) awaitBinding(turn, { channelId, pathId, peer }, "standbyMs");
 }
 
@@ -223,7 +224,7 @@ function decline(turn: Turn, outcome: Outcome, context: Context): void {
   count(turn.keys, `${outcome.outcome}.${outcome.reason}`);
   const { sessionId, version, epoch, reason, retryAfterMs, bound } = outcome;
   if (outcome.outcome === "terminated" && sessionId !== null) {
-    transport.send(turn, channelId, frames.terminated(nonce, reason, { sessionId, version, epoch }));
+    transport.send(turn, channelId, frames.terminated(nonce, reason, { sessionId, version, epoch }, bound));
   } else reject(turn, context, nonce, reason, outcome, retryAfterMs, bound);
 }
 
