@@ -168,7 +168,11 @@ const CASES: readonly Case[] = [
   owner(
     "a gateway: below policy",
     view("DEGRADED", "BELOW_POLICY"),
-    moved("ATTACHED", "DEGRADED", "BELOW_POLICY", { pathId: "lte", below: "LOSS_ABOVE_POLICY" }),
+    moved("ATTACHED", "DEGRADED", "BELOW_POLICY", {
+      pathId: "lte",
+      below: "LOSS_ABOVE_POLICY",
+      ...bound("maxLossPercent", 5, 12, "percent"),
+    }),
   ),
   owner(
     "a gateway: the transport is gone, and the client came too often",
@@ -282,7 +286,11 @@ const CASES: readonly Case[] = [
       attempt: { pathId: "wifi", kind: "reattach", stage: "opening", sends: 0, startedAt: NOW - 300 },
     }),
     client("lost", "CHANNEL_CLOSED", { detail: "peerClosed" }),
-    client("pathFailed", "NO_ANSWER", { by: "attempt", sends: 4 }),
+    client("pathFailed", "NO_ANSWER", {
+      by: "attempt",
+      sends: 4,
+      bound: { bound: "sends", limit: 4, value: 4, unit: "requests" },
+    }),
     client("pathFailed", "TRANSPORT_OPEN_REFUSED", { by: "probe", failures: 1 }),
     client("denied", "RATE_LIMITED", {
       by: "gateway",

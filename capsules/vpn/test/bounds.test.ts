@@ -102,8 +102,20 @@ test("a path that falls below policy, and one that is within it again, say which
   assert.ok(vpn.lab.until(() => told(vpn, "LARGE_FRAMES_LOST").length > 0, 20_000));
   const below = told(vpn, "LARGE_FRAMES_LOST").find((evidence) => "bound" in evidence);
   assert.deepEqual(below?.["bound"], { bound: "policy.belowPings", limit: 2, value: 2, unit: "pings" });
+  const moved = (reason: string): JsonObject => {
+    const move = vpn.moves().find((one) => one["reason"] === reason) ?? {};
+    return move["evidence"] as JsonObject;
+  };
+  vpn.lab.advance(1_000);
+  assert.deepEqual(moved("BELOW_POLICY"), {
+    pathId: path,
+    below: "LARGE_FRAMES_LOST",
+    bound: below?.["bound"],
+  });
   vpn.network.revive(path);
   assert.ok(vpn.lab.until(() => told(vpn, "POLICY_MET").length > 0, 20_000));
   const [met] = told(vpn, "POLICY_MET");
   assert.deepEqual(met?.["bound"], { bound: "policy.ofPings", limit: 3, value: 3, unit: "pings" });
+  vpn.lab.advance(1_000);
+  assert.deepEqual(moved("POLICY_MET"), { pathId: path, below: null, bound: met?.["bound"] });
 });

@@ -49,6 +49,47 @@ test("a key that is not admitted, a frame that is none, and a flood are events o
   assert.ok(Number(later[1]?.["count"]) >= 40);
 });
 
+const keyOf = (n: number): string => `${String(n).padStart(43, "A")}=`;
+const PING = {
+  v: 1,
+  type: "ping",
+  nonce: NONCE,
+  sessionId: "ses_00000000000000000000",
+  size: 0,
+  below: null,
+};
+
+test("frames of many keys, each within its own rate, are bounded together; a client that is told so waits and goes on", () => {
+  const vpn = openVpn({ gateway: { admit: "any", framesPerMinute: 240 } });
+  const id = connected(vpn);
+  for (let n = 0; n < 100; n++) vpn.network.inject(vpn.gateway, CHANNEL, "wifi", keyOf(n), PING);
+  vpn.lab.advance(1);
+  const bound = { bound: "framesPerMinute / 4", limit: 60, value: 61, unit: "frames" };
+  const { evidence, by } = denial(vpn, "GATEWAY_OVERLOADED");
+  const { allowedAt, ...rest } = evidence as JsonObject;
+  assert.deepEqual([rest, by], [{ bound }, "gateway"]);
+  assert.ok(Number(allowedAt) >= vpn.lab.now + 900, "not at the rate of one more frame");
+
+  vpn.network.kill(vpn.activePath() as string, "closed");
+  const told = (): JsonObject | undefined =>
+    vpn.client.published.map(({ event }) => event).find(({ reason }) => reason === "GATEWAY_OVERLOADED");
+  assert.ok(vpn.lab.until(() => told() !== undefined, 100));
+  const said = told()?.["evidence"] as JsonObject;
+  assert.deepEqual([told()?.["event"], said["by"], said["bound"]], ["denied", "gateway", bound]);
+  assert.ok(vpn.lab.until(() => vpn.mode() === "steady", 5_000));
+  assert.equal(vpn.sessionId(), id);
+  vpn.check();
+});
+
+test("what one key sends beyond its own rate takes nothing from the others", () => {
+  const vpn = openVpn({ gateway: { admit: "any", framesPerMinute: 240, requestsPerMinute: 8 } });
+  connected(vpn);
+  for (let n = 0; n < 300; n++) inject(vpn, PING, keyOf(1));
+  const { counters } = vpn.gateway.value("vpn.gateway", "status", {}) as { counters: JsonObject };
+  assert.ok(Number(counters["rejected.RATE_LIMITED"]) >= 200);
+  assert.equal(counters["rejected.GATEWAY_OVERLOADED"], undefined);
+});
+
 test("what the session's owner rejects is an event with what was claimed and what is so", () => {
   const vpn = openVpn();
   const id = connected(vpn);

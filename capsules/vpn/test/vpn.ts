@@ -37,6 +37,7 @@ export interface Options {
   readonly seed?: number;
   readonly paths?: readonly string[];
   readonly gateway?: JsonObject;
+  readonly session?: JsonObject;
   readonly client?: JsonObject;
   readonly policy?: JsonObject;
   /** Configurations of the core capsules that the client's node has; those that are left out are not there. */
@@ -52,7 +53,7 @@ export function openVpn(options: Options = {}): Vpn {
   const gatewayNode = new Node(lab, "gateway", (node) => network.driver(node));
   const clientNode = new Node(lab, "client", (node) => network.driver(node));
   network.gateway = gatewayNode;
-  gatewayNode.add(SPECS.session, session, null);
+  gatewayNode.add(SPECS.session, session, options.session ?? null);
   const gatewayConfig = { admit: [{ peer: KEYS.client, name: "laptop" }], watchMs: 1000, ...options.gateway };
   gatewayNode.add(SPECS.gateway, gateway, gatewayConfig);
   const { core = {}, sessionPolicy } = options;

@@ -72,6 +72,10 @@ export const REASONS: { readonly [code: string]: Reason } = {
     because: "the client sent more frames than it may",
     next: "If that is its ordinary work, raise requestsPerMinute of vnes.vpn.gateway.",
   },
+  GATEWAY_OVERLOADED: {
+    because: "all clients together sent more frames than the gateway works on",
+    next: "If that is their ordinary work, raise framesPerMinute of vnes.vpn.gateway; vnes status shows the load.",
+  },
   BOUND_ELSEWHERE: { because: "the same request was accepted over another channel" },
   GATEWAY_BUSY: {
     because: "the gateway did not decide in time",

@@ -3,14 +3,13 @@
  * once where there is reason to doubt it.
  */
 import type { JsonObject } from "@vnes/sdk";
-import type { Bound } from "@vnes/vpn-common";
-import { ask, change, count, type Draft, healthOf, policyBound, tell, wake } from "./draft.ts";
+import { metBy } from "@vnes/vpn-common";
+import { ask, change, count, type Draft, healthOf, tell, wake } from "./draft.ts";
 import { cleared, inTrouble, suspect } from "./health.ts";
 import { forgive } from "./paths.ts";
 import { askNext, dropCheck, isExhausted, takeAnswer, takeSilence } from "./pings.ts";
 import { soon } from "./probes.ts";
 import { begin } from "./rounds.ts";
-import type { PathHealth } from "./vocabulary.ts";
 
 /** A timer so late is no busy machine: it slept, or was stopped. */
 export const LATE_MS = 5_000;
@@ -53,29 +52,10 @@ function sayQuality(draft: Draft, was: boolean): void {
   const { lossPercent, latencyMs } = healthOf({ paths }, active.pathId);
   const evidence = { lossPercent, maxLossPercent, latencyMs, maxLatencyMs, belowPings, ofPings };
   const reason = quality.reason ?? "POLICY_MET";
-  const met = { ...evidence, bound: qualityMet(draft, reason, { lossPercent, latencyMs }) };
+  const met = { ...evidence, ...metBy(quality.met) };
   tell(draft, quality.isBelow ? "degraded" : "restored", reason, { path: active.pathId }, met);
   checkActive(draft);
   if (quality.isBelow && mode === "steady") soon(draft);
-}
-
-/** The number behind the reason: what the path measures, or how many of the last pings agreed. */
-function qualityMet(
-  draft: Draft,
-  reason: string,
-  { lossPercent, latencyMs }: Pick<PathHealth, "lossPercent" | "latencyMs">,
-): Bound {
-  const { belowPings, ofPings } = draft.config.policy;
-  switch (reason) {
-    case "LOSS_ABOVE_POLICY":
-      return policyBound(draft, "maxLossPercent", lossPercent ?? 0);
-    case "LATENCY_ABOVE_POLICY":
-      return policyBound(draft, "maxLatencyMs", latencyMs ?? 0);
-    case "POLICY_MET":
-      return policyBound(draft, "ofPings", ofPings);
-    default:
-      return policyBound(draft, "belowPings", belowPings);
-  }
 }
 
 /** The machine slept, or nobody ran this capsule: what it knew is that old. */

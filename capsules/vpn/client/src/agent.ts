@@ -2,13 +2,21 @@
  * The client's agent: a pure step from what was heard to what is asked for. One agent, one session, one active channel.
  * It owns no timer, no clock and no randomness; the turn brings them.
  */
-import { clientFrames as frames, silenceMet } from "@vnes/vpn-common";
+import { type Bound, clientFrames as frames, silenceMet } from "@vnes/vpn-common";
 import { checkActive, LATE_MS, onAddressesChanged, onPingDue, onSlept } from "./active.ts";
 import { onFrame } from "./answers.ts";
-import { dropAttempt, failAttempt, jump, MAX_SENDS, OPEN_MARGIN_MS, sendRequest } from "./attempts.ts";
+import {
+  dropAttempt,
+  failAttempt,
+  jump,
+  MAX_SENDS,
+  OPEN_MARGIN_MS,
+  sendRequest,
+  sendsMet,
+} from "./attempts.ts";
 import { onChannelClosed, onChannelOpened, onListed, onPathAlive, onPathTrouble } from "./channels.ts";
 import type { ClientConfig } from "./config.ts";
-import { ask, change, count, type Draft, forgetTimer, tell, unwake, wake } from "./draft.ts";
+import { ask, change, count, type Draft, forgetTimer, policyBound, tell, unwake, wake } from "./draft.ts";
 import { end, inTrouble, loseActive, windowEnd } from "./health.ts";
 import { dropCheck } from "./pings.ts";
 import { armProbe, dropProbe, dropStandby, failProbe, onProbeDue, onProbeOpened } from "./probes.ts";
@@ -85,10 +93,11 @@ function hear(draft: Draft, heard: Heard): void {
       count(draft, "late.opened");
       return ask(draft, { ask: "close", channelId: heard.channelId, reason: "NOT_WANTED" });
     case "openFailed":
-      if (probe?.id === heard.attempt && probe.check === null) return failProbe(draft, probe, heard.code);
+      if (probe?.id === heard.attempt && probe.check === null)
+        return failProbe(draft, probe, heard.code, openMet(draft, heard));
       if (attempt?.id !== heard.attempt || attempt.stage !== "opening")
         return count(draft, "late.openFailed");
-      return failAttempt(draft, heard.code);
+      return failAttempt(draft, heard.code, openMet(draft, heard));
     case "sendFailed":
       if (attempt?.id !== heard.attempt || attempt.stage !== "asking") return count(draft, "late.sendFailed");
       // Whether a frame left is not known after these two; the answer's timer decides.
@@ -144,6 +153,14 @@ function hear(draft: Draft, heard: Heard): void {
   }
 }
 
+/** How long a channel may take to open: the transport's number, or what the client waits for the transport. */
+function openMet(draft: Draft, heard: Extract<Heard, { heard: "openFailed" }>): Bound | null {
+  const { code, waitedMs, limitMs } = heard;
+  if (waitedMs === undefined) return null;
+  if (limitMs !== undefined) return { bound: "openTimeoutMs", limit: limitMs, value: waitedMs, unit: "ms" };
+  return code === "CALL_TIMEOUT" ? policyBound(draft, "openTimeoutMs", waitedMs) : null;
+}
+
 /** Whatever was open is closed or gone, and which is not known: the same session is asked for over a new channel. */
 function onStarted(draft: Draft): void {
   const { agent, config, at } = draft;
@@ -187,7 +204,7 @@ function onTimer(draft: Draft, timer: TimerName): void {
   switch (timer) {
     case "attempt":
       if (attempt === null || attempt.channelId === null) return;
-      if (attempt.sends >= MAX_SENDS) return failAttempt(draft, "NO_ANSWER");
+      if (attempt.sends >= MAX_SENDS) return failAttempt(draft, "NO_ANSWER", sendsMet(attempt));
       return sendRequest(draft, attempt, attempt.channelId);
     case "retry":
       return begin(draft);

@@ -5,7 +5,7 @@
  * CL5. The mirror never goes back.
  */
 import type { GatewayFrame } from "@vnes/vpn-common";
-import { dropAttempt, failAttempt, giveUp, MAX_SENDS, resync, retryLater } from "./attempts.ts";
+import { dropAttempt, failAttempt, giveUp, MAX_SENDS, resync, retryLater, sendsMet } from "./attempts.ts";
 import { onActiveAnswer } from "./active.ts";
 import {
   ask,
@@ -24,7 +24,7 @@ import { trust } from "./paths.ts";
 import { dropCheck } from "./pings.ts";
 import { armProbe, dropProbe, dropStandby, onProbeAnswer, onSideChannel } from "./probes.ts";
 import { NEW_QUALITY } from "./quality.ts";
-import { begin, prepare, switchBound } from "./rounds.ts";
+import { begin, prepare, switchBound, switchesMet } from "./rounds.ts";
 import type { Attempt } from "./vocabulary.ts";
 
 type Frame<T extends GatewayFrame["type"]> = Extract<GatewayFrame, { readonly type: T }>;
@@ -80,6 +80,7 @@ function onAccepted(draft: Draft, channelId: string, frame: Frame<"accepted">): 
     sends: attempt.sends,
     cause: attempt.cause,
     choice: attempt.choice,
+    ...(isSwitch ? { bound: switchesMet(draft) } : {}),
   };
   const from = active?.pathId ?? agent.lastPath;
   tell(draft, isSwitch ? "switched" : "attached", frame.reason, { path: attempt.pathId, from }, evidence);
@@ -103,7 +104,7 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
         return onProbeAnswer(draft, probe, frame.nonce, false);
       dropProbe(draft, frame.reason);
       armProbe(draft);
-    } else if (active?.channelId === channelId && frame.reason === "RATE_LIMITED") dropCheck(draft);
+    } else if (active?.channelId === channelId && WAIT.includes(frame.reason)) dropCheck(draft);
     return count(draft, `late.rejected.${frame.reason}`);
   }
   switch (frame.reason) {
@@ -113,11 +114,12 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
       return onMissedBind(draft, attempt, frame);
     case "SWITCH_RATE_EXCEEDED":
     case "RATE_LIMITED":
+    case "GATEWAY_OVERLOADED":
     case "SESSIONS_FULL":
     case "OWNER_HAS_SESSION":
       return retryLater(draft, frame.reason, frame.retryAfterMs, frame.bound);
     case "GATEWAY_BUSY":
-      if (attempt.sends >= MAX_SENDS) return failAttempt(draft, frame.reason);
+      if (attempt.sends >= MAX_SENDS) return failAttempt(draft, frame.reason, sendsMet(attempt));
       return wake(draft, "attempt", draft.at + (frame.retryAfterMs ?? draft.config.policy.answerMs));
     case "SESSION_UNKNOWN":
     case "OWNER_MISMATCH":
@@ -126,10 +128,12 @@ function onRejected(draft: Draft, channelId: string, frame: Frame<"rejected">): 
       // The two sides disagree about what happened, and only the session's owner may be right.
       return end(draft, frame.reason);
     default:
-      return failAttempt(draft, frame.reason);
+      return failAttempt(draft, frame.reason, frame.bound);
   }
 }
 
+/** Frames that were not read: nothing was learned of the path. */
+const WAIT: readonly string[] = ["RATE_LIMITED", "GATEWAY_OVERLOADED"];
 const NOT_ADMITTED = "PEER_NOT_ADMITTED";
 
 /**
@@ -159,8 +163,9 @@ function onMissedBind(draft: Draft, attempt: Attempt, frame: Frame<"rejected">):
   if (session === null) learned(draft);
   // It moved all the same, and asking again moves it once more.
   if (session !== null) noteSwitches(draft, frame.epoch - session.epoch);
-  if (switchBound(draft) === undefined) resync(draft, attempt);
-  else giveUp(draft, attempt, "SWITCHES_EXCEEDED");
+  const held = switchBound(draft);
+  if (held === undefined) resync(draft, attempt);
+  else giveUp(draft, attempt, held.reason, held.bound);
 }
 
 /** There is a session to lose from now on: its window is `recoveryMs`, and no more what is left of `connectMs`. */
@@ -175,7 +180,7 @@ function onTerminated(draft: Draft, frame: Frame<"terminated">): void {
     session === null ? attempt !== null && frame.nonce === creation : session.id === frame.sessionId;
   if (!mine) return count(draft, "late.terminated");
   mirror(draft, frame.sessionId, frame.version, frame.epoch);
-  end(draft, frame.reason);
+  end(draft, frame.reason, frame.bound);
 }
 
 function onPong(draft: Draft, channelId: string, frame: Frame<"pong">): void {

@@ -4,7 +4,7 @@
  * CL1. At most one attempt exists; what answers another one is closed or left aside.
  * CL2. A request is repeated with the same nonce over the same channel only; a creation keeps its nonce over every channel.
  */
-import { type Bound, clientFrames as frames } from "@vnes/vpn-common";
+import { type Bound, clientFrames as frames, metBy } from "@vnes/vpn-common";
 import { ask, change, count, type Draft, tell, unwake, wake } from "./draft.ts";
 import { blame } from "./paths.ts";
 import { armProbe, dropProbe } from "./probes.ts";
@@ -88,7 +88,10 @@ export function sendRequest(draft: Draft, attempt: Attempt, channelId: string): 
 /** Learned a later epoch than it knew: asks again over the same channel with a nonce of its own. */
 export function resync(draft: Draft, attempt: Attempt): void {
   const { channelId } = attempt;
-  if (channelId === null || attempt.resyncs >= MAX_RESYNCS) return failAttempt(draft, "ANSWER_UNFIT");
+  if (channelId === null || attempt.resyncs >= MAX_RESYNCS) {
+    const met = { bound: "lessons", limit: MAX_RESYNCS, value: attempt.resyncs, unit: "lessons" };
+    return failAttempt(draft, "ANSWER_UNFIT", met);
+  }
   count(draft, "resynced");
   const next: Attempt = {
     ...attempt,
@@ -100,20 +103,27 @@ export function resync(draft: Draft, attempt: Attempt): void {
   sendRequest(draft, next, channelId);
 }
 
+/** A request was sent as often as it is, and was not decided. */
+export function sendsMet({ sends }: Attempt): Bound {
+  return { bound: "sends", limit: MAX_SENDS, value: sends, unit: "requests" };
+}
+
 /** The path did not work: counts against it, and the next one is tried. */
-export function failAttempt(draft: Draft, reason: string): void {
+export function failAttempt(draft: Draft, reason: string, bound: Bound | null = null): void {
   const { attempt } = draft.agent;
   if (attempt === null) return;
   const { pathId, sends, choice, cause } = attempt;
   blame(draft, pathId, reason);
-  tell(draft, "pathFailed", reason, { path: pathId }, { by: "attempt", sends, choice, cause });
-  giveUp(draft, attempt, reason);
+  const evidence = { by: "attempt", sends, choice, cause, ...metBy(bound) };
+  tell(draft, "pathFailed", reason, { path: pathId }, evidence);
+  giveUp(draft, attempt, reason, bound);
 }
 
 /** Ends the attempt, whoever is to blame, and goes on with what may be tried now. */
-export function giveUp(draft: Draft, attempt: Attempt, reason: string): void {
+export function giveUp(draft: Draft, attempt: Attempt, reason: string, bound: Bound | null = null): void {
   dropAttempt(draft, reason);
-  if (attempt.asked) tell(draft, "denied", "JUMP_FAILED", { path: attempt.pathId }, { cause: reason });
+  const evidence = { cause: reason, ...metBy(bound) };
+  if (attempt.asked) tell(draft, "denied", "JUMP_FAILED", { path: attempt.pathId }, evidence);
   if (draft.agent.mode === "steady") armProbe(draft);
   begin(draft);
 }
@@ -130,7 +140,7 @@ export function retryLater(
   dropAttempt(draft, reason);
   change(draft, { tried: [] });
   const until = draft.at + pause;
-  const evidence = { by: "gateway", until, path, ...(bound === null ? {} : { bound }) };
+  const evidence = { by: "gateway", until, path, ...metBy(bound) };
   if (draft.agent.mode !== "steady") return waitUntil(draft, reason, until, evidence);
   // A jump, or an attempt that a path which is heard again has overtaken: there is nothing to wait for.
   tell(draft, "denied", reason, { path }, evidence);

@@ -1,5 +1,6 @@
 /** What the transport reports of channels, and what it lists: each belongs to the active one, an attempt, a probe, the standby, or nobody. */
 import type { JsonObject } from "@vnes/sdk";
+import type { Bound } from "@vnes/vpn-common";
 import { failAttempt } from "./attempts.ts";
 import { ask, count, type Draft } from "./draft.ts";
 import { cleared, loseActive, suspect } from "./health.ts";
@@ -22,11 +23,12 @@ export function onPathTrouble(
   draft: Draft,
   channelId: string,
   reason: "PATH_SILENT" | "SEND_FAILED",
-  evidence: JsonObject,
+  evidence: JsonObject & { readonly bound?: Bound },
 ): void {
   const { active, attempt, mode } = draft.agent;
-  if (attempt?.channelId === channelId) return failAttempt(draft, reason);
-  if (onSideChannel(draft, channelId, reason)) return;
+  const { bound } = evidence;
+  if (attempt?.channelId === channelId) return failAttempt(draft, reason, bound);
+  if (onSideChannel(draft, channelId, reason, bound)) return;
   if (active?.channelId !== channelId || mode !== "steady") return;
   suspect(draft, reason, evidence);
   begin(draft);

@@ -2,7 +2,7 @@
  * Trouble, its clock and its end: how the client goes from a session that is well to one that must be reattached, and
  * from there either back or to an explicit end.
  */
-import type { Bound } from "@vnes/vpn-common";
+import { type Bound, metBy } from "@vnes/vpn-common";
 import { dropAttempt } from "./attempts.ts";
 import { ask, change, type Draft, policyBound, tell, unwake, wake } from "./draft.ts";
 import { blame } from "./paths.ts";
@@ -76,12 +76,15 @@ function windowMet(draft: Draft, reason: string): { readonly bound?: Bound } {
   return reason === "CONNECT_EXPIRED" ? { bound: policyBound(draft, "connectMs", waited) } : {};
 }
 
-/** The explicit end. What follows is a person's decision, or the configuration's `renew`. */
-export function end(draft: Draft, reason: string): void {
+/**
+ * The explicit end, and the number that decided where the gateway gave one. What follows is a person's decision, or the configuration's `renew`.
+ */
+export function end(draft: Draft, reason: string, bound: Bound | null = null): void {
   const { active, session, mode, troubleSince } = draft.agent;
   const evidence = {
     mode,
     troubleMs: troubleSince === null ? null : draft.at - troubleSince,
+    ...metBy(bound),
     ...windowMet(draft, reason),
   };
   dropAttempt(draft, reason);

@@ -43,7 +43,7 @@ function carry(turn: Turn, config: ClientConfig, asked: Asked): void {
         turn,
         "open",
         { pathId, kind, address, port, peer },
-        { attempt: asked.attempt },
+        { attempt: asked.attempt, askedAt: turn.at },
         timeoutMs,
       );
     }
@@ -163,10 +163,19 @@ function onChannel(turn: Turn, data: Json): void {
 }
 
 function onOpen(turn: Turn, answer: Answer, context: Json): void {
-  const { attempt } = context as { readonly attempt: number };
-  if (!answer.ok) return hear(turn, { heard: "openFailed", attempt, code: answer.code });
+  // An image before did not say when it asked.
+  const { attempt, askedAt } = context as { readonly attempt: number; readonly askedAt?: number };
+  if (!answer.ok) {
+    const waited = askedAt === undefined ? {} : { waitedMs: turn.at - askedAt };
+    return hear(turn, { heard: "openFailed", attempt, code: answer.code, ...waited, ...limitOf(answer) });
+  }
   const { channelId } = answer.value as { readonly channelId: string };
   hear(turn, { heard: "opened", attempt, channelId });
+}
+
+function limitOf({ details }: Extract<Answer, { ok: false }>): { readonly limitMs?: number } {
+  const { limitMs } = (details ?? {}) as { readonly limitMs?: unknown };
+  return typeof limitMs === "number" ? { limitMs } : {};
 }
 
 function onSend(turn: Turn, answer: Answer, context: Json): void {

@@ -2,8 +2,8 @@
  * Pings over one channel: some of full size, then, so that the reason is known, small ones. Each has a nonce and a round trip
  * of its own, so an answer that comes late is never taken for that of the next.
  */
-import { clientFrames as frames } from "@vnes/vpn-common";
-import { ask, change, type Draft, healthOf, unwake, wake } from "./draft.ts";
+import { type Bound, clientFrames as frames } from "@vnes/vpn-common";
+import { ask, change, type Draft, healthOf, policyBound, unwake, wake } from "./draft.ts";
 import { measure, trust } from "./paths.ts";
 import { judge, type Outcome, problemOf } from "./quality.ts";
 import type { Check } from "./vocabulary.ts";
@@ -18,12 +18,19 @@ export function askNext(draft: Draft, check: Check, timer: "ping" | "probe"): Ch
   const { answerMs, pingBytes } = config.policy;
   const isLarge = pingBytes > 0 && check.pings.length < LARGE_PINGS;
   const size = isLarge ? pingBytes : 0;
-  const frame = frames.ping(nonce, agent.session?.id ?? "", size, agent.quality.reason);
+  const frame = frames.ping(nonce, agent.session?.id ?? "", size, agent.quality.reason, agent.quality.met);
   ask(draft, { ask: "send", attempt: 0, channelId: check.channelId, frame, padTo: size });
   // A path known to be slow is given its time.
   const { latencyMs } = healthOf(agent, check.pathId);
   wake(draft, timer, at + Math.max(answerMs, Math.ceil(2 * (latencyMs ?? 0))));
   return { ...check, pings: [...check.pings, { nonce, at, isLarge }] };
+}
+
+/** As many as are asked, none of them answered; or of those of full size. */
+export function pingsMet({ pings }: Check, reason: "NO_ANSWER" | "LARGE_FRAMES_LOST"): Bound {
+  if (reason === "NO_ANSWER") return { bound: "pings", limit: MAX_PINGS, value: pings.length, unit: "pings" };
+  const large = pings.filter((one) => one.isLarge).length;
+  return { bound: "largePings", limit: LARGE_PINGS, value: large, unit: "pings" };
 }
 
 export function isExhausted({ pings }: Check): boolean {
@@ -60,7 +67,26 @@ function note(draft: Draft, pathId: string, outcome: Outcome, rttMs: number | nu
   const { active, quality } = draft.agent;
   if (active?.pathId !== pathId) return;
   const problem = problemOf(outcome, healthOf(draft.agent, pathId), draft.config.policy);
-  change(draft, { quality: judge(quality, problem, draft.config.policy) });
+  const next = judge(quality, problem, draft.config.policy);
+  const isOver = quality.isBelow && !next.isBelow;
+  const met = isOver || (next.isBelow && problem !== null) ? qualityMet(draft, pathId, problem) : quality.met;
+  change(draft, { quality: { ...next, ...(met === undefined ? {} : { met }) } });
+}
+
+/** The number behind it: what the path measures, or how many of the last pings agreed. */
+function qualityMet(draft: Draft, pathId: string, problem: string | null): Bound {
+  const { lossPercent, latencyMs } = healthOf(draft.agent, pathId);
+  const { belowPings, ofPings } = draft.config.policy;
+  switch (problem) {
+    case "LOSS_ABOVE_POLICY":
+      return policyBound(draft, "maxLossPercent", lossPercent ?? 0);
+    case "LATENCY_ABOVE_POLICY":
+      return policyBound(draft, "maxLatencyMs", latencyMs ?? 0);
+    case null:
+      return policyBound(draft, "ofPings", ofPings);
+    default:
+      return policyBound(draft, "belowPings", belowPings);
+  }
 }
 
 export function dropCheck(draft: Draft): void {

@@ -4,10 +4,11 @@
  *
  * CL7. At most one probe exists, and none while an attempt does or the session is in trouble.
  */
+import { type Bound, metBy } from "@vnes/vpn-common";
 import { open } from "./attempts.ts";
 import { ask, change, count, type Draft, forgetTimer, healthOf, tell, unwake, wake } from "./draft.ts";
 import { blame, isHeldBack, learn } from "./paths.ts";
-import { askNext, isExhausted, takeAnswer, takeSilence } from "./pings.ts";
+import { askNext, isExhausted, pingsMet, takeAnswer, takeSilence } from "./pings.ts";
 import { problemOf } from "./quality.ts";
 import { choiceOf, evidenceOf, inOrder, jumpRefusal } from "./rounds.ts";
 import type { Agent, Probe } from "./vocabulary.ts";
@@ -40,7 +41,7 @@ export function onProbeDue(draft: Draft): void {
   if (!isExhausted(probe.check))
     return change(draft, { probe: { ...probe, check: askNext(draft, probe.check, "probe") } });
   takeSilence(draft, probe.check);
-  failProbe(draft, probe, "NO_ANSWER");
+  failProbe(draft, probe, "NO_ANSWER", pingsMet(probe.check, "NO_ANSWER"));
 }
 
 function start(draft: Draft): void {
@@ -83,7 +84,8 @@ export function onProbeAnswer(draft: Draft, probe: Probe, nonce: string, mayStay
   const { lastFailure } = healthOf(draft.agent, pathId);
   const outcome = check === null ? undefined : takeAnswer(draft, check, nonce);
   if (check === null || outcome === undefined) return count(draft, "late.pong");
-  if (outcome === "small") return failProbe(draft, probe, "LARGE_FRAMES_LOST");
+  if (outcome === "small")
+    return failProbe(draft, probe, "LARGE_FRAMES_LOST", pingsMet(check, "LARGE_FRAMES_LOST"));
   finish(draft, probe);
   const { latencyMs, lossPercent } = healthOf(draft.agent, pathId);
   if (lastFailure !== null)
@@ -95,13 +97,15 @@ export function onProbeAnswer(draft: Draft, probe: Probe, nonce: string, mayStay
 }
 
 /** The path does not work: held back, and said unless it is known. */
-export function failProbe(draft: Draft, probe: Probe, reason: string): void {
+export function failProbe(draft: Draft, probe: Probe, reason: string, bound?: Bound | null): void {
   const { pathId } = probe;
   const known = healthOf(draft.agent, pathId).lastFailure;
   blame(draft, pathId, reason);
   const { failures, retryAt } = healthOf(draft.agent, pathId);
-  if (known !== reason)
-    tell(draft, "pathFailed", reason, { path: pathId }, { by: "probe", failures, retryAt });
+  if (known !== reason) {
+    const evidence = { by: "probe", failures, retryAt, ...metBy(bound) };
+    tell(draft, "pathFailed", reason, { path: pathId }, evidence);
+  }
   endProbe(draft, probe, reason);
   if (draft.agent.quality.isBelow) soon(draft);
   else armProbe(draft);
@@ -167,15 +171,20 @@ export function dropStandby(draft: Draft, reason: string): void {
 }
 
 /** Something was heard of a channel that is neither active nor of an attempt. Whether it was the probe's or the standby's. */
-export function onSideChannel(draft: Draft, channelId: string, reason: string): boolean {
+export function onSideChannel(
+  draft: Draft,
+  channelId: string,
+  reason: string,
+  bound?: Bound | null,
+): boolean {
   const { probe, standby } = draft.agent;
   if (probe?.check?.channelId === channelId) {
-    failProbe(draft, probe, reason);
+    failProbe(draft, probe, reason, bound);
     return true;
   }
   if (standby?.channelId !== channelId) return false;
   blame(draft, standby.pathId, reason);
-  tell(draft, "pathFailed", reason, { path: standby.pathId }, { by: "standby" });
+  tell(draft, "pathFailed", reason, { path: standby.pathId }, { by: "standby", ...metBy(bound) });
   dropStandby(draft, reason);
   return true;
 }

@@ -93,7 +93,9 @@ function tryNext(draft: Draft): void {
   if (pathId === undefined) {
     const pause = config.policy.retryMs * Math.min(2 ** agent.rounds, MAX_BACKOFF);
     change(draft, { tried: [], rounds: agent.rounds + 1 });
-    const evidence = { until: at + pause, pauseMs: pause, rounds: agent.rounds + 1, tried: agent.tried };
+    const candidates = config.candidates.length;
+    const bound = { bound: "candidates", limit: candidates, value: tried.length, unit: "paths" };
+    const evidence = { until: at + pause, pauseMs: pause, rounds: agent.rounds + 1, tried, bound };
     return waitUntil(draft, "ROUND_FAILED", at + pause, evidence);
   }
   change(draft, { tried: [...tried, pathId], isPrepared: false, ...(isReady ? { standby: null } : {}) });
@@ -175,11 +177,15 @@ function cooldown(draft: Draft): Held | undefined {
   return { reason: "COOLDOWN", until: agent.lastSwitchAt + cooldownMs, bound };
 }
 
+/** How many of the switches that policy allows were made. */
+export function switchesMet(draft: Draft): Bound {
+  return policyBound(draft, "maxSwitchesPerMinute", recentSwitches(draft.agent, draft.at).length);
+}
+
 export function switchBound(draft: Draft): Held | undefined {
   const { agent, at, config } = draft;
   const recent = recentSwitches(agent, at);
   const blocking = recent[recent.length - config.policy.maxSwitchesPerMinute];
   if (blocking === undefined) return undefined;
-  const bound = policyBound(draft, "maxSwitchesPerMinute", recent.length);
-  return { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS, bound };
+  return { reason: "SWITCHES_EXCEEDED", until: blocking + SWITCH_WINDOW_MS, bound: switchesMet(draft) };
 }

@@ -1,6 +1,6 @@
 /** The words of the client's agent: what it keeps, what it hears, what it asks for. */
 import type { JsonObject } from "@vnes/sdk";
-import type { GatewayFrame, State } from "@vnes/vpn-common";
+import type { Bound, GatewayFrame, State } from "@vnes/vpn-common";
 
 /** How the client stands to its session, and the session state its mirror shows for it. */
 export const MODES = {
@@ -112,6 +112,8 @@ export type Quality = {
   readonly reason: string | null;
   /** Of the last pings, oldest first, whether each was below policy. */
   readonly recent: readonly boolean[];
+  /** The number that says so, or said last that it is within policy again; absent: it was not judged yet. */
+  readonly met?: Bound;
 };
 
 export type ClientEvent = {
@@ -193,7 +195,15 @@ export type TimerName = "attempt" | "retry" | "recovery" | "watch" | "ping" | "p
 export type Heard =
   | { readonly heard: "started" }
   | { readonly heard: "opened"; readonly attempt: number; readonly channelId: string }
-  | { readonly heard: "openFailed"; readonly attempt: number; readonly code: string }
+  | {
+      readonly heard: "openFailed";
+      readonly attempt: number;
+      readonly code: string;
+      /** How long it was waited for. */
+      readonly waitedMs?: number;
+      /** The transport's own limit, where that was reached. */
+      readonly limitMs?: number;
+    }
   | { readonly heard: "sendFailed"; readonly attempt: number; readonly code: string }
   | { readonly heard: "setActiveFailed"; readonly channelId: string; readonly code: string }
   /** A channel to the gateway that the transport opened, wanted or not. */

@@ -5,7 +5,7 @@ import type { Json } from "@vnes/sdk";
 import { gatewayFrames, MAX_NAMES } from "@vnes/vpn-common";
 import fc from "fast-check";
 import { NEW_AGENT, step } from "../src/agent.ts";
-import { parseConfig } from "../src/config.ts";
+import { type ClientConfig, parseConfig } from "../src/config.ts";
 import { NEW_HEALTH } from "../src/draft.ts";
 import { STABILITY_MS } from "../src/paths.ts";
 import { nextPath, rank } from "../src/ranking.ts";
@@ -121,6 +121,7 @@ function heardBy(agent: Agent, pick: number, other: number): Heard {
     "SWITCH_RATE_EXCEEDED",
     "GATEWAY_BUSY",
     "RATE_LIMITED",
+    "GATEWAY_OVERLOADED",
     "X",
   ];
   const reason = REASONS[other % REASONS.length] as string;
@@ -290,9 +291,14 @@ test("whatever is heard: the identity stays, the mirror never goes back, switche
 class Talk {
   agent: Agent = NEW_AGENT;
   at = 0;
+  readonly config: ClientConfig;
+
+  constructor(config: ClientConfig = CONFIG) {
+    this.config = config;
+  }
 
   hear(heard: Heard): readonly Asked[] {
-    const next = step(this.agent, heard, CONFIG, this.at, `non_${this.at}`);
+    const next = step(this.agent, heard, this.config, this.at, `non_${this.at}`);
     this.agent = next.agent;
     return alone(this.agent, next.asked, (more) => this.hear(more));
   }
@@ -409,6 +415,38 @@ test("a pong from before its channel was bound, overtaken by the answer that bou
   assert.equal(talk.agent.reason, "CHANNEL_NOT_BOUND", "one from after it says that it is bound no more");
 });
 
+test("a gateway that teaches the client a later epoch again and again contradicts itself: the attempt ends with how often", () => {
+  const talk = new Talk({ ...CONFIG, policy: { ...CONFIG.policy, maxSwitchesPerMinute: 30 } });
+  talk.hear({ heard: "started" });
+  talk.accept(talk.open(), 1);
+  talk.at = 1_000;
+  talk.lose();
+  const channelId = talk.open();
+  for (let epoch = 2; talk.agent.attempt?.channelId === channelId; epoch++) talk.missBind(channelId, epoch);
+  const failed = talk.agent.recent.find(({ event }) => event === "pathFailed");
+  const bound = { bound: "lessons", limit: 3, value: 3, unit: "lessons" };
+  assert.deepEqual([failed?.reason, failed?.evidence["bound"]], ["ANSWER_UNFIT", bound]);
+});
+
+test("what the transport did not open in time says whose time it was, and how long it took", () => {
+  const cases = [
+    ["TRANSPORT_OPEN_TIMEOUT", { waitedMs: 640, limitMs: 600 }, "openTimeoutMs", 600],
+    ["CALL_TIMEOUT", { waitedMs: 1_250 }, "policy.openTimeoutMs", 1_000],
+    ["TRANSPORT_OPEN_REFUSED", { waitedMs: 3 }, undefined, undefined],
+  ] as const;
+  for (const [code, took, name, limit] of cases) {
+    const talk = new Talk();
+    talk.hear({ heard: "started" });
+    talk.hear({ heard: "timer", timer: "retry" });
+    const attempt = talk.agent.attempt?.id ?? 0;
+    talk.hear({ heard: "openFailed", attempt, code, ...took });
+    const [failed] = talk.agent.recent.filter(({ event }) => event === "pathFailed");
+    const bound = failed?.evidence["bound"] as { bound: string; limit: number; value: number } | undefined;
+    const value = name === undefined ? undefined : took.waitedMs;
+    assert.deepEqual([failed?.reason, bound?.bound, bound?.limit, bound?.value], [code, name, limit, value]);
+  }
+});
+
 test("a gateway's word to wait, to an attempt that the path's return has overtaken, leaves nothing waiting", () => {
   const talk = new Talk();
   talk.hear({ heard: "started" });
@@ -479,7 +517,7 @@ test("of several gateways one that does not admit the key ends nothing another o
 
 test("a probe that another gateway answers proves its path and is no standby; what the gateway will not answer proves nothing", () => {
   const config = CONFIGS[2] ?? CONFIG;
-  for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED"]) {
+  for (const reason of ["SESSION_UNKNOWN", "RATE_LIMITED", "GATEWAY_OVERLOADED"]) {
     let agent: Agent = NEW_AGENT;
     let n = 0;
     const hear = (heard: Heard, at: number): readonly Asked[] => {
@@ -496,14 +534,14 @@ test("a probe that another gateway answers proves its path and is no standby; wh
     assert.ok(probe?.check);
     const { channelId, pathId, pings } = probe.check;
     const where = { sessionId: null, epoch: 0, version: 0, retryAfterMs: null, bound: null };
-    const nonce = reason === "RATE_LIMITED" ? null : (pings[0]?.nonce ?? "");
+    const nonce = reason === "SESSION_UNKNOWN" ? (pings[0]?.nonce ?? "") : null;
     const asked = hear(
       { heard: "frame", channelId, frame: { type: "rejected", nonce, reason, ...where } },
       320,
     );
     assert.ok(asked.some((one) => one.ask === "close" && one.channelId === channelId));
     const { lastOkAt = null, failures = 0 } = agent.paths[pathId] ?? {};
-    assert.deepEqual([lastOkAt, failures], [reason === "RATE_LIMITED" ? null : 320, 0]);
+    assert.deepEqual([lastOkAt, failures], [reason === "SESSION_UNKNOWN" ? 320 : null, 0]);
     assert.deepEqual([agent.mode, agent.standby, agent.probe], ["steady", null, null]);
   }
 });

@@ -1,4 +1,5 @@
 /** The bound that decided: how it is called where it is set, how far it goes, and what met it. */
+import { fieldsOf } from "./frame.ts";
 import type { PolicyField } from "./policy.ts";
 
 export type Bound = {
@@ -8,6 +9,26 @@ export type Bound = {
   readonly value: number;
   readonly unit: string;
 };
+
+const MAX_TEXT = 64;
+
+/** As another one says it, for people only; null: it is none. */
+export function parseBound(said: unknown): Bound | null {
+  const { bound, limit, value, unit } = fieldsOf(said) ?? {};
+  if (typeof bound !== "string" || typeof unit !== "string") return null;
+  if (!Number.isFinite(limit) || !Number.isFinite(value)) return null;
+  return {
+    bound: bound.slice(0, MAX_TEXT),
+    limit: limit as number,
+    value: value as number,
+    unit: unit.slice(0, MAX_TEXT),
+  };
+}
+
+/** For evidence: nothing where no number decided. */
+export function metBy(bound: Bound | null | undefined): { readonly bound?: Bound } {
+  return bound === null || bound === undefined ? {} : { bound };
+}
 
 /** Of a silence, for its evidence: the transport's own `silentMs`; nothing where the other end judged. */
 export function silenceMet(silentMs: number, limitMs: number | undefined): { readonly bound?: Bound } {

@@ -1,5 +1,5 @@
 /** What a gateway answers: made by the gateway, parsed by the client. */
-import type { Bound } from "./bound.ts";
+import { type Bound, parseBound } from "./bound.ts";
 import { fieldsOf, FRAME_VERSION, isCount, isNonce, isReason, isSessionId } from "./frame.ts";
 
 /** Where a session stands, as far as a frame tells it. */
@@ -21,7 +21,13 @@ export type GatewayFrame =
       /** The number that decided. */
       readonly bound: Bound | null;
     })
-  | (Known & { readonly type: "terminated"; readonly nonce: string | null; readonly reason: string })
+  | (Known & {
+      readonly type: "terminated";
+      readonly nonce: string | null;
+      readonly reason: string;
+      /** The number that decided; absent: the gateway does not say. */
+      readonly bound?: Bound | null;
+    })
   | (Known & {
       readonly type: "pong";
       readonly nonce: string;
@@ -42,7 +48,6 @@ const TYPES: { readonly [T in Type]: true } = {
   terminated: true,
   pong: true,
 };
-const MAX_TEXT = 64;
 
 /** On a node that is a client too, answers of its own gateway come by the same topic. */
 export function isGatewayFrame(frame: unknown): boolean {
@@ -69,26 +74,15 @@ export function parseGatewayFrame(frame: unknown): GatewayFrame | undefined {
   if (type === "rejected") {
     const { retryAfterMs = null } = rest;
     if (retryAfterMs !== null && !isCount(retryAfterMs)) return undefined;
+    // For people only, so one that is not understood is no reason to leave the frame aside.
     const bound = parseBound(rest["bound"]);
     return { type, nonce, reason, sessionId, version, epoch, retryAfterMs, bound };
   }
   if (sessionId === null) return undefined;
-  if (type === "terminated") return { type, nonce, reason, sessionId, version, epoch };
+  if (type === "terminated")
+    return { type, nonce, reason, sessionId, version, epoch, bound: parseBound(rest["bound"]) };
   if (type === "accepted" && nonce !== null) return { type, nonce, reason, sessionId, version, epoch };
   return undefined;
-}
-
-/** For people only, so one that is not understood is no reason to leave the frame aside. */
-function parseBound(value: unknown): Bound | null {
-  const { bound, limit, value: met, unit } = fieldsOf(value) ?? {};
-  if (typeof bound !== "string" || typeof unit !== "string") return null;
-  if (!Number.isFinite(limit) || !Number.isFinite(met)) return null;
-  return {
-    bound: bound.slice(0, MAX_TEXT),
-    limit: limit as number,
-    value: met as number,
-    unit: unit.slice(0, MAX_TEXT),
-  };
 }
 
 export function accepted(
@@ -123,8 +117,9 @@ export function terminated(
   nonce: string | null,
   reason: string,
   { sessionId, version, epoch }: Known,
+  bound: Bound | null = null,
 ): Frame<"terminated"> {
-  return { v: FRAME_VERSION, type: "terminated", nonce, reason, sessionId, version, epoch };
+  return { v: FRAME_VERSION, type: "terminated", nonce, reason, sessionId, version, epoch, bound };
 }
 
 export function pong(

@@ -1,5 +1,5 @@
 /** The vocabulary of Jumping VPN, one source for session, gateway and client (docs/protocol.md). Pure; it imports nothing. */
-export { type Bound, boundOf, silenceMet } from "./bound.ts";
+export { type Bound, boundOf, metBy, parseBound, silenceMet } from "./bound.ts";
 export * as clientFrames from "./client-frames.ts";
 export type { ClientFrame } from "./client-frames.ts";
 export { counted, type Counts, MAX_NAMES } from "./counted.ts";

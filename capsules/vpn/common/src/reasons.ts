@@ -46,6 +46,7 @@ export const GATEWAY_REASONS = {
   PEER_NOT_ADMITTED: "the client's key is not admitted here; the channel is closed",
   FRAME_MALFORMED: "the frame is not one of this protocol and version",
   RATE_LIMITED: "the client sent more frames than it may",
+  GATEWAY_OVERLOADED: "all clients together sent more frames than the gateway works on: wait",
   BOUND_ELSEWHERE: "the nonce was accepted over another channel: reattach with the epoch given here",
   GATEWAY_BUSY: "the request was not decided in time: repeat it with the same nonce",
   GATEWAY_DRAINING: "the gateway is being emptied: take another one",

@@ -11,6 +11,8 @@ export type GatewayConfig = {
   readonly policyMs: number;
   /** Frames of one client that are worked on in a minute; a burst of a quarter of it may come at once. */
   readonly requestsPerMinute: number;
+  /** The same of all clients together. */
+  readonly framesPerMinute: number;
   /** How often bindings are compared with the transport's own list: its events may be lost. */
   readonly watchMs: number;
   /** A channel that carries no session is closed after this. */
@@ -22,7 +24,16 @@ export type GatewayConfig = {
 const PEER = /^[A-Za-z0-9+/]{43}=$/;
 const MAX_ADMITTED = 10_000;
 
-const FIELDS = ["admit", "policy", "policyMs", "requestsPerMinute", "watchMs", "unboundMs", "standbyMs"];
+const FIELDS = [
+  "admit",
+  "policy",
+  "policyMs",
+  "requestsPerMinute",
+  "framesPerMinute",
+  "watchMs",
+  "unboundMs",
+  "standbyMs",
+];
 
 const read = configReader(wrong);
 
@@ -36,6 +47,8 @@ export function parseConfig(config: Json): GatewayConfig {
     // Less than one lost answer costs the client.
     policyMs: read.whole(root, "policyMs", "", 100, 1, 2000),
     requestsPerMinute: read.whole(root, "requestsPerMinute", "", 240, 4, 60_000),
+    // Three times what the clients of 4,096 channels send that ping and probe as they do by default; about a core's work.
+    framesPerMinute: read.whole(root, "framesPerMinute", "", 120_000, 4, 6_000_000),
     watchMs: read.whole(root, "watchMs", "", 10_000, 100, 600_000),
     unboundMs: read.whole(root, "unboundMs", "", 10_000, 100, 600_000),
     standbyMs: read.whole(root, "standbyMs", "", 120_000, 100, 7_200_000),

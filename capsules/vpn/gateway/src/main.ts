@@ -1,6 +1,12 @@
 /** `vpn.gateway`: lets clients in, asks the session's owner what may happen, and tells the transport what is bound. */
 import { capsule, type Json, type JsonObject, type Turn } from "@vnes/sdk";
-import { gatewayFrames as frames, onDenialsDue, type SessionMoved, silenceMet } from "@vnes/vpn-common";
+import {
+  gatewayFrames as frames,
+  onDenialsDue,
+  parseBound,
+  type SessionMoved,
+  silenceMet,
+} from "@vnes/vpn-common";
 import { isAdmitted, parseConfig } from "./config.ts";
 import { drain } from "./drain.ts";
 import {
@@ -15,13 +21,14 @@ import {
 } from "./requests.ts";
 import {
   boundSession,
+  closedHere,
   count,
   firstMirrors,
   follow,
-  forgetHere,
   gatherClient,
   gatherSession,
   heardHere,
+  isClosedHere,
   isClosing,
   isHere,
   loadConfig,
@@ -92,7 +99,7 @@ function onChannel(turn: Turn, data: Json): void {
       if (isClosing(turn.keys, channelId)) count(turn.keys, "closedByOwner");
       // Should the session not end after all, the watch finds that its channel is gone.
       else if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
-      forgetHere(turn.keys, channelId);
+      closedHere(turn.keys, channelId, turn.at);
   }
 }
 
@@ -105,17 +112,24 @@ function onSession(turn: Turn, data: Json): void {
   const { sessionId, owner: peer, version, epoch, to: state, binding, released } = moved;
   gatherSession(turn.keys, sessionId, binding?.channelId);
   const before = loadMirror(turn.keys, sessionId);
-  const isBoundHere = binding !== null && isHere(turn.keys, binding.channelId);
+  const isLost = binding !== null && isClosedHere(turn.keys, binding.channelId);
+  const isBoundHere = binding !== null && (isLost || isHere(turn.keys, binding.channelId));
   // On several nodes every gateway hears of every session; what never came by this one is another's.
   if (before === undefined && !isBoundHere) return;
   const { channelId, pathId } = isBoundHere ? binding : { channelId: null, pathId: null };
   if (!follow(turn.keys, { sessionId, peer, state, version, epoch, channelId, pathId, at: turn.at })) return;
   armWatch(turn);
   if (binding !== null && !isBoundHere && before !== undefined) return letGo(turn, before, epoch);
+  // Its answer may be late, or never come; the mirror has the channel, so that the watch reports what this does not reach.
+  if (isLost && channelId !== null) {
+    if (before !== undefined && before.channelId !== channelId) letGo(turn, before, epoch);
+    return reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
+  }
   if (state !== "RECOVERING" && state !== "TERMINATED") return;
   transport.setActive(turn, { peer, channelId: null, epoch, sessionId }, "deactivated", null);
   if (state === "TERMINATED" && released !== null) {
-    const frame = frames.terminated(null, moved.reason, moved);
+    const { bound } = moved.evidence as { readonly bound?: unknown };
+    const frame = frames.terminated(null, moved.reason, moved, parseBound(bound));
     transport.sendAndClose(turn, released.channelId, frame, moved.reason);
   }
 }

@@ -1,4 +1,4 @@
-/** A token bucket a client, so that one client's frames cannot take the turns of the others. Pure. */
+/** A token bucket: so many a minute, a quarter of them at once. Pure. */
 import type { Bound } from "@vnes/vpn-common";
 
 export type Bucket = { readonly tokens: number; readonly at: number; readonly told: boolean };
@@ -30,9 +30,9 @@ export function take(bucket: Bucket | undefined, perMinute: number, at: number):
 }
 
 /** What a refused frame met: with it, one more than may come at once. */
-export function burstMet(perMinute: number): Bound {
-  const limit = burstOf(perMinute);
-  return { bound: "requestsPerMinute / 4", limit, value: limit + 1, unit: "frames" };
+export function burstMet<N extends string>(name: N, config: { readonly [name in N]: number }): Bound {
+  const limit = burstOf(config[name]);
+  return { bound: `${name} / 4`, limit, value: limit + 1, unit: "frames" };
 }
 
 /** A bucket that has filled up again is the same as none. */

@@ -16,20 +16,19 @@ import {
 } from "@vnes/vpn-common";
 import { type GatewayConfig, isAdmitted, nameOf } from "./config.ts";
 import { denyClient } from "./denials.ts";
+import { overLimit } from "./limits.ts";
 import { choosePolicy } from "./policy.ts";
-import { burstMet, take } from "./rate.ts";
 import {
+  askedHere,
   boundSession,
   count,
   follow,
   forgetClosing,
   isHere,
-  loadBucket,
   loadConfig,
   loadDraining,
   loadMirror,
   markClosing,
-  saveBucket,
 } from "./store.ts";
 import * as transport from "./transport.ts";
 import { armWatch, awaitBinding, isLive, reportLost, reportQuality } from "./watch.ts";
@@ -45,17 +44,13 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const config = loadConfig(turn.keys);
   const { channelId, pathId, peer } = asker;
   if (!isAdmitted(config, peer)) return refusePeer(turn, asker, "frame");
-  const taken = take(loadBucket(turn.keys, peer), config.requestsPerMinute, turn.at);
-  saveBucket(turn.keys, peer, taken.bucket);
+  const refused = overLimit(turn, config, peer);
   armWatch(turn);
-  if (!taken.allowed) {
-    const met = burstMet(config.requestsPerMinute);
-    denyClient(turn, asker, "frame", "RATE_LIMITED", {
-      evidence: { allowedAt: turn.at + taken.retryAfterMs },
-      bound: met,
-    });
-    if (!taken.tell) return;
-    return reject(turn, asker, null, "RATE_LIMITED", frames.NOWHERE, taken.retryAfterMs, met);
+  if (refused !== null) {
+    const { reason, bound, tell, retryAfterMs } = refused;
+    denyClient(turn, asker, "frame", reason, { evidence: { allowedAt: turn.at + retryAfterMs }, bound });
+    if (!tell) return;
+    return reject(turn, asker, null, reason, frames.NOWHERE, retryAfterMs, bound);
   }
   const frame = clientFrames.parseClientFrame(data);
   if (frame === undefined) {
@@ -67,6 +62,7 @@ export function onFrame(turn: Turn, asker: Asker, data: Json): void {
   const context: Context = { channelId, pathId, peer, nonce, asked: frame.type };
   const since = loadDraining(turn.keys);
   if (since !== null && !isOfBound(turn, channelId, frame)) return refuseDraining(turn, context, since);
+  if (frame.type === "create" || frame.type === "reattach") askedHere(turn.keys, channelId, turn.at);
   switch (frame.type) {
     case "create":
       return askPolicy(turn, config, context);
@@ -148,9 +144,13 @@ export function onBound(turn: Turn, answer: Answer, data: Json): void {
   if (outcome.outcome !== "accepted" || sessionId === null) return decline(turn, outcome, context);
   const { peer, channelId, pathId, nonce } = context;
   if (outcome.channelId === channelId) {
-    follow(turn.keys, { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at });
-    // Closed while the owner decided: it was nobody's then, so that nobody reported it.
-    if (!isHere(turn.keys, channelId)) return reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
+    const mirror = { sessionId, peer, state: "ATTACHED", version, epoch, channelId, pathId, at: turn.at };
+    const isNews = follow(turn.keys, mirror);
+    // Closed while the owner decided: it was nobody's then. Where the event came first, that reported it.
+    if (!isHere(turn.keys, channelId)) {
+      if (isNews) reportLost(turn, sessionId, channelId, "CLOSED_MEANWHILE");
+      return;
+    }
   }
   const now = loadMirror(turn.keys, sessionId);
   if (outcome.channelId !== channelId || (now !== undefined && now.channelId !== channelId)) {
@@ -205,7 +205,8 @@ export function onTerminated(turn: Turn, answer: Answer, data: Json): void {
 type Ping = Extract<ClientFrame, { readonly type: "ping" }>;
 
 /** Answered over the channel it came by. Over the bound one it says how the path does; over another it keeps that open. */
-function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping): void {
+function onPing(turn: Turn, context: Context, ping: Ping): void {
+  const { sessionId, size } = ping;
   const { channelId, pathId, peer, nonce } = context;
   const mirror = loadMirror(turn.keys, sessionId);
   if (mirror === undefined || mirror.peer !== peer) {
@@ -214,7 +215,7 @@ function onPing(turn: Turn, context: Context, { sessionId, size, below }: Ping):
   }
   const isBound = mirror.channelId === channelId;
   transport.send(turn, channelId, frames.pong(nonce, mirror.state, mirror, isBound), size);
-  if (isBound) reportQuality(turn, mirror, below);
+  if (isBound) reportQuality(turn, mirror, ping);
   else if (isLive(mirror)) awaitBinding(turn, { channelId, pathId, peer }, "standbyMs");
 }
 
@@ -223,7 +224,7 @@ function decline(turn: Turn, outcome: Outcome, context: Context): void {
   count(turn.keys, `${outcome.outcome}.${outcome.reason}`);
   const { sessionId, version, epoch, reason, retryAfterMs, bound } = outcome;
   if (outcome.outcome === "terminated" && sessionId !== null) {
-    transport.send(turn, channelId, frames.terminated(nonce, reason, { sessionId, version, epoch }));
+    transport.send(turn, channelId, frames.terminated(nonce, reason, { sessionId, version, epoch }, bound));
   } else reject(turn, context, nonce, reason, outcome, retryAfterMs, bound);
 }
 

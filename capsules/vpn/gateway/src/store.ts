@@ -5,8 +5,9 @@
  *   mirror/<session id>  Mirror: where a session stood when last heard of; its owner decides, this only follows
  *   bound/<channel id>   the session bound to a channel
  *   closing/<channel id> the owner of the session bound to it asked for its end over it
- *   here/<channel id>    { at }: when something was last heard on a channel of this node
+ *   here/<channel id>    Heard: a channel of this node
  *   rate/<peer>          Bucket
+ *   frames               Bucket: of all clients together
  *   watch                Watch
  *   draining             since when the gateway is being emptied
  *   count                Counters
@@ -46,6 +47,14 @@ export type Mirror = {
   readonly at: number;
 };
 
+/** When something was last heard on a channel, and when a binding was last asked for over it. */
+type Heard = {
+  readonly at: number;
+  readonly askedAt?: number;
+  /** Closed at `at`, while the binding may have been decided and not been told yet. */
+  readonly closed?: true;
+};
+
 /** A walk that is under way, and what is left of it. The first one may have to make the places, `older.ts`. */
 export type Round =
   | (Walk & { readonly isFirst: boolean })
@@ -59,6 +68,13 @@ export type Watch = "off" | "set" | Round;
 
 /** An ended session's mirror outlives every call that could still report of it (5 s each). */
 export const ENDED_MIRROR_MS = 60_000;
+
+/**
+ * A binding that was asked for may be told this late: a policy, a creation and an attach may take 2 s each, and the event of
+ * a decision whose answer is late comes after that. A channel that closes meanwhile is remembered as long, so at most as many
+ * are as frames may ask for a binding until the watch has passed by them.
+ */
+const BINDING_TOLD_MS = 10_000;
 
 export function loadConfig(keys: Keys): GatewayConfig {
   const config = keys.get("config");
@@ -136,11 +152,39 @@ export function follow(keys: Keys, mirror: Mirror): boolean {
 
 /** A channel of this node: every gateway hears of every session, and most are bound to another's. */
 export function isHere(keys: Keys, channelId: string): boolean {
-  return find(keys, "here", channelId) !== undefined;
+  const heard = loadHeard(keys, channelId);
+  return heard !== undefined && heard.closed === undefined;
+}
+
+/** Closed while its binding was decided: what is bound to it is lost, and nobody else will say so. */
+export function isClosedHere(keys: Keys, channelId: string): boolean {
+  return loadHeard(keys, channelId)?.closed !== undefined;
 }
 
 export function heardHere(keys: Keys, channelId: string, at: number): void {
-  put(keys, "here", channelId, { at });
+  const { askedAt } = loadHeard(keys, channelId) ?? {};
+  saveHeard(keys, channelId, askedAt === undefined ? { at } : { at, askedAt });
+}
+
+/** A binding to it is asked for. */
+export function askedHere(keys: Keys, channelId: string, at: number): void {
+  saveHeard(keys, channelId, { at, askedAt: at });
+}
+
+/** Forgotten, unless a binding to it may still be told. */
+export function closedHere(keys: Keys, channelId: string, at: number): void {
+  const { askedAt } = loadHeard(keys, channelId) ?? {};
+  if (askedAt === undefined || at - askedAt > BINDING_TOLD_MS) return forgetHere(keys, channelId);
+  saveHeard(keys, channelId, { at, closed: true });
+  forgetClosing(keys, channelId);
+}
+
+function loadHeard(keys: Keys, channelId: string): Heard | undefined {
+  return find(keys, "here", channelId) as Heard | undefined;
+}
+
+function saveHeard(keys: Keys, channelId: string, heard: Heard): void {
+  put(keys, "here", channelId, heard);
 }
 
 export function forgetHere(keys: Keys, ...channelIds: readonly string[]): void {
@@ -177,6 +221,7 @@ export function gatherClient(
     "count",
     "watch",
     "draining",
+    "frames",
     `bound/${channelId}`,
     `here/${channelId}`,
     `rate/${peer}`,
@@ -189,10 +234,11 @@ export function gatherSession(keys: Keys, sessionId: string, channelId: string |
   keys.getAll([`mirror/${sessionId}`, ...channel]);
 }
 
-/** Nothing was heard on it since `before`. */
+/** Nothing was heard on it since `before`, and no binding to it is still to be told. */
 export function isQuietHere(keys: Keys, channelId: string, before: number): boolean {
-  const heard = find(keys, "here", channelId) as { readonly at: number } | undefined;
-  return heard !== undefined && heard.at < before;
+  const heard = loadHeard(keys, channelId);
+  if (heard === undefined) return false;
+  return heard.at + (heard.closed === undefined ? 0 : BINDING_TOLD_MS) < before;
 }
 
 /** Bound, but to a channel of another node. */
@@ -206,6 +252,14 @@ export function loadBucket(keys: Keys, peer: string): Bucket | undefined {
 
 export function saveBucket(keys: Keys, peer: string, bucket: Bucket): void {
   put(keys, "rate", peer, bucket);
+}
+
+export function loadCommonBucket(keys: Keys): Bucket | undefined {
+  return keys.get("frames") as Bucket | undefined;
+}
+
+export function saveCommonBucket(keys: Keys, bucket: Bucket): void {
+  keys.set("frames", bucket);
 }
 
 export function count(keys: Keys, name: string): void {

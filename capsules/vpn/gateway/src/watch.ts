@@ -4,7 +4,7 @@
  * of many turns where there are many sessions, each of which costs the same.
  */
 import type { Answer, Json, Keys, Turn } from "@vnes/sdk";
-import type { Outcome } from "@vnes/vpn-common";
+import { type Bound, metBy, type Outcome } from "@vnes/vpn-common";
 import { admission, type GatewayConfig } from "./config.ts";
 import { denyClient } from "./denials.ts";
 import { LISTS, pagesOf, removeAll, sizeOf, wholeWalk } from "./lists.ts";
@@ -59,7 +59,7 @@ export function reportLost(turn: Turn, sessionId: string, channelId: string, rea
 export function reportQuality(
   turn: Turn,
   { sessionId, state, version, pathId }: Mirror,
-  below: string | null,
+  { below, bound }: { readonly below: string | null; readonly bound?: Bound },
 ): void {
   const isNews = below === null ? state === "DEGRADED" : state === "ATTACHED";
   if (!isNews) return;
@@ -67,7 +67,7 @@ export function reportQuality(
   turn.call({
     capability: "vpn.session",
     method,
-    input: { sessionId, expectedVersion: version, evidence: { pathId, below } },
+    input: { sessionId, expectedVersion: version, evidence: { pathId, below, ...metBy(bound) } },
     tag: "reported",
     context: { method, sessionId },
     timeoutMs: REPORT_TIMEOUT_MS,

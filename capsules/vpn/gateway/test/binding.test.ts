@@ -229,3 +229,59 @@ test("a channel that closes while its binding is decided is reported lost, wheth
     assert.equal(desk.sent("accepted").length, 0);
   }
 });
+
+test("a channel that closes while its binding is decided is reported lost where only the event of it comes", () => {
+  const late: Answer = { ok: false, code: "CALL_TIMEOUT", message: "late" };
+  const lost = (desk: Desk): readonly Json[] =>
+    desk.asked("transportLost").map(({ sessionId, channelId }) => [sessionId, channelId] as Json);
+
+  for (const isEventFirst of [false, true]) {
+    const desk = attached();
+    desk.frame(NEXT, { type: "reattach", sessionId: SESSION, epoch: 1, version: 2 });
+    desk.channel(NEXT, { event: "closed", reason: "peerClosed" });
+    if (isEventFirst) desk.moved(3, 2, "ATTACHED", NEXT);
+    desk.answer("reattach", late);
+    if (!isEventFirst) desk.moved(3, 2, "ATTACHED", NEXT);
+    assert.deepEqual(lost(desk), [[SESSION, NEXT]]);
+    // What it was bound to before carries it no more.
+    assert.deepEqual(
+      desk.asked("close").map(({ channelId, reason }) => [channelId, reason]),
+      [[CHANNEL, "REPLACED"]],
+    );
+    // The report may be lost, too: the watch still asks for the channel, and reports it again.
+    desk.answer("transportLost", late);
+    desk.node.advance(10_000);
+    assert.ok(desk.asked("channels").some(({ channelIds }) => (channelIds as Json[]).includes(NEXT)));
+    desk.answer("channels", { ok: true, value: { channels: [], unknown: [NEXT] } });
+    assert.deepEqual(lost(desk), [[SESSION, NEXT]]);
+  }
+
+  const first = new Desk();
+  first.frame(CHANNEL, { type: "create" });
+  first.answer("session", { ok: false, code: "CALL_CAPABILITY_UNAVAILABLE", message: "none" });
+  first.answer("create", outcome({ reason: "CREATED", state: "BIRTH", version: 1, epoch: 0 }));
+  first.channel(CHANNEL, { event: "closed", reason: "peerClosed" });
+  first.answer("attach", late);
+  first.moved(2, 1, "ATTACHED", CHANNEL);
+  assert.deepEqual(lost(first), [[SESSION, CHANNEL]]);
+});
+
+test("a closed channel is remembered while its binding may still be told, and no longer", () => {
+  const kept = (desk: Desk): readonly string[] =>
+    [...desk.node.keys.values.keys()].filter((key) => key.startsWith("here/"));
+  const watched = (desk: Desk): void => {
+    desk.node.advance(10_000);
+    const gone = [...new Set(desk.asked("channels").flatMap(({ channelIds }) => channelIds as string[]))];
+    desk.answer("channels", { ok: true, value: { channels: [], unknown: gone } });
+    desk.node.open.clear();
+  };
+  const desk = new Desk();
+  desk.channel(CHANNEL, { event: "closed", reason: "peerClosed" });
+  assert.deepEqual(kept(desk), [`here/${NEXT}`], "nothing was asked for over it");
+  desk.frame(NEXT, { type: "create" });
+  desk.channel(NEXT, { event: "closed", reason: "peerClosed" });
+  assert.deepEqual(kept(desk), [`here/${NEXT}`]);
+  watched(desk);
+  watched(desk);
+  assert.deepEqual(kept(desk), []);
+});

@@ -59,6 +59,12 @@ export class ModelSession {
     return this.quietSince === null ? null : this.quietSince + this.policy.transportLossTtlMs;
   }
 
+  /** A clock's deadline has come, whether or not its timer has fired. */
+  isDue(at: number): boolean {
+    if (this.state === "TERMINATED") return false;
+    return this.endOfLife <= at || (this.endOfQuiet !== null && this.endOfQuiet <= at);
+  }
+
   jumpsWithinMinute(at: number): number[] {
     return this.jumps.filter((one) => at - one < 60_000);
   }
@@ -199,13 +205,19 @@ export class ModelStore {
   readonly #answers = new Map<string, { nonce: string; outcome: ModelOutcome }[]>();
   readonly #creations = new Map<string, { nonce: string; id: string }[]>();
 
-  /** The owner's clocks act at their deadlines, not when somebody asks. */
-  timePasses(now: number): void {
+  /** The owner's clocks act at their deadlines, not when somebody asks; those whose timers were late act at `from`. */
+  timePasses(now: number, from: number): void {
     for (const session of this.sessions.values()) {
       if (session.state === "TERMINATED") continue;
       const due = Math.min(session.endOfLife, session.endOfQuiet ?? session.endOfLife);
-      if (due <= now) session.happen({ trigger: "sessionClock" }, due);
+      if (due <= now) session.happen({ trigger: "sessionClock" }, Math.max(due, from));
     }
+  }
+
+  /** A clock that is due acts before the event that meets its session, however late its timer fires. */
+  #meets(id: string, at: number): void {
+    const session = this.sessions.get(id);
+    if (session?.isDue(at) === true) session.happen({ trigger: "sessionClock" }, at);
   }
 
   /** `freshId` is what the store will call a session it makes. */
@@ -213,8 +225,10 @@ export class ModelStore {
     const creations = this.#creations.get(owner) ?? [];
     const earlier = creations.find((one) => one.nonce === nonce);
     if (earlier !== undefined) {
+      this.#meets(earlier.id, at);
       return { ...this.#stands(earlier.id, "accepted", "CREATED", "create"), repeated: true };
     }
+    for (const [id, one] of this.sessions) if (one.owner === owner) this.#meets(id, at);
     const live = [...this.sessions.values()].some((one) => one.owner === owner && one.state !== "TERMINATED");
     if (live) return { ...unknown("OWNER_HAS_SESSION", "create"), bound: "liveSessionsOfOneKey 1" };
     this.sessions.set(freshId, new ModelSession(owner, policy, at));
@@ -229,6 +243,8 @@ export class ModelStore {
     if (session.owner !== event.owner) return unknown("OWNER_MISMATCH", event.trigger);
     if (session.state === "TERMINATED")
       return this.#stands(id, "rejected", "SESSION_TERMINATED", event.trigger);
+    // The end is what is decided, and no answer from before it.
+    if (session.isDue(at)) return this.#apply(id, session, event, at);
     const answers = this.#answers.get(id) ?? [];
     const earlier = answers.find((one) => one.nonce === nonce);
     if (earlier !== undefined) return { ...earlier.outcome, repeated: true };
@@ -248,7 +264,8 @@ export class ModelStore {
     if (event.trigger === "terminate" && event.owner !== undefined && event.owner !== session.owner) {
       return unknown("OWNER_MISMATCH", "terminate");
     }
-    if (expected !== undefined && expected !== session.version) {
+    // A version was expected of a session that lives; one whose time is over ends whatever was.
+    if (expected !== undefined && expected !== session.version && !session.isDue(at)) {
       return this.#stands(id, "rejected", "VERSION_CONFLICT", event.trigger);
     }
     return this.#apply(id, session, event, at);

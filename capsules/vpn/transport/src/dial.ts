@@ -89,6 +89,7 @@ export function dial(parts: DialParts, target: Target, signal: { cancel: () => v
           remote: remoteText,
           kind: target.kind,
           timeoutMs: Math.round(clock.now() - startedAt),
+          limitMs: parts.openTimeoutMs,
         }),
       );
     const cancelDeadline = clock.setTimer(parts.openTimeoutMs, timeout);
