@@ -12,8 +12,10 @@ import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** A file that takes longer hangs. */
-const FILE_TIMEOUT_MS = 180_000;
+/** A test that takes longer hangs. */
+const TEST_TIMEOUT_MS = 180_000;
+/** Longer than any test may take: what one left behind, as a process, keeps its file from ending, and no timeout is for that. */
+const SILENCE_MS = 240_000;
 /** Test files start nodes and hosts of their own; more at once only wait for each other. */
 const MOST_AT_ONCE = 4;
 /** Most of a file is waiting for a timer, a disk or a process, so one more than there are cores. */
@@ -45,6 +47,7 @@ if (files.length === 0) fail(`no test file matches ${patterns.join(" ")}`);
 // What all files load is compiled once and kept, also for each `vnes` that a test starts in a home of its own: a sixth of their time.
 process.env["NODE_COMPILE_CACHE"] ??= join(ROOT, "node_modules", ".cache", "tests");
 
+const stuck = new AbortController();
 let passed = 0;
 let failed = 0;
 const skipped: string[] = [];
@@ -52,7 +55,8 @@ const stream = run({
   files: files.map((file) => join(ROOT, file)),
   cwd: ROOT,
   concurrency: AT_ONCE,
-  timeout: FILE_TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
+  signal: stuck.signal,
   execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
 });
 stream.on("test:pass", ({ name, details, skip, todo }) => {
@@ -63,8 +67,16 @@ stream.on("test:pass", ({ name, details, skip, todo }) => {
 stream.on("test:fail", ({ details }) => {
   if (details.type !== "suite") failed += 1;
 });
+const silence = setTimeout(() => {
+  failed += 1;
+  console.log(`nothing was heard of any test for ${SILENCE_MS / 1_000} s: what still runs is ended`);
+  stuck.abort();
+}, SILENCE_MS);
+for (const event of ["test:start", "test:pass", "test:fail"] as const)
+  stream.on(event, () => silence.refresh());
 stream.compose(spec).pipe(process.stdout);
 stream.on("end", () => {
+  clearTimeout(silence);
   // After the reporter's own summary, which is still on its way.
   process.stdout.once("drain", finish);
   setTimeout(finish, 200);

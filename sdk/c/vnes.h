@@ -710,6 +710,7 @@ typedef struct {
   size_t json_length;
   bool knows_version;
   int64_t version;
+  size_t counted; /* what it stands for in the host's bytes */
   int64_t expect; /* of a write: VNES_ANY when nothing is expected */
   int64_t ttl_ms;
 } vnes__kept;
@@ -1336,16 +1337,22 @@ static size_t vnes__cost(const vnes__kept *kept) {
   return kept->json_length + strlen(kept->key) + VNES__ENTRY_BYTES;
 }
 
+/* Every entry counts once, one of a key that is absent too. */
+static void vnes__count(vnes__host *host, vnes__kept *kept) {
+  host->bytes -= kept->counted;
+  kept->counted = vnes__cost(kept);
+  host->bytes += kept->counted;
+}
+
 static void vnes__learn(vnes__host *host, const vnes_value *request) {
   const vnes_value *keys = vnes_member(request, "keys"), *ranges = vnes_member(request, "ranges");
   for (size_t index = 0; index < vnes_count(keys); index++) {
     const vnes_value *given = vnes_at(keys, index), *value = vnes_at(given, 1), *version = vnes_at(given, 2);
     vnes__kept *kept = vnes__keep(&host->known, vnes_text(vnes_at(given, 0)));
-    if (kept->json != NULL) host->bytes -= vnes__cost(kept);
     vnes__set_json(kept, value == NULL ? NULL : value->raw, value == NULL ? 0 : value->raw_length);
     kept->knows_version = version != NULL;
     kept->version = vnes__integer(version);
-    host->bytes += vnes__cost(kept);
+    vnes__count(host, kept);
   }
   for (size_t index = 0; index < vnes_count(ranges); index++) {
     const char *prefix = vnes_text(vnes_at(ranges, index));
@@ -1361,10 +1368,9 @@ static void vnes__commit(vnes__host *host) {
   for (size_t index = 0; index < host->overlay.count; index++) {
     vnes__kept *changed = &host->overlay.kept[index];
     vnes__kept *kept = vnes__keep(&host->known, changed->key);
-    if (kept->json != NULL) host->bytes -= vnes__cost(kept);
     vnes__set_json(kept, changed->json, changed->json_length);
     kept->knows_version = false;
-    host->bytes += vnes__cost(kept);
+    vnes__count(host, kept);
   }
 }
 

@@ -26,6 +26,20 @@ test("a list of more sessions than one command asks for says where it goes on; a
   assert.deepEqual([cut.sessions.length, cut.cut, cut.next], [50, true, "50"]);
 });
 
+test("a client that has no session yet has an empty list; a node without VPN says what it lacks", async () => {
+  const answer = (provided: readonly string[]): ControlClient => {
+    const request = (_method: string, { capability }: JsonObject): Promise<JsonObject> =>
+      Promise.resolve(
+        provided.includes(capability as string)
+          ? { ok: true, value: { session: null } }
+          : { ok: false, code: "CALL_CAPABILITY_UNAVAILABLE", message: "none" },
+      );
+    return { request } as unknown as ControlClient;
+  };
+  assert.deepEqual(await listSessions(answer(["vpn.client"])), { sessions: [], cut: false, next: null });
+  await assert.rejects(listSessions(answer([])), { code: "CALL_CAPABILITY_UNAVAILABLE" });
+});
+
 test("a history that is cut leads to a larger limit only where that finds more", () => {
   assert.match(olderOnes(100, 100), /--limit 400$/);
   assert.match(olderOnes(4_000, 4_000), /--limit 10000$/);

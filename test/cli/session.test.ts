@@ -41,7 +41,9 @@ function patient(configs: Configs): Configs {
 }
 
 async function openNodes(): Promise<Nodes> {
-  const home = new Home();
+  // Where something fails on the way, what runs already is ended: the file would wait for it.
+  await using opened = new AsyncDisposableStack();
+  const home = opened.use(new Home());
   const place = (name: string, config: Readonly<Record<string, Json>>, run: string): readonly string[] => {
     const file = join(home.dir, `${name}.json`);
     const data = join(home.dir, name);
@@ -63,6 +65,7 @@ async function openNodes(): Promise<Nodes> {
   for (const { kind, port } of [...value.listeners].sort((a, b) => (a.kind > b.kind ? -1 : 1))) {
     const args = [kind, "0", "127.0.0.1", String(port)];
     const relay = await start({ name: kind, file: RELAY, args, onDeath: () => {} });
+    opened.defer(() => relay.end());
     relays[kind] = relay;
     paths.push({ pathId: kind, kind, port: (JSON.parse(relay.ready) as { port: number }).port });
   }
@@ -81,13 +84,11 @@ async function openNodes(): Promise<Nodes> {
     await mirror.kill("SIGTERM");
     await owner.kill("SIGTERM");
   };
+  const all = opened.move();
   return {
     ...{ home, gateway, client, session, relays, stop },
     dirs: () => ["gateway", "client"].map((name) => join(home.dir, name)),
-    async [Symbol.asyncDispose](): Promise<void> {
-      for (const relay of Object.values(relays)) await relay.end();
-      await home[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 

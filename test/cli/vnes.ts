@@ -10,6 +10,12 @@ const BIN = fileURLToPath(new URL("../../cli/bin/vnes.js", import.meta.url));
 const COMMAND_TIMEOUT_MS = 60_000;
 const BOOT_TIMEOUT_MS = 60_000;
 
+const running = new Set<ChildProcess>();
+// The last resort, for a test that failed before it held what it had started: nothing asynchronous can happen any more.
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export interface Ran {
   readonly code: number | null;
   readonly out: string;
@@ -127,8 +133,10 @@ export class Home implements AsyncDisposable {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...env, VNES_HOME: this.dir, XDG_CACHE_HOME: join(this.dir, "xdg-cache") },
     });
-    this.#running.add(child);
-    child.once("close", () => this.#running.delete(child));
+    for (const all of [this.#running, running]) {
+      all.add(child);
+      child.once("close", () => all.delete(child));
+    }
     return child;
   }
 }

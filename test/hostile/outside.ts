@@ -15,7 +15,8 @@ const PROTOTYPES = [
   Error.prototype,
   Promise.prototype,
 ];
-const SIGNALS = ["SIGTERM", "SIGHUP", "SIGUSR2", "SIGWINCH", "SIGCONT"] as const;
+/** SIGTERM is for whoever started the run. */
+const SIGNALS = ["SIGHUP", "SIGUSR2", "SIGWINCH", "SIGCONT"] as const;
 
 export interface Outside {
   readonly secret: string;

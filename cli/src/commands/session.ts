@@ -8,9 +8,10 @@ import { text } from "../session/fields.ts";
 import {
   assertVpn,
   CLIENT,
+  clientStatus,
   endedFor,
   knownSession,
-  mirrored,
+  mirrorOf,
   NAMED,
   SESSION,
   unlessAbsent,
@@ -112,7 +113,8 @@ async function terminate(client: ControlClient, session: string): Promise<Termin
 }
 
 export async function listSessions(client: ControlClient): Promise<Listed> {
-  const mirror = await mirrored(client);
+  const status = await clientStatus(client);
+  const mirror = mirrorOf(status);
   const sessions: JsonObject[] = mirror === null ? [] : [mirror];
   let after = "";
   for (let page = 0; page < MAX_PAGES; page += 1) {
@@ -128,7 +130,8 @@ export async function listSessions(client: ControlClient): Promise<Listed> {
     if (page === MAX_PAGES - 1) return { sessions, cut: true, next };
     after = next;
   }
-  if (mirror === null && sessions.length === 0) await assertVpn(client);
+  // A client that has no session yet has an empty list; a node without VPN says which capability it lacks.
+  if (status === null && sessions.length === 0) await assertVpn(client);
   return { sessions, cut: false, next: null };
 }
 

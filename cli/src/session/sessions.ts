@@ -22,11 +22,7 @@ export async function clientStatus(client: ControlClient): Promise<JsonObject | 
 }
 
 /** The session a client node is one end of; null when it has none. */
-export async function mirrored(client: ControlClient): Promise<JsonObject | null> {
-  return mirrorOf(await clientStatus(client));
-}
-
-function mirrorOf(status: JsonObject | null): JsonObject | null {
+export function mirrorOf(status: JsonObject | null): JsonObject | null {
   const session = status?.["session"];
   if (status === null || typeof session !== "object" || session === null) return null;
   const { id, ...rest } = session as JsonObject;

@@ -14,8 +14,8 @@ import { type Asked, type KeyState, serveKeys } from "./served-keys.ts";
 
 /** A turn asks for what it misses at once or in a few steps; one that goes on asking would hold its shard for ever. */
 const MAX_ROUNDS = 1_000;
-/** Characters of JSON at once: half of what a message to a host holds when each takes a byte. */
-const MAX_GIVEN_CHARS = 32 * 1024 * 1024;
+/** Characters of JSON at once: what a message to a host holds (64 MiB) when each takes three bytes, and what goes with them. */
+const MAX_GIVEN_CHARS = 20 * 1024 * 1024;
 /** The same over all rounds: a thousand single keys of half a kilobyte, one after the other. */
 const MAX_SENT_CHARS = 256 * 1024 * 1024;
 /** What a turn behind it would have crossed for in vain. */

@@ -136,7 +136,7 @@ export interface Harness {
 
 function countSent(
   sandbox: Sandbox,
-  sent: { now: number; most: number; readonly groups: string[] },
+  sent: { now: number; most: number; readonly groups: string[]; readonly breaksAt: number | undefined },
   handedOn: () => Promise<void> | undefined,
 ): Sandbox {
   const counted = (instance: SandboxInstance): SandboxInstance => ({
@@ -158,6 +158,7 @@ function countSent(
   return {
     open: async (spec) => {
       sent.groups.push(spec.group);
+      if (sent.groups.length === sent.breaksAt) throw new Error("it does not load");
       return counted(await sandbox.open(spec));
     },
     [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
@@ -171,6 +172,8 @@ export async function openHarness(options: {
   readonly hostDiesAt?: ReadonlySet<number>;
   readonly deadlineAt?: ReadonlySet<number>;
   readonly openFailsAt?: ReadonlySet<number>;
+  /** What is opened then does not load. */
+  readonly openBreaksAt?: number;
   readonly maxStateSize?: number;
   /** Told of every batch that crosses into the sandbox. */
   readonly onBatch?: () => void;
@@ -201,7 +204,7 @@ export async function openHarness(options: {
     ...(onBatch === undefined ? {} : { later }),
   };
   const memorySandbox = new MemorySandbox({ "test.counter": counterBundle }, faults);
-  const sent = { now: 0, most: 0, groups: [] };
+  const sent = { now: 0, most: 0, groups: [], breaksAt: options.openBreaksAt };
   const sandbox = countSent(memorySandbox, sent, () => options.handedOn?.());
   const addCall = (callId: string, input: Json, caller: string): Delivery => {
     const deadlineAt = clock.now() + 1_000;

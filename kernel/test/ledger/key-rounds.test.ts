@@ -50,8 +50,20 @@ test("few bytes that ask for much are refused before anything is written out", (
   assert.equal(given.serve(state, { keys: [], ranges: ["k"] })?.code, "TURN_KEYS_TOO_LARGE");
 });
 
+test("what a turn is given at once fits a message to its host when each character takes three bytes", () => {
+  const most = (characters: number): KeyRounds | undefined => {
+    const given = new KeyRounds();
+    const state = stateOf(16, "\u6f22".repeat(characters));
+    return given.serve(state, { keys: [], ranges: ["k"] }) === undefined ? given : undefined;
+  };
+  assert.equal(most(1_400_000), undefined);
+  const given = most(1_310_000);
+  assert.ok(given !== undefined);
+  assert.ok(Buffer.byteLength(JSON.stringify(given.keys)) < 63 * 1024 * 1024);
+});
+
 test("a turn that was given much cannot have it written out a thousand times", () => {
-  const state = stateOf(400, "x".repeat(60_000));
+  const state = stateOf(300, "x".repeat(60_000));
   const given = new KeyRounds();
   assert.equal(given.serve(state, { keys: [], ranges: ["k"] }), undefined);
   let rounds = 1;

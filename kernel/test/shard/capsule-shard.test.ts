@@ -339,6 +339,43 @@ test("a capsule that keeps killing its host is given up, and what waits is kept"
   assert.equal(h.shard.inbox.waiting, 3);
 });
 
+test("what was on its way into a sandbox that could not take it waits for the capsule to be resumed", async () => {
+  let breaksAt = 2;
+  const h = await openHarness({
+    handedOn: async () => {
+      breaksAt -= 1;
+      if (breaksAt === 0) throw new Error("no frame holds it");
+    },
+  });
+  await Promise.all([h.shard.start(null), h.settle()]);
+  for (let n = 1; n <= 3; n++) h.call(n, { key: "a" });
+  await h.settle();
+  assert.deepEqual([h.givenUp.map(String), h.answers().size], [["Error: no frame holds it"], 0]);
+  assert.equal(h.shard.inbox.waiting, 3);
+  await h.shard.unload();
+  await h.shard.load();
+  h.shard.run();
+  await h.settle();
+  assert.deepEqual([...h.answers().values()], [1, 2, 3]);
+});
+
+test("what was in a host that died waits for the capsule to be resumed when it does not load in the next one", async () => {
+  for (const isIdle of [true, false]) {
+    // The first is the shard's own; the next one takes its place, or runs alone what was in it.
+    const h = await openHarness({ openBreaksAt: 2, ...(isIdle ? {} : { hostDiesAt: new Set([2]) }) });
+    await Promise.all([h.shard.start(null), h.settle()]);
+    if (isIdle) h.hostDies();
+    for (let n = 1; n <= 3; n++) h.call(n, { key: "a" });
+    await h.settle();
+    assert.deepEqual([h.givenUp.map(String), h.shard.inbox.waiting], [["Error: it does not load"], 3]);
+    await h.shard.unload();
+    await h.shard.load();
+    h.shard.run();
+    await h.settle();
+    assert.deepEqual([...h.answers().values()], [1, 2, 3]);
+  }
+});
+
 test("a full disk makes turns wait; nothing is released early and nothing is lost", async () => {
   const h = await openHarness({ faults: { diskFullAt: new Set([3, 4, 5]) } });
   await Promise.all([h.shard.start(null), h.settle()]);

@@ -36,6 +36,7 @@ CALL(bytes) { UNUSED; return vnes_new_text(turn, "\\xff"); }
 CALL(sets) { UNUSED; vnes_set(turn, "a\\xff", NULL); return NULL; }
 CALL(deletes) { UNUSED; vnes_delete(turn, "a\\xff"); return NULL; }
 CALL(gets) { UNUSED; return (vnes_value *)vnes_get(turn, "a\\xff"); }
+CALL(reads) { UNUSED; return (vnes_value *)vnes_get(turn, "gone"); }
 CALL(versions) { UNUSED; return vnes_new_number(turn, (double)vnes_version(turn, "a\\xff")); }
 CALL(lists) { UNUSED; const vnes_entry *entries; return vnes_new_number(turn, (double)vnes_entries(turn, "a\\xff", &entries)); }
 CALL(longs) { UNUSED; char *key = vnes_alloc(turn, 10001); memset(key, 'k', 10000); vnes_set(turn, key, vnes_new_number(turn, -0.0)); return NULL; }
@@ -57,7 +58,7 @@ static const vnes_call_handler calls[] = {
   {"t.ok", ok}, {"t.loop", loop}, {"t.pauses", pauses}, {"t.hog", hog}, {"t.once", once}, {"t.half", half}, {"t.ends", ends},
   {"t.crashes", crashes}, {"t.fails", fails}, {"t.prints", prints}, {"t.chats", chats}, {"t.floods", floods},
   {"t.giant", giant}, {"t.deep", deep}, {"t.bytes", bytes}, {"t.zero", zero}, {"t.large", large}, {"t.proto", proto},
-  {"t.wrong", wrong}, {"t.order", order}, {"t.sets", sets}, {"t.deletes", deletes}, {"t.gets", gets}, {"t.versions", versions},
+  {"t.wrong", wrong}, {"t.order", order}, {"t.sets", sets}, {"t.deletes", deletes}, {"t.gets", gets}, {"t.reads", reads}, {"t.versions", versions},
   {"t.lists", lists}, {"t.longs", longs}, {"t.halves", halves}, {NULL, NULL},
 };
 int main(void) {
@@ -139,6 +140,16 @@ test("a name that is no UTF-8 fails its turn by name, and a message about a long
     .map((result) => (result.kind === "failed" ? result.message : ""));
   assert.match(long, /^write k{494}\.\.\.k+: -0 does not survive JSON$/);
   assert.equal(half, "x".repeat(499));
+});
+
+test("a key that is not there has its room in the cache once, however often it is given", async () => {
+  const one = await open({ limits: { cacheBytes: 10_000 } });
+  const given = callOf("reads", null, { keys: [["gone"]] });
+  const batch = Array.from({ length: 64 }, (_, nth) => (nth % 2 === 0 ? given : callOf("reads")));
+  for (let round = 0; round < 20; round++) {
+    const results = await one.deliver(batch);
+    assert.ok(results.every(({ kind }) => kind === "done"));
+  }
 });
 
 test("values come back as they were given: every character, half a surrogate pair, each number", async () => {

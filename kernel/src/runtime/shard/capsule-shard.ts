@@ -287,10 +287,16 @@ export class CapsuleShard {
       return left;
     } catch (error) {
       left = [...left, ...(await this.#sent.takeBack()).batch];
-      if (!isHostDeath(error)) throw error;
-      this.#instance = undefined;
-      left = await this.#lone.afterDeath(error, left);
-      this.#instance = await this.#lone.reopen();
+      try {
+        if (!isHostDeath(error)) throw error;
+        this.#instance = undefined;
+        left = await this.#lone.afterDeath(error, left);
+        this.#instance = await this.#lone.reopen();
+      } catch (problem) {
+        // They wait until it is resumed.
+        this.inbox.putBack(left);
+        throw problem;
+      }
       if (this.#instance !== undefined) this.restarts++;
       return left;
     }

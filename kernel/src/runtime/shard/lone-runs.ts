@@ -31,8 +31,8 @@ export interface LoneRunsParts {
   hostDied(reason: string): void;
   /** No host could be opened; it is tried again. */
   noHost(problem: VnesError): void;
-  /** It killed its hosts too often: the shard stops. */
-  giveUp(error: VnesError): void;
+  /** It killed its hosts too often, or has none: the shard stops. */
+  giveUp(error: unknown): void;
 }
 
 export class LoneRuns {
@@ -95,7 +95,11 @@ export class LoneRuns {
         if (again.length === 0) queue.shift();
         if (poisoned) await alone.reset();
       } catch (error) {
-        if (!isHostDeath(error)) throw error;
+        if (!isHostDeath(error)) {
+          // What has not run is kept.
+          this.#parts.giveUp(error);
+          break;
+        }
         alone = undefined;
         if (queue[0] === waiting) {
           queue.shift();
