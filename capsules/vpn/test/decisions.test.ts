@@ -38,7 +38,8 @@ const DECISIONS: { readonly [reason: string]: Decision } = {
     },
   },
   PATH_ALIVE: NONE,
-  TRANSPORT_LOST: NONE,
+  // It is closed for other reasons, too.
+  TRANSPORT_LOST: { by: ["deadMs"], unless: (event) => evidenceOf(event)["reason"] !== "pathDead" },
   BELOW_POLICY: by("policy.maxLossPercent", "policy.maxLatencyMs", "policy.belowPings"),
   POLICY_MET: by("policy.ofPings"),
   CLIENT_CLOSED: NONE,
@@ -82,7 +83,7 @@ const DECISIONS: { readonly [reason: string]: Decision } = {
   ADDRESSES_CHANGED: NONE,
   SEND_FAILED: NONE,
   PING_ANSWERED: NONE,
-  CHANNEL_CLOSED: NONE,
+  CHANNEL_CLOSED: { by: ["deadMs"], unless: (event) => evidenceOf(event)["detail"] !== "pathDead" },
   CHANNEL_NOT_LISTED: NONE,
   SET_ACTIVE_FAILED: NONE,
   // Waited for, and never said.

@@ -236,11 +236,11 @@ export class Network {
     }
   }
 
-  #close(end: End, reason: string, tellOther: boolean): void {
+  #close(end: End, reason: string, tellOther: boolean, more: JsonObject = {}): void {
     if (!end.open) return;
     end.open = false;
     this.#ends.delete(end);
-    this.#say(end, "closed", { reason });
+    this.#say(end, "closed", { reason, ...more });
     const { other } = end;
     if (!other || !tellOther) return;
     if (this.#delivers(end)) {
@@ -258,7 +258,8 @@ export class Network {
       this.#say(end, "pathSilent", { silentMs: SILENT_MS, ...direction });
     });
     this.lab.after(DEAD_MS, () => {
-      if (end.open && end.silent && !this.#hears(end)) this.#close(end, "SILENT", this.#delivers(end));
+      if (end.open && end.silent && !this.#hears(end))
+        this.#close(end, "pathDead", this.#delivers(end), { silentMs: DEAD_MS, limitMs: DEAD_MS });
     });
   }
 

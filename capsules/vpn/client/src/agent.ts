@@ -118,7 +118,7 @@ function hear(draft: Draft, heard: Heard): void {
       return count(draft, "frameMalformed");
     case "pathSilent": {
       const { channelId, silentMs, direction = "in", limitMs } = heard;
-      const evidence = { silentMs, direction, ...silenceMet(silentMs, limitMs) };
+      const evidence = { silentMs, direction, ...silenceMet("silentMs", silentMs, limitMs) };
       return onPathTrouble(draft, channelId, "PATH_SILENT", evidence);
     }
     case "pathRefused":
@@ -131,7 +131,7 @@ function hear(draft: Draft, heard: Heard): void {
       if (active !== null) ask(draft, { ask: "list" });
       return;
     case "channelClosed":
-      return onChannelClosed(draft, heard.channelId, heard.reason);
+      return onChannelClosed(draft, heard);
     case "listed":
       return onListed(draft, heard);
     case "ranked":

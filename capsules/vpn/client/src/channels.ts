@@ -1,6 +1,6 @@
 /** What the transport reports of channels, and what it lists: each belongs to the active one, an attempt, a probe, the standby, or nobody. */
 import type { JsonObject } from "@vnes/sdk";
-import type { Bound } from "@vnes/vpn-common";
+import { type Bound, silenceMet } from "@vnes/vpn-common";
 import { failAttempt } from "./attempts.ts";
 import { ask, count, type Draft } from "./draft.ts";
 import { cleared, loseActive, suspect } from "./health.ts";
@@ -39,12 +39,14 @@ export function onPathAlive(draft: Draft, channelId: string): void {
   if (draft.agent.active?.channelId === channelId && isOfTransport(draft)) cleared(draft, "PATH_ALIVE");
 }
 
-export function onChannelClosed(draft: Draft, channelId: string, reason: string): void {
+export function onChannelClosed(draft: Draft, heard: Extract<Heard, { heard: "channelClosed" }>): void {
   const { active, attempt } = draft.agent;
-  if (attempt?.channelId === channelId) return failAttempt(draft, "CHANNEL_CLOSED");
-  if (onSideChannel(draft, channelId, "CHANNEL_CLOSED")) return;
+  const { channelId, reason, silentMs, limitMs } = heard;
+  const { bound } = silenceMet("deadMs", silentMs, limitMs);
+  if (attempt?.channelId === channelId) return failAttempt(draft, "CHANNEL_CLOSED", bound);
+  if (onSideChannel(draft, channelId, "CHANNEL_CLOSED", bound)) return;
   if (active?.channelId !== channelId) return;
-  loseActive(draft, "CHANNEL_CLOSED", reason);
+  loseActive(draft, "CHANNEL_CLOSED", reason, bound);
   begin(draft);
 }
 

@@ -55,7 +55,12 @@ export function cleared(draft: Draft, reason: string): void {
   tell(draft, "cleared", reason, { path: active?.pathId ?? null }, evidence);
 }
 
-export function loseActive(draft: Draft, reason: string, detail: string | null = null): void {
+export function loseActive(
+  draft: Draft,
+  reason: string,
+  detail: string | null = null,
+  bound: Bound | null = null,
+): void {
   const { active, mode, waiting } = draft.agent;
   const path = active?.pathId ?? null;
   // What is suspected already has counted against the path.
@@ -64,7 +69,7 @@ export function loseActive(draft: Draft, reason: string, detail: string | null =
   change(draft, { active: null, waiting: waiting?.reason === "CHECKING" ? null : waiting });
   inTrouble(draft, "recovering", reason);
   unwake(draft, "watch");
-  tell(draft, "lost", reason, { path }, { detail });
+  tell(draft, "lost", reason, { path }, { detail, ...metBy(bound) });
 }
 
 /** The window that closed, where one did. */

@@ -109,7 +109,13 @@ type ChannelEvent = { readonly channelId: string; readonly peer: string } & (
     }
   | { readonly event: "sendFailed"; readonly code: string }
   | { readonly event: "pathAlive" }
-  | { readonly event: "closed"; readonly reason: string; readonly detail?: string }
+  | {
+      readonly event: "closed";
+      readonly reason: string;
+      readonly detail?: string;
+      readonly silentMs?: number;
+      readonly limitMs?: number;
+    }
 );
 
 /** What concerns the machine, not a channel. */
@@ -157,7 +163,9 @@ function onChannel(turn: Turn, data: Json): void {
     case "closed": {
       // What the other end gave as its reason tells more than that it was the other end.
       const reason = event.detail ? `${event.reason}: ${event.detail}` : event.reason;
-      return hear(turn, { heard: "channelClosed", channelId, reason });
+      const { silentMs, limitMs } = event;
+      const silence = silentMs === undefined || limitMs === undefined ? {} : { silentMs, limitMs };
+      return hear(turn, { heard: "channelClosed", channelId, reason, ...silence });
     }
   }
 }

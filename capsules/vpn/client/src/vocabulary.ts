@@ -227,7 +227,14 @@ export type Heard =
       readonly came: readonly string[];
     }
   | { readonly heard: "transportStarted" }
-  | { readonly heard: "channelClosed"; readonly channelId: string; readonly reason: string }
+  | {
+      readonly heard: "channelClosed";
+      readonly channelId: string;
+      readonly reason: string;
+      /** Where the transport heard nothing for so long: how long, and its limit. */
+      readonly silentMs?: number;
+      readonly limitMs?: number;
+    }
   | {
       readonly heard: "listed";
       readonly askedAt: number;

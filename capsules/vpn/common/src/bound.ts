@@ -30,10 +30,14 @@ export function metBy(bound: Bound | null | undefined): { readonly bound?: Bound
   return bound === null || bound === undefined ? {} : { bound };
 }
 
-/** Of a silence, for its evidence: the transport's own `silentMs`; nothing where the other end judged. */
-export function silenceMet(silentMs: number, limitMs: number | undefined): { readonly bound?: Bound } {
-  if (limitMs === undefined) return {};
-  return { bound: { bound: "silentMs", limit: limitMs, value: silentMs, unit: "ms" } };
+/** Of a silence, for its evidence: the transport's own number, under its name there; nothing where the other end judged. */
+export function silenceMet(
+  bound: "silentMs" | "deadMs",
+  silentMs: number | undefined,
+  limitMs: number | undefined,
+): { readonly bound?: Bound } {
+  if (silentMs === undefined || limitMs === undefined) return {};
+  return { bound: { bound, limit: limitMs, value: silentMs, unit: "ms" } };
 }
 
 /** A field of a policy, met by `value`. */

@@ -59,7 +59,12 @@ type ChannelEvent = Asker &
     | { readonly event: "frame"; readonly frame: Json }
     | { readonly event: "pathSilent"; readonly silentMs: number; readonly limitMs?: number }
     | { readonly event: "pathAlive" }
-    | { readonly event: "closed"; readonly reason: string }
+    | {
+        readonly event: "closed";
+        readonly reason: string;
+        readonly silentMs?: number;
+        readonly limitMs?: number;
+      }
   );
 
 function start(turn: Turn, data: Json): void {
@@ -98,13 +103,17 @@ function onChannel(turn: Turn, data: Json): void {
       turn.cancelTimer(`unbound:${channelId}`);
       if (isClosing(turn.keys, channelId)) count(turn.keys, "closedByOwner");
       // Should the session not end after all, the watch finds that its channel is gone.
-      else if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason);
+      else if (sessionId !== undefined) reportLost(turn, sessionId, channelId, event.reason, death(event));
       closedHere(turn.keys, channelId, turn.at);
   }
 }
 
 function silence({ pathId, silentMs, limitMs }: Extract<ChannelEvent, { event: "pathSilent" }>): JsonObject {
-  return { pathId, silentMs, ...silenceMet(silentMs, limitMs) };
+  return { pathId, silentMs, ...silenceMet("silentMs", silentMs, limitMs) };
+}
+
+function death({ silentMs, limitMs }: Extract<ChannelEvent, { event: "closed" }>): JsonObject {
+  return silenceMet("deadMs", silentMs, limitMs);
 }
 
 function onSession(turn: Turn, data: Json): void {

@@ -3,7 +3,7 @@
  * transport's events may be lost, it is asked about every channel from time to time and its answer compared. That is a walk
  * of many turns where there are many sessions, each of which costs the same.
  */
-import type { Answer, Json, Keys, Turn } from "@vnes/sdk";
+import type { Answer, Json, JsonObject, Keys, Turn } from "@vnes/sdk";
 import { type Bound, metBy, type Outcome } from "@vnes/vpn-common";
 import { admission, type GatewayConfig } from "./config.ts";
 import { denyClient } from "./denials.ts";
@@ -51,8 +51,14 @@ export function report(
   });
 }
 
-export function reportLost(turn: Turn, sessionId: string, channelId: string, reason: string): void {
-  report(turn, "transportLost", sessionId, channelId, { reason });
+export function reportLost(
+  turn: Turn,
+  sessionId: string,
+  channelId: string,
+  reason: string,
+  evidence: JsonObject = {},
+): void {
+  report(turn, "transportLost", sessionId, channelId, { reason, ...evidence });
 }
 
 /** Whether the client's path does what its policy asks; told with every ping, so that one that is lost does no harm. */

@@ -65,7 +65,7 @@ export interface ChannelTable {
   /** The system refused to send over the channel's path, with its code. */
   sendFailed(channel: Channel, code: string): void;
   /** Does nothing to a channel that is closed. */
-  close(channel: Channel, reason: string, tellPeer: boolean, detail?: string): void;
+  close(channel: Channel, reason: string, tellPeer: boolean): void;
   get(id: string): Channel | undefined;
   at(index: number): Channel | undefined;
   hasPeer(peer: string): boolean;
@@ -121,7 +121,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     return "backpressure";
   };
 
-  const close = (channel: Channel, reason: string, tellPeer: boolean, detail?: string) => {
+  const close = (channel: Channel, reason: string, tellPeer: boolean, more: JsonObject = {}) => {
     if (channel.state === "closed") return;
     const reported = channel.state === "open";
     if (tellPeer) send(channel, PAYLOAD_CLOSE, bytes.fromUtf8(reason).subarray(0, MAX_REASON_BYTES));
@@ -135,7 +135,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     if (left > 0) peers.set(channel.peer, left);
     else peers.delete(channel.peer);
     channel.link.close();
-    if (reported) report(channel, "closed", detail === undefined ? { reason } : { reason, detail });
+    if (reported) report(channel, "closed", { reason, ...more });
     options.onClosed(channel);
   };
 
@@ -169,7 +169,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
         // Where the path still delivers the other way, the other end learns at once that it is not heard.
         if (channel.state === "open") keepAlive(channel);
       } else {
-        close(channel, "pathDead", true);
+        close(channel, "pathDead", true, { silentMs: due.silentMs, limitMs: config.deadMs });
       }
       if (channel.state === "closed") return;
     }
@@ -214,7 +214,7 @@ export function createChannelTable(options: ChannelTableOptions): ChannelTable {
     else if (kind === PAYLOAD_DATA) options.onData(channel, payload);
     else if (kind === PAYLOAD_CLOSE) {
       const detail = bytes.toUtf8(payload.subarray(0, MAX_REASON_BYTES)) ?? "";
-      close(channel, "peerClosed", false, detail);
+      close(channel, "peerClosed", false, { detail });
     } else counters.count(kind === PAYLOAD_READY ? "readyRepeated" : "frameUnknownKind");
   };
 

@@ -1,7 +1,18 @@
 /** Channels as capsules hear of them: opened, silent, alive, refused by the system, closed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { activate, lab, call, open, opening, names, framesOf, status, counter } from "./transport-lab.ts";
+import {
+  activate,
+  lab,
+  RHYTHM,
+  call,
+  open,
+  opening,
+  names,
+  framesOf,
+  status,
+  counter,
+} from "./transport-lab.ts";
 
 const GONE = `chn_${"0".repeat(20)}`;
 
@@ -56,6 +67,12 @@ for (const kind of ["udp", "tcp"] as const) {
     await it.network.clock.advance(1100);
     assert.deepEqual(names(it.client), ["opened", "pathSilent", "pathAlive", "pathSilent", "closed"]);
     const reasons = [it.client, it.gateway].map((node) => node.events.at(-1)?.["reason"]);
+    for (const { events } of [it.client, it.gateway]) {
+      const { reason, silentMs, limitMs } = events.at(-1) ?? {};
+      if (reason !== "pathDead") continue;
+      assert.equal(limitMs, RHYTHM.deadMs);
+      assert.ok(Number(silentMs) >= RHYTHM.deadMs && Number(silentMs) <= RHYTHM.deadMs + 100);
+    }
     // Over TCP the end that judged first closes its connection, and the other may learn it by that.
     if (kind === "udp") assert.deepEqual(reasons, ["pathDead", "pathDead"]);
     else
@@ -198,6 +215,7 @@ test("an open to nobody, or to somebody else, ends in a named code", async () =>
   const stranger = it.network.node("10.0.0.9").publicKey;
   const timeout = await opening(it, "udp", stranger);
   assert.ok(!timeout.ok && timeout.code === "TRANSPORT_OPEN_TIMEOUT");
+  assert.equal((timeout.details as { limitMs?: number }).limitMs, RHYTHM.openTimeoutMs);
   assert.ok((await counter(it.gateway.driver, "gateClosed")) > 1, "repeated, and each met with silence");
   const silent = await opening(it, "tcp", stranger);
   assert.ok(
