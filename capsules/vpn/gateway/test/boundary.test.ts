@@ -38,23 +38,20 @@ test("a configuration that is not understood is refused with the place", () => {
 const nonce = fc.stringMatching(/^[A-Za-z0-9_-]{8,64}$/);
 const sessionId = fc.stringMatching(/^ses_[a-z0-9]{20}$/);
 const count = fc.nat();
+const PING = {
+  type: fc.constant("ping" as const),
+  nonce,
+  sessionId,
+  size: fc.nat(clientFrames.MAX_PING_BYTES),
+  below: fc.option(fc.stringMatching(/^[A-Z][A-Z_]{0,20}$/)),
+};
 const frame: fc.Arbitrary<ClientFrame> = fc.oneof(
   fc.record({ type: fc.constant("create" as const), nonce }),
   fc.record({ type: fc.constant("reattach" as const), nonce, sessionId, epoch: count, version: count }),
   fc.record({ type: fc.constant("close" as const), nonce, sessionId }),
+  fc.record(PING),
   fc.record({
-    type: fc.constant("ping" as const),
-    nonce,
-    sessionId,
-    size: fc.nat(clientFrames.MAX_PING_BYTES),
-    below: fc.option(fc.stringMatching(/^[A-Z][A-Z_]{0,20}$/)),
-  }),
-  fc.record({
-    type: fc.constant("ping" as const),
-    nonce,
-    sessionId,
-    size: fc.nat(clientFrames.MAX_PING_BYTES),
-    below: fc.option(fc.stringMatching(/^[A-Z][A-Z_]{0,20}$/)),
+    ...PING,
     bound: fc.record({
       bound: fc.string({ maxLength: 64 }),
       limit: fc.nat(),
