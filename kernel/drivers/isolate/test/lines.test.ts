@@ -26,13 +26,15 @@ test("a batch whose results are long together leaves in lines that are read at o
     },
     onDeath: ({ reason }) => answered.reject(new Error(reason)),
   });
+  await using ending = new AsyncDisposableStack();
+  ending.defer(() => host.kill());
   const tell = (message: ToHost, text: string): void => host.send(message, text);
   const { instance, entry, limits } = specOf(bundle);
   const requests = Array.from({ length: TURNS }, () => callOf("say", RESULT_CHARS));
   const turns = requests.map(({ turn }) => turn);
   tell({ do: "open", id: 0, instance, entry, limits }, bundle);
   tell({ do: "deliver", id: 0, batch: 0, stops: 0, turns }, JSON.stringify(requests));
-  const text = await answered.promise.finally(() => host.kill());
+  const text = await answered.promise;
   const lines = text.split("\n");
   assert.ok(text.length > 2 * AT_ONCE_BYTES, `${text.length}`);
   for (const line of lines) assert.ok(line.length <= AT_ONCE_BYTES, `a line of ${line.length}`);
